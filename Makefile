@@ -1,0 +1,40 @@
+# make demo          set up, run server, worker and an example study, serve on until Ctrl-C
+# make demo EXIT=1   the same, and end when the study is over
+# make test          set up, then every check there is
+#
+# PYTHON=python3.12        another Python (3.11 or newer)
+# TORCH_INDEX=<address>    an index of CPU-only torch builds, where the usual one brings CUDA
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check format clean
+
+demo: $(VENV)/ready
+	$(BIN)/hpsearch demo $(if $(EXIT),--exit)
+
+test: check
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(VENV)/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hpsearch needs Python 3.11 or newer; name one with PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	$(PIP) --editable '.[all,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV)

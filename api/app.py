@@ -1,0 +1,111 @@
+"""The application: routes, errors, and the housekeeping that runs beside them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api import errors
+from api.auth import require_token
+from api.middleware import RequestEnvelope
+from api.routes import catalogue, jobs, service, studies, trials
+from api.services import Services
+from hpsearch.discovery import ensure_token
+from hpsearch.errors import HpsearchError
+from hpsearch.settings import Settings
+from hpsearch.store import idempotency
+from hpsearch.store import jobs as queue
+from hpsearch.store.artifacts import ArtifactStore
+from hpsearch.store.database import Database
+from hpsearch.tuner import Tuner
+from hpsearch.version import VERSION
+
+logger = logging.getLogger("hpsearch.api")
+
+HOUSEKEEPING_SECONDS = 2.0
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """A server's application on an up-to-date database.
+
+    Raises:
+        CannotStart, DatabaseUnavailable: with what to change.
+    """
+    services = make_services(settings)
+    app = FastAPI(
+        title="hpsearch",
+        version=VERSION,
+        lifespan=_lifespan(services, min(HOUSEKEEPING_SECONDS, settings.lease_seconds / 5)),
+    )
+    app.state.services = services
+    errors.install(app)
+    app.add_middleware(RequestEnvelope)
+    for router in (studies.router, trials.router, jobs.router, catalogue.router):
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(require_token)])
+    app.include_router(service.router)
+    app.openapi = _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def make_services(settings: Settings) -> Services:
+    """Opens the store and brings it to this version's form."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.resolved_database_url)
+    database.upgrade()
+    artifacts = ArtifactStore(settings.artifacts_dir)
+    tuner = Tuner(artifacts, settings.lease_seconds, settings.max_attempts)
+    token = ensure_token(settings.data_dir, settings.token)
+    with database.write() as session:
+        queue.renew_all(session, settings.lease_seconds)
+    return Services(database, artifacts, tuner, token, settings.lease_seconds)
+
+
+def _lifespan(
+    services: Services, seconds: float
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        over = threading.Event()
+        keeper = threading.Thread(
+            target=_keep_house, args=(services, seconds, over), name="housekeeping", daemon=True
+        )
+        keeper.start()
+        yield
+        over.set()
+        keeper.join(timeout=5)
+        services.database.close()
+
+    return lifespan
+
+
+def _keep_house(services: Services, seconds: float, over: threading.Event) -> None:
+    """Takes expired leases back and holds studies to their limits, again and again."""
+    while not over.wait(seconds):
+        for task in (services.tuner.expire, services.tuner.enforce_limits, idempotency.forget_old):
+            try:
+                with services.database.write() as session:
+                    task(session)
+            except HpsearchError as error:
+                logger.warning("housekeeping waits: %s", error)
+
+
+def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """The OpenAPI document, with the spec's schema, which handlers read from the raw body."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            spec = studies.spec_schema()
+            components = schema.setdefault("components", {}).setdefault("schemas", {})
+            components.update(spec.pop("$defs", {}))
+            components["StudySpec"] = spec
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    return document

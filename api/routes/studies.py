@@ -1,0 +1,141 @@
+"""Studies: submit, list, look, pause, resume, stop, clone, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
+
+from api.requests import Body, Id, OneChange, answer
+from api.services import Served
+from hpsearch.errors import InvalidInput
+from hpsearch.spec.document import read_document
+from hpsearch.spec.records import Curves, EventPage, Study, StudyPage, StudyPreview
+from hpsearch.spec.states import StudyState
+from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.store import events, reports, studies
+
+router = APIRouter(tags=["studies"])
+
+SPEC_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media: {"schema": {"$ref": "#/components/schemas/StudySpec"}}
+            for media in ("application/json", "application/yaml")
+        },
+    }
+}
+
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+PageToken = Annotated[str | None, Query(max_length=500)]
+
+
+@router.post("/studies", status_code=201, response_model=Study, openapi_extra=SPEC_BODY)
+def submit(body: Body, change: OneChange, services: Served) -> Response:
+    """Queues a study."""
+    spec = parse_study(read_document(body))
+    return change(lambda session: services.tuner.submit(session, spec), 201)
+
+
+@router.post("/studies:preview", response_model=StudyPreview, openapi_extra=SPEC_BODY)
+def preview(body: Body, services: Served) -> Response:
+    """What a spec would cost; nothing is stored."""
+    return answer(services.tuner.preview(parse_study(read_document(body))))
+
+
+@router.get("/studies", response_model=StudyPage)
+def page(
+    services: Served,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+    state: StudyState | None = None,
+) -> Response:
+    """Studies, newest first."""
+    with services.database.read() as session:
+        return answer(studies.page(session, page_size, page_token, state))
+
+
+@router.get("/studies/{study_id:int}", response_model=Study)
+def get(study_id: Id, services: Served) -> Response:
+    """One study."""
+    with services.database.read() as session:
+        return answer(studies.get(session, study_id))
+
+
+@router.delete("/studies/{study_id:int}", status_code=204)
+def delete(study_id: Id, services: Served) -> Response:
+    """Removes a study that is over, with its artifacts."""
+    with services.database.write() as session:
+        services.tuner.delete(session, study_id)
+    return Response(status_code=204)
+
+
+@router.post("/studies/{study_id:int}:pause", response_model=Study)
+def pause(study_id: Id, change: OneChange, services: Served) -> Response:
+    """Hands out no more trials; those that run go on to their end."""
+    return change(lambda session: services.tuner.pause(session, study_id))
+
+
+@router.post("/studies/{study_id:int}:resume", response_model=Study)
+def resume(study_id: Id, change: OneChange, services: Served) -> Response:
+    """Goes on with a paused study."""
+    return change(lambda session: services.tuner.resume(session, study_id))
+
+
+@router.post("/studies/{study_id:int}:stop", response_model=Study)
+def stop(study_id: Id, change: OneChange, services: Served) -> Response:
+    """Ends a study now."""
+    return change(lambda session: services.tuner.stop(session, study_id))
+
+
+@router.post("/studies/{study_id:int}:clone", status_code=201, response_model=Study)
+def clone(study_id: Id, body: Body, change: OneChange, services: Served) -> Response:
+    """Queues a study's spec again; top-level fields in the body take the place of its own."""
+    changes = read_document(body) if body.strip() else {}
+
+    def copy(session: Session) -> Study:
+        source = studies.get(session, study_id)
+        return services.tuner.submit(session, parse_study({**source.spec, **changes}))
+
+    return change(copy, 201)
+
+
+@router.get("/studies/{study_id:int}/curves", response_model=Curves)
+def curves(
+    study_id: Id,
+    services: Served,
+    metric: Annotated[str, Query(min_length=1, max_length=200)],
+    trials: Annotated[str | None, Query(description="numbers, separated by commas")] = None,
+    max_points: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+) -> Response:
+    """One metric of a study's trials by epoch."""
+    with services.database.read() as session:
+        return answer(reports.curves(session, study_id, metric, _numbers(trials), max_points))
+
+
+@router.get("/studies/{study_id:int}/events", response_model=EventPage)
+def log(
+    study_id: Id, services: Served, page_size: PageSize = 200, page_token: PageToken = None
+) -> Response:
+    """What happened to a study, from the oldest on."""
+    with services.database.read() as session:
+        studies.get_state(session, study_id)
+        return answer(events.page(session, study_id, page_size, page_token))
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) <= 9 for part in parts):
+        raise InvalidInput.at(
+            "trials", f"must be trial numbers separated by commas, got {text[:60]!r}"
+        )
+    return [int(part) for part in parts]
+
+
+def spec_schema() -> dict[str, Any]:
+    """The JSON Schema of a study spec, as the OpenAPI document embeds it."""
+    return StudySpec.model_json_schema(ref_template="#/components/schemas/{model}")

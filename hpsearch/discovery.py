@@ -1,0 +1,98 @@
+"""How programs of one person on one machine find the server and its token, as Jupyter does.
+
+A server writes the token to `<data dir>/token` and, while it runs, a note of its address to the
+person's state directory; both can be read by that person alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server's note of itself."""
+
+    url: str
+    data_dir: str
+    pid: int
+
+
+def token_path(data_dir: Path) -> Path:
+    """Where a server's token lies."""
+    return data_dir / "token"
+
+
+def ensure_token(data_dir: Path, given: str | None = None) -> str:
+    """The server's token: the one given, else the one on file, else a new one; kept on file."""
+    path = token_path(data_dir)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    kept = read_token(data_dir)
+    token = given or kept or secrets.token_urlsafe(32)
+    if token != kept:
+        _write_private(path, token + "\n")
+    path.chmod(0o600)
+    return token
+
+
+def read_token(data_dir: Path) -> str | None:
+    """The token on file, if there is one and this person may read it."""
+    with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+        return token_path(data_dir).read_text().strip() or None
+    return None
+
+
+def announce(server: RunningServer) -> Path:
+    """Notes a running server; returns the note, to be removed at its end."""
+    directory = _notes_directory()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / f"{server.pid}.json"
+    _write_private(path, json.dumps(asdict(server)))
+    return path
+
+
+def running_servers() -> list[RunningServer]:
+    """Servers that announced themselves and are alive, the latest first."""
+    notes = sorted(
+        _notes_directory().glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
+    found = []
+    for path in notes:
+        try:
+            server = RunningServer(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            continue
+        if _alive(server.pid):
+            found.append(server)
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def _notes_directory() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "hpsearch" / "servers"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write_private(path: Path, content: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+    part.replace(path)

@@ -1,0 +1,297 @@
+"""Distributions, and the marks that let one stand where a value may.
+
+On the wire a distribution is an object with its own name as key: `{log_uniform: [1e-5, 1]}`.
+Both ends are included. Each maps the unit interval onto its values (`from_unit`), so that every
+sampler draws uniform numbers and knows nothing of logarithms.
+
+Real, Integer   `Annotated[float, Real(gt=0)]` is a number > 0 or a distribution whose ends are > 0.
+OneOf           `OneOf[X]` is an X or a choice among several.
+
+Type checkers see the plain type: a spec from which `space.resolve` has taken the distributions
+holds nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from hpsearch.spec.base import SpecModel, tag
+from hpsearch.spec.messages import sentence
+
+T = TypeVar("T")
+
+Value: TypeAlias = Any
+"""A parameter's value as JSON has it: number, string, boolean, null, list, or a branch's label."""
+
+FiniteReal = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+StrictInteger = Annotated[int, Field(strict=True)]
+
+
+class Distribution(SpecModel, use_attribute_docstrings=False):
+    """What all distributions share."""
+
+    key: ClassVar[str]
+
+    def from_unit(self, unit: float) -> Value:
+        """The value at `unit` in [0, 1)."""
+        raise NotImplementedError
+
+    def to_unit(self, value: Value) -> float:
+        """Where a value lies in [0, 1); the middle of its cell for discrete values."""
+        raise NotImplementedError
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value can be drawn."""
+        raise NotImplementedError
+
+
+class Interval(Distribution):
+    """Numbers between two ends, uniform on a linear or a logarithmic axis.
+
+    With a step the values are low, low + step, ...; each owns the cell that reaches half a step
+    to either side, so all have equal shares on a linear axis.
+    """
+
+    integer: ClassVar[bool] = False
+    log: ClassVar[bool] = False
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest value."""
+        low, high = getattr(self, self.key)
+        return low, high
+
+    @property
+    def low(self) -> float:
+        """Lowest value."""
+        return self.ends[0]
+
+    @property
+    def high(self) -> float:
+        """Highest value."""
+        return self.ends[1]
+
+    @property
+    def spacing(self) -> float | None:
+        """Distance of neighbouring values; none where values are continuous."""
+        return getattr(self, "step", None) or (1 if self.integer else None)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.ends
+        if low > high:
+            raise PydanticCustomError(
+                "bad_range",
+                "{key}: low must be <= high, got [{low}, {high}]; swap them",
+                {"key": self.key, "low": low, "high": high},
+            )
+        if self.log and low <= 0:
+            linear = self.key.replace("log_", "")
+            raise PydanticCustomError(
+                "bad_range",
+                "{key}: low must be > 0, got {low}; use {linear} or a positive low",
+                {"key": self.key, "low": low, "linear": linear},
+            )
+        return self
+
+    def _axis(self) -> tuple[float, float]:
+        """Ends of the transformed axis, widened by half a cell for discrete values."""
+        low, high = float(self.low), float(self.high)
+        if self.spacing is not None:
+            low, high = low - self.spacing / 2, self._top() + self.spacing / 2
+            if self.log:
+                low = max(low, self.low / 2)
+        return (math.log(low), math.log(high)) if self.log else (low, high)
+
+    def _top(self) -> float:
+        """Highest value that the step reaches."""
+        if self.spacing is None:
+            return self.high
+        return self.low + self.spacing * math.floor((self.high - self.low) / self.spacing + 1e-9)
+
+    def from_unit(self, unit: float) -> Value:
+        """The value at `unit` in [0, 1)."""
+        start, end = self._axis()
+        point = start + unit * (end - start)
+        value = math.exp(point) if self.log else point
+        if self.spacing is not None:
+            value = self.low + self.spacing * round((value - self.low) / self.spacing)
+        value = min(max(value, self.low), self._top())
+        return round(value) if self.integer else value
+
+    def to_unit(self, value: Value) -> float:
+        """Where a value lies in [0, 1]; 0.5 in a range of one point."""
+        start, end = self._axis()
+        if start == end:
+            return 0.5
+        point = math.log(value) if self.log else value
+        return float((point - start) / (end - start))
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value can be drawn."""
+        if isinstance(value, bool) or not isinstance(value, int if self.integer else int | float):
+            return False
+        if not self.low <= value <= self.high:
+            return False
+        if self.spacing is None:
+            return True
+        cells = (value - self.low) / self.spacing
+        return math.isclose(cells, round(cells), abs_tol=1e-9)
+
+
+class Uniform(Interval):
+    """Uniform between two ends."""
+
+    key = "uniform"
+    uniform: tuple[FiniteReal, FiniteReal]
+    step: Annotated[FiniteReal, Field(gt=0)] | None = None
+
+
+class LogUniform(Interval):
+    """10^U(log10 low, log10 high): every decade is equally likely."""
+
+    key = "log_uniform"
+    log = True
+    log_uniform: tuple[FiniteReal, FiniteReal]
+
+
+class IntUniform(Interval):
+    """Whole numbers, each equally likely."""
+
+    key = "int_uniform"
+    integer = True
+    int_uniform: tuple[StrictInteger, StrictInteger]
+    step: Annotated[StrictInteger, Field(gt=0)] | None = None
+
+
+class IntLogUniform(Interval):
+    """Whole numbers, uniform on a logarithmic axis."""
+
+    key = "int_log_uniform"
+    integer = True
+    log = True
+    int_log_uniform: tuple[StrictInteger, StrictInteger]
+    step: Annotated[StrictInteger, Field(gt=0)] | None = None
+
+
+class Choice(Distribution, Generic[T]):
+    """One of several options, each equally likely; options may be objects with ranges inside."""
+
+    key = "choice"
+    choice: Annotated[tuple[T, ...], Field(min_length=1)]
+
+    def from_unit(self, unit: float) -> Value:
+        """The option at `unit` in [0, 1)."""
+        return self.choice[min(int(unit * len(self.choice)), len(self.choice) - 1)]
+
+    def to_unit(self, value: Value) -> float:
+        """The middle of the option's share."""
+        return (self.index(value) + 0.5) / len(self.choice)
+
+    def index(self, value: Value) -> int:
+        """Which option a value is; 1, 1.0 and true are different options."""
+        for i, option in enumerate(self.choice):
+            if option == value and isinstance(option, bool) == isinstance(value, bool):
+                return i
+        raise ValueError(f"{value!r} is none of the options")
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value is an option."""
+        try:
+            self.index(value)
+        except ValueError:
+            return False
+        return True
+
+
+CONTINUOUS: tuple[type[Interval], ...] = (Uniform, LogUniform, IntUniform, IntLogUniform)
+DISCRETE: tuple[type[Interval], ...] = (IntUniform, IntLogUniform)
+KEYS = (*(kind.key for kind in CONTINUOUS), Choice.key)
+_VALUE = tag("value")
+
+
+def _tag_of(value: Any) -> str:
+    if isinstance(value, Distribution):
+        return tag(value.key)
+    if isinstance(value, Mapping):
+        for key in KEYS:
+            if key in value:
+                return tag(key)
+    return _VALUE
+
+
+def _ends_within(value_type: Any) -> AfterValidator:
+    """Holds the ends of a range to the rules of the value it stands for."""
+    adapter: TypeAdapter[Any] = TypeAdapter(value_type)
+
+    def check(interval: Interval) -> Interval:
+        for name, end in (("low", interval.low), ("high", interval.high)):
+            try:
+                adapter.validate_python(end)
+            except ValidationError as error:
+                raise PydanticCustomError(
+                    "bad_range",
+                    "{key}: {name} {sentence}",
+                    {"key": interval.key, "name": name, "sentence": sentence(error.errors()[0])},
+                ) from error
+        return interval
+
+    return AfterValidator(check)
+
+
+def _value_or_distribution(value_type: Any, intervals: tuple[type[Interval], ...]) -> Any:
+    members = [
+        Annotated[value_type, Tag(_VALUE)],
+        Annotated[Choice[value_type], Tag(tag(Choice.key))],
+        *(Annotated[kind, _ends_within(value_type), Tag(tag(kind.key))] for kind in intervals),
+    ]
+    return Annotated[reduce(or_, members), Discriminator(_tag_of)]
+
+
+class Real:
+    """Marks a real number that may be searched; keyword arguments are the field's bounds."""
+
+    def __init__(self, **bounds: float) -> None:
+        self.bounds = bounds
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        value = Annotated[float, Field(strict=True, allow_inf_nan=False, **self.bounds)]
+        return handler.generate_schema(_value_or_distribution(value, CONTINUOUS))
+
+
+class Integer:
+    """Marks a whole number that may be searched; keyword arguments are the field's bounds."""
+
+    def __init__(self, **bounds: int) -> None:
+        self.bounds = bounds
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        value = Annotated[int, Field(strict=True, **self.bounds)]
+        return handler.generate_schema(_value_or_distribution(value, DISCRETE))
+
+
+if TYPE_CHECKING:
+    OneOf: TypeAlias = Annotated[T, "choice"]
+else:
+
+    class OneOf:
+        """`OneOf[X]`: a value of type X, or a `choice` among several."""
+
+        def __class_getitem__(cls, value_type: Any) -> Any:
+            return _value_or_distribution(value_type, ())

@@ -1,0 +1,86 @@
+"""Reads a spec's text: JSON or YAML, the same values from both."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from hpsearch.errors import InvalidInput
+
+MAX_BYTES = 1_000_000
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the numbers of version 1.2 (`1e-5` is one), and neither aliases nor repeats."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("anchors and aliases are not read; write the value out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = {str(key) for key in keys if keys.count(key) > 1}
+        if repeated:
+            raise yaml.YAMLError(f"`{min(repeated)}` stands twice; remove one")
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        pair
+        for pair in pairs
+        if pair[0] not in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
+    ]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.inf$|\.nan$"),
+    list("-+0123456789."),
+)
+
+
+def read_document(text: str | bytes) -> dict[str, Any]:
+    """The object that a JSON or YAML text describes (JSON is read as JSON, not as YAML).
+
+    Raises:
+        InvalidInput: when it is neither, too long, or no object.
+    """
+    if len(text) > MAX_BYTES:
+        raise InvalidInput.at("", f"a spec must be at most {MAX_BYTES} bytes, got {len(text)}")
+    try:
+        words = text.decode() if isinstance(text, bytes) else text
+    except UnicodeDecodeError as error:
+        raise InvalidInput.at("", f"a spec must be UTF-8 text: {error}") from None
+    try:
+        value = json.loads(words) if words.lstrip().startswith("{") else _yaml(words)
+    except json.JSONDecodeError as json_error:
+        try:
+            value = _yaml(words)  # YAML's flow style opens with a brace too.
+        except InvalidInput:
+            raise InvalidInput.at("", f"a spec must be JSON or YAML: {json_error}") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if not isinstance(value, dict):
+        raise InvalidInput.at("", "a spec must be an object with fields such as `name` and `task`")
+    return value
+
+
+def _yaml(words: str) -> Any:
+    try:
+        return yaml.load(words, Loader=_Loader)  # noqa: S506 (a subclass of SafeLoader)
+    except RecursionError:
+        raise _too_deep() from None
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInput.at("", f"a spec must be JSON or YAML: {reason}") from None
+    except (ValueError, TypeError) as error:
+        raise InvalidInput.at("", f"a spec must be JSON or YAML: {error}") from None
+
+
+def _too_deep() -> InvalidInput:
+    return InvalidInput.at("", "a spec must not nest this deeply; flatten it")

@@ -1,0 +1,87 @@
+"""Turns a validation error into sentences: the rule, then the value, then the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hpsearch.errors import FieldError, InvalidInput
+
+_SENTENCES: Mapping[str, str] = {
+    "missing": "is required; add it",
+    "greater_than": "must be > {gt}, got {input}",
+    "greater_than_equal": "must be >= {ge}, got {input}",
+    "less_than": "must be < {lt}, got {input}",
+    "less_than_equal": "must be <= {le}, got {input}",
+    "float_type": "must be a number, got {input}",
+    "finite_number": "must be a finite number, got {input}",
+    "int_type": "must be a whole number, got {input}",
+    "int_from_float": "must be a whole number, got {input}",
+    "int_parsing": "must be a whole number, got {input}",
+    "string_type": "must be text, got {input}; put it in quotes",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters, got {length}; shorten it",
+    "bool_type": "must be true or false, got {input}",
+    "bool_parsing": "must be true or false, got {input}",
+    "literal_error": "must be one of {expected}; got {input}",
+    "enum": "must be one of {expected}; got {input}",
+    "model_type": "must be an object with fields, got {input}",
+    "model_attributes_type": "must be an object with fields, got {input}",
+    "dict_type": "must be an object with fields, got {input}",
+    "list_type": "must be a list, got {input}",
+    "tuple_type": "must be a list, got {input}",
+    "too_short": "must have at least {min_length} entries, got {actual_length}",
+    "too_long": "must have at most {max_length} entries, got {actual_length}",
+    "string_pattern_mismatch": "must match {pattern}, got {input}",
+    "none_required": "must be null, got {input}; leave it out",
+}
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """A value as an error shows it: short, and with JSON's words for true, false and null."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f"{value:g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def sentence(error: ErrorDetails) -> str:
+    """One validation error in words."""
+    context = {
+        name: shown(value) if isinstance(value, float) else value
+        for name, value in error.get("ctx", {}).items()
+    }
+    value = error["input"]
+    if error["type"] == "union_tag_invalid":
+        expected = [name.strip("<>' ") for name in str(context["expected_tags"]).split(",")]
+        allowed = ", ".join(name for name in expected if name != "value")
+        found = str(context["tag"]).strip("<>")
+        return f"{found} cannot stand here; give a plain value or one of {allowed}"
+    if error["type"] in ("float_type", "int_type") and isinstance(value, Mapping):
+        return (
+            "must be a number or a distribution such as {log_uniform: [low, high]}, "
+            f"got {shown(value)}"
+        )
+    context["input"] = shown(value)
+    if isinstance(value, str):
+        context["length"] = len(value)
+    template = _SENTENCES.get(error["type"])
+    return template.format(**context) if template else error["msg"]
+
+
+def path_of(error: ErrorDetails) -> str:
+    """The field's dotted path, without the tags of unions."""
+    parts = [str(part) for part in error["loc"] if not str(part).startswith("<")]
+    if field := error.get("ctx", {}).get("field"):
+        parts.append(str(field))
+    return ".".join(parts)
+
+
+def explain(error: ValidationError) -> InvalidInput:
+    """The same error as sentences with paths."""
+    return InvalidInput([FieldError(path_of(item), sentence(item)) for item in error.errors()])

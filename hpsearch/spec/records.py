@@ -1,0 +1,338 @@
+"""What travels between server, worker and client.
+
+Study, Trial, Curve, Event      what people read
+WorkerJoin, LeaseRequest, Job   how a worker gets work
+Report, Completion, Failure     how it says what came of it; each carries the fencing token
+                                (job, attempt), and an old token gets 409 and changes nothing
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from hpsearch.spec.base import Record, SpecModel
+from hpsearch.spec.distributions import Value
+from hpsearch.spec.states import (
+    Decision,
+    EventKind,
+    FailureReason,
+    JobKind,
+    JobState,
+    StudyState,
+    TrialReason,
+    TrialState,
+    WorkerState,
+)
+
+Metrics = dict[str, float]
+"""Numbers by metric name; NaN and ±inf travel as "NaN", "Infinity", "-Infinity"."""
+
+
+class Counts(Record):
+    """Trials of a study by state."""
+
+    queued: int = 0
+    running: int = 0
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+
+    @property
+    def ended(self) -> int:
+        """Trials that are over."""
+        return self.complete + self.pruned + self.failed
+
+
+class Study(Record):
+    """A study and how far it is."""
+
+    id: int
+    name: str
+    state: StudyState
+    spec: dict[str, Any]
+    """The spec that runs, every default filled in."""
+    stage: int = 0
+    counts: Counts
+    best_trial: int | None
+    best_value: float | None
+    epochs_done: int
+    epochs_planned: int
+    eta_seconds: float | None
+    attributes: dict[str, Any] = {}
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class StudyPage(Record):
+    """A page of studies, newest first."""
+
+    studies: list[Study]
+    next_page_token: str | None
+
+
+class Trial(Record):
+    """One configuration and what came of it."""
+
+    id: int
+    number: int
+    study_id: int
+    state: TrialState
+    reason: TrialReason | None
+    message: str | None
+    """What went wrong, in a sentence."""
+    stage: int
+    attempt: int
+    params: dict[str, Value]
+    value: float | None
+    """The objective at the best epoch."""
+    best_epoch: int | None
+    epochs_done: int
+    epochs: int
+    """Planned length."""
+    metrics: Metrics
+    """Those of the last epoch; with the test scores for a finished study's best trial."""
+    attributes: dict[str, Any] = {}
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class TrialPage(Record):
+    """A page of trials."""
+
+    trials: list[Trial]
+    next_page_token: str | None
+
+
+class Curve(Record):
+    """One metric of one trial by epoch; the last three lists are of equal length."""
+
+    trial: int
+    epochs: list[int]
+    values: list[float]
+    """The value at each epoch; under `max_points` the last in each bucket."""
+    min: list[float] | None = None
+    max: list[float] | None = None
+
+
+class Curves(Record):
+    """One metric of several trials."""
+
+    metric: str
+    curves: list[Curve]
+
+
+class Checkpoint(Record):
+    """A stored state of a trial."""
+
+    id: int
+    study_id: int
+    trial: int
+    epoch: int
+    best: bool
+    last: bool
+    size_bytes: int
+    sha256: str
+    created_at: datetime
+
+
+class CheckpointList(Record):
+    """A trial's checkpoints."""
+
+    checkpoints: list[Checkpoint]
+
+
+class Event(Record):
+    """One line of the log."""
+
+    id: int
+    study_id: int | None
+    at: datetime
+    kind: EventKind
+    message: str
+    data: dict[str, Any]
+
+
+class EventPage(Record):
+    """Events in the order they happened."""
+
+    events: list[Event]
+    next_page_token: str | None
+
+
+class FieldProblem(Record):
+    """One field's fault."""
+
+    path: str
+    message: str
+
+
+class Problem(Record):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[FieldProblem] = []
+
+
+class StudyPreview(Record):
+    """What a spec would cost; nothing is stored."""
+
+    spec: dict[str, Any]
+    parameters: list[dict[str, Any]]
+    """Each with its name, distribution and the branch it hangs on."""
+    stages: list[dict[str, int]]
+    """Trials and epochs of each."""
+    epochs_planned: int
+
+
+class WorkerJoin(SpecModel):
+    """A worker process introduces itself; its identity is fresh each time."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    """Host and process, for people."""
+    version: Annotated[str, Field(max_length=50)]
+    """hpsearch's version, which must be the server's."""
+    labels: dict[str, str] = {}
+
+
+class Worker(Record):
+    """A worker and the terms it works on."""
+
+    id: int
+    name: str
+    state: WorkerState
+    lease_seconds: float
+    """A lease not renewed for this long is given to another."""
+    created_at: datetime
+    seen_at: datetime
+
+
+class LeaseRequest(SpecModel):
+    """A worker asks for up to `capacity` jobs."""
+
+    worker: int
+    capacity: Annotated[int, Field(ge=1, le=1024)] = 1
+    labels: dict[str, str] = {}
+
+
+class Resume(Record):
+    """Where a trial goes on from."""
+
+    checkpoint: int
+    """Id of the checkpoint to load."""
+    epoch: int
+    """The last epoch it holds."""
+    best_epoch: int | None
+    best_value: float | None
+    best_checkpoint: int | None
+    """Id of the best epoch's, where it is kept."""
+
+
+class Job(Record):
+    """Work under a lease; (id, attempt) is its fencing token."""
+
+    id: int
+    kind: JobKind
+    attempt: int
+    study_id: int
+    trial: int
+    """The trial's number."""
+    epochs: int
+    """The trial's planned length."""
+    params: dict[str, Value]
+    spec: dict[str, Any]
+    """The study's spec; the params take the place of its distributions."""
+    resume: Resume | None = None
+
+
+class JobList(Record):
+    """Jobs just leased."""
+
+    jobs: list[Job]
+
+
+class JobStatus(Record):
+    """What became of a job."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    attempt: int
+    study_id: int
+    trial: int | None
+    result: dict[str, Any] | None
+
+
+class Token(SpecModel):
+    """Proof of holding a lease."""
+
+    job: int
+    attempt: int
+
+
+class Heartbeat(SpecModel):
+    """Renews leases, all or none."""
+
+    worker: int
+    jobs: list[Token] = []
+
+
+class Report(Token):
+    """One epoch of one trial; epochs come in order, a repeat is a no-op."""
+
+    epoch: Annotated[int, Field(ge=0)]
+    metrics: Metrics
+
+
+class ReportBatch(SpecModel):
+    """Reports of one or several jobs: all are stored, or none."""
+
+    worker: int
+    reports: Annotated[list[Report], Field(max_length=10_000)]
+
+
+class JobDecision(Record):
+    """Whether a job goes on."""
+
+    job: int
+    decision: Decision
+
+
+class Decisions(Record):
+    """One for each job of the request."""
+
+    decisions: list[JobDecision]
+
+
+class Completion(SpecModel):
+    """A trial came to its end."""
+
+    attempt: int
+    state: TrialState = TrialState.COMPLETE
+    reason: TrialReason | None = None
+    message: Annotated[str, Field(max_length=2000)] | None = None
+    test_metrics: Metrics = {}
+    """Scores of the best checkpoint on the test split; hidden but for the final best trial."""
+
+
+class Failure(SpecModel):
+    """A job could not be done."""
+
+    attempt: int
+    reason: FailureReason
+    message: Annotated[str, Field(max_length=2000)]
+
+
+class Renewal(Record):
+    """The leases now run this much longer."""
+
+    lease_seconds: float

@@ -1,0 +1,151 @@
+"""The search space of a study, read off its spec, and back again.
+
+A parameter is named by its dotted path (`optimizer.lr`). A choice among objects is a parameter
+whose values are labels, the option's `kind` where that tells them apart, else its position; what
+lies inside a chosen object carries the label in brackets (`optimizer[adam].lr`) and exists only
+when that branch was chosen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel
+
+from hpsearch.errors import FieldError, InvalidInput
+from hpsearch.spec.distributions import Choice, Distribution, Value
+from hpsearch.spec.messages import shown
+from hpsearch.spec.study import StudySpec, parse_study
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One dimension; `branch` is the (parameter, label) that it hangs on, if any."""
+
+    name: str
+    distribution: Distribution
+    branch: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All parameters, a branch's after the choice that opens it."""
+
+    parameters: tuple[Parameter, ...]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All names."""
+        return frozenset(parameter.name for parameter in self.parameters)
+
+    def draw(self, pick: Callable[[Parameter], Value]) -> dict[str, Value]:
+        """One configuration: `pick` is asked for each parameter that the earlier ones open."""
+        params: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if parameter.branch is None or params.get(parameter.branch[0]) == parameter.branch[1]:
+                params[parameter.name] = pick(parameter)
+        return params
+
+    def check(self, params: Mapping[str, Value]) -> None:
+        """Holds a configuration given by a person to the space.
+
+        Raises:
+            InvalidInput: for a missing, unknown or impossible value.
+        """
+        errors = []
+
+        def take(parameter: Parameter) -> Value:
+            if parameter.name not in params:
+                errors.append(FieldError(parameter.name, "is required; add a value"))
+                return None
+            value = params[parameter.name]
+            if not parameter.distribution.contains(value):
+                bounds = parameter.distribution.model_dump(mode="json", exclude_none=True)
+                errors.append(
+                    FieldError(parameter.name, f"must be drawn from {bounds}, got {shown(value)}")
+                )
+            return value
+
+        expected = self.draw(take)
+        errors += [
+            FieldError(name, "is no parameter of this study's space; leave it out")
+            for name in params
+            if name not in expected
+        ]
+        if errors:
+            raise InvalidInput(errors)
+
+
+def search_space(spec: StudySpec) -> SearchSpace:
+    """Every distribution in a spec as a parameter, in the order of its fields."""
+    return SearchSpace(tuple(_parameters(spec, "", None)))
+
+
+def resolve(spec: StudySpec, params: Mapping[str, Value]) -> StudySpec:
+    """The spec of one trial: each distribution replaced by the trial's value."""
+    return parse_study(_filled(spec, "", params))
+
+
+def labels(choice: Choice[Any]) -> tuple[Value, ...]:
+    """What stands for each option: itself, or its label where options are objects."""
+    if not any(isinstance(option, BaseModel) for option in choice.choice):
+        return tuple(_plain(option) for option in choice.choice)
+    kinds = Counter(getattr(option, "kind", "") for option in choice.choice)
+    return tuple(
+        option.kind if kinds[getattr(option, "kind", "")] == 1 else str(position)
+        for position, option in enumerate(choice.choice)
+    )
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _children(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield _join(path, name), getattr(value, name)
+    elif isinstance(value, tuple):
+        for position, item in enumerate(value):
+            yield _join(path, str(position)), item
+
+
+def _parameters(value: Any, path: str, branch: tuple[str, str] | None) -> Iterator[Parameter]:
+    if isinstance(value, Choice):
+        names = labels(value)
+        yield Parameter(path, Choice(choice=names), branch)
+        for label, option in zip(names, value.choice, strict=True):
+            if isinstance(option, BaseModel):
+                for child_path, child in _children(option, f"{path}[{label}]"):
+                    yield from _parameters(child, child_path, (path, label))
+    elif isinstance(value, Distribution):
+        yield Parameter(path, value, branch)
+    else:
+        for child_path, child in _children(value, path):
+            yield from _parameters(child, child_path, branch)
+
+
+def _filled(value: Any, path: str, params: Mapping[str, Value]) -> Any:
+    if isinstance(value, Choice):
+        label = params[path]
+        option = value.choice[Choice(choice=labels(value)).index(label)]
+        inner = f"{path}[{label}]" if isinstance(option, BaseModel) else path
+        return _filled(option, inner, params)
+    if isinstance(value, Distribution):
+        return params[path]
+    if isinstance(value, BaseModel):
+        return {
+            name: _filled(child, _join(path, name), params)
+            for name, child in ((n, getattr(value, n)) for n in type(value).model_fields)
+        }
+    if isinstance(value, tuple):
+        return [_filled(item, _join(path, str(i)), params) for i, item in enumerate(value)]
+    return value
+
+
+def _plain(option: Any) -> Value:
+    return list(map(_plain, option)) if isinstance(option, tuple) else option

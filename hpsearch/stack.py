@@ -1,0 +1,126 @@
+"""A server and its local workers as one thing that starts, runs and ends."""
+
+from __future__ import annotations
+
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from hpsearch.discovery import read_token
+from hpsearch.errors import CannotStart
+from hpsearch.supervisor import CANNOT_START, Program, Supervisor
+
+START_SECONDS = 60.0
+_ANNOUNCEMENT = "hpsearch serves at "
+
+
+class Stack:
+    """Runs `api` and `workers` as subprocesses; `url` and `token` are known once entered.
+
+    Raises:
+        CannotStart: when either cannot start; what it printed says why.
+    """
+
+    def __init__(self, host: str, port: int, workers: int, data_dir: Path) -> None:
+        self.host = host
+        self.port = port
+        self.workers = workers
+        self.data_dir = data_dir.absolute()
+        self.url = ""
+        self.token = ""
+        self._supervisor = Supervisor()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start_server()
+            if self.workers:
+                self._start_workers()
+        except BaseException:
+            self._supervisor.end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._supervisor.end()
+
+    def run(self) -> None:
+        """Runs until told to end."""
+        self._supervisor.run()
+
+    def check(self) -> None:
+        """Restarts what crashed; ends the process when it was told to."""
+        self._supervisor.check()
+        if self._supervisor.told_to_end:
+            raise SystemExit(0)
+
+    def _start_server(self) -> None:
+        program = Program("server", self._server_arguments(self.port))
+        program.start(capture=True)
+        self._supervisor.add(program, started=True)
+        self.url = self._await_address(program)
+        # A restart must come back where clients and workers look for it.
+        program.arguments = self._server_arguments(int(self.url.rpartition(":")[2]))
+        self.token = read_token(self.data_dir) or ""
+
+    def _server_arguments(self, port: int) -> list[str]:
+        return ["api", f"--host={self.host}", f"--port={port}", f"--data-dir={self.data_dir}"]
+
+    def _start_workers(self) -> None:
+        local = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        arguments = ["workers", f"--server={local}", f"--processes={self.workers}"]
+        self._supervisor.add(
+            Program("workers", arguments, environment={"HPSEARCH_TOKEN": self.token})
+        )
+
+    @staticmethod
+    def _await_address(program: Program) -> str:
+        process = program.process
+        if process is None or process.stdout is None:
+            raise CannotStart("the server must be started before its address is read")
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            if select.select([process.stdout], [], [], 0.1)[0]:
+                line = process.stdout.readline()
+                if line.startswith(_ANNOUNCEMENT):
+                    threading.Thread(target=_pass_on, args=(process.stdout,), daemon=True).start()
+                    return line.removeprefix(_ANNOUNCEMENT).strip()
+                if not line:
+                    break
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        if process.returncode == CANNOT_START:
+            raise SystemExit(CANNOT_START)  # it has said why
+        raise CannotStart(
+            f"the server must answer within {START_SECONDS:g} s, and it did not; see its output"
+        )
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a port can be listened on."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _pass_on(stream: IO[str]) -> None:
+    """Lets what the server prints later be seen, until its end."""
+    with suppress(ValueError, OSError):
+        for line in stream:
+            sys.stdout.write(line)
+            sys.stdout.flush()

@@ -1,0 +1,44 @@
+"""The log: what happened, in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hpsearch.spec.records import Event, EventPage
+from hpsearch.spec.states import EventKind
+from hpsearch.store.database import now
+from hpsearch.store.pages import decode_cursor, encode_cursor
+from hpsearch.store.tables import EventRow
+from hpsearch.store.timestamps import as_datetime
+
+
+def add(session: Session, study_id: int | None, kind: EventKind, message: str, **data: Any) -> None:
+    """Writes one line."""
+    session.add(EventRow(study_id=study_id, at=now(session), kind=kind, message=message, data=data))
+
+
+def page(session: Session, study_id: int, size: int, token: str | None) -> EventPage:
+    """A study's events from the oldest on."""
+    query = select(EventRow).where(EventRow.study_id == study_id)
+    if token:
+        (after,) = decode_cursor(token, 1)
+        query = query.where(EventRow.id > after)
+    rows = session.scalars(query.order_by(EventRow.id).limit(size + 1)).all()
+    events = [
+        Event(
+            id=row.id,
+            study_id=row.study_id,
+            at=as_datetime(row.at),
+            kind=EventKind(row.kind),
+            message=row.message,
+            data=row.data,
+        )
+        for row in rows[:size]
+    ]
+    return EventPage(
+        events=events,
+        next_page_token=encode_cursor([rows[size - 1].id]) if len(rows) > size else None,
+    )

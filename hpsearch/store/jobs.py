@@ -1,0 +1,248 @@
+"""The queue. A job is queued, leased to a worker for a while, and done or failed.
+
+Every lease carries (job, attempt); `hold` is the one gate through which a worker's writes pass.
+A lease that runs out moves to the next attempt, so an old token never fits again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from hpsearch.errors import Conflict, NotFound, StaleLease
+from hpsearch.spec.records import JobStatus
+from hpsearch.spec.states import JobKind, JobState, transition
+from hpsearch.store.database import now
+from hpsearch.store.studies import LOCK_ORDER
+from hpsearch.store.tables import JobRow, StudyRow, TrialRow
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job as the tuner handles it."""
+
+    id: int
+    kind: JobKind
+    study_id: int
+    trial_id: int | None
+    attempt: int
+    losses: int
+    worker_id: int | None
+
+    @property
+    def its_trial(self) -> int:
+        """The id of the trial that the job trains.
+
+        Raises:
+            Conflict: when it trains none.
+        """
+        if self.trial_id is None:
+            raise Conflict(
+                f"only a trial's job can do this, and job {self.id} is a {self.kind}; drop it"
+            )
+        return self.trial_id
+
+
+def add(session: Session, study_id: int, trial_ids: Sequence[int], priority: int) -> list[int]:
+    """Queues a job for each trial; returns their ids in order."""
+    moment = now(session)
+    rows = [
+        JobRow(
+            kind=JobKind.TRIAL,
+            state=JobState.QUEUED,
+            study_id=study_id,
+            trial_id=trial_id,
+            priority=priority,
+            payload={},
+            created_at=moment,
+        )
+        for trial_id in trial_ids
+    ]
+    session.add_all(rows)
+    session.flush()
+    return [row.id for row in rows]
+
+
+def take_queued(session: Session, study_id: int, count: int) -> list[QueuedJob]:
+    """Locks up to `count` of a study's waiting jobs, the oldest first."""
+    rows = session.scalars(
+        select(JobRow)
+        .where(JobRow.study_id == study_id, JobRow.state == JobState.QUEUED)
+        .order_by(JobRow.id)
+        .limit(count)
+        .with_for_update()
+    ).all()
+    return [_job(row) for row in rows]
+
+
+def lease(
+    session: Session, job_ids: Sequence[int], worker_id: int, lease_seconds: float
+) -> list[QueuedJob]:
+    """Gives waiting jobs to a worker."""
+    expires_at = now(session) + lease_seconds
+    rows = [session.get_one(JobRow, job_id) for job_id in job_ids]
+    for row in rows:
+        row.state = transition(f"job {row.id}", JobState(row.state), JobState.LEASED)
+        row.worker_id = worker_id
+        row.expires_at = expires_at
+    return [_job(row) for row in rows]
+
+
+def study_of(session: Session, job_id: int) -> int:
+    """The study that a job belongs to.
+
+    Raises:
+        NotFound: when there is no such job.
+    """
+    study_id = session.scalar(select(JobRow.study_id).where(JobRow.id == job_id))
+    if study_id is None:
+        raise NotFound(f"a job must exist to be used, and none has id {job_id}; lease one")
+    return study_id
+
+
+def hold(
+    session: Session, tokens: Sequence[tuple[int, int]], lease_seconds: float
+) -> dict[int, QueuedJob]:
+    """Locks leased jobs by their tokens and renews their leases: all, or none.
+
+    Args:
+        session: the transaction.
+        tokens: (job, attempt) pairs.
+        lease_seconds: how long the leases now run.
+
+    Raises:
+        StaleLease: when any token is no longer in force.
+    """
+    moment = now(session)
+    rows = {
+        row.id: row
+        for row in session.scalars(
+            select(JobRow)
+            .where(JobRow.id.in_([job for job, _ in tokens]))
+            .order_by(JobRow.id)
+            .with_for_update()
+        )
+    }
+    for job, attempt in tokens:
+        row = rows.get(job)
+        if (
+            row is None
+            or row.state != JobState.LEASED
+            or row.attempt != attempt
+            or row.expires_at is None
+            or row.expires_at < moment
+        ):
+            now_at = "gone" if row is None else f"{row.state} at attempt {row.attempt}"
+            raise StaleLease(
+                f"a lease must be in force, and (job {job}, attempt {attempt}) is not: the job is "
+                f"{now_at}; drop it and lease anew"
+            )
+    for row in rows.values():
+        row.expires_at = moment + lease_seconds
+    return {row.id: _job(row) for row in rows.values()}
+
+
+def finish(session: Session, job_id: int, state: JobState) -> None:
+    """A job's end, done or failed."""
+    row = session.get_one(JobRow, job_id)
+    row.state = transition(f"job {job_id}", JobState(row.state), state)
+    row.expires_at = None
+
+
+def requeue(session: Session, job_id: int, *, lost: bool) -> QueuedJob:
+    """Back to the queue under the next attempt; a loss is counted against it."""
+    row = session.get_one(JobRow, job_id)
+    row.state = transition(f"job {job_id}", JobState(row.state), JobState.QUEUED)
+    row.attempt += 1
+    row.losses += lost
+    row.worker_id = None
+    row.expires_at = None
+    return _job(row)
+
+
+def expired_studies(session: Session) -> Sequence[int]:
+    """Studies with a lease that has run out."""
+    return session.scalars(
+        select(StudyRow.id)
+        .where(
+            exists().where(
+                JobRow.study_id == StudyRow.id,
+                JobRow.state == JobState.LEASED,
+                JobRow.expires_at < now(session),
+            )
+        )
+        .order_by(*LOCK_ORDER)
+    ).all()
+
+
+def take_expired(session: Session, study_id: int) -> list[QueuedJob]:
+    """Locks a study's jobs whose lease has run out."""
+    rows = session.scalars(
+        select(JobRow)
+        .where(
+            JobRow.study_id == study_id,
+            JobRow.state == JobState.LEASED,
+            JobRow.expires_at < now(session),
+        )
+        .order_by(JobRow.id)
+        .with_for_update()
+    ).all()
+    return [_job(row) for row in rows]
+
+
+def take_unfinished(session: Session, study_id: int) -> list[QueuedJob]:
+    """Locks a study's jobs that are not over."""
+    rows = session.scalars(
+        select(JobRow)
+        .where(
+            JobRow.study_id == study_id,
+            JobRow.state.in_((JobState.QUEUED, JobState.LEASED)),
+        )
+        .order_by(JobRow.id)
+        .with_for_update()
+    ).all()
+    return [_job(row) for row in rows]
+
+
+def renew_all(session: Session, lease_seconds: float) -> None:
+    """Gives every lease its full time again: while the server was down nobody could renew one."""
+    session.execute(
+        update(JobRow)
+        .where(JobRow.state == JobState.LEASED)
+        .values(expires_at=now(session) + lease_seconds)
+    )
+
+
+def status(session: Session, job_id: int) -> JobStatus:
+    """What became of a job."""
+    study_of(session, job_id)
+    row = session.get_one(JobRow, job_id)
+    number = None
+    if row.trial_id is not None:
+        number = session.get_one(TrialRow, row.trial_id).number
+    result: dict[str, Any] | None = row.result
+    return JobStatus(
+        id=row.id,
+        kind=JobKind(row.kind),
+        state=JobState(row.state),
+        attempt=row.attempt,
+        study_id=row.study_id,
+        trial=number,
+        result=result,
+    )
+
+
+def _job(row: JobRow) -> QueuedJob:
+    return QueuedJob(
+        id=row.id,
+        kind=JobKind(row.kind),
+        study_id=row.study_id,
+        trial_id=row.trial_id,
+        attempt=row.attempt,
+        losses=row.losses,
+        worker_id=row.worker_id,
+    )

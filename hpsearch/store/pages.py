@@ -1,0 +1,40 @@
+"""Opaque cursors: where the next page of a list begins."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hpsearch.errors import InvalidInput
+
+MAX_PAGE_SIZE = 1000
+
+
+def encode_cursor(position: Sequence[Any]) -> str:
+    """A page token for a position in a list's order."""
+    return base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
+
+
+def decode_cursor(token: str, length: int) -> list[Any]:
+    """The position that a page token stands for.
+
+    Raises:
+        InvalidInput: when the token is not one that this list gave.
+    """
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        position = None
+    if (
+        not isinstance(position, list)
+        or len(position) != length
+        or not all(part is None or isinstance(part, int | float) for part in position)
+    ):
+        raise InvalidInput.at(
+            "page_token", "must be the next_page_token of an earlier answer; start without one"
+        )
+    return position

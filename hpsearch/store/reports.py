@@ -1,0 +1,152 @@
+"""Reports, one an epoch, and the curves read from them.
+
+Epochs arrive in order and are kept once: a repeat is a no-op, a gap is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from hpsearch.errors import ReportGap
+from hpsearch.spec.records import Curve, Curves, Metrics
+from hpsearch.spec.study import Objective
+from hpsearch.store.database import now
+from hpsearch.store.studies import row_of
+from hpsearch.store.tables import ReportRow, TrialRow
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch's numbers."""
+
+    epoch: int
+    metrics: Metrics
+
+
+def append(session: Session, trial_id: int, epochs: Sequence[Epoch], objective: Objective) -> None:
+    """Stores what is new among a trial's epochs and moves its best value on.
+
+    Raises:
+        ReportGap: when an epoch before them was never reported.
+    """
+    trial = session.get_one(TrialRow, trial_id)
+    fresh: list[Epoch] = []
+    for report in sorted(epochs, key=lambda report: report.epoch):
+        expected = trial.epochs_done + len(fresh)
+        if report.epoch > expected:
+            raise ReportGap(
+                f"epochs must be reported in order, got {report.epoch} where {expected} was next; "
+                "report the missing ones first"
+            )
+        if report.epoch == expected:
+            fresh.append(report)
+    if not fresh:
+        return
+    moment = now(session)
+    session.execute(
+        insert(ReportRow),
+        [
+            {
+                "trial_id": trial_id,
+                "epoch": report.epoch,
+                "metrics": encoded(report.metrics),
+                "at": moment,
+            }
+            for report in fresh
+        ],
+    )
+    for report in fresh:
+        value = report.metrics.get(objective.metric, math.nan)
+        if is_better(value, trial.value, objective):
+            trial.value, trial.best_epoch = value, report.epoch
+    trial.epochs_done += len(fresh)
+    trial.metrics = encoded(fresh[-1].metrics)
+
+
+def is_better(value: float, best: float | None, objective: Objective) -> bool:
+    """Whether a finite value beats the best so far; equals do not."""
+    if not math.isfinite(value):
+        return False
+    if best is None:
+        return True
+    return value > best if objective.direction == "maximize" else value < best
+
+
+def best_until(
+    session: Session, trial_id: int, epoch: int, objective: Objective
+) -> tuple[int | None, float | None]:
+    """Best epoch and value among the epochs up to one."""
+    best_epoch, best = None, None
+    for at, metrics in session.execute(
+        select(ReportRow.epoch, ReportRow.metrics)
+        .where(ReportRow.trial_id == trial_id, ReportRow.epoch <= epoch)
+        .order_by(ReportRow.epoch)
+    ):
+        value = float(metrics.get(objective.metric, math.nan))
+        if is_better(value, best, objective):
+            best_epoch, best = at, value
+    return best_epoch, best
+
+
+def curves(
+    session: Session,
+    study_id: int,
+    metric: str,
+    numbers: Sequence[int] | None,
+    max_points: int | None,
+) -> Curves:
+    """One metric of a study's trials; trials that never reported it have no curve."""
+    row_of(session, study_id)
+    query = (
+        select(TrialRow.number, ReportRow.epoch, ReportRow.metrics)
+        .join(ReportRow, ReportRow.trial_id == TrialRow.id)
+        .where(TrialRow.study_id == study_id)
+        .order_by(TrialRow.number, ReportRow.epoch)
+    )
+    if numbers is not None:
+        query = query.where(TrialRow.number.in_(numbers))
+    points: dict[int, tuple[list[int], list[float]]] = {}
+    for number, epoch, metrics in session.execute(query):
+        if metric in metrics:
+            epochs, values = points.setdefault(number, ([], []))
+            epochs.append(epoch)
+            values.append(float(metrics[metric]))
+    return Curves(
+        metric=metric,
+        curves=[
+            _bucketed(number, epochs, values, max_points)
+            for number, (epochs, values) in points.items()
+        ],
+    )
+
+
+def _bucketed(number: int, epochs: list[int], values: list[float], max_points: int | None) -> Curve:
+    if max_points is None:
+        return Curve(trial=number, epochs=epochs, values=values)
+    size = math.ceil(len(epochs) / max_points)
+    buckets = [values[start : start + size] for start in range(0, len(values), size)]
+    finite = [[v for v in bucket if not math.isnan(v)] or [math.nan] for bucket in buckets]
+    return Curve(
+        trial=number,
+        epochs=[*epochs[size - 1 :: size], *(epochs[-1:] if len(epochs) % size else [])],
+        values=[bucket[-1] for bucket in buckets],
+        min=[min(bucket) for bucket in finite],
+        max=[max(bucket) for bucket in finite],
+    )
+
+
+def encoded(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """Metrics as JSON keeps them: non-finite numbers by name."""
+    return {name: _encoded(value) for name, value in metrics.items()}
+
+
+def _encoded(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

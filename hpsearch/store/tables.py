@@ -1,0 +1,181 @@
+"""The tables. Times are seconds since 1970 by the database's clock; `attributes` are free-form.
+
+studies ─┬─ trials ─┬─ reports        one row an epoch: the curves
+         │          ├─ checkpoints    which files hold which state
+         │          └─ jobs           the queue
+         └─ events                    the log
+workers, idempotency_keys             stand alone
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Table(DeclarativeBase):
+    """Names every constraint, so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        dict[str, Any]: JSON,
+        dict[str, str]: JSON,
+        float: Double,
+        str: Text,
+    }
+
+
+class StudyRow(Table):
+    """A study; `trials_created` is the number that the next trial gets, of `trials_planned`."""
+
+    __tablename__ = "studies"
+    __table_args__ = (Index(None, "state", "priority"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(16))
+    priority: Mapped[int]
+    spec: Mapped[dict[str, Any]]
+    stage: Mapped[int] = mapped_column(default=0)
+    trials_created: Mapped[int] = mapped_column(default=0)
+    trials_planned: Mapped[int]
+    attributes: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+
+class TrialRow(Table):
+    """A trial; `metrics` are its last epoch's, `test_metrics` stay hidden till the end."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        UniqueConstraint("study_id", "number"),
+        Index(None, "study_id", "state", "value"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    message: Mapped[str | None]
+    stage: Mapped[int]
+    attempt: Mapped[int]
+    params: Mapped[dict[str, Any]]
+    epochs: Mapped[int]
+    epochs_done: Mapped[int] = mapped_column(default=0)
+    value: Mapped[float | None]
+    best_epoch: Mapped[int | None]
+    metrics: Mapped[dict[str, Any]]
+    test_metrics: Mapped[dict[str, Any]]
+    attributes: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+
+class ReportRow(Table):
+    """What one epoch of one trial measured, by metric name."""
+
+    __tablename__ = "reports"
+
+    trial_id: Mapped[int] = mapped_column(
+        ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True
+    )
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    metrics: Mapped[dict[str, Any]]
+    at: Mapped[float]
+
+
+class CheckpointRow(Table):
+    """A stored state; `artifact` is its key in the artifact store."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (UniqueConstraint("trial_id", "epoch"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"))
+    epoch: Mapped[int]
+    best: Mapped[bool]
+    last: Mapped[bool]
+    artifact: Mapped[str]
+    size_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float]
+
+
+class WorkerRow(Table):
+    """A worker process; `failed_in_a_row` counts trials whose errors no success interrupted."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(16))
+    labels: Mapped[dict[str, str]]
+    failed_in_a_row: Mapped[int] = mapped_column(default=0)
+    last_failed_trial: Mapped[int | None]
+    created_at: Mapped[float]
+    seen_at: Mapped[float]
+
+
+class JobRow(Table):
+    """A unit of work; (id, attempt) is the fencing token, `losses` how often it was lost."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "state", "priority", "id"),
+        Index(None, "state", "expires_at"),
+        Index(None, "study_id", "state"),
+        Index(None, "trial_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    trial_id: Mapped[int | None] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"))
+    priority: Mapped[int]
+    attempt: Mapped[int] = mapped_column(default=1)
+    losses: Mapped[int] = mapped_column(default=0)
+    worker_id: Mapped[int | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
+    expires_at: Mapped[float | None]
+    payload: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any] | None]
+    created_at: Mapped[float]
+
+
+class EventRow(Table):
+    """A line of the log; those of no study are the server's."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "study_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int | None] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    at: Mapped[float]
+    kind: Mapped[str] = mapped_column(String(32))
+    message: Mapped[str]
+    data: Mapped[dict[str, Any]]
+
+
+class IdempotencyRow(Table):
+    """The answer that a key got; empty while its first request is under way."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[str | None]
+    created_at: Mapped[float] = mapped_column(index=True)

@@ -1,0 +1,255 @@
+"""Trials, and the reports that make their curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from hpsearch.errors import InvalidInput, NotFound, ReportGap
+from hpsearch.spec.messages import shown
+from hpsearch.spec.progress import Progress
+from hpsearch.spec.records import Trial, TrialPage
+from hpsearch.spec.states import StudyState, TrialReason, TrialState, is_final, transition
+from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.store import studies
+from hpsearch.store.database import now
+from hpsearch.store.pages import decode_cursor, encode_cursor
+from hpsearch.store.reports import encoded
+from hpsearch.store.tables import StudyRow, TrialRow
+from hpsearch.store.timestamps import as_datetime
+
+SORTS = {"number": TrialRow.number, "value": TrialRow.value, "epochs_done": TrialRow.epochs_done}
+
+
+@dataclass(frozen=True)
+class NewTrial:
+    """A configuration about to become a trial."""
+
+    number: int
+    params: Mapping[str, Any]
+    stage: int
+    epochs: int
+
+
+def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int]:
+    """Adds queued trials; returns their ids in order."""
+    moment = now(session)
+    rows = [
+        TrialRow(
+            study_id=study_id,
+            number=trial.number,
+            state=TrialState.QUEUED,
+            stage=trial.stage,
+            attempt=1,
+            params=dict(trial.params),
+            epochs=trial.epochs,
+            metrics={},
+            test_metrics={},
+            attributes={},
+            created_at=moment,
+        )
+        for trial in new
+    ]
+    session.add_all(rows)
+    session.flush()
+    return [row.id for row in rows]
+
+
+@dataclass(frozen=True)
+class StartedTrial:
+    """What a worker needs to know of a trial it has taken."""
+
+    id: int
+    number: int
+    params: Mapping[str, Any]
+    epochs: int
+
+
+def start(session: Session, trial_ids: Sequence[int]) -> list[StartedTrial]:
+    """A worker has taken the trials."""
+    moment = now(session)
+    rows = [session.get_one(TrialRow, trial_id) for trial_id in trial_ids]
+    for row in rows:
+        row.state = transition(_noun(row), TrialState(row.state), TrialState.RUNNING)
+        if row.started_at is None:
+            row.started_at = moment
+    return [StartedTrial(row.id, row.number, row.params, row.epochs) for row in rows]
+
+
+def requeue(session: Session, trial_id: int, attempt: int) -> None:
+    """The trial waits for its next attempt."""
+    row = session.get_one(TrialRow, trial_id)
+    row.state = transition(_noun(row), TrialState(row.state), TrialState.QUEUED)
+    row.attempt = attempt
+
+
+def end(
+    session: Session,
+    trial_id: int,
+    state: TrialState,
+    reason: TrialReason | None = None,
+    message: str | None = None,
+    test_metrics: Mapping[str, float] | None = None,
+) -> int:
+    """The trial's one and only end; returns its number.
+
+    Raises:
+        IllegalTransition: when it has ended before.
+    """
+    row = session.get_one(TrialRow, trial_id)
+    row.state = transition(_noun(row), TrialState(row.state), state)
+    row.reason = reason
+    row.message = message
+    row.test_metrics = encoded(test_metrics or {})
+    row.finished_at = now(session)
+    return row.number
+
+
+def check_reported(session: Session, trial_id: int, epoch: int) -> None:
+    """Holds a checkpoint back until its epoch has been reported.
+
+    Raises:
+        ReportGap: when it has not.
+    """
+    done = session.get_one(TrialRow, trial_id).epochs_done
+    if epoch >= done:
+        raise ReportGap(
+            f"a checkpoint's epoch must be reported first, got {epoch} after {done} reports; "
+            "report it, then send the checkpoint"
+        )
+
+
+def get(session: Session, study_id: int, number: int) -> Trial:
+    """One trial as people see it."""
+    row = session.scalars(
+        select(TrialRow).where(TrialRow.study_id == study_id, TrialRow.number == number)
+    ).one_or_none()
+    if row is None:
+        study = _study(session, study_id)
+        raise NotFound(
+            f"a trial must exist to be used, and study {study_id} has none of number {number}; "
+            f"it has {study.trials_created} so far"
+        )
+    return _records(session, study_id, [row])[0]
+
+
+def page(
+    session: Session,
+    study_id: int,
+    *,
+    size: int,
+    token: str | None,
+    sort: str = "number",
+    state: TrialState | None = None,
+    stage: int | None = None,
+) -> TrialPage:
+    """Trials in the order of `sort` (`-value` is from the highest down); those without come last.
+
+    Raises:
+        InvalidInput: for a sort that is none of `SORTS`.
+    """
+    descending, name = sort.startswith("-"), sort.lstrip("-")
+    if name not in SORTS:
+        raise InvalidInput.at(
+            "sort",
+            f"must be one of {', '.join(SORTS)} or the same after a minus, got {shown(sort)}",
+        )
+    column = SORTS[name]
+    query = select(TrialRow).where(TrialRow.study_id == study_id)
+    if state is not None:
+        query = query.where(TrialRow.state == state)
+    if stage is not None:
+        query = query.where(TrialRow.stage == stage)
+    if token:
+        query = query.where(_after(column, *decode_cursor(token, 2), descending=descending))
+    order = column.desc() if descending else column.asc()
+    query = query.order_by(order.nulls_last(), TrialRow.number).limit(size + 1)
+    rows = session.scalars(query).all()
+    if not rows:
+        _study(session, study_id)
+    last = rows[size - 1] if len(rows) > size else None
+    return TrialPage(
+        trials=_records(session, study_id, rows[:size]),
+        next_page_token=encode_cursor([getattr(last, name), last.number]) if last else None,
+    )
+
+
+def _after(column: Any, value: Any, number: int, *, descending: bool) -> ColumnElement[bool]:
+    if value is None:
+        return and_(column.is_(None), TrialRow.number > number)
+    beyond = column < value if descending else column > value
+    return or_(beyond, and_(column == value, TrialRow.number > number), column.is_(None))
+
+
+def progress(
+    session: Session, study_id: int, spec: StudySpec, started_at: float | None
+) -> Progress:
+    """How far a study is; trials that a person stopped have not failed."""
+    rows = session.execute(
+        select(TrialRow.state, TrialRow.reason, func.count(), func.sum(TrialRow.epochs_done))
+        .where(TrialRow.study_id == study_id)
+        .group_by(TrialRow.state, TrialRow.reason)
+    ).all()
+    best = studies.best_trial(session, study_id, spec)
+    since_best = 0
+    if best is not None:
+        since_best = session.execute(
+            select(func.count()).where(
+                TrialRow.study_id == study_id, TrialRow.finished_at > best.finished_at
+            )
+        ).scalar_one()
+    return Progress(
+        ended=sum(n for state, _, n, _ in rows if is_final(TrialState(state))),
+        failed=sum(
+            n
+            for state, reason, n, _ in rows
+            if state == TrialState.FAILED and reason != TrialReason.STOPPED
+        ),
+        ended_since_best=since_best,
+        epochs_done=sum(int(epochs) for *_, epochs in rows),
+        seconds=0.0 if started_at is None else now(session) - started_at,
+    )
+
+
+def _noun(row: TrialRow) -> str:
+    return f"trial {row.number} of study {row.study_id}"
+
+
+def _study(session: Session, study_id: int) -> StudyRow:
+    return studies.row_of(session, study_id)
+
+
+def _records(session: Session, study_id: int, rows: Sequence[TrialRow]) -> list[Trial]:
+    study = _study(session, study_id)
+    revealed = None
+    if is_final(StudyState(study.state)):
+        best = studies.best_trial(session, study_id, parse_study(study.spec))
+        revealed = best.id if best else None
+    return [_record(row, reveal_test=row.id == revealed) for row in rows]
+
+
+def _record(row: TrialRow, *, reveal_test: bool) -> Trial:
+    return Trial(
+        id=row.id,
+        number=row.number,
+        study_id=row.study_id,
+        state=TrialState(row.state),
+        reason=TrialReason(row.reason) if row.reason else None,
+        message=row.message,
+        stage=row.stage,
+        attempt=row.attempt,
+        params=row.params,
+        value=row.value,
+        best_epoch=row.best_epoch,
+        epochs_done=row.epochs_done,
+        epochs=row.epochs,
+        metrics={**row.metrics, **(row.test_metrics if reveal_test else {})},
+        attributes=row.attributes,
+        created_at=as_datetime(row.created_at),
+        started_at=as_datetime(row.started_at),
+        finished_at=as_datetime(row.finished_at),
+    )

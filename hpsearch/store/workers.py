@@ -1,0 +1,115 @@
+"""Workers: who is there, and who has been set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hpsearch.errors import Conflict, NotFound
+from hpsearch.spec.records import Worker
+from hpsearch.spec.states import EventKind, WorkerState
+from hpsearch.store import events
+from hpsearch.store.database import now
+from hpsearch.store.tables import WorkerRow
+from hpsearch.store.timestamps import as_datetime
+
+SICK_AFTER_FAILED_TRIALS = 3
+"""So many different trials in a row with an error, and none without, set a worker aside."""
+
+
+def join(session: Session, name: str, labels: Mapping[str, str], lease_seconds: float) -> Worker:
+    """A new worker, with an identity that no process had before."""
+    moment = now(session)
+    row = WorkerRow(
+        name=name,
+        state=WorkerState.ACTIVE,
+        labels=dict(labels),
+        created_at=moment,
+        seen_at=moment,
+    )
+    session.add(row)
+    session.flush()
+    events.add(session, None, EventKind.WORKER_JOINED, f"worker {row.id} ({name}) joined")
+    return _record(row, lease_seconds)
+
+
+def active(session: Session, worker_id: int) -> None:
+    """Notes that a worker is alive.
+
+    Raises:
+        NotFound: when it never joined.
+        Conflict: when it has been set aside.
+    """
+    row = session.get(WorkerRow, worker_id)
+    if row is None:
+        raise NotFound(f"a worker must join before it works, and none has id {worker_id}; join")
+    if row.state == WorkerState.SET_ASIDE:
+        raise Conflict(
+            f"worker {worker_id} ({row.name}) is set aside after {SICK_AFTER_FAILED_TRIALS} trials "
+            "in a row failed on it; read their errors, mend the machine and start a new worker"
+        )
+    row.state = WorkerState.ACTIVE
+    row.seen_at = now(session)
+
+
+def succeeded(session: Session, worker_id: int | None) -> None:
+    """A trial ended well on the worker."""
+    if worker_id is not None:
+        session.get_one(WorkerRow, worker_id).failed_in_a_row = 0
+
+
+def failed(session: Session, worker_id: int | None, trial_id: int, message: str) -> None:
+    """A trial failed on the worker; the third different one in a row sets it aside."""
+    if worker_id is None:
+        return
+    row = session.get_one(WorkerRow, worker_id)
+    if row.failed_in_a_row == 0 or row.last_failed_trial != trial_id:
+        row.failed_in_a_row += 1
+    row.last_failed_trial = trial_id
+    if row.failed_in_a_row >= SICK_AFTER_FAILED_TRIALS and row.state != WorkerState.SET_ASIDE:
+        row.state = WorkerState.SET_ASIDE
+        events.add(
+            session,
+            None,
+            EventKind.WORKER_LOST,
+            f"worker {worker_id} ({row.name}) is set aside: {row.failed_in_a_row} trials in a row "
+            f"failed on it, the last with: {message}",
+            worker=worker_id,
+        )
+
+
+def lose_silent(session: Session, seconds: float) -> None:
+    """Marks workers that were not heard of for so long."""
+    silent = session.scalars(
+        select(WorkerRow).where(
+            WorkerRow.state == WorkerState.ACTIVE, WorkerRow.seen_at < now(session) - seconds
+        )
+    ).all()
+    for row in silent:
+        row.state = WorkerState.LOST
+        events.add(
+            session,
+            None,
+            EventKind.WORKER_LOST,
+            f"worker {row.id} ({row.name}) was not heard of for {seconds:g} s",
+            worker=row.id,
+        )
+
+
+def page(session: Session, lease_seconds: float) -> list[Worker]:
+    """Every worker that is there or was lately, newest first."""
+    rows = session.scalars(select(WorkerRow).order_by(WorkerRow.id.desc()).limit(1000)).all()
+    return [_record(row, lease_seconds) for row in rows]
+
+
+def _record(row: WorkerRow, lease_seconds: float) -> Worker:
+    return Worker(
+        id=row.id,
+        name=row.name,
+        state=WorkerState(row.state),
+        lease_seconds=lease_seconds,
+        created_at=as_datetime(row.created_at),
+        seen_at=as_datetime(row.seen_at),
+    )

@@ -1,0 +1,95 @@
+"""Initial weights: one function per kind, drawn in float64 so that precision does not change them.
+
+fan_in, fan_out   inputs and outputs that a weight's entries feed, kernel positions included.
+gain              what the activation after a layer loses; 1 for the output layer.
+
+Sources: Glorot & Bengio 2010; He et al. 2015; torch.nn.init.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from hpsearch.spec.task import Init, KaimingNormal, NormalInit, XavierUniform
+
+GAINS: Mapping[str, float] = {
+    "relu": math.sqrt(2),
+    "leaky_relu": math.sqrt(2 / (1 + 0.01**2)),
+    "elu": math.sqrt(2),
+    "gelu": math.sqrt(2),
+    "silu": math.sqrt(2),
+    "tanh": 5 / 3,
+    "sigmoid": 1.0,
+    "identity": 1.0,
+}
+"""torch's gains; elu, gelu and silu, for which it names none, take relu's."""
+
+Draw = Callable[[Init, tuple[int, ...], float, torch.Generator], Tensor]
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight: [in, out] when dense, [out, in, kh, kw] when convolutional."""
+    if len(shape) == 2:
+        return shape[0], shape[1]
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def _normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=torch.float64) * std
+
+
+def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1) * bound
+
+
+def _plain_normal(
+    init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
+) -> Tensor:
+    del gain
+    return _normal(shape, init.std if isinstance(init, NormalInit) else 0.01, generator)
+
+
+def _kaiming_normal(
+    init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
+) -> Tensor:
+    del init
+    return _normal(shape, gain / math.sqrt(fans(shape)[0]), generator)
+
+
+def _xavier_uniform(
+    init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
+) -> Tensor:
+    del init
+    return _uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), generator)
+
+
+INITS: Mapping[type[Init], Draw] = {
+    NormalInit: _plain_normal,
+    KaimingNormal: _kaiming_normal,
+    XavierUniform: _xavier_uniform,
+}
+
+
+def initial(
+    shapes: Mapping[str, tuple[int, ...]],
+    init: Init,
+    activation: str,
+    generator: torch.Generator,
+) -> Tensor:
+    """One trial's weights as a row [P]: `weight`s drawn, norm scales 1, all else 0."""
+    parts = []
+    for name, shape in shapes.items():
+        if name.endswith("weight"):
+            gain = 1.0 if name.startswith("output.") else GAINS[activation]
+            part = INITS[type(init)](init, shape, gain, generator)
+        elif name.endswith("norm.scale"):
+            part = torch.ones(shape, dtype=torch.float64)
+        else:
+            part = torch.zeros(shape, dtype=torch.float64)
+        parts.append(part.flatten())
+    return torch.cat(parts)

@@ -1,0 +1,35 @@
+"""One layer from inputs to outputs."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from hpsearch.spec.task import Linear as LinearSpec
+from hpsearch.training.dropout import Dropout
+from hpsearch.training.models.base import Shapes, Views
+from hpsearch.training.models.dense import dense
+
+
+class Linear:
+    """outputs = x·W + b."""
+
+    activation = "identity"
+
+    def __init__(self, spec: LinearSpec, features: tuple[int, ...], outputs: int) -> None:
+        self.init = spec.init
+        self._inputs = math.prod(features)
+        self._row = len(features)
+        self.shapes: Shapes = {
+            "output.weight": (self._inputs, outputs),
+            "output.bias": (outputs,),
+        }
+        self.buffers: Shapes = {}
+
+    def forward(
+        self, weights: Views, buffers: Views, x: Tensor, dropout: Dropout | None, training: bool
+    ) -> Tensor:
+        """Outputs [K, B, C]."""
+        del buffers, dropout, training
+        return dense(weights, "output", x.flatten(-self._row))

@@ -1,0 +1,238 @@
+"""L-BFGS: steps along −H·g, where H comes from how g changed over the last steps.
+
+s   a step of the weights          y   the change of g over it          ρ = 1 / y·s
+
+All trials of a group move in lockstep; one evaluation of the closure serves all of them, and a
+trial that has met a tolerance stands still until the update ends. The loss must be a function of
+the weights: one batch (the full one), no dropout that changes between evaluations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hpsearch.spec import optimizer as spec
+from hpsearch.training.layout import Layout
+from hpsearch.training.optimizers.line_search import Search, strong_wolfe
+from hpsearch.training.optimizers.rule import Closure, Numbers, Rule, Slots
+from hpsearch.training.optimizers.scales import Scales
+
+SMALLEST_CURVATURE = 1e-10
+"""A pair with y·s below it would make H indefinite and is not remembered."""
+
+
+class Lbfgs(Rule):
+    """w ← w + a·d, d = −H·g by two loops over the remembered pairs, up to `iterations` times.
+
+    a is lr, in the first iteration of all lr·min(1, 1 / Σ|g|); or found by `strong_wolfe`,
+    starting from there. Weight decay is part of loss and gradient. An update ends for a trial when
+    max|g| ≤ tolerance_grad, when g·d is above −tolerance_change, or when loss or weights change
+    by less than tolerance_change.
+
+    Source: Liu & Nocedal 1989; Nocedal & Wright 2006, algorithm 7.4; tolerances and first step of
+    `torch.optim.LBFGS`.
+    """
+
+    needs_closure = True
+    flags = ("decoupled", "iterations", "history", "line_search")
+
+    def __init__(self, optimizer: spec.Lbfgs, layout: Layout) -> None:
+        super().__init__(optimizer, layout)
+        self.iterations = optimizer.iterations
+        self.history = optimizer.history
+        self.has_search = optimizer.line_search == "strong_wolfe"
+
+    def slots(self, weights: Tensor) -> Slots:
+        """The pairs, a ring of H rows each, and where the last iteration stood.
+
+        steps, changes [K, H, P], curvature (ρ) [K, H], pairs (how many were ever remembered),
+        scale (of the first H), iterations and length [K, 1], grad and direction [K, P].
+        """
+        trials, size = weights.shape
+        shapes = {
+            "steps": (trials, self.history, size),
+            "changes": (trials, self.history, size),
+            "curvature": (trials, self.history),
+            "grad": (trials, size),
+            "direction": (trials, size),
+            "length": (trials, 1),
+            "pairs": (trials, 1),
+            "iterations": (trials, 1),
+        }
+        slots = {name: weights.new_zeros(shape) for name, shape in shapes.items()}
+        return {**slots, "scale": weights.new_ones(trials, 1)}
+
+    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+        """The first length, lr, and the tolerances."""
+        names = ("lr", "tolerance_grad", "tolerance_change")
+        return {name: numbers[name].expand(count.shape) for name in names}
+
+    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:  # noqa: ARG002
+        """−H·g. A row of the ring that holds no pair is 0 and changes nothing."""
+        trial = torch.arange(len(grads), device=grads.device)
+        pairs = slots["pairs"].squeeze(1).long()
+        remembered = min(int(pairs.max()), self.history)
+        rows = [(pairs - age) % self.history for age in range(1, remembered + 1)]
+        direction = -grads
+        weights = []
+        for row in rows:
+            weight = slots["curvature"][trial, row, None] * _dot(
+                slots["steps"][trial, row], direction
+            )
+            direction.addcmul_(slots["changes"][trial, row], weight, value=-1)
+            weights.append(weight)
+        direction.mul_(slots["scale"])
+        for row, weight in zip(reversed(rows), reversed(weights), strict=True):
+            back = slots["curvature"][trial, row, None] * _dot(
+                slots["changes"][trial, row], direction
+            )
+            direction.addcmul_(slots["steps"][trial, row], weight - back)
+        return direction
+
+    def update(
+        self,
+        weights: Tensor,
+        grads: Tensor,
+        slots: Slots,
+        coefficients: Numbers,
+        scales: Scales | None = None,
+        closure: Closure | None = None,
+    ) -> None:
+        """Up to `iterations` steps; the closure's first answer is the loss before any of them."""
+        if closure is None:
+            raise TypeError("lbfgs needs a closure; pass one to update")
+        evaluate = _objective(weights, grads, closure, _decay(coefficients, scales))
+        flat, still = coefficients["tolerance_grad"], coefficients["tolerance_change"]
+        most = self.iterations * 5 // 4
+        loss, grad = evaluate()
+        used = torch.ones_like(loss)
+        active = _largest(grad) > flat
+        for iteration in range(1, self.iterations + 1):
+            if not active.any():
+                return
+            self._remember(slots, grad, active)
+            direction = self._turn(slots, grad, active, coefficients["lr"])
+            slope = _dot(grad, direction)
+            active &= (slope <= -still) & (slots["length"] > 0)
+            direction = torch.where(active, direction, 0)
+            before = loss
+            if self.has_search:
+                searches = _searches(active, slots["length"], loss, slope, most - used)
+                found, asked, (loss, grad) = _search(evaluate, weights, direction, searches)
+                slots["length"].copy_(torch.where(active, found, slots["length"]))
+                used = used + asked
+            else:
+                weights.addcmul_(direction, slots["length"])
+                if iteration == self.iterations:
+                    return
+                loss, grad = evaluate()
+                used = used + 1
+            active &= (used < most) & (_largest(grad) > flat) & ((loss - before).abs() >= still)
+            active &= _largest(direction * slots["length"]) > still
+
+    def _remember(self, slots: Slots, grad: Tensor, active: Tensor) -> None:
+        """Adds the pair of the last step where it has curvature; at first there is none."""
+        step = slots["direction"] * slots["length"]
+        change = grad - slots["grad"]
+        curvature = _dot(change, step)
+        trials = (active & (curvature > SMALLEST_CURVATURE)).squeeze(1).nonzero().squeeze(1)
+        rows = slots["pairs"][trials, 0].long() % self.history
+        slots["steps"][trials, rows] = step[trials]
+        slots["changes"][trials, rows] = change[trials]
+        slots["curvature"][trials, rows] = 1 / curvature[trials, 0]
+        slots["scale"][trials] = (curvature / _dot(change, change))[trials]
+        slots["pairs"][trials] += 1
+
+    def _turn(self, slots: Slots, grad: Tensor, active: Tensor, lr: Tensor) -> Tensor:
+        """The next direction, and with it grad and first length put into the slots."""
+        direction = self.direction(grad, slots, {})
+        is_first = slots["iterations"] == 0
+        cautious = lr * (1 / grad.abs().sum(dim=1, keepdim=True)).clamp(max=1)
+        length = torch.where(is_first, cautious, lr)
+        for name, value in (("grad", grad), ("direction", direction), ("length", length)):
+            slots[name].copy_(torch.where(active, value, slots[name]))
+        slots["iterations"].add_(active)
+        return direction
+
+
+def _objective(
+    weights: Tensor, grads: Tensor, closure: Closure, decay: Tensor | None
+) -> Callable[[], tuple[Tensor, Tensor]]:
+    """Loss [K, 1] and its gradient [K, P] at the present weights, ½·decay·w² included."""
+
+    def evaluate() -> tuple[Tensor, Tensor]:
+        loss = closure().detach()[:, None]
+        if decay is None:
+            return loss, grads.clone()
+        pull = decay * weights
+        return loss + 0.5 * _dot(pull, weights), grads + pull
+
+    return evaluate
+
+
+def _decay(coefficients: Numbers, scales: Scales | None) -> Tensor | None:
+    decay = coefficients.get("decay")
+    if decay is None or scales is None or scales.decay is None:
+        return decay
+    return decay * scales.decay
+
+
+def _searches(
+    active: Tensor, length: Tensor, loss: Tensor, slope: Tensor, left: Tensor
+) -> dict[int, Search]:
+    """A line search for each trial that moves, with `left` evaluations to spend."""
+    searches = {}
+    rows = torch.cat([active, length, loss, slope, left], dim=1).tolist()
+    for trial, (moves, first, value, fall, evaluations) in enumerate(rows):
+        if moves:
+            searches[trial] = strong_wolfe(first, value, fall, int(evaluations))
+    return searches
+
+
+def _search(
+    evaluate: Callable[[], tuple[Tensor, Tensor]],
+    weights: Tensor,
+    direction: Tensor,
+    searches: dict[int, Search],
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """Runs the searches of several trials side by side; weights end at the lengths found.
+
+    Returns:
+        Lengths and numbers of evaluations, [K, 1], 0 for trials without a search; loss and
+        gradient where the weights end.
+    """
+    start = weights.clone()
+    lengths = torch.zeros_like(weights[:, :1])
+    asked = torch.zeros_like(lengths)
+    placed = {trial: next(search) for trial, search in searches.items()}
+    moving = dict(placed)
+    running = set(searches)
+    while True:
+        for trial, length in moving.items():
+            lengths[trial] = length
+        torch.addcmul(start, direction, lengths, out=weights)
+        loss, grad = evaluate()
+        seen = torch.cat([loss, _dot(grad, direction)], dim=1).tolist()
+        moving = {}
+        for trial in sorted(running):
+            asked[trial] += 1
+            try:
+                moving[trial] = searches[trial].send(tuple(seen[trial]))
+            except StopIteration as end:
+                running.remove(trial)
+                if end.value != placed[trial]:
+                    moving[trial] = end.value
+        if not moving:
+            return lengths, asked, (loss, grad)
+        placed |= moving
+
+
+def _dot(one: Tensor, two: Tensor) -> Tensor:
+    return (one * two).sum(dim=1, keepdim=True)
+
+
+def _largest(values: Tensor) -> Tensor:
+    return values.abs().amax(dim=1, keepdim=True)

@@ -1,0 +1,35 @@
+"""Lion: the sign of a momentum."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
+
+
+class Lion(Rule):
+    """w ← w − lr·sign(beta1·m + (1 − beta1)·g); then m ← beta2·m + (1 − beta2)·g.
+
+    Source: Chen et al. 2023, "Symbolic discovery of optimization algorithms", algorithm 2; its
+    weight decay is the decoupled form.
+    """
+
+    def slots(self, weights: Tensor) -> Slots:
+        """The running mean m, 0."""
+        return {"mean": torch.zeros_like(weights)}
+
+    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+        """The rate −lr, and the weight of g in the step and in m."""
+        return {
+            "rate": -numbers["lr"],
+            "step_weight": 1 - numbers["beta1"],
+            "mean_weight": 1 - numbers["beta2"],
+        }
+
+    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+        """The sign of m and g mixed."""
+        mean = slots["mean"]
+        direction = torch.lerp(mean, grads, coefficients["step_weight"]).sign_()
+        mean.lerp_(grads, coefficients["mean_weight"])
+        return direction

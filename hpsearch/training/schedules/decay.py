@@ -1,0 +1,114 @@
+"""Schedules that fall by a closed formula; each gives its multiplier [N] at a clock's moments.
+
+The formulas stand in `spec.schedule`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hpsearch.spec import schedule as spec
+from hpsearch.training.schedules.clock import Clock, Floats, ceil, floor, passed
+from hpsearch.training.schedules.noise import standard_normal
+
+
+def constant(_: spec.Constant, clock: Clock) -> Floats:
+    """1."""
+    return np.ones(len(clock.step))
+
+
+def piecewise_constant(schedule: spec.PiecewiseConstant, clock: Clock) -> Floats:
+    """The factor between two boundaries."""
+    pieces = passed(clock.time(schedule), schedule.boundaries, at=False)
+    return np.asarray(schedule.factors, np.float64)[pieces]
+
+
+def step(schedule: spec.Step, clock: Clock) -> Floats:
+    """A factor each `step_size`."""
+    return schedule.gamma ** floor(clock.periods(schedule, schedule.step_size))
+
+
+def multi_step(schedule: spec.MultiStep, clock: Clock) -> Floats:
+    """A factor at each milestone."""
+    milestones = passed(clock.time(schedule), schedule.milestones, at=True)
+    return schedule.gamma ** milestones.astype(np.float64)
+
+
+def _decays(
+    schedule: spec.Exponential | spec.NaturalExponential | spec.InverseTime, clock: Clock
+) -> Floats:
+    """The exponent's t / T, floored with `staircase`."""
+    progress = clock.progress(schedule)
+    return floor(progress) if schedule.staircase else progress
+
+
+def exponential(schedule: spec.Exponential, clock: Clock) -> Floats:
+    """Geometric."""
+    return schedule.decay_rate ** _decays(schedule, clock)
+
+
+def natural_exponential(schedule: spec.NaturalExponential, clock: Clock) -> Floats:
+    """Geometric, with the rate in the exponent."""
+    return np.exp(-schedule.decay_rate * _decays(schedule, clock))
+
+
+def inverse_time(schedule: spec.InverseTime, clock: Clock) -> Floats:
+    """Hyperbolic."""
+    return 1.0 / (1.0 + schedule.decay_rate * _decays(schedule, clock))
+
+
+def polynomial(schedule: spec.Polynomial, clock: Clock) -> Floats:
+    """A power of the time left; with `cycle`, of the time left to the next multiple of T."""
+    progress = clock.progress(schedule)
+    end = np.maximum(ceil(progress), 1.0) if schedule.cycle else 1.0
+    left = np.maximum(1.0 - progress / end, 0.0)
+    return (1.0 - schedule.end_factor) * left**schedule.power + schedule.end_factor
+
+
+def linear(schedule: spec.Linear, clock: Clock) -> Floats:
+    """Straight from one factor to the other."""
+    progress = np.minimum(clock.progress(schedule), 1.0)
+    return schedule.start_factor + (schedule.end_factor - schedule.start_factor) * progress
+
+
+def half_cosine(progress: Floats) -> Floats:
+    """1 at 0 down to 0 at 1, flat at both."""
+    return 0.5 * (1.0 + np.cos(np.pi * progress))
+
+
+def cosine(schedule: spec.Cosine, clock: Clock) -> Floats:
+    """Half a cosine, then its end value."""
+    progress = np.minimum(clock.progress(schedule), 1.0)
+    return (1.0 - schedule.alpha) * half_cosine(progress) + schedule.alpha
+
+
+def linear_cosine(
+    schedule: spec.LinearCosine | spec.NoisyLinearCosine, clock: Clock, noise: Floats | float = 0.0
+) -> Floats:
+    """A line times a cosine."""
+    progress = np.minimum(clock.progress(schedule), 1.0)
+    line = schedule.alpha + (1.0 - progress) + noise
+    return line * half_cosine(2.0 * schedule.num_periods * progress) + schedule.beta
+
+
+def noisy_linear_cosine(schedule: spec.NoisyLinearCosine, clock: Clock) -> Floats:
+    """The same with noise on the line."""
+    time = np.minimum(clock.time(schedule), clock.length(schedule))
+    deviation = np.sqrt(schedule.initial_variance / (1.0 + time) ** schedule.variance_decay)
+    return linear_cosine(
+        schedule, clock, deviation * standard_normal(clock.horizon.seed, clock.step)
+    )
+
+
+def inverse_sqrt(schedule: spec.InverseSqrt, clock: Clock) -> Floats:
+    """Flat to the reference, then falling."""
+    return np.sqrt(schedule.reference / np.maximum(clock.time(schedule), schedule.reference))
+
+
+def warmup_stable_decay(schedule: spec.WarmupStableDecay, clock: Clock) -> Floats:
+    """Flat, then down."""
+    left = max(1.0 - schedule.stable, np.finfo(np.float64).tiny)
+    down = np.clip((clock.elapsed / clock.planned - schedule.stable) / left, 0.0, 1.0)
+    if schedule.decay == "cosine":
+        return half_cosine(down)
+    return 1.0 - (np.sqrt(down) if schedule.decay == "1-sqrt" else down)

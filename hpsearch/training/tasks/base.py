@@ -1,0 +1,81 @@
+"""What a task is to the engine: it makes batches, turns them into losses, and measures weights.
+
+K   trials        B   rows of a batch
+A task holds data and model structure, which all trials of a group share; what differs from trial
+to trial (rates, seeds) it reads off each trial's spec at the start of an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from torch import Tensor
+
+from hpsearch.spec.study import StudySpec
+from hpsearch.training.dropout import Dropout
+from hpsearch.training.layout import Layout
+from hpsearch.training.models.base import Views
+from hpsearch.training.standardize import Standardization
+
+Held = Literal["validation", "test"]
+"""The parts of the data that no step sees."""
+
+
+@dataclass(frozen=True)
+class TrialEpoch:
+    """One trial at the start of one epoch (0-based)."""
+
+    spec: StudySpec
+    number: int
+    epoch: int
+
+
+class Batch(NamedTuple):
+    """What one step sees: rows shared by all trials, x [B, ...], or each its own, [K, B, ...]."""
+
+    x: Tensor
+    y: Tensor
+    rows: int
+    """B."""
+    dropout: Dropout | None = None
+
+
+class Outcome(NamedTuple):
+    """A step's losses [K, B], as trained, and how many rows each trial got right [K]."""
+
+    losses: Tensor
+    hits: Tensor | None
+
+
+class Task(Protocol):
+    """A family's member."""
+
+    layout: Layout
+    """Names and shapes of the weights."""
+    buffers: Layout
+    """Names and shapes of running statistics."""
+    rows: int
+    """Training rows of an epoch."""
+    steps: int
+    """Batches of an epoch."""
+    standardization: Standardization | None
+    """Travels with checkpoints, so that weights can be used on fresh rows."""
+    classes: tuple[str, ...]
+
+    def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
+        """A trial's first weights [P] and running statistics [Q], float64 on the CPU."""
+        ...
+
+    def batches(self, trials: Sequence[TrialEpoch]) -> Iterator[Batch]:
+        """The epoch's batches for trials that may be at different epochs."""
+        ...
+
+    def losses(self, weights: Views, buffers: Views, batch: Batch) -> Outcome:
+        """A training step's losses; `hits` does not take part in gradients."""
+        ...
+
+    def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
+        """Metrics of weights as they stand, each [K], under their full names (`val_loss`)."""
+        ...

@@ -1,0 +1,62 @@
+"""The task with a closed form: one parameter w, loss (w + 1)², w = 5 at the start.
+
+An epoch is one step, and its metrics are those after the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from hpsearch.spec.study import StudySpec
+from hpsearch.training.layout import Layout
+from hpsearch.training.models.base import Views
+from hpsearch.training.standardize import Standardization
+from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch
+
+START = 5.0
+
+
+class Quadratic:
+    """No rows, no model, no randomness."""
+
+    layout = Layout.of({"w": ()})
+    buffers = Layout.of({})
+    rows = 1
+    steps = 1
+    standardization: Standardization | None = None
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> None:
+        del spec
+        self._nothing = torch.empty(0, device=device, dtype=dtype)
+
+    @staticmethod
+    def key(spec: StudySpec) -> Hashable:
+        """All trials are alike."""
+        del spec
+        return "quadratic"
+
+    def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
+        """The same for every trial: w = 5."""
+        del spec, number
+        return torch.tensor([START], dtype=torch.float64), torch.empty(0, dtype=torch.float64)
+
+    def batches(self, trials: Sequence[TrialEpoch]) -> Iterator[Batch]:
+        """One batch that holds nothing."""
+        del trials
+        yield Batch(self._nothing, self._nothing, 1)
+
+    def losses(self, weights: Views, buffers: Views, batch: Batch) -> Outcome:
+        """(w + 1)², [K, 1]."""
+        del buffers, batch
+        return Outcome((weights["w"] + 1).square().unsqueeze(1), None)
+
+    def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
+        """The loss at w, which is training and validation loss at once, and w itself."""
+        loss = self.losses(weights, buffers, Batch(self._nothing, self._nothing, 1)).losses[:, 0]
+        if split == "test":
+            return {"test_loss": loss}
+        return {"train_loss": loss, "val_loss": loss, "w": weights["w"]}

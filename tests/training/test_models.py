@@ -1,0 +1,190 @@
+"""Every model against the same network written with torch.nn, trial by trial."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec import task as specs
+from hpsearch.training.activations import ACTIVATIONS
+from hpsearch.training.initial import GAINS, INITS, initial
+from hpsearch.training.layout import Layout
+from hpsearch.training.models import MODELS, model_for
+from hpsearch.training.rows import named
+
+torch.set_num_threads(1)
+
+K, B, CLASSES = 3, 6, 4
+ACTS = {
+    "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "gelu": nn.GELU, "silu": nn.SiLU,
+    "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity,
+}  # fmt: skip
+
+
+def oracle(spec, features):
+    act = ACTS[getattr(spec, "activation", "identity")]
+    modules: list[nn.Module] = []
+    inputs = math.prod(features)
+    if isinstance(spec, specs.Cnn):
+        inputs = features[0]
+        for filters in spec.sizes:
+            padding = spec.padding if spec.stride == 1 else spec.kernel // 2
+            modules.append(nn.Conv2d(inputs, filters, spec.kernel, spec.stride, padding))
+            if spec.norm == "batch":
+                modules.append(nn.BatchNorm2d(filters))
+            if spec.norm == "layer":
+                modules.append(nn.GroupNorm(1, filters))
+            modules += [act(), nn.MaxPool2d(spec.pool)]
+            inputs = filters
+        modules.append(nn.Flatten())
+        body = nn.Sequential(*modules).double()
+        inputs = body(torch.zeros(2, *features, dtype=torch.float64)).shape[1]
+        for module in modules:
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+        sizes = (spec.units,) if spec.units else ()
+    else:
+        modules.append(nn.Flatten())
+        sizes = spec.sizes if isinstance(spec, specs.Mlp) else ()
+    for units in sizes:
+        modules.append(nn.Linear(inputs, units))
+        if isinstance(spec, specs.Mlp) and spec.norm == "batch":
+            modules.append(nn.BatchNorm1d(units))
+        if isinstance(spec, specs.Mlp) and spec.norm == "layer":
+            modules.append(nn.LayerNorm(units))
+        modules.append(act())
+        inputs = units
+    return nn.Sequential(*modules, nn.Linear(inputs, CLASSES)).double()
+
+
+def load(network, layout, row):
+    """Puts one trial's row into the oracle, tensor by tensor in the order of its parameters."""
+    with torch.no_grad():
+        for own, theirs in zip(named(layout, row).values(), network.parameters(), strict=True):
+            theirs.copy_(own.T if own.dim() == 2 else own)
+
+
+CASES = [
+    ({"kind": "linear"}, (5,)),
+    ({"kind": "linear"}, (1, 8, 8)),
+    ({"kind": "mlp", "hidden": [7, 3]}, (5,)),
+    ({"kind": "mlp", "hidden": []}, (5,)),
+    ({"kind": "mlp", "layers": 2, "units": 4, "norm": "batch"}, (1, 8, 8)),
+    ({"kind": "mlp", "hidden": [7], "norm": "layer", "activation": "tanh"}, (5,)),
+    *(({"kind": "mlp", "hidden": [6], "activation": name}, (5,)) for name in ACTS),
+    ({"kind": "cnn"}, (1, 8, 8)),
+    ({"kind": "cnn", "filters": [3, 5], "kernel": 2, "norm": "batch", "units": 6}, (2, 8, 8)),
+    ({"kind": "cnn", "layers": 1, "stride": 2, "pool": 1, "norm": "layer"}, (1, 8, 8)),
+    ({"kind": "cnn", "padding": "valid", "pool": 1, "kernel": 3, "activation": "gelu"}, (1, 8, 8)),
+]
+
+
+def made(document, features):
+    kinds = {"linear": specs.Linear, "mlp": specs.Mlp, "cnn": specs.Cnn}
+    spec = kinds[document["kind"]].model_validate(document)
+    model = model_for(spec, features, CLASSES)
+    return spec, model, Layout.of(model.shapes), Layout.of(model.buffers)
+
+
+def fresh(model, layout, buffers):
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(K, layout.size, generator=generator, dtype=torch.float64) * 0.3
+    statistics = torch.zeros(K, buffers.size, dtype=torch.float64)
+    for entry in buffers:
+        statistics[:, entry.columns] = float(entry.name.endswith(".var"))
+    return weights, statistics
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # the oracle's
+@pytest.mark.parametrize("own_rows", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize(("document", "features"), CASES, ids=str)
+def test_outputs_gradients_and_statistics_are_torch_s(document, features, own_rows):
+    spec, model, layout, buffers = made(document, features)
+    weights, statistics = fresh(model, layout, buffers)
+    generator = torch.Generator().manual_seed(1)
+    shape = (K, B, *features) if own_rows else (B, *features)
+    x = torch.randn(shape, generator=generator, dtype=torch.float64)
+    matrix = weights.clone().requires_grad_()
+    views = buffers.views(statistics)
+    found = model.forward(layout.views(matrix), views, x, None, True)
+    assert found.shape == (K, B, CLASSES)
+    (grads,) = torch.autograd.grad(found.square().sum(), matrix)
+    measured = model.forward(layout.views(weights), views, x, None, False)
+    for k in range(K):
+        network = oracle(spec, features)
+        load(network, layout, weights[k])
+        rows = x[k] if own_rows else x
+        outputs = network(rows)
+        torch.testing.assert_close(found[k], outputs)
+        outputs.square().sum().backward()
+        for own, theirs in zip(named(layout, grads[k]).values(), network.parameters(), strict=True):
+            grad = theirs.grad.T if own.dim() == 2 else theirs.grad
+            torch.testing.assert_close(own, grad)
+        expected = [b for n, b in network.named_buffers() if not n.endswith("num_batches_tracked")]
+        for own, theirs in zip(named(buffers, statistics[k]).values(), expected, strict=True):
+            torch.testing.assert_close(own, theirs)
+        torch.testing.assert_close(measured[k], network.eval()(rows))
+
+
+def test_every_kind_of_the_spec_is_built():
+    assert set(get_args(get_args(specs.Model)[0])) == set(MODELS)
+    assert set(get_args(get_args(specs.Init)[0])) == set(INITS)
+    assert set(get_args(specs.Activation)) == set(ACTIVATIONS) == set(GAINS)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "tanh", "sigmoid"])
+def test_gains_are_torch_s(name):
+    assert GAINS[name] == pytest.approx(nn.init.calculate_gain(name))
+
+
+def test_a_kernel_wider_than_its_map_is_refused():
+    spec = specs.Cnn(kind="cnn", layers=3, padding="valid")
+    with pytest.raises(
+        TrainingFailed, match=r"kernel must be at most .* got 3 for a map of 1 by 1"
+    ):
+        model_for(spec, (1, 8, 8), 10)
+
+
+def test_pooling_stops_where_the_map_is_smaller_than_its_window():
+    spec = specs.Cnn(kind="cnn", layers=5)
+    assert model_for(spec, (1, 8, 8), 10).shapes["output.weight"] == (16, 10)
+
+
+STD = {
+    "kaiming_normal": lambda w, gain: nn.init.kaiming_normal_(w, nonlinearity=gain),
+    "xavier_uniform": lambda w, gain: nn.init.xavier_uniform_(w, nn.init.calculate_gain(gain)),
+    "normal": lambda w, gain: nn.init.normal_(w, std=0.01),
+}
+
+
+@pytest.mark.parametrize("kind", STD)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_initial_weights_have_torch_s_spread(kind, activation):
+    init = {i.model_fields["kind"].annotation.__args__[0]: i for i in INITS}[kind](kind=kind)
+    shapes = {"layers.0.weight": (400, 300), "layers.1.weight": (64, 32, 5, 5)}
+    row = initial(shapes, init, activation, torch.Generator().manual_seed(0))
+    found = named(Layout.of(shapes), row)
+    for name, shape in shapes.items():
+        expected = STD[kind](torch.empty(shape[::-1] if len(shape) == 2 else shape), activation)
+        assert found[name].std() == pytest.approx(float(expected.std()), rel=0.02)
+        assert (
+            abs(float(found[name].mean())) < 5 * float(expected.std()) / found[name].numel() ** 0.5
+        )
+        kurtosis = (found[name] / found[name].std()).pow(4).mean()
+        assert kurtosis == pytest.approx(1.8 if "uniform" in kind else 3.0, abs=0.1)
+
+
+def test_the_output_layer_has_gain_one_biases_are_zero_and_scales_one():
+    _, model, layout, _ = made({"kind": "mlp", "hidden": [400], "norm": "layer"}, (50,))
+    row = initial(model.shapes, model.init, model.activation, torch.Generator().manual_seed(0))
+    found = named(layout, row)
+    assert found["output.weight"].std() == pytest.approx(400**-0.5, rel=0.05)
+    assert found["layers.0.weight"].std() == pytest.approx((2 / 50) ** 0.5, rel=0.05)
+    assert torch.equal(found["layers.0.norm.scale"], torch.ones(400, dtype=torch.float64))
+    for name in ("layers.0.bias", "layers.0.norm.shift", "output.bias"):
+        assert not found[name].any()

@@ -1,0 +1,84 @@
+"""A worker process: joins, asks for work, trains, and asks again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from types import FrameType
+
+import torch
+
+from hpsearch.errors import Conflict, DatabaseUnavailable, NotFound, ServerUnreachable
+from hpsearch.settings import Settings
+from hpsearch.supervisor import DO_NOT_RESTART
+from hpsearch.transport import Transport
+from workers.heartbeat import Heartbeat
+from workers.link import Link
+from workers.runner import Runner
+
+logger = logging.getLogger("hpsearch.worker")
+
+IDLE_SECONDS = 0.5
+"""How long a worker waits after an answer without work."""
+
+
+class Agent:
+    """One worker.
+
+    Args:
+        settings: where the server is and how often to store checkpoints.
+        device: where to train.
+    """
+
+    def __init__(self, settings: Settings, device: torch.device) -> None:
+        self._settings = settings
+        self._device = device
+        self._ending = threading.Event()
+
+    def run(self) -> int:
+        """Works until told to end; returns the exit status.
+
+        Raises:
+            Unauthorized, VersionMismatch: when the server does not take this worker.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        with Transport(self._settings.server, self._settings.token) as transport:
+            link = Link(transport, self._ending)
+            while not self._ending.is_set():
+                try:
+                    self._work(link)
+                except NotFound as error:
+                    logger.warning("joining anew: %s", error)
+                except (ServerUnreachable, DatabaseUnavailable):
+                    if not self._ending.is_set():
+                        raise
+                except Conflict as error:
+                    if type(error) is not Conflict:
+                        raise
+                    logger.error("%s", error)
+                    return DO_NOT_RESTART
+        return 0
+
+    def _end(self, _signal: int, _frame: FrameType | None) -> None:
+        self._ending.set()
+
+    def _work(self, link: Link) -> None:
+        worker = link.join(f"{socket.gethostname()}:{os.getpid()}")
+        heartbeat = Heartbeat(link, worker.lease_seconds)
+        runner = Runner(
+            link, heartbeat, self._device, self._settings.checkpoint_seconds, self._ending
+        )
+        heartbeat.start()
+        try:
+            while not self._ending.is_set():
+                jobs = link.lease(capacity=1)
+                for job in jobs:
+                    runner.run(job)
+                if not jobs:
+                    self._ending.wait(IDLE_SECONDS)
+        finally:
+            heartbeat.stop()

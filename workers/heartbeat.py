@@ -1,0 +1,76 @@
+"""Renews leases while training keeps the main thread busy."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+
+from hpsearch.errors import HpsearchError, NotFound, StaleLease
+from hpsearch.spec.records import Job, Token
+from workers.link import Link
+
+logger = logging.getLogger("hpsearch.worker")
+
+
+class Heartbeat:
+    """Beats for the jobs that this worker holds, three times in a lease."""
+
+    def __init__(self, link: Link, lease_seconds: float) -> None:
+        self._link = link
+        self._seconds = lease_seconds / 3
+        self._held: dict[int, Token] = {}
+        self._lost: set[int] = set()
+        self._guard = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begins to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beats no more."""
+        self._over.set()
+        self._thread.join(timeout=5)
+
+    def hold(self, jobs: Iterable[Job]) -> None:
+        """Beats for these too."""
+        with self._guard:
+            for job in jobs:
+                self._held[job.id] = Token(job=job.id, attempt=job.attempt)
+                self._lost.discard(job.id)
+
+    def release(self, job: Job) -> None:
+        """Beats for this one no more."""
+        with self._guard:
+            self._held.pop(job.id, None)
+            self._lost.discard(job.id)
+
+    def has_lost(self, job: Job) -> bool:
+        """Whether a beat found the job's lease gone."""
+        with self._guard:
+            return job.id in self._lost
+
+    def _run(self) -> None:
+        while not self._over.wait(self._seconds):
+            with self._guard:
+                tokens = list(self._held.values())
+            try:
+                self._beat(tokens)
+            except HpsearchError as error:
+                logger.warning("no heartbeat this time: %s", error)
+
+    def _beat(self, tokens: list[Token]) -> None:
+        try:
+            self._link.heartbeat(tokens)
+        except (StaleLease, NotFound):
+            # All or none were renewed: find out which one is gone, renew the others.
+            for token in tokens:
+                try:
+                    self._link.heartbeat([token])
+                except (StaleLease, NotFound):
+                    with self._guard:
+                        if self._held.get(token.job) == token:
+                            del self._held[token.job]
+                            self._lost.add(token.job)
