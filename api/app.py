@@ -10,11 +10,13 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from sqlalchemy.exc import SQLAlchemyError
 
 from api import errors
 from api.auth import require_token
+from api.dashboard import pages, static
 from api.middleware import RequestEnvelope
-from api.routes import catalogue, jobs, service, studies, trials
+from api.routes import asking, catalogue, datasets, figures, jobs, live, service, studies, trials
 from api.services import Services
 from hpsearch.discovery import ensure_token
 from hpsearch.errors import HpsearchError
@@ -41,14 +43,20 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="hpsearch",
         version=VERSION,
+        docs_url=None,  # the dashboard has a page of its own, without scripts from elsewhere
+        redoc_url=None,
         lifespan=_lifespan(services, min(HOUSEKEEPING_SECONDS, settings.lease_seconds / 5)),
     )
     app.state.services = services
+    app.state.closing = threading.Event()
     errors.install(app)
-    app.add_middleware(RequestEnvelope)
-    for router in (studies.router, trials.router, jobs.router, catalogue.router):
-        app.include_router(router, prefix="/api/v1", dependencies=[Depends(require_token)])
+    app.add_middleware(RequestEnvelope, max_dataset_bytes=settings.max_dataset_bytes)
+    for rooms in (studies, trials, asking, figures, live, jobs, catalogue, datasets):
+        app.include_router(rooms.router, prefix="/api/v1", dependencies=[Depends(require_token)])
     app.include_router(service.router)
+    app.include_router(pages.door)
+    app.include_router(pages.router)
+    app.include_router(static.router)
     app.openapi = _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -63,7 +71,9 @@ def make_services(settings: Settings) -> Services:
     token = ensure_token(settings.data_dir, settings.token)
     with database.write() as session:
         queue.renew_all(session, settings.lease_seconds)
-    return Services(database, artifacts, tuner, token, settings.lease_seconds)
+    return Services(
+        database, artifacts, tuner, token, settings.lease_seconds, settings.max_dataset_bytes
+    )
 
 
 def _lifespan(
@@ -91,7 +101,7 @@ def _keep_house(services: Services, seconds: float, over: threading.Event) -> No
             try:
                 with services.database.write() as session:
                     task(session)
-            except HpsearchError as error:
+            except (HpsearchError, SQLAlchemyError) as error:
                 logger.warning("housekeeping waits: %s", error)
 
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from hpsearch import errors
 from hpsearch.errors import FieldError, HpsearchError, InvalidInput
-from hpsearch.spec.messages import path_of, sentence
+from hpsearch.spec.messages import MAX_ERRORS, path_of, sentence
 from hpsearch.spec.records import FieldProblem, Problem
 
 PROBLEM_JSON = "application/problem+json"
@@ -41,6 +41,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+def status_of(error: HpsearchError) -> HTTPStatus:
+    """The status of an error's answer."""
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
 def problem(
     request: Request,
     status: HTTPStatus,
@@ -66,7 +71,7 @@ def problem(
 
 def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, HpsearchError)  # noqa: S101 (registered for nothing else)
-    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    status = status_of(error)
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -78,7 +83,7 @@ def _known(request: Request, error: Exception) -> Response:
 
 def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for nothing else)
-    fields = tuple(_field(item) for item in error.errors())
+    fields = tuple(_field(item) for item in error.errors()[:MAX_ERRORS])
     return _known(request, InvalidInput(fields))
 
 

@@ -53,8 +53,9 @@ class Changes:
     ) -> None:
         self._database = services.database
         self._key = idempotency_key
+        address = request.url.replace(scheme="", netloc="")  # A server may be known by many names.
         self._fingerprint = hashlib.sha256(
-            b"\n".join((request.method.encode(), str(request.url).encode(), body))
+            b"\n".join((f"{request.method} {address}".encode(), body))
         ).hexdigest()
 
     def __call__(self, change: Callable[[Session], BaseModel], status: int = 200) -> Response:

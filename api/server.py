@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -60,13 +61,22 @@ def serve(settings: Settings, host: str, port: int) -> None:
     url = f"http://{shown_host}:{listener.getsockname()[1]}"
     note = announce(RunningServer(url, str(settings.data_dir.absolute()), os.getpid()))
     try:
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
         )
         print(f"hpsearch serves at {url}", flush=True)  # noqa: T201
         server.run(sockets=[listener])
     finally:
         note.unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """Tells open streams to end as soon as the server is told to: they would hold it up."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to end came."""
+        self.config.app.state.closing.set()  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -78,7 +88,8 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     until = time.monotonic() + PORT_PATIENCE_SECONDS
     while True:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # The protocol is named, else the event loop would leave Nagle's delay on: 40 ms an answer.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -21,6 +21,7 @@ class Services:
     tuner: Tuner
     token: str
     lease_seconds: float
+    max_dataset_bytes: int
 
 
 def _services(request: Request) -> Services:

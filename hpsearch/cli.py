@@ -1,34 +1,38 @@
 """The command line: a thin hand around client, server and workers.
 
 Exit status: 0 done, 1 refused or failed (one sentence on stderr), 2 wrong usage, 3 a watched study
-did not complete.
+did not complete. With `--json` standard output holds JSON and nothing else.
+`hpsearch --install-completion` completes commands, options and the ids of studies.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.resources import files
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import stamina
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from hpsearch import cli_datasets
 from hpsearch.client import Client, Study
 from hpsearch.errors import CannotStart, HpsearchError
+from hpsearch.example_files import example
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec import records
-from hpsearch.spec.records import Trial
-from hpsearch.spec.states import StudyState
+from hpsearch.spec.states import StudyState, TrialState
 from hpsearch.stack import Stack
 from hpsearch.version import VERSION
+from hpsearch.watching import shown, trials_table, watching
 
 app = typer.Typer(
     name="hpsearch",
@@ -36,6 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_datasets.app, name="datasets")
 out = Console()
 NOT_COMPLETE = 3
 
@@ -45,10 +50,27 @@ DataDir = Annotated[
     Path | None, typer.Option(help="Where database, checkpoints and token lie [.hpsearch].")
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Worker processes on this machine.")]
+Capacity = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1024, help="Trials a worker takes on at once; those of a shape train fused."
+    ),
+]
 Server = Annotated[
     str | None, typer.Option(help="The server's address [HPSEARCH_SERVER, or one running here].")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _complete_studies(incomplete: str) -> list[tuple[str, str]]:
+    """The latest studies' ids and names, where a server answers at once."""
+    with suppress(HpsearchError), Client(patience_seconds=0.3) as client:
+        found = [(str(study.id), f"{study.name} ({study.state})") for study in client.studies()]
+        return [pair for pair in found if pair[0].startswith(incomplete)]
+    return []
+
+
+StudyId = Annotated[int, typer.Argument(help="A study's id.", autocompletion=_complete_studies)]
 
 
 def main() -> None:
@@ -62,8 +84,11 @@ def main() -> None:
 
 
 @app.command()
-def version() -> None:
+def version(as_json: AsJson = False) -> None:
     """Print the version."""
+    if as_json:
+        print(json.dumps({"version": VERSION}))  # noqa: T201
+        return
     out.print(VERSION, highlight=False)
 
 
@@ -72,11 +97,17 @@ def up(
     host: Host = DEFAULT_HOST,
     port: Port = DEFAULT_PORT,
     workers: Workers = 1,
+    capacity: Capacity = 1,
     data_dir: DataDir = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run a server and local workers until told to end."""
-    with Stack(host, port, workers, _data_dir(data_dir)) as stack:
-        _say_where(stack)
+    with Stack(host, port, workers, _data_dir(data_dir), capacity) as stack:
+        if as_json:
+            token_file = str(stack.data_dir / "token")
+            print(json.dumps({"url": stack.url, "token_file": token_file}), flush=True)  # noqa: T201
+        else:
+            _say_where(stack)
         stack.run()
 
 
@@ -92,11 +123,18 @@ def worker(
     server: Server = None,
     processes: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each.")] = 1,
+    capacity: Capacity = 1,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Run workers for a server, here or elsewhere."""
-    given = {"server": server, "threads": threads, "device": device, "data-dir": data_dir}
+    given = {
+        "server": server,
+        "threads": threads,
+        "capacity": capacity,
+        "device": device,
+        "data-dir": data_dir,
+    }
     arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
     _become("workers", [*arguments, f"--processes={processes}"])
 
@@ -112,51 +150,147 @@ def submit(
     with Client(server) as client:
         study = client.submit(file)
         if not as_json:
-            out.print(f"study {study.id} is {study.state} at {client.url}", highlight=False)
+            out.print(
+                f"study {study.id} is {study.state}; see {study.url}",
+                highlight=False,
+                soft_wrap=True,
+            )
         if watch:
-            watch_study(study)
+            watch_study(study, quiet=as_json)
         if as_json:
             _print_json(study.record)
+        elif watch:
+            show_study(study, 5)
         if watch and study.state is not StudyState.COMPLETE:
             raise typer.Exit(NOT_COMPLETE)
 
 
 @app.command()
-def studies(server: Server = None, limit: int = 20, as_json: AsJson = False) -> None:
+def studies(
+    server: Server = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
     """List studies, newest first."""
     with Client(server) as client:
         found = client.studies(limit)
     if as_json:
         _print_json(records.StudyPage(studies=[s.record for s in found], next_page_token=None))
         return
-    table = Table("id", "name", "state", "trials", "best", box=None)
+    if not found:
+        out.print("no studies yet; submit one with: hpsearch submit study.yaml", highlight=False)
+        return
+    table = Table("id", "name", "state", "trials ended", "best", box=None)
     for study in found:
         record = study.record
-        planned = record.spec["search"]["trials"]
-        table.add_row(
-            str(study.id),
-            _plain(study.name),
-            study.state,
-            f"{record.counts.ended}/{planned}",
-            _number(record.best_value),
-        )
+        cells = (
+            str(study.id), study.name, str(study.state), str(record.counts.ended),
+            shown(record.best_value),
+        )  # fmt: skip
+        table.add_row(*map(Text, cells))
     out.print(table)
 
 
 @app.command()
 def show(
-    study_id: int,
-    top: Annotated[int, typer.Option(min=1, help="How many trials to list.")] = 10,
+    study_id: StudyId,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many trials to list.")] = 10,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until the study is over.")] = False,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a study and its best trials."""
     with Client(server) as client:
         study = client.study(study_id)
+        if watch:
+            watch_study(study, quiet=as_json)
         if as_json:
             _print_json(study.record)
-            return
-        show_study(study, top)
+        else:
+            show_study(study, top)
+        if watch and study.state is not StudyState.COMPLETE:
+            raise typer.Exit(NOT_COMPLETE)
+
+
+@app.command()
+def trials(
+    study_id: StudyId,
+    sort: Annotated[str, typer.Option(help="number, value, -value, epochs_done, ...")] = "number",
+    state: Annotated[TrialState | None, typer.Option(help="Only those in this state.")] = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a study's trials."""
+    with Client(server) as client:
+        study = client.study(study_id)
+        found = study.trials(state=state, sort=sort)
+    if as_json:
+        _print_json(records.TrialPage(trials=list(found), next_page_token=None))
+        return
+    out.print(trials_table(study.record, found))
+
+
+@app.command()
+def events(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """Print a study's log, from the oldest on."""
+    with Client(server) as client:
+        found = client.study(study_id).events()
+    if as_json:
+        _print_json(records.EventPage(events=found, next_page_token=None))
+        return
+    for event in found:
+        out.print(Text(f"{event.at:%Y-%m-%d %H:%M:%S}  {event.message}"), soft_wrap=True)
+
+
+@app.command()
+def pause(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """Hand out no more of a study's trials; those that run go on to their end."""
+    _act(server, study_id, "pause", as_json)
+
+
+@app.command()
+def resume(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """Go on with a paused study."""
+    _act(server, study_id, "resume", as_json)
+
+
+@app.command()
+def stop(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """End a study now; what its trials reported is kept."""
+    _act(server, study_id, "stop", as_json)
+
+
+@app.command()
+def delete(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """Remove a study that is over, and its checkpoints."""
+    with Client(server) as client:
+        client.study(study_id).delete()
+    if as_json:
+        print(json.dumps({"deleted": study_id}))  # noqa: T201
+        return
+    out.print(f"study {study_id} is deleted", highlight=False)
+
+
+@app.command(name="open")
+def open_dashboard(
+    study_id: Annotated[
+        int | None,
+        typer.Argument(help="A study's id; none opens the list.", autocompletion=_complete_studies),
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser, not only print.")] = True,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open the dashboard: the printed address lets a browser in once and for a month."""
+    with Client(server) as client:
+        path = "/studies" if study_id is None else f"/studies/{client.study(study_id).id}"
+        address = sign_in_address(client.url, client.token, path)
+    if as_json:
+        print(json.dumps({"url": address}))  # noqa: T201
+    else:
+        print(address)  # noqa: T201
+    if browser:
+        typer.launch(address)
 
 
 @app.command()
@@ -175,7 +309,7 @@ def demo(
     with _demo_stack(host, port, workers, _data_dir(data_dir)) as stack:
         _say_where(stack)
         with Client(stack.url, stack.token) as client:
-            study = client.submit(Path(str(example("digits.yaml"))))
+            study = client.submit(example("digits.yaml"))
             out.print(f"study {study.id}, {study.name}, is submitted", highlight=False)
             watch_study(study, stack.check)
             show_study(study, 5)
@@ -186,30 +320,17 @@ def demo(
             stack.run()
 
 
-def watch_study(study: Study, check: Any = None) -> None:
-    """Shows a study's progress until it is over."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} epochs"),
-        TextColumn("{task.fields[best]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=out) as progress:
-        task = progress.add_task(f"study {study.id}", total=study.record.epochs_planned, best="")
-        said = -1
+def watch_study(study: Study, check: Any = None, *, quiet: bool = False) -> None:
+    """Shows a study's progress and best trials until it is over."""
+    if quiet:
+        study.wait()
+        return
+    with watching(out, study.best, study.url.partition("/studies/")[0]) as show_now:
 
         def note(record: records.Study) -> None:
-            nonlocal said
             if check is not None:
                 check()
-            best = "" if record.best_value is None else f"best {_number(record.best_value)}"
-            progress.update(
-                task, completed=record.epochs_done, total=record.epochs_planned, best=best
-            )
-            if not out.is_terminal and record.counts.ended // 8 != said:
-                said = record.counts.ended // 8
-                out.print(f"{record.counts.ended} trials ended {best}", highlight=False)
+            show_now(record)
 
         study.wait(on_progress=note)
 
@@ -218,44 +339,31 @@ def show_study(study: Study, top: int) -> None:
     """Prints a study, its best trials and the best one's test scores."""
     record = study.refresh().record
     metric = record.spec["objective"]["metric"]
-    direction = record.spec["objective"]["direction"]
     out.print(
-        f"study {study.id}  {_plain(study.name)}  {study.state}  {record.counts.ended} trials "
-        f"ended, {record.counts.pruned} of them pruned, {record.counts.failed} failed",
-        highlight=False,
+        Text(
+            f"study {study.id}  {study.name}  {study.state}  {record.counts.ended} trials "
+            f"ended, {record.counts.pruned} of them pruned, {record.counts.failed} failed"
+        ),
+        soft_wrap=True,
     )
+    out.print(trials_table(record, study.best(top)))
     best = study.best_trial
-    trials = study.trials(sort="-value" if direction == "maximize" else "value")[:top]
-    names = sorted({name for trial in trials for name in trial.params})
-    table = Table("trial", "state", metric, "epoch", *map(_plain, names), box=None)
-    for trial in trials:
-        table.add_row(
-            str(trial.number),
-            trial.state if trial.reason is None else f"{trial.state} ({trial.reason})",
-            _number(trial.value),
-            "" if trial.best_epoch is None else str(trial.best_epoch),
-            *(_shown(trial, name) for name in names),
-        )
-    out.print(table)
     if best is not None:
         test = ", ".join(
-            f"{name} {_number(value)}"
+            f"{name} {shown(value)}"
             for name, value in best.metrics.items()
             if name.startswith("test_")
         )
         out.print(
-            f"best trial {best.number}: {metric} {_number(best.value)}"
+            f"best trial {best.number}: {metric} {shown(best.value)}"
             + (f", {test}" if test else ""),
             highlight=False,
         )
 
 
-def example(name: str) -> Path:
-    """An example spec: in the package when it is installed, else beside it in a checkout."""
-    packaged = Path(str(files("hpsearch"))) / "examples" / name
-    if packaged.exists():
-        return packaged
-    return Path(__file__).resolve().parents[1] / "examples" / name
+def sign_in_address(url: str, token: str | None, path: str = "/") -> str:
+    """An address of the dashboard that lets a browser in."""
+    return f"{url}{path}" + (f"?{urlencode({'token': token})}" if token else "")
 
 
 @contextmanager
@@ -271,6 +379,19 @@ def _demo_stack(host: str, port: int | None, workers: int, data_dir: Path) -> It
 def _say_where(stack: Stack) -> None:
     out.print(f"hpsearch {VERSION} is at {stack.url}", highlight=False)
     out.print(f"token: {stack.data_dir / 'token'}", highlight=False, soft_wrap=True)
+    dashboard = sign_in_address(stack.url, stack.token)
+    out.print(f"dashboard: {dashboard}", highlight=False, soft_wrap=True)
+
+
+def _act(server: str | None, study_id: int, verb: str, as_json: bool) -> None:
+    """Asks for a change of a study's state."""
+    with Client(server) as client:
+        study = client.study(study_id)
+        getattr(study, verb)()
+    if as_json:
+        _print_json(study.record)
+    else:
+        out.print(f"study {study.id} is {study.state}", highlight=False)
 
 
 def _data_dir(given: Path | None) -> Path:
@@ -285,20 +406,6 @@ def _become(module: str, arguments: list[str]) -> None:
 
 def _print_json(record: Any) -> None:
     print(record.model_dump_json())  # noqa: T201
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _shown(trial: Trial, name: str) -> str:
-    value = trial.params.get(name, "")
-    return _number(value) if isinstance(value, float) else _plain(str(value))
-
-
-def _plain(text: str) -> str:
-    """Text as it is, whatever markup it may hold."""
-    return text.replace("[", "\\[")
 
 
 if __name__ == "__main__":

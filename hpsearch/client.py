@@ -1,35 +1,52 @@
 """The client for notebooks and scripts.
 
     study = hpsearch.Client().submit("study.yaml")
-    study.wait()
-    study.best_trial.params
+    study.watch()                            # or wait(), which says nothing
+    study.trials().to_frame()                # pandas
+    study.plot.curves("val_loss", log="y")   # the dashboard's figures
+    study.best_trial.load_model()            # torch
 
 It finds a server of this machine, and its token, by itself.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from hpsearch.errors import HpsearchError, InvalidInput
+from pydantic import PrivateAttr
+from rich.console import Console
+
+from hpsearch import cards
+from hpsearch.errors import CorruptArtifact, HpsearchError, InvalidInput, NotFound
+from hpsearch.extras import needed
+from hpsearch.frames import curves_frame, trials_frame
 from hpsearch.spec import records
+from hpsearch.spec.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.document import read_document
 from hpsearch.spec.records import (
     CheckpointList,
-    Curves,
     Event,
     EventPage,
     StudyPage,
     StudyPreview,
-    Trial,
     TrialPage,
 )
-from hpsearch.spec.states import StudyState, TrialState, is_final
+from hpsearch.spec.states import Decision, StudyState, TrialState, is_final
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.upload import ColumnUse
+from hpsearch.study_plots import StudyPlots
 from hpsearch.transport import Transport
+from hpsearch.watching import watching
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hpsearch.trained import TrainedModel
 
 Spec = StudySpec | Mapping[str, Any] | str | Path
 
@@ -65,6 +82,11 @@ class Client:
         """The server's address."""
         return self._transport.url
 
+    @property
+    def token(self) -> str | None:
+        """The token it carries."""
+        return self._transport.token
+
     def submit(self, spec: Spec, *, idempotency_key: str | None = None) -> Study:
         """Queues a study.
 
@@ -96,6 +118,48 @@ class Client:
         page = self._transport.get("/studies", StudyPage, page_size=limit)
         return [Study(self._transport, record) for record in page.studies]
 
+    def add_dataset(
+        self,
+        name: str,
+        *files: str | Path,
+        target: str | None = None,
+        format: str | None = None,  # noqa: A002 (the field's name in the form)
+        columns: Mapping[str, ColumnUse] | None = None,
+    ) -> Dataset:
+        """Uploads a data set; the same one again changes nothing.
+
+        Args:
+            name: a-z, 0-9, _ and -; a study's `task.dataset` names it.
+            files: CSV, Parquet, npz, packed images in folders, MNIST IDX (packed, or images and
+                labels) or CIFAR binary.
+            target: the column or array to learn; needed for CSV and Parquet.
+            format: none finds it out.
+            columns: what columns hold, where that is not found right: number, category, ignore.
+
+        Raises:
+            InvalidInput: naming the column and row, or the file, that is wrong.
+            Conflict: when another data set has the name.
+        """
+        paths = [Path(file) for file in files]
+        for path in paths:
+            if not path.is_file():
+                raise InvalidInput.at(
+                    "file", f"must be a file that can be read, got {path}; check the path"
+                )
+        fields = {"name": name, "target": target, "format": format}
+        sent = {key: value for key, value in fields.items() if value is not None}
+        if columns:
+            sent["columns"] = json.dumps(dict(columns))
+        return self._transport.upload("/datasets", Dataset, sent, paths)
+
+    def datasets(self) -> list[Dataset | DatasetInfo]:
+        """All data sets: the built-in ones, then those uploaded."""
+        return self._transport.get("/datasets", DatasetList).datasets
+
+    def remove_dataset(self, name: str) -> None:
+        """Removes an uploaded data set that no open study trains on."""
+        self._transport.delete(f"/datasets/{name}")
+
     def close(self) -> None:
         """Closes the connection."""
         self._transport.close()
@@ -110,12 +174,165 @@ class Client:
         return f"Client({self.url!r})"
 
 
+class Trial(records.Trial):
+    """A trial on the server, as it was when read."""
+
+    _transport: Transport = PrivateAttr()
+
+    @classmethod
+    def of(cls, record: records.Trial, transport: Transport) -> Trial:
+        """A record with the way back to where it came from."""
+        trial = cls.model_construct(**dict(record))
+        trial._transport = transport
+        return trial
+
+    def checkpoints(self) -> CheckpointList:
+        """Its stored states."""
+        return self._transport.get(
+            f"/studies/{self.study_id}/trials/{self.number}/checkpoints", CheckpointList
+        )
+
+    def curve(self, metric: str) -> records.Curve:
+        """One of its metrics by epoch.
+
+        Raises:
+            NotFound: when it never reported the metric.
+        """
+        answer = self._transport.get(
+            f"/studies/{self.study_id}/curves", records.Curves, metric=metric, trials=self.number
+        )
+        if not answer.curves:
+            raise NotFound(
+                f"a trial must have reported a metric to have its curve, and trial {self.number} "
+                f"has none of {metric!r}; it has {', '.join(self.metrics) or 'none yet'}"
+            )
+        return answer.curves[0]
+
+    def report(self, epoch: int, **metrics: float) -> bool:
+        """Tells an epoch of a trial that was asked for; says whether to go on.
+
+        Raises:
+            Conflict: when the trial is over, or was given to another.
+        """
+        report = records.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
+        told = self._transport.post(f"{self._path}:report", records.Told, report, once=False)
+        return told.decision is Decision.CONTINUE
+
+    def complete(
+        self,
+        value: float | None = None,
+        *,
+        state: TrialState | str = TrialState.COMPLETE,
+        message: str | None = None,
+    ) -> Trial:
+        """Ends a trial that was asked for.
+
+        Args:
+            value: what it came to; none takes the best epoch reported.
+            state: complete, pruned or failed.
+            message: what went wrong, if anything did.
+
+        Raises:
+            Conflict: when the trial is over, or was given to another.
+        """
+        end = records.TrialEnd(
+            attempt=self.attempt, value=value, state=TrialState(state), message=message
+        )
+        record = self._transport.post(f"{self._path}:complete", records.Trial, end)
+        return Trial.of(record, self._transport)
+
+    @property
+    def _path(self) -> str:
+        return f"/studies/{self.study_id}/trials/{self.number}"
+
+    def load_model(self, which: Literal["best", "last"] = "best") -> TrainedModel:
+        """Its model as a torch module that takes rows as the data set has them.
+
+        Args:
+            which: the checkpoint to load.
+
+        Raises:
+            MissingPackage: where torch is not installed.
+            NotFound: when no such checkpoint is stored yet.
+            CorruptArtifact: when it did not arrive whole.
+        """
+        trained = needed("hpsearch.trained", "worker", "models")
+        checkpoint = needed("hpsearch.training.checkpoint", "worker", "models")
+        blob = self.download(which)
+        loaded = checkpoint.read(blob)
+        features = trained.columns_of(loaded)
+        if not features:
+            name = getattr(loaded.spec.task, "dataset", None)
+            features = self._transport.get(f"/datasets/{name}", DatasetInfo).features
+        model: TrainedModel = trained.TrainedModel(loaded, tuple(features))
+        return model
+
+    def download(self, which: Literal["best", "last"] = "best") -> bytes:
+        """A checkpoint's file (safetensors).
+
+        Raises:
+            NotFound: when no such checkpoint is stored yet.
+            CorruptArtifact: when it did not arrive whole.
+        """
+        kept = self.checkpoints().checkpoints
+        found = next((one for one in kept if (one.best if which == "best" else one.last)), None)
+        if found is None:
+            raise NotFound(
+                f"a trial must have a {which} checkpoint to load it, and trial {self.number} has "
+                "none yet; wait until it has trained some epochs"
+            )
+        blob, _ = self._transport.download(f"/checkpoints/{found.id}/artifact")
+        if hashlib.sha256(blob).hexdigest() != found.sha256:
+            raise CorruptArtifact(
+                f"checkpoint {found.id} must arrive as it was stored, and it did not; try again"
+            )
+        return blob
+
+    def _repr_html_(self) -> str:
+        return cards.trial_card(self)
+
+    def __repr__(self) -> str:
+        value = "no value" if self.value is None else f"value {self.value:.4g}"
+        return f"Trial({self.number} of study {self.study_id}, {self.state}, {value})"
+
+    __str__ = __repr__
+
+
+class Trials(list[Trial]):
+    """Trials, which a notebook shows as a table."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per trial: state, value, parameters, the last epoch's metrics."""
+        return trials_frame(self)
+
+    def _repr_html_(self) -> str:
+        return cards.trials_card(self)
+
+
+class Curves(records.Curves):
+    """Curves of several trials."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per trial and epoch."""
+        return curves_frame(self)
+
+
 class Study:
     """A study on the server; `record` is what was last read of it."""
 
     def __init__(self, transport: Transport, record: records.Study) -> None:
         self._transport = transport
         self.record = record
+
+    @property
+    def plot(self) -> StudyPlots:
+        """Its figures: `study.plot.curves()`, `.scatter()`, `.history()`."""
+        return StudyPlots(self._transport, self.id)
+
+    @property
+    def url(self) -> str:
+        """Its page on the dashboard."""
+        return f"{self._transport.url}/studies/{self.id}"
 
     @property
     def id(self) -> int:
@@ -176,9 +393,26 @@ class Study:
                 )
             time.sleep(POLL_SECONDS)
 
-    def trials(self, *, state: TrialState | str | None = None, sort: str = "number") -> list[Trial]:
+    def watch(self, console: Console | None = None) -> Self:
+        """Shows progress in the notebook or terminal until the study is over."""
+        shown_at = console or Console()
+        with watching(shown_at, self.best, self._transport.url) as note:
+            return self.wait(on_progress=note)
+
+    def best(self, count: int = 10) -> Trials:
+        """The trials with the best values, the best first; those without come last."""
+        direction = self.spec["objective"]["direction"]
+        page = self._transport.get(
+            f"/studies/{self.id}/trials",
+            TrialPage,
+            page_size=count,
+            sort="-value" if direction == "maximize" else "value",
+        )
+        return Trials(Trial.of(record, self._transport) for record in page.trials)
+
+    def trials(self, *, state: TrialState | str | None = None, sort: str = "number") -> Trials:
         """All trials; `sort="-value"` puts the highest value first."""
-        return list(self._trial_pages(state, sort))
+        return Trials(self._trial_pages(state, sort))
 
     def _trial_pages(self, state: TrialState | str | None, sort: str) -> Iterator[Trial]:
         token = None
@@ -191,14 +425,26 @@ class Study:
                 state=state,
                 sort=sort,
             )
-            yield from page.trials
+            yield from (Trial.of(record, self._transport) for record in page.trials)
             token = page.next_page_token
             if token is None:
                 return
 
     def trial(self, number: int) -> Trial:
         """One trial by its number."""
-        return self._transport.get(f"/studies/{self.id}/trials/{number}", Trial)
+        record = self._transport.get(f"/studies/{self.id}/trials/{number}", records.Trial)
+        return Trial.of(record, self._transport)
+
+    def ask(self, count: int = 1) -> Trials:
+        """Trials of an external study to train: fewer than asked for when few are left.
+
+        Raises:
+            Conflict: when the study is not external, or not open.
+        """
+        asked = self._transport.post(
+            f"/studies/{self.id}:ask", records.AskedTrials, records.AskRequest(count=count)
+        )
+        return Trials(Trial.of(record, self._transport) for record in asked.trials)
 
     def checkpoints(self, number: int) -> CheckpointList:
         """A trial's stored states."""
@@ -255,6 +501,9 @@ class Study:
         """Removes the study, which must be over, and its checkpoints."""
         self._transport.delete(f"/studies/{self.id}")
 
+    def _repr_html_(self) -> str:
+        return cards.study_card(self.record, self._transport.url)
+
     def _act(self, verb: str) -> Self:
         self.record = self._transport.post(f"/studies/{self.id}:{verb}", records.Study)
         return self
@@ -283,8 +532,8 @@ def spec_document(spec: Spec) -> Mapping[str, Any]:
     path = Path(spec)
     try:
         return read_document(path.read_bytes())
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidInput.at(
-            "",
-            f"a spec file must be readable, and {path} is not ({error.strerror}); check the path",
+            "", f"a spec file must be readable, and {path} is not ({reason}); check the path"
         ) from None

@@ -33,7 +33,7 @@ def ensure_token(data_dir: Path, given: str | None = None) -> str:
     path = token_path(data_dir)
     data_dir.mkdir(parents=True, exist_ok=True)
     kept = read_token(data_dir)
-    token = given or kept or secrets.token_urlsafe(32)
+    token = (given or "").strip() or kept or secrets.token_urlsafe(32)
     if token != kept:
         _write_private(path, token + "\n")
     path.chmod(0o600)
@@ -58,20 +58,19 @@ def announce(server: RunningServer) -> Path:
 
 def running_servers() -> list[RunningServer]:
     """Servers that announced themselves and are alive, the latest first."""
-    notes = sorted(
-        _notes_directory().glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
     found = []
-    for path in notes:
+    for path in _notes_directory().glob("*.json"):
         try:
             server = RunningServer(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):
-            continue
-        if _alive(server.pid):
-            found.append(server)
+            written_at = path.stat().st_mtime
+            alive = _alive(server.pid)
+        except (OSError, ValueError, TypeError, OverflowError):
+            continue  # Its server has just ended, or it is none of ours.
+        if alive:
+            found.append((written_at, server))
         else:
             path.unlink(missing_ok=True)
-    return found
+    return [server for _, server in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
 def _notes_directory() -> Path:

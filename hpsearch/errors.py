@@ -114,6 +114,12 @@ class ServerUnreachable(HpsearchError):
     code = "server_unreachable"
 
 
+class ServerFault(HpsearchError):
+    """The server failed at a request; asking again later may do."""
+
+    code = "internal_error"
+
+
 class ServerRefused(HpsearchError):
     """The server answered with a problem; its fields are kept."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,6 +30,8 @@ class Settings(BaseSettings):
     """The longest stretch of training that a killed worker costs (or one epoch, if longer)."""
     max_attempts: int = 3
     """The attempt whose loss fails the trial."""
+    max_dataset_bytes: int = 2 << 30
+    """The largest data set that a server takes."""
 
     @property
     def resolved_database_url(self) -> str:
@@ -38,6 +41,14 @@ class Settings(BaseSettings):
         return f"sqlite:///{(self.data_dir / 'hpsearch.db').absolute()}"
 
     @property
+    def cache_dir(self) -> Path:
+        """Where a worker keeps data sets: in its data directory, if it was given one."""
+        if "data_dir" in self.model_fields_set:
+            return self.data_dir / "cache"
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(home) / "hpsearch"
+
+    @property
     def artifacts_dir(self) -> Path:
-        """Where checkpoints lie."""
+        """Where checkpoints and data sets lie."""
         return self.data_dir / "artifacts"

@@ -28,10 +28,13 @@ class Stack:
         CannotStart: when either cannot start; what it printed says why.
     """
 
-    def __init__(self, host: str, port: int, workers: int, data_dir: Path) -> None:
+    def __init__(
+        self, host: str, port: int, workers: int, data_dir: Path, capacity: int = 1
+    ) -> None:
         self.host = host
         self.port = port
         self.workers = workers
+        self.capacity = capacity
         self.data_dir = data_dir.absolute()
         self.url = ""
         self.token = ""
@@ -79,7 +82,12 @@ class Stack:
 
     def _start_workers(self) -> None:
         local = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-        arguments = ["workers", f"--server={local}", f"--processes={self.workers}"]
+        arguments = [
+            "workers",
+            f"--server={local}",
+            f"--processes={self.workers}",
+            f"--capacity={self.capacity}",
+        ]
         self._supervisor.add(
             Program("workers", arguments, environment={"HPSEARCH_TOKEN": self.token})
         )

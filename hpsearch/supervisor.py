@@ -110,6 +110,9 @@ class Supervisor:
             )
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         print(f"hpsearch: the {program.name} {how}; starting it again", file=sys.stderr)  # noqa: T201
+        if program.process is not None:
+            _close(program.process.stdin)
+            _close(program.process.stdout)
         program.start()
 
     def run(self) -> None:

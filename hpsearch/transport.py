@@ -6,8 +6,10 @@ lost answer changes nothing twice.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -29,8 +31,14 @@ from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec.records import Problem
 
 R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
 
 API = "/api/v1"
+
+BLOCK_BYTES = 1 << 20
+
+UPLOAD_SECONDS = 600.0
+"""How long a server may take to read through an uploaded file."""
 
 _BY_CODE: Mapping[str, type[HpsearchError]] = {
     kind.code: kind
@@ -46,8 +54,12 @@ _BY_CODE: Mapping[str, type[HpsearchError]] = {
         errors.StorageFull,
         errors.DatabaseUnavailable,
         errors.CorruptArtifact,
+        errors.ServerFault,
     )
 }
+
+PASSING = (ServerUnreachable, errors.DatabaseUnavailable, errors.ServerFault)
+"""What a later try may not meet again."""
 
 
 class Transport:
@@ -70,6 +82,12 @@ class Transport:
     ) -> None:
         self.url, self.token = _address(url, token)
         self.patience_seconds = patience_seconds
+        if self.token and not (self.token.isascii() and self.token.isprintable()):
+            raise InvalidInput.at(
+                "token",
+                "must be of printable ASCII characters alone; copy it from <data dir>/token on the "
+                "server",
+            )
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             self._http = httpx2.Client(
@@ -122,6 +140,16 @@ class Transport:
         response = self._send("GET", path)
         return response.content, response.headers.get("X-Content-Sha256", "")
 
+    def download_to(self, path: str, file: Path) -> str:
+        """Writes a file as it comes; returns the sha256 of what came."""
+        return self._patiently(lambda: self._download_to(path, file))
+
+    def upload(
+        self, path: str, kind: type[R], fields: Mapping[str, str], files: Sequence[Path]
+    ) -> R:
+        """Sends files in a form, read as they are sent."""
+        return self._read(kind, self._patiently(lambda: self._upload(path, fields, files)))
+
     def close(self) -> None:
         """Closes the connection."""
         self._http.close()
@@ -135,28 +163,59 @@ class Transport:
     def _send(self, method: str, path: str, **options: Any) -> httpx2.Response:
         if "params" in options:
             options["params"] = {k: v for k, v in options["params"].items() if v is not None}
+        return self._patiently(lambda: self._once(method, path, options))
+
+    def _patiently(self, call: Callable[[], T]) -> T:
         for attempt in stamina.retry_context(
-            on=(ServerUnreachable, errors.DatabaseUnavailable),
-            attempts=None,
-            timeout=self.patience_seconds,
+            on=PASSING,
+            attempts=None if self.patience_seconds else 1,
+            timeout=self.patience_seconds or None,
             wait_initial=0.1,
             wait_max=2.0,
         ):
             with attempt:
-                return self._once(method, path, options)
+                return call()
         raise AssertionError  # the loop returns or raises
 
     def _once(self, method: str, path: str, options: Mapping[str, Any]) -> httpx2.Response:
-        try:
+        with self._reached():
             response = self._http.request(method, API + path, **options)
+        if response.is_success:
+            return response
+        raise _problem(response)
+
+    def _download_to(self, path: str, file: Path) -> str:
+        digest = hashlib.sha256()
+        with (
+            self._reached(),
+            self._http.stream("GET", API + path) as response,
+            file.open("wb") as out,
+        ):
+            if not response.is_success:
+                response.read()
+                raise _problem(response)
+            for block in response.iter_bytes(BLOCK_BYTES):
+                digest.update(block)
+                out.write(block)
+        return digest.hexdigest()
+
+    def _upload(
+        self, path: str, fields: Mapping[str, str], files: Sequence[Path]
+    ) -> httpx2.Response:
+        with ExitStack() as opened:
+            parts = [("file", (file.name, opened.enter_context(file.open("rb")))) for file in files]
+            options = {"data": dict(fields), "files": parts, "timeout": UPLOAD_SECONDS}
+            return self._once("POST", path, options)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
         except httpx2.TransportError as error:
             raise ServerUnreachable(
                 f"a server must answer at {self.url}, and none does ({error}); "
                 "start one with `hpsearch up` or set HPSEARCH_SERVER"
             ) from error
-        if response.is_success:
-            return response
-        raise _problem(response)
 
     def _read(self, kind: type[R], response: httpx2.Response) -> R:
         try:
@@ -174,6 +233,11 @@ def _problem(response: httpx2.Response) -> HpsearchError:
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
+        if response.status_code >= 500:
+            return errors.ServerFault(
+                f"the server or what stands before it answered {response.status_code}; "
+                "try again later"
+            )
         return ServerRefused(
             response.status_code, "not_hpsearch", f"the server answered {response.status_code}"
         )

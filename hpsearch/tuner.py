@@ -3,14 +3,14 @@
 The way of a trial: `lease` samples it when a worker asks; `report` stores its epochs;
 `complete` or `fail` ends it; `expire` gives it to another worker when the first falls silent.
 Each function works inside the caller's transaction. Whatever adds or ends trials locks the study
-first and its jobs after, always in this order, so that no two of them can wait for each other.
+first, its jobs after and the worker last, always in this order, so that no two of them can wait
+for each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,12 @@ from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.search import sampler_for
 from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.dataset import BUILT_IN, complete
+from hpsearch.spec.distributions import Value
+from hpsearch.spec.external import ExternalTask
+from hpsearch.spec.external_study import complete_external
 from hpsearch.spec.messages import shown
+from hpsearch.spec.plugin import PluginTask
+from hpsearch.spec.plugin_study import complete_plugin
 from hpsearch.spec.records import (
     Checkpoint,
     Completion,
@@ -35,7 +40,7 @@ from hpsearch.spec.records import (
     Study,
     StudyPreview,
 )
-from hpsearch.spec.space import resolve, search_space
+from hpsearch.spec.space import search_space
 from hpsearch.spec.states import (
     Decision,
     EventKind,
@@ -47,7 +52,9 @@ from hpsearch.spec.states import (
     is_final,
 )
 from hpsearch.spec.study import Objective, StudySpec
-from hpsearch.store import checkpoints, events, jobs, reports, studies, trials, workers
+from hpsearch.spec.task import SupervisedTask
+from hpsearch.spec.upload import DatasetFile
+from hpsearch.store import checkpoints, datasets, events, jobs, reports, studies, trials, workers
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import on_commit
@@ -69,24 +76,29 @@ class Tuner:
 
     # Studies
 
-    def check(self, spec: StudySpec) -> StudySpec:
-        """The spec with every default filled in.
+    def check(self, session: Session, spec: StudySpec) -> StudySpec:
+        """The spec with every default filled in; its data set stays until the transaction ends.
 
         Raises:
             InvalidInput: when data, metric, loss or model do not go together.
         """
-        name = spec.task.dataset
-        if name not in BUILT_IN:
+        if isinstance(spec.task, PluginTask):
+            return complete_plugin(spec)
+        if isinstance(spec.task, ExternalTask):
+            return complete_external(spec)
+        name = spec.supervised.dataset
+        info = BUILT_IN.get(name) or datasets.find(session, name, hold=True)
+        if info is None:
             raise InvalidInput.at(
                 "task.dataset",
                 f"must name a data set, and none is called {shown(name)}; "
-                f"use one of {', '.join(BUILT_IN)}",
+                f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
             )
-        return complete(spec, BUILT_IN[name])
+        return complete(spec, info)
 
     def submit(self, session: Session, spec: StudySpec) -> Study:
         """Queues a study."""
-        spec = self.check(spec)
+        spec = self.check(session, spec)
         study_id = studies.create(session, spec)
         events.add(
             session,
@@ -97,9 +109,9 @@ class Tuner:
         )
         return studies.get(session, study_id)
 
-    def preview(self, spec: StudySpec) -> StudyPreview:
+    def preview(self, session: Session, spec: StudySpec) -> StudyPreview:
         """What a study would cost."""
-        spec = self.check(spec)
+        spec = self.check(session, spec)
         epochs = studies.typical_epochs(spec)
         return StudyPreview(
             spec=spec.model_dump(mode="json"),
@@ -160,22 +172,22 @@ class Tuner:
 
     def lease(self, session: Session, request: LeaseRequest) -> JobList:
         """Up to `capacity` trials for a worker: given-back ones first, then new ones."""
-        workers.active(session, request.worker)
+        workers.check(session, request.worker)
         answer: list[Job] = []
-        seen: list[int] = []
+        study: OpenStudy | None = None
         while len(answer) < request.capacity:
-            study = studies.next_with_work(session, skip=seen)
+            study = studies.next_with_work(session, after=study)
             if study is None:
                 break
-            seen.append(study.id)
             count = request.capacity - len(answer)
             taken = [job.id for job in jobs.take_queued(session, study.id, count)]
-            taken += self._sample(session, study, count - len(taken))
+            taken += self.sample(session, study, count - len(taken))
             leased = jobs.lease(session, taken, request.worker, self.lease_seconds)
-            answer += self._start(session, study, leased)
+            answer += self.start(session, study, leased)
+        workers.seen(session, request.worker)
         return JobList(jobs=answer)
 
-    def _sample(self, session: Session, study: OpenStudy, count: int) -> list[int]:
+    def sample(self, session: Session, study: OpenStudy, count: int) -> list[int]:
         """New trials of a study, as queued jobs."""
         numbers = range(
             study.trials_created, min(study.trials_created + count, study.spec.search.trials)
@@ -188,7 +200,7 @@ class Tuner:
                 number=number,
                 params=proposal.params,
                 stage=proposal.stage,
-                epochs=proposal.epochs or resolve(study.spec, proposal.params).training.epochs,
+                epochs=proposal.epochs or _epochs(study.spec, proposal.params),
             )
             for number, proposal in zip(numbers, proposals, strict=True)
         ]
@@ -196,14 +208,15 @@ class Tuner:
         trial_ids = trials.create(session, study.id, new)
         return jobs.add(session, study.id, trial_ids, study.priority)
 
-    def _start(self, session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[Job]:
+    def start(self, session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[Job]:
         """Marks leased trials as running and says what each needs."""
         if leased and study.state is StudyState.QUEUED:
             studies.change_state(
-                session, study.id, StudyState.RUNNING, "a worker took its first trial"
+                session, study.id, StudyState.RUNNING, "its first trial was handed out"
             )
         started = trials.start(session, [job.its_trial for job in leased])
         document = study.spec.model_dump(mode="json")
+        dataset = self._dataset(session, study.spec) if leased else None
         return [
             Job(
                 id=job.id,
@@ -215,9 +228,18 @@ class Tuner:
                 params=dict(trial.params),
                 spec=document,
                 resume=self._resume_point(session, job, study.spec),
+                dataset=dataset,
             )
             for job, trial in zip(leased, started, strict=True)
         ]
+
+    @staticmethod
+    def _dataset(session: Session, spec: StudySpec) -> DatasetFile | None:
+        """What workers need to fetch an uploaded data set."""
+        if not isinstance(spec.task, SupervisedTask) or spec.task.dataset in BUILT_IN:
+            return None
+        known = datasets.find(session, spec.task.dataset)
+        return None if known is None else DatasetFile.model_validate(known.model_dump())
 
     def _resume_point(self, session: Session, job: QueuedJob, spec: StudySpec) -> Resume | None:
         if job.attempt == 1:
@@ -239,8 +261,9 @@ class Tuner:
 
     def heartbeat(self, session: Session, beat: Heartbeat) -> None:
         """Renews a worker's leases."""
-        workers.active(session, beat.worker)
+        workers.check(session, beat.worker)
         jobs.hold(session, [(token.job, token.attempt) for token in beat.jobs], self.lease_seconds)
+        workers.seen(session, beat.worker)
 
     def report(self, session: Session, batch: ReportBatch) -> Decisions:
         """Stores a batch of epochs; renews the leases on the way."""
@@ -275,8 +298,8 @@ class Tuner:
             completion.message,
             completion.test_metrics,
         )
+        self.settle(session, study)
         workers.succeeded(session, job.worker_id)
-        self._settle(session, study)
         return jobs.status(session, job_id)
 
     def fail(self, session: Session, job_id: int, failure: Failure) -> JobStatus:
@@ -289,7 +312,6 @@ class Tuner:
             if study.state in studies.OPEN:
                 studies.change_state(session, study.id, StudyState.PAUSED, failure.message)
         elif failure.reason is FailureReason.ERROR:
-            workers.failed(session, job.worker_id, job.its_trial, failure.message)
             self._lose(session, job, TrialReason.ERROR, failure.message)
         else:
             reason = (
@@ -298,7 +320,9 @@ class Tuner:
                 else TrialReason.ERROR
             )
             self._fail_trial(session, job, reason, failure.message)
-        self._settle(session, study)
+        self.settle(session, study)
+        if failure.reason is FailureReason.ERROR:
+            workers.failed(session, job.worker_id, job.its_trial, failure.message)
         return jobs.status(session, job_id)
 
     def expire(self, session: Session) -> None:
@@ -315,13 +339,13 @@ class Tuner:
                     attempt=job.attempt,
                 )  # fmt: skip
                 self._lose(session, job, TrialReason.LOST, message)
-            self._settle(session, study)
+            self.settle(session, study)
         workers.lose_silent(session, WORKER_LOST_AFTER_LEASES * self.lease_seconds)
 
     def enforce_limits(self, session: Session) -> None:
         """Stops studies that have used up their time."""
         for study_id in studies.open_ids(session):
-            self._settle(session, studies.lock(session, study_id))
+            self.settle(session, studies.lock(session, study_id))
 
     # Checkpoints
 
@@ -334,7 +358,7 @@ class Tuner:
         """
         job = jobs.hold(session, [(job_id, attempt)], self.lease_seconds)[job_id]
         trials.check_reported(session, job.its_trial, epoch)
-        return f"studies/{job.study_id}/trials/{job.its_trial}/epoch-{epoch:06d}"
+        return f"studies/{job.study_id}/trials/{job.its_trial}/epoch-{epoch:06d}-attempt-{attempt}"
 
     def keep_checkpoint(
         self,
@@ -354,6 +378,11 @@ class Tuner:
         self._discard(session, unneeded)
         return kept
 
+    def drop_unkept(self, session: Session, artifact: StoredArtifact) -> None:
+        """Removes an artifact whose lease was lost on the way, unless a repeat made it visible."""
+        if not checkpoints.is_kept(session, artifact):
+            self._discard(session, [artifact.key])
+
     # Ends
 
     def _hold(self, session: Session, job_id: int, attempt: int) -> tuple[OpenStudy, QueuedJob]:
@@ -365,7 +394,7 @@ class Tuner:
         if job.losses + 1 < self.max_attempts:
             self._requeue(session, job, lost=True)
             return
-        self._fail_trial(session, job, reason, f"attempt {self.max_attempts}: {message}")
+        self._fail_trial(session, job, reason, f"attempt {job.attempt}: {message}")
 
     def _requeue(self, session: Session, job: QueuedJob, *, lost: bool) -> None:
         again = jobs.requeue(session, job.id, lost=lost)
@@ -390,7 +419,7 @@ class Tuner:
             jobs.finish(session, job.id, JobState.FAILED)
             trials.end(session, job.its_trial, TrialState.FAILED, TrialReason.STOPPED, message)
 
-    def _settle(self, session: Session, study: OpenStudy) -> None:
+    def settle(self, session: Session, study: OpenStudy) -> None:
         """Ends a study whose trials are all over, or which has reached a limit."""
         state = studies.get_state(session, study.id)
         if is_final(state):
@@ -425,6 +454,6 @@ def objective_of(spec: StudySpec) -> Objective:
     return spec.objective
 
 
-def clone_document(study: Study, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's spec with some top-level fields replaced."""
-    return {**study.spec, **changes}
+def _epochs(spec: StudySpec, params: Mapping[str, Value]) -> int:
+    """A trial's length; whether its params go together is found out where it trains."""
+    return int(params.get("training.epochs", spec.training.epochs))

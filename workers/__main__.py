@@ -14,6 +14,9 @@ from hpsearch.lifeline import exit_with_parent
 from hpsearch.settings import Settings
 from workers.engines.local import run_processes
 
+MAX_CAPACITY = 1024
+"""What a server gives out at once."""
+
 
 def main(arguments: list[str]) -> int:
     """Works until told to end; returns the exit status."""
@@ -29,10 +32,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--device", default=None, help="cpu, cuda, mps; the best there is by default"
     )
+    parser.add_argument("--capacity", type=int, default=1, help="trials taken on at once")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent does")
     options = parser.parse_args(arguments)
     if options.processes < 1:
         parser.error(f"--processes must be at least 1, got {options.processes}")
+    if not 1 <= options.capacity <= MAX_CAPACITY:
+        parser.error(f"--capacity must be from 1 to {MAX_CAPACITY}, got {options.capacity}")
     if options.with_parent:
         exit_with_parent()
     logging.basicConfig(level=logging.WARNING, format="hpsearch worker: %(message)s")
@@ -41,8 +47,8 @@ def main(arguments: list[str]) -> int:
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     try:
         if options.processes == 1:
-            return _work(settings, options.device, options.threads)
-        shared = [f"--threads={options.threads}"]
+            return _work(settings, options.device, options.threads, options.capacity)
+        shared = [f"--threads={options.threads}", f"--capacity={options.capacity}"]
         shared += [f"--server={settings.server}"] if settings.server else []
         shared += [f"--data-dir={settings.data_dir}"]
         shared += [f"--device={options.device}"] if options.device else []
@@ -53,7 +59,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _work(settings: Settings, device: str | None, threads: int) -> int:
+def _work(settings: Settings, device: str | None, threads: int, capacity: int) -> int:
     # Imported here: the process that only watches others needs no torch.
     import torch
 
@@ -61,7 +67,7 @@ def _work(settings: Settings, device: str | None, threads: int) -> int:
     from workers.devices import choose_device
 
     torch.set_num_threads(threads)
-    return Agent(settings, choose_device(device)).run()
+    return Agent(settings, choose_device(device), capacity).run()
 
 
 if __name__ == "__main__":

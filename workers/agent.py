@@ -11,10 +11,11 @@ from types import FrameType
 
 import torch
 
-from hpsearch.errors import Conflict, DatabaseUnavailable, NotFound, ServerUnreachable
+from hpsearch.errors import Conflict, NotFound
 from hpsearch.settings import Settings
 from hpsearch.supervisor import DO_NOT_RESTART
-from hpsearch.transport import Transport
+from hpsearch.transport import PASSING, Transport
+from workers.datasets import Datasets
 from workers.heartbeat import Heartbeat
 from workers.link import Link
 from workers.runner import Runner
@@ -31,11 +32,13 @@ class Agent:
     Args:
         settings: where the server is and how often to store checkpoints.
         device: where to train.
+        capacity: how many trials to take on at once; those of one shape train fused.
     """
 
-    def __init__(self, settings: Settings, device: torch.device) -> None:
+    def __init__(self, settings: Settings, device: torch.device, capacity: int) -> None:
         self._settings = settings
         self._device = device
+        self._capacity = capacity
         self._ending = threading.Event()
 
     def run(self) -> int:
@@ -53,7 +56,7 @@ class Agent:
                     self._work(link)
                 except NotFound as error:
                     logger.warning("joining anew: %s", error)
-                except (ServerUnreachable, DatabaseUnavailable):
+                except PASSING:
                     if not self._ending.is_set():
                         raise
                 except Conflict as error:
@@ -70,14 +73,18 @@ class Agent:
         worker = link.join(f"{socket.gethostname()}:{os.getpid()}")
         heartbeat = Heartbeat(link, worker.lease_seconds)
         runner = Runner(
-            link, heartbeat, self._device, self._settings.checkpoint_seconds, self._ending
+            link,
+            Datasets(link, self._settings.cache_dir),
+            heartbeat,
+            self._device,
+            self._settings.checkpoint_seconds,
+            self._ending,
         )
         heartbeat.start()
         try:
             while not self._ending.is_set():
-                jobs = link.lease(capacity=1)
-                for job in jobs:
-                    runner.run(job)
+                jobs = link.lease(self._capacity)
+                runner.run(jobs)
                 if not jobs:
                     self._ending.wait(IDLE_SECONDS)
         finally:

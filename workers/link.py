@@ -7,9 +7,10 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
-from hpsearch.errors import CorruptArtifact, DatabaseUnavailable, ServerUnreachable
+from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.records import (
     Checkpoint,
     Completion,
@@ -27,7 +28,7 @@ from hpsearch.spec.records import (
     Worker,
     WorkerJoin,
 )
-from hpsearch.transport import Transport
+from hpsearch.transport import PASSING, Transport
 from hpsearch.version import VERSION
 
 T = TypeVar("T")
@@ -103,6 +104,12 @@ class Link:
             )
         return content
 
+    def fetch_dataset(self, name: str, path: Path) -> str:
+        """Writes an uploaded data set to a file; returns the sha256 of what came."""
+        return self._patiently(
+            lambda: self._transport.download_to(f"/datasets/{name}/artifact", path)
+        )
+
     def complete(self, job: Job, completion: Completion) -> None:
         """Ends a trial."""
         key = secrets.token_urlsafe(16)
@@ -125,7 +132,7 @@ class Link:
         while True:
             try:
                 return call()
-            except (ServerUnreachable, DatabaseUnavailable) as error:
+            except PASSING as error:
                 if self._ending.is_set():
                     raise
                 logger.warning("waiting: %s", error)

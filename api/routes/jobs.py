@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.requests import Body, Id, Number, OneChange, answer
 from api.services import Served
-from hpsearch.errors import VersionMismatch
+from hpsearch.errors import StaleLease, VersionMismatch
 from hpsearch.spec.base import Record
 from hpsearch.spec.records import (
     Checkpoint,
@@ -110,10 +110,15 @@ def put_checkpoint(
         prefix = services.tuner.check_checkpoint(session, job_id, attempt, epoch)
     key = f"{prefix}-{x_content_sha256[:16]}.safetensors"
     artifact = services.artifacts.put(key, body, x_content_sha256)
-    with services.database.write() as session:
-        kept = services.tuner.keep_checkpoint(
-            session, (job_id, attempt), epoch, artifact, best=best, last=last
-        )
+    try:
+        with services.database.write() as session:
+            kept = services.tuner.keep_checkpoint(
+                session, (job_id, attempt), epoch, artifact, best=best, last=last
+            )
+    except StaleLease:  # The lease was lost while the file came.
+        with services.database.write() as session:
+            services.tuner.drop_unkept(session, artifact)
+        raise
     return answer(kept)
 
 

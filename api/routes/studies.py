@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from api.requests import Body, Id, OneChange, answer
+from api.schedule_preview import schedule_curve
 from api.services import Served
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.document import read_document
 from hpsearch.spec.records import Curves, EventPage, Study, StudyPage, StudyPreview
 from hpsearch.spec.states import StudyState
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.store import events, reports, studies
+from hpsearch.store import datasets, events, reports, studies
 
 router = APIRouter(tags=["studies"])
 
@@ -42,7 +43,12 @@ def submit(body: Body, change: OneChange, services: Served) -> Response:
 @router.post("/studies:preview", response_model=StudyPreview, openapi_extra=SPEC_BODY)
 def preview(body: Body, services: Served) -> Response:
     """What a spec would cost; nothing is stored."""
-    return answer(services.tuner.preview(parse_study(read_document(body))))
+    spec = parse_study(read_document(body))
+    with services.database.read() as session:
+        previewed = services.tuner.preview(session, spec)
+        info = datasets.find(session, getattr(spec.task, "dataset", ""))
+    curve = schedule_curve(parse_study(previewed.spec), info)
+    return answer(previewed.model_copy(update={"schedule": curve}))
 
 
 @router.get("/studies", response_model=StudyPage)

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, get_args
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     Tag,
+    create_model,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from hpsearch.spec.messages import printable, shown
 
 
 def tag(name: str) -> str:
@@ -53,9 +59,10 @@ class SpecModel(BaseModel):
             return data
         for name in data:
             if name in cls.planned:
-                raise not_available(str(name), f"`{name}`")
+                raise not_available(name, f"`{name}`")
             if name not in cls.model_fields:
-                near = get_close_matches(str(name), cls.model_fields, n=1)
+                field = printable(str(name))
+                near = get_close_matches(field, cls.model_fields, n=1)
                 remedy = (
                     f"did you mean `{near[0]}`?"
                     if near
@@ -64,7 +71,7 @@ class SpecModel(BaseModel):
                 raise PydanticCustomError(
                     "unknown_field",
                     "no such field; {remedy}",
-                    {"field": str(name), "remedy": remedy},
+                    {"field": field, "remedy": remedy},
                 )
         return data
 
@@ -88,11 +95,13 @@ class Family:
     def __init__(self, *, default: str | None = None, planned: tuple[str, ...] = ()) -> None:
         self.default = default
         self.planned = planned
+        self.members: Mapping[str, type[BaseModel]] = {}
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         members = {kind_of(member): member for member in get_args(source) or (source,)}
+        self.members = members
 
         def choose(value: Any) -> Any:
             if isinstance(value, str):
@@ -108,11 +117,11 @@ class Family:
                 )
             if kind in self.planned:
                 raise not_available("kind", f"'{kind}'", f"use one of {', '.join(members)}")
-            if kind not in members:
+            if not isinstance(kind, str) or kind not in members:
                 raise PydanticCustomError(
                     "unknown_kind",
                     "must be one of {kinds}; got {kind}",
-                    {"field": "kind", "kinds": ", ".join(members), "kind": repr(kind)},
+                    {"field": "kind", "kinds": ", ".join(members), "kind": shown(kind)},
                 )
             return {**value, "kind": kind}
 
@@ -128,6 +137,28 @@ class Family:
             return core_schema.no_info_before_validator_function(choose, handler(source))
         schema = handler.generate_schema(Annotated[union, Discriminator(tag_of)])
         return core_schema.no_info_before_validator_function(choose, schema)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Beside the members: the default one without its kind, and a kind as a bare string."""
+        union = handler(schema)
+        options = list(union.get("oneOf", [union]))
+        if self.default is not None:
+            options.append(handler(self._without_kind.__pydantic_core_schema__))
+        alone = [kind for kind, member in self.members.items() if _required(member) == {"kind"}]
+        return {"anyOf": [*options, *([{"enum": alone}] if alone else [])]}
+
+    @cached_property
+    def _without_kind(self) -> type[BaseModel]:
+        kind = self.default
+        member = self.members[str(kind)]
+        fields: Any = {"kind": (Literal[kind], kind)}
+        return create_model(f"{member.__name__}ByDefault", __base__=member, **fields)
+
+
+def _required(member: type[BaseModel]) -> set[str]:
+    return {name for name, field in member.model_fields.items() if field.is_required()}
 
 
 def kind_of(member: type[BaseModel]) -> str:

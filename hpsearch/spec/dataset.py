@@ -6,15 +6,20 @@ there holds them to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
 
 from hpsearch.errors import FieldError, InvalidInput
+from hpsearch.spec.augment import FOR_IMAGES
 from hpsearch.spec.base import Record
 from hpsearch.spec.distributions import Choice
 from hpsearch.spec.messages import shown
+from hpsearch.spec.schedule_fit import schedule_misfits
+from hpsearch.spec.split_fit import split_misfits, with_parts_of
 from hpsearch.spec.study import Objective, StudySpec
-from hpsearch.spec.task import Cnn
+from hpsearch.spec.task import Cnn, Resnet
+from hpsearch.spec.upload import ColumnInfo, DatasetFile
 
 Target = Literal["classes", "numbers", "none"]
 
@@ -28,6 +33,32 @@ class DatasetInfo(Record):
     """Shape of one row: [columns], or [channels, height, width] for images."""
     target: Target
     classes: int = 0
+    class_names: tuple[str, ...] = ()
+    """Of an uploaded set, in the order of a model's outputs."""
+    class_rows: tuple[int, ...] = ()
+    """Rows of each of them."""
+    columns: tuple[ColumnInfo, ...] = ()
+    """Of an uploaded set: its features and what else a split may name."""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether rows are [channels, height, width]."""
+        return len(self.features) == 3
+
+
+class Dataset(DatasetInfo, DatasetFile):
+    """An uploaded data set: what it looks like, its content's hash, and how to read it.
+
+    `features` of a table counts its columns; categories become indicators where trials train.
+    """
+
+    created_at: datetime | None = None
+
+
+class DatasetList(Record):
+    """The data sets that a task may name."""
+
+    datasets: list[Dataset | DatasetInfo]
 
 
 BUILT_IN: Mapping[str, DatasetInfo] = {
@@ -36,65 +67,141 @@ BUILT_IN: Mapping[str, DatasetInfo] = {
         DatasetInfo(name="digits", rows=1797, features=(1, 8, 8), target="classes", classes=10),
         DatasetInfo(name="breast_cancer", rows=569, features=(30,), target="classes", classes=2),
         DatasetInfo(name="wine", rows=178, features=(13,), target="classes", classes=3),
+        DatasetInfo(name="iris", rows=150, features=(4,), target="classes", classes=3),
+        DatasetInfo(name="diabetes", rows=442, features=(10,), target="numbers"),
         DatasetInfo(name="spiral", rows=300, features=(2,), target="classes", classes=3),
         DatasetInfo(name="quadratic", rows=1, features=(1,), target="none"),
     )
 }
 
 METRICS: Mapping[Target, tuple[str, ...]] = {
-    "classes": ("val_accuracy", "val_loss", "train_accuracy", "train_loss"),
-    "numbers": ("val_loss", "train_loss"),
+    "classes": ("val_accuracy", "val_loss", "val_f1", "val_auc", "train_accuracy", "train_loss"),
+    "numbers": ("val_loss", "val_rmse", "val_mae", "val_r2", "train_loss"),
     "none": ("val_loss", "train_loss"),
 }
 """What may be an objective."""
 
 LOSSES: Mapping[Target, tuple[str, ...]] = {
-    "classes": ("cross_entropy",),
-    "numbers": ("mse",),
+    "classes": ("cross_entropy", "hinge", "bce", "mse", "l1", "huber", "half_squared"),
+    "numbers": ("mse", "l1", "huber", "half_squared"),
     "none": (),
 }
 """What may be trained on; the first is the default."""
+
+
+def default_objective(info: DatasetInfo) -> Objective:
+    """What a study without an objective is judged by."""
+    if info.target == "classes":
+        return Objective(metric="val_accuracy", direction="maximize")
+    return Objective(metric="val_loss", direction="minimize")
 
 
 def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
     """The spec with every default filled in that depends on the data.
 
     Raises:
-        InvalidInput: when metric, loss or model do not fit the data.
+        InvalidInput: when a part of the spec does not fit the data.
     """
-    objective = spec.objective or (
-        Objective(metric="val_accuracy", direction="maximize")
-        if info.target == "classes"
-        else Objective(metric="val_loss", direction="minimize")
-    )
-    errors = []
-    if objective.metric not in METRICS[info.target]:
-        errors.append(
-            FieldError(
-                "objective.metric",
-                f"must be one of {', '.join(METRICS[info.target])} for {info.name}; "
-                f"got {shown(objective.metric)}",
-            )
-        )
+    objective = spec.objective or default_objective(info)
     losses = LOSSES[info.target]
-    loss = spec.task.loss or (losses[0] if losses else None)
-    for option in loss.choice if isinstance(loss, Choice) else (loss,):
-        if option is not None and option not in losses:
-            allowed = ", ".join(losses) or "its own (leave the field out)"
-            errors.append(
-                FieldError("task.loss", f"must be {allowed} for {info.name}; got {shown(option)}")
-            )
-    models = spec.task.model.choice if isinstance(spec.task.model, Choice) else (spec.task.model,)
-    if len(info.features) != 3 and any(isinstance(model, Cnn) for model in models):
-        errors.append(
-            FieldError(
-                "task.model.kind",
-                f"cnn needs images, and {info.name} has rows of shape {list(info.features)}; "
-                "use mlp or linear",
-            )
-        )
+    loss = spec.supervised.loss or (losses[0] if losses else None)
+    errors = [
+        *_misfits(objective, loss, info),
+        *_model_misfits(spec, info),
+        *split_misfits(spec.supervised.split, info),
+        *_class_weight_misfits(spec, info),
+        *_training_misfits(spec, loss, info),
+        *full_batch_misfits(spec),
+        *schedule_misfits(spec, METRICS[info.target]),
+    ]
     if errors:
         raise InvalidInput(errors)
-    standardize = spec.task.standardize or ("minmax" if len(info.features) == 3 else "zscore")
-    task = spec.task.model_copy(update={"loss": loss, "standardize": standardize})
+    standardize = spec.supervised.standardize or ("minmax" if info.is_image else "zscore")
+    task = spec.supervised.model_copy(
+        update={
+            "loss": loss,
+            "standardize": standardize,
+            "split": with_parts_of(spec.supervised.split, info),
+        }
+    )
     return spec.model_copy(update={"objective": objective, "task": task})
+
+
+def _options(value: Any) -> tuple[Any, ...]:
+    """What a field may become, one by one where it is a choice."""
+    return value.choice if isinstance(value, Choice) else (value,)
+
+
+def _misfits(objective: Objective, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
+    metrics, losses = METRICS[info.target], LOSSES[info.target]
+    if objective.metric not in metrics:
+        yield FieldError(
+            "objective.metric",
+            f"must be one of {', '.join(metrics)} for {info.name}; got {shown(objective.metric)}",
+        )
+    for option in _options(loss):
+        if option is not None and option not in losses:
+            allowed = ", ".join(losses) or "its own (leave the field out)"
+            yield FieldError("task.loss", f"must be {allowed} for {info.name}; got {shown(option)}")
+
+
+def _model_misfits(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
+    for model in _options(spec.supervised.model):
+        if isinstance(model, Cnn | Resnet) and not info.is_image:
+            yield FieldError(
+                "task.model.kind",
+                f"{model.kind} needs images, and {info.name} has rows of shape "
+                f"{list(info.features)}; use mlp or linear",
+            )
+
+
+def _training_misfits(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
+    training = spec.training
+    for augmentation in training.augment:
+        if info.target == "none":
+            yield FieldError("training.augment", f"{info.name} has no rows; leave it out")
+        elif augmentation.kind in FOR_IMAGES and not info.is_image:
+            yield FieldError(
+                "training.augment",
+                f"{augmentation.kind} needs images, and {info.name} has rows of shape "
+                f"{list(info.features)}; use noise or mixup",
+            )
+    if training.label_smoothing != 0 and (info.target != "classes" or "hinge" in _options(loss)):
+        yield FieldError(
+            "training.label_smoothing",
+            "needs classes and a loss other than hinge, which has no targets to smooth; "
+            "leave it out",
+        )
+    if info.target == "none" and training.train_fraction != 1:
+        yield FieldError("training.train_fraction", f"{info.name} has no rows; leave it out")
+
+
+def _class_weight_misfits(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
+    if spec.supervised.class_weights != "none" and info.target != "classes":
+        yield FieldError("task.class_weights", f"needs classes, and {info.name} has none")
+    for option in _options(spec.supervised.class_weights):
+        unknown = sorted(set(option) - set(info.class_names)) if isinstance(option, dict) else []
+        if unknown and info.class_names:
+            yield FieldError(
+                "task.class_weights",
+                f"must name classes of {info.name}, and none is called {shown(unknown[0])}; "
+                f"use some of {', '.join(info.class_names[:20])}",
+            )
+
+
+def full_batch_misfits(spec: StudySpec) -> Iterator[FieldError]:
+    """What cannot go with lbfgs."""
+    if all(optimizer.kind != "lbfgs" for optimizer in _options(spec.optimizer)):
+        return
+    training = spec.training
+    given = {
+        "accumulate": training.accumulate != 1,
+        "clip": training.clip is not None,
+        "augment": training.augment != (),
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        yield FieldError(
+            f"training.{name}",
+            "cannot go with lbfgs, which needs the same loss of all rows at every evaluation; "
+            "leave it out or use another optimizer",
+        )

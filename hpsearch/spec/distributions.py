@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Discriminator,
     Field,
     GetCoreSchemaHandler,
@@ -38,6 +39,8 @@ T = TypeVar("T")
 
 Value: TypeAlias = Any
 """A parameter's value as JSON has it: number, string, boolean, null, list, or a branch's label."""
+
+LARGEST_INTEGER = 2**31 - 1
 
 FiniteReal = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 StrictInteger = Annotated[int, Field(strict=True)]
@@ -108,6 +111,12 @@ class Interval(Distribution):
                 "{key}: low must be > 0, got {low}; use {linear} or a positive low",
                 {"key": self.key, "low": low, "linear": linear},
             )
+        if math.isinf(float(high) - float(low)):
+            raise PydanticCustomError(
+                "bad_range",
+                "{key}: high - low must be finite, got [{low}, {high}]; narrow it",
+                {"key": self.key, "low": low, "high": high},
+            )
         return self
 
     def _axis(self) -> tuple[float, float]:
@@ -123,7 +132,8 @@ class Interval(Distribution):
         """Highest value that the step reaches."""
         if self.spacing is None:
             return self.high
-        return self.low + self.spacing * math.floor((self.high - self.low) / self.spacing + 1e-9)
+        cells = math.floor((self.high - self.low) / self.spacing + 1e-9)
+        return min(self.low + self.spacing * cells, self.high)
 
     def from_unit(self, unit: float) -> Value:
         """The value at `unit` in [0, 1)."""
@@ -205,7 +215,7 @@ class Choice(Distribution, Generic[T]):
         return (self.index(value) + 0.5) / len(self.choice)
 
     def index(self, value: Value) -> int:
-        """Which option a value is; 1, 1.0 and true are different options."""
+        """Which option a value is; 1 and true are different options, 1 and 1.0 are not."""
         for i, option in enumerate(self.choice):
             if option == value and isinstance(option, bool) == isinstance(value, bool):
                 return i
@@ -238,7 +248,8 @@ def _tag_of(value: Any) -> str:
 
 def _ends_within(value_type: Any) -> AfterValidator:
     """Holds the ends of a range to the rules of the value it stands for."""
-    adapter: TypeAdapter[Any] = TypeAdapter(value_type)
+    # Built at its first use: a spec has a hundred of them, a study uses a few.
+    adapter: TypeAdapter[Any] = TypeAdapter(value_type, config=ConfigDict(defer_build=True))
 
     def check(interval: Interval) -> Interval:
         for name, end in (("low", interval.low), ("high", interval.high)):
@@ -264,6 +275,18 @@ def _value_or_distribution(value_type: Any, intervals: tuple[type[Interval], ...
     return Annotated[reduce(or_, members), Discriminator(_tag_of)]
 
 
+@cache
+def _real(bounds: tuple[tuple[str, float], ...]) -> Any:
+    value = Annotated[float, Field(strict=True, allow_inf_nan=False, **dict(bounds))]
+    return _value_or_distribution(value, CONTINUOUS)
+
+
+@cache
+def _integer(bounds: tuple[tuple[str, int], ...]) -> Any:
+    value = Annotated[int, Field(strict=True, **dict(bounds))]
+    return _value_or_distribution(value, DISCRETE)
+
+
 class Real:
     """Marks a real number that may be searched; keyword arguments are the field's bounds."""
 
@@ -271,19 +294,20 @@ class Real:
         self.bounds = bounds
 
     def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        value = Annotated[float, Field(strict=True, allow_inf_nan=False, **self.bounds)]
-        return handler.generate_schema(_value_or_distribution(value, CONTINUOUS))
+        return handler.generate_schema(_real(tuple(self.bounds.items())))
 
 
 class Integer:
-    """Marks a whole number that may be searched; keyword arguments are the field's bounds."""
+    """Marks a whole number that may be searched; keyword arguments are the field's bounds.
+
+    Unless told, it is at most `LARGEST_INTEGER`, what a database column holds.
+    """
 
     def __init__(self, **bounds: int) -> None:
-        self.bounds = bounds
+        self.bounds = bounds if "lt" in bounds else {"le": LARGEST_INTEGER, **bounds}
 
     def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        value = Annotated[int, Field(strict=True, **self.bounds)]
-        return handler.generate_schema(_value_or_distribution(value, DISCRETE))
+        return handler.generate_schema(_integer(tuple(self.bounds.items())))
 
 
 if TYPE_CHECKING:

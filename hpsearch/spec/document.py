@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import yaml
 
 from hpsearch.errors import InvalidInput
+from hpsearch.spec.messages import shown
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+"""Levels of lists and objects inside each other."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NEITHER = "a spec must be JSON or YAML: {}"
+_TWICE = "{} stands twice; remove one"
+_TOO_LARGE = "a whole number must fit into 64 bits, got {}; write a smaller one"
 
 
 class _Loader(yaml.SafeLoader):
@@ -22,10 +31,9 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = {str(key) for key in keys if keys.count(key) > 1}
-        if repeated:
-            raise yaml.YAMLError(f"`{min(repeated)}` stands twice; remove one")
+        keys = Counter(str(self.construct_object(key, deep=True)) for key, _ in node.value)
+        if repeated := [key for key, times in keys.items() if times > 1]:
+            raise yaml.YAMLError(_TWICE.format(shown(min(repeated))))
         return super().construct_mapping(node, deep)
 
 
@@ -57,17 +65,58 @@ def read_document(text: str | bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InvalidInput.at("", f"a spec must be UTF-8 text: {error}") from None
     try:
-        value = json.loads(words) if words.lstrip().startswith("{") else _yaml(words)
+        value = _json(words) if words.lstrip().startswith("{") else _yaml(words)
     except json.JSONDecodeError as json_error:
         try:
             value = _yaml(words)  # YAML's flow style opens with a brace too.
         except InvalidInput:
-            raise InvalidInput.at("", f"a spec must be JSON or YAML: {json_error}") from None
+            raise InvalidInput.at("", _NEITHER.format(json_error)) from None
     except RecursionError:
         raise _too_deep() from None
     if not isinstance(value, dict):
         raise InvalidInput.at("", "a spec must be an object with fields such as `name` and `task`")
+    _check_bounds(value)
     return value
+
+
+def _json(words: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = Counter(key for key, _ in pairs)
+        if repeated := [key for key, times in keys.items() if times > 1]:
+            raise InvalidInput.at("", _NEITHER.format(_TWICE.format(shown(min(repeated)))))
+        return dict(pairs)
+
+    try:
+        return json.loads(words, object_pairs_hook=unique)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python reads no number of so many digits.
+        raise InvalidInput.at("", _TOO_LARGE.format("one of thousands of digits")) from None
+
+
+def _check_bounds(document: Any) -> None:
+    """Holds a document to the depth, the whole numbers and the text that can be stored.
+
+    Raises:
+        InvalidInput: at the first that cannot.
+    """
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        inside: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                inside += [*value.keys(), *value.values()]
+            elif isinstance(value, list | tuple | set):
+                inside += value
+            elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise InvalidInput.at("", _TOO_LARGE.format(shown(value)))
+            elif isinstance(value, str) and _SURROGATE.search(value):
+                raise InvalidInput.at(
+                    "", f"text must be valid Unicode, got {shown(value)}; mend it"
+                )
+        level = inside
+    if level:
+        raise _too_deep()
 
 
 def _yaml(words: str) -> Any:
@@ -77,9 +126,9 @@ def _yaml(words: str) -> Any:
         raise _too_deep() from None
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise InvalidInput.at("", f"a spec must be JSON or YAML: {reason}") from None
+        raise InvalidInput.at("", _NEITHER.format(reason)) from None
     except (ValueError, TypeError) as error:
-        raise InvalidInput.at("", f"a spec must be JSON or YAML: {error}") from None
+        raise InvalidInput.at("", _NEITHER.format(error)) from None
 
 
 def _too_deep() -> InvalidInput:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hpsearch.errors import FieldError, InvalidInput
+
+MAX_ERRORS = 50
+"""So many faults of one document are told one by one."""
+
+_SHORT = Repr()
+"""`repr` that stays short, however long or deep the value."""
+_SHORT.maxlevel = 4
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxset = 20
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 200
 
 _SENTENCES: Mapping[str, str] = {
     "missing": "is required; add it",
@@ -21,6 +31,7 @@ _SENTENCES: Mapping[str, str] = {
     "int_type": "must be a whole number, got {input}",
     "int_from_float": "must be a whole number, got {input}",
     "int_parsing": "must be a whole number, got {input}",
+    "string_unicode": "must be valid Unicode text, got {input}; remove the broken characters",
     "string_type": "must be text, got {input}; put it in quotes",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters, got {length}; shorten it",
@@ -28,6 +39,7 @@ _SENTENCES: Mapping[str, str] = {
     "bool_parsing": "must be true or false, got {input}",
     "literal_error": "must be one of {expected}; got {input}",
     "enum": "must be one of {expected}; got {input}",
+    "union_tag_not_found": "must be an object with fields, got {input}",
     "model_type": "must be an object with fields, got {input}",
     "model_attributes_type": "must be an object with fields, got {input}",
     "dict_type": "must be an object with fields, got {input}",
@@ -46,7 +58,7 @@ def shown(value: Any, limit: int = 60) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    text = f"{value:g}" if isinstance(value, float) else repr(value)
+    text = f"{value:g}" if isinstance(value, float) else _SHORT.repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -79,9 +91,23 @@ def path_of(error: ErrorDetails) -> str:
     parts = [str(part) for part in error["loc"] if not str(part).startswith("<")]
     if field := error.get("ctx", {}).get("field"):
         parts.append(str(field))
-    return ".".join(parts)
+    return ".".join(map(printable, parts))
+
+
+def printable(name: str, limit: int = 100) -> str:
+    """A field's name as a person may have written it, short and without control characters."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name[:limit])
+    return text if len(name) <= limit else text + "…"
 
 
 def explain(error: ValidationError) -> InvalidInput:
     """The same error as sentences with paths."""
-    return InvalidInput([FieldError(path_of(item), sentence(item)) for item in error.errors()])
+    return told(error.errors())
+
+
+def told(items: Sequence[ErrorDetails]) -> InvalidInput:
+    """Validation errors as sentences with paths; past `MAX_ERRORS` they are only counted."""
+    errors = [FieldError(path_of(item), sentence(item)) for item in items[:MAX_ERRORS]]
+    if (more := len(items) - MAX_ERRORS) > 0:
+        errors.append(FieldError("", f"and {more} more faults; mend these first"))
+    return InvalidInput(errors)

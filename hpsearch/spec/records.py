@@ -11,7 +11,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.base import Record, SpecModel
 from hpsearch.spec.distributions import Value
@@ -26,9 +27,47 @@ from hpsearch.spec.states import (
     TrialState,
     WorkerState,
 )
+from hpsearch.spec.upload import DatasetFile
 
-Metrics = dict[str, float]
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise PydanticCustomError(
+            "unprintable", "must hold printable characters alone; remove the others"
+        )
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+Metrics = dict[Name, float]
 """Numbers by metric name; NaN and ±inf travel as "NaN", "Infinity", "-Infinity"."""
+
+Key = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""An id, or an attempt."""
+
+# A database keeps no NUL in a text.
+Sentence = Annotated[str, Field(max_length=2000), AfterValidator(lambda s: s.replace("\0", "�"))]
+
+
+def _only_test(metrics: Metrics) -> Metrics:
+    for name in metrics:
+        if not name.startswith("test_"):
+            raise PydanticCustomError(
+                "not_test", "must hold test_* alone, got {name}; report it", {"name": name}
+            )
+    return metrics
+
+
+def _no_test(metrics: Metrics) -> Metrics:
+    for name in metrics:
+        if name.startswith("test_"):
+            raise PydanticCustomError(
+                "test_in_report",
+                "must hold no score on the test split, got {name}; send it with :complete",
+                {"name": name},
+            )
+    return metrics
 
 
 class Counts(Record):
@@ -192,16 +231,25 @@ class StudyPreview(Record):
     stages: list[dict[str, int]]
     """Trials and epochs of each."""
     epochs_planned: int
+    schedule: ScheduleCurve | None = None
+    """Of a configuration from the middle of the space."""
+
+
+class ScheduleCurve(Record):
+    """The learning rate in force over a trial's planned length; lists of equal length."""
+
+    epochs: list[float]
+    lr: list[float]
 
 
 class WorkerJoin(SpecModel):
     """A worker process introduces itself; its identity is fresh each time."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Name
     """Host and process, for people."""
     version: Annotated[str, Field(max_length=50)]
     """hpsearch's version, which must be the server's."""
-    labels: dict[str, str] = {}
+    labels: dict[Name, Name] = {}
 
 
 class Worker(Record):
@@ -219,9 +267,9 @@ class Worker(Record):
 class LeaseRequest(SpecModel):
     """A worker asks for up to `capacity` jobs."""
 
-    worker: int
+    worker: Key
     capacity: Annotated[int, Field(ge=1, le=1024)] = 1
-    labels: dict[str, str] = {}
+    labels: dict[Name, Name] = {}
 
 
 class Resume(Record):
@@ -252,6 +300,8 @@ class Job(Record):
     spec: dict[str, Any]
     """The study's spec; the params take the place of its distributions."""
     resume: Resume | None = None
+    dataset: DatasetFile | None = None
+    """The uploaded data set that the trial trains on."""
 
 
 class JobList(Record):
@@ -275,28 +325,28 @@ class JobStatus(Record):
 class Token(SpecModel):
     """Proof of holding a lease."""
 
-    job: int
-    attempt: int
+    job: Key
+    attempt: Key
 
 
 class Heartbeat(SpecModel):
     """Renews leases, all or none."""
 
-    worker: int
-    jobs: list[Token] = []
+    worker: Key
+    jobs: Annotated[list[Token], Field(max_length=10_000)] = []
 
 
 class Report(Token):
     """One epoch of one trial; epochs come in order, a repeat is a no-op."""
 
-    epoch: Annotated[int, Field(ge=0)]
-    metrics: Metrics
+    epoch: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    metrics: Annotated[Metrics, AfterValidator(_no_test)]
 
 
 class ReportBatch(SpecModel):
     """Reports of one or several jobs: all are stored, or none."""
 
-    worker: int
+    worker: Key
     reports: Annotated[list[Report], Field(max_length=10_000)]
 
 
@@ -316,20 +366,55 @@ class Decisions(Record):
 class Completion(SpecModel):
     """A trial came to its end."""
 
-    attempt: int
+    attempt: Key
     state: TrialState = TrialState.COMPLETE
     reason: TrialReason | None = None
-    message: Annotated[str, Field(max_length=2000)] | None = None
-    test_metrics: Metrics = {}
+    message: Sentence | None = None
+    test_metrics: Annotated[Metrics, AfterValidator(_only_test)] = {}
     """Scores of the best checkpoint on the test split; hidden but for the final best trial."""
 
 
 class Failure(SpecModel):
     """A job could not be done."""
 
-    attempt: int
+    attempt: Key
     reason: FailureReason
-    message: Annotated[str, Field(max_length=2000)]
+    message: Sentence
+
+
+class AskRequest(SpecModel):
+    """An external loop asks for trials."""
+
+    count: Annotated[int, Field(ge=1, le=1024)] = 1
+
+
+class AskedTrials(Record):
+    """Trials to train; none when all are handed out."""
+
+    trials: list[Trial]
+
+
+class TrialReport(SpecModel):
+    """One epoch of an external trial; (trial, attempt) is its fencing token."""
+
+    attempt: Key
+    epoch: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    metrics: Annotated[Metrics, AfterValidator(_no_test)]
+
+
+class Told(Record):
+    """Whether an external trial goes on."""
+
+    decision: Decision
+
+
+class TrialEnd(SpecModel):
+    """An external trial's end; without a value the best one reported counts."""
+
+    attempt: Key
+    value: float | None = None
+    state: TrialState = TrialState.COMPLETE
+    message: Sentence | None = None
 
 
 class Renewal(Record):

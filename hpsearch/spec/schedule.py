@@ -47,7 +47,7 @@ class Warmup(SpecModel):
 
     @model_validator(mode="after")
     def _exponential_from_above_zero(self) -> Self:
-        if "exponential" in _drawn(self.kind) and min(_drawn(self.start_factor)) == 0:
+        if "exponential" in values_of(self.kind) and min(values_of(self.start_factor)) == 0:
             raise PydanticCustomError(
                 "warmup_start",
                 "an exponential warmup must start above 0, got start_factor 0; "
@@ -87,7 +87,7 @@ class PiecewiseConstant(ScheduleBase):
 
     @model_validator(mode="after")
     def _one_factor_for_each_piece(self) -> Self:
-        for boundaries, factors in product(_drawn(self.boundaries), _drawn(self.factors)):
+        for boundaries, factors in product(values_of(self.boundaries), values_of(self.factors)):
             if len(factors) != len(boundaries) + 1:
                 raise PydanticCustomError(
                     "piecewise_factors",
@@ -104,17 +104,17 @@ class PiecewiseConstant(ScheduleBase):
 
     @model_validator(mode="after")
     def _boundaries_increase(self) -> Self:
-        for boundaries in _drawn(self.boundaries):
+        for boundaries in values_of(self.boundaries):
             for left, right in pairwise(boundaries):
-                if max(_drawn(left)) >= min(_drawn(right)):
+                if max(values_of(left)) >= min(values_of(right)):
                     raise PydanticCustomError(
                         "piecewise_boundaries",
                         "must increase, got {left} before {right}; sort them, and let ranges not "
                         "overlap",
                         {
                             "field": "boundaries",
-                            "left": shown(max(_drawn(left))),
-                            "right": shown(min(_drawn(right))),
+                            "left": shown(max(values_of(left))),
+                            "right": shown(min(values_of(right))),
                         },
                     )
         return self
@@ -266,8 +266,8 @@ class OneCycle(ScheduleBase):
 
     @model_validator(mode="after")
     def _room_for_the_mirror(self) -> Self:
-        highest = max(_drawn(self.pct_start))
-        if True in _drawn(self.three_phase) and highest > 0.5:
+        highest = max(values_of(self.pct_start))
+        if True in values_of(self.three_phase) and highest > 0.5:
             raise PydanticCustomError(
                 "one_cycle_start",
                 "must be <= 0.5 with three_phase, got {highest}; lower it or leave three_phase out",
@@ -424,23 +424,23 @@ def metrics_read(schedule: Any) -> frozenset[str]:
     """The metrics that a schedule, resolved or not, may need the history of."""
     return frozenset(
         metric
-        for part in _models(schedule)
+        for part in parts_within(schedule)
         if isinstance(part, ReduceOnPlateau)
-        for metric in _drawn(part.metric)
+        for metric in values_of(part.metric)
     )
 
 
-def _models(value: Any) -> Iterator[BaseModel]:
+def parts_within(value: Any) -> Iterator[BaseModel]:
     """A spec and every spec inside it, through choices and lists."""
     if isinstance(value, BaseModel):
         yield value
         value = tuple(getattr(value, name) for name in type(value).model_fields)
     if isinstance(value, tuple):
         for item in value:
-            yield from _models(item)
+            yield from parts_within(item)
 
 
-def _drawn(value: Any) -> tuple[Any, ...]:
+def values_of(value: Any) -> tuple[Any, ...]:
     """What a field may become: the value, a choice's options, or the two ends of a range."""
     if isinstance(value, Choice):
         return value.choice

@@ -92,13 +92,22 @@ def resolve(spec: StudySpec, params: Mapping[str, Value]) -> StudySpec:
 
 def labels(choice: Choice[Any]) -> tuple[Value, ...]:
     """What stands for each option: itself, or its label where options are objects."""
-    if not any(isinstance(option, BaseModel) for option in choice.choice):
+    if not any(_is_object(option) for option in choice.choice):
         return tuple(_plain(option) for option in choice.choice)
-    kinds = Counter(getattr(option, "kind", "") for option in choice.choice)
+    kinds = [_kind(option) for option in choice.choice]
+    times = Counter(kinds)
     return tuple(
-        option.kind if kinds[getattr(option, "kind", "")] == 1 else str(position)
-        for position, option in enumerate(choice.choice)
+        kind if kind and times[kind] == 1 else str(position) for position, kind in enumerate(kinds)
     )
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, BaseModel | Mapping)
+
+
+def _kind(option: Any) -> str:
+    kind = option.get("kind") if isinstance(option, Mapping) else getattr(option, "kind", "")
+    return kind if isinstance(kind, str) and kind.isidentifier() else ""
 
 
 def _join(path: str, name: str) -> str:
@@ -109,6 +118,9 @@ def _children(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield _join(path, name), getattr(value, name)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield _join(path, name), item
     elif isinstance(value, tuple):
         for position, item in enumerate(value):
             yield _join(path, str(position)), item
@@ -119,7 +131,7 @@ def _parameters(value: Any, path: str, branch: tuple[str, str] | None) -> Iterat
         names = labels(value)
         yield Parameter(path, Choice(choice=names), branch)
         for label, option in zip(names, value.choice, strict=True):
-            if isinstance(option, BaseModel):
+            if _is_object(option):
                 for child_path, child in _children(option, f"{path}[{label}]"):
                     yield from _parameters(child, child_path, (path, label))
     elif isinstance(value, Distribution):
@@ -133,7 +145,7 @@ def _filled(value: Any, path: str, params: Mapping[str, Value]) -> Any:
     if isinstance(value, Choice):
         label = params[path]
         option = value.choice[Choice(choice=labels(value)).index(label)]
-        inner = f"{path}[{label}]" if isinstance(option, BaseModel) else path
+        inner = f"{path}[{label}]" if _is_object(option) else path
         return _filled(option, inner, params)
     if isinstance(value, Distribution):
         return params[path]
@@ -142,6 +154,8 @@ def _filled(value: Any, path: str, params: Mapping[str, Value]) -> Any:
             name: _filled(child, _join(path, name), params)
             for name, child in ((n, getattr(value, n)) for n in type(value).model_fields)
         }
+    if isinstance(value, Mapping):
+        return {name: _filled(item, _join(path, name), params) for name, item in value.items()}
     if isinstance(value, tuple):
         return [_filled(item, _join(path, str(i)), params) for i, item in enumerate(value)]
     return value

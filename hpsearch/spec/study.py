@@ -5,30 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.base import SpecModel, not_available
-from hpsearch.spec.distributions import Integer, OneOf
+from hpsearch.spec.distributions import OneOf
 from hpsearch.spec.messages import explain
-from hpsearch.spec.optimizer import Optimizer
+from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.schedule import Constant, Schedule
 from hpsearch.spec.search import NoPruner, Pruner, RandomSearch, Search
-from hpsearch.spec.task import Task
-
-
-class Training(SpecModel):
-    """The loop."""
-
-    planned = (
-        "train_fraction", "accumulate", "precision", "l1", "max_norm", "label_smoothing", "clip",
-        "ema", "swa", "early_stopping", "augment", "init_seed", "data_order", "folds", "repeats",
-    )  # fmt: skip
-
-    epochs: Annotated[int, Integer(ge=1)] = 10
-    """Passes over the training rows."""
-    batch_size: Annotated[int, Integer(ge=1)] = 32
-    """Rows in a step; the last batch of an epoch may be smaller."""
+from hpsearch.spec.task import SupervisedTask, Task
+from hpsearch.spec.training import Training
 
 
 class Objective(SpecModel):
@@ -80,7 +67,7 @@ class Limits(SpecModel):
     """Trials ended."""
     epochs: Annotated[int, Field(ge=1, strict=True)] | None = None
     """Epochs trained by all trials together."""
-    seconds: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)] | None = None
     """Time since the first trial started."""
     failed_trials: Annotated[int, Field(ge=1, strict=True)] | None = 10
     """Failed trials after which the study fails."""
@@ -99,7 +86,7 @@ class StudySpec(SpecModel):
     tags: tuple[Annotated[str, Field(max_length=100)], ...] = ()
     notes: Annotated[str, Field(max_length=20_000)] = ""
     task: Task
-    optimizer: OneOf[Optimizer]
+    optimizer: OneOf[Optimizer] = Adam(kind="adam")
     schedule: OneOf[Schedule] = Constant(kind="constant")
     training: Training = Training()
     objective: Objective | None = None
@@ -113,6 +100,27 @@ class StudySpec(SpecModel):
     limits: Limits = Limits()
     priority: Annotated[int, Field(ge=-1000, le=1000, strict=True)] = 0
     """Studies of higher priority are served first."""
+
+    @property
+    def supervised(self) -> SupervisedTask:
+        """The task of a study that learns from the service's own data.
+
+        Raises:
+            TypeError: when it is of another kind.
+        """
+        if not isinstance(self.task, SupervisedTask):
+            raise TypeError(f"a supervised task is needed here, and this one is {self.task.kind}")
+        return self.task
+
+    @model_validator(mode="before")
+    @classmethod
+    def _optimizer_named(cls, data: Any) -> Any:
+        """Only an external study may leave the optimizer to its owner's loop."""
+        task = data.get("task") if isinstance(data, Mapping) else None
+        external = isinstance(task, Mapping) and task.get("kind") == "external"
+        if isinstance(data, Mapping) and "optimizer" not in data and not external:
+            raise PydanticCustomError("missing", "is required; add it", {"field": "optimizer"})
+        return data
 
     @field_validator("ensemble")
     @classmethod

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.base import Family, SpecModel
-from hpsearch.spec.distributions import Integer, OneOf, Real
+from hpsearch.spec.distributions import Choice, Integer, Interval, OneOf, Real
+from hpsearch.spec.external import ExternalTask
+from hpsearch.spec.plugin import PluginTask
 
 Activation: TypeAlias = Literal[
     "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "identity"
 ]
 
 
-class Split(SpecModel):
-    """Shares of the rows, drawn with the study's seed and stratified for classes."""
+ColumnName: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 
-    planned = ("column", "group", "time")
+
+class Split(SpecModel):
+    """Which rows train, which validate, which test; fixed by the study's seed.
+
+    Shares of the rows, stratified for classes; or by a column of the data.
+    """
 
     validation: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.2
     test: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.2
+    column: ColumnName | None = None
+    """A column of the values train, validation and test. Where none says validation, the share
+    `validation` of the training rows does."""
+    group: ColumnName | None = None
+    """A column whose equal values stay together: shares of the rows, in whole groups."""
+    time: ColumnName | None = None
+    """A column of times or numbers: the earliest rows train, then validation, the last test."""
+
+    @property
+    def own(self) -> tuple[str, str] | None:
+        """The kind and the column of a split of one's own; that column is no feature."""
+        for kind in ("column", "group", "time"):
+            name = getattr(self, kind)
+            if name is not None:
+                return kind, name
+        return None
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Self:
@@ -30,6 +52,17 @@ class Split(SpecModel):
                 "split",
                 "validation + test must be < 1, got {total}; leave rows to train on",
                 {"total": round(self.validation + self.test, 6)},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_column(self) -> Self:
+        given = [kind for kind in ("column", "group", "time") if getattr(self, kind) is not None]
+        if len(given) > 1:
+            raise PydanticCustomError(
+                "split_columns",
+                "takes one of column, group and time, got {given}; give one",
+                {"given": " and ".join(given)},
             )
         return self
 
@@ -53,9 +86,33 @@ class XavierUniform(SpecModel):
     kind: Literal["xavier_uniform"]
 
 
+class XavierNormal(SpecModel):
+    """N(0, gain²·2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+
+    kind: Literal["xavier_normal"]
+
+
+class KaimingUniform(SpecModel):
+    """U(−a, a) with a = gain·√(3 / fan_in) (He et al. 2015)."""
+
+    kind: Literal["kaiming_uniform"]
+
+
+class Orthogonal(SpecModel):
+    """A random matrix with orthonormal rows, or columns, times gain (Saxe et al. 2014)."""
+
+    kind: Literal["orthogonal"]
+
+
+class Zeros(SpecModel):
+    """All weights 0: every unit of a layer stays like every other, which shows why not."""
+
+    kind: Literal["zeros"]
+
+
 Init: TypeAlias = Annotated[
-    NormalInit | KaimingNormal | XavierUniform,
-    Family(planned=("xavier_normal", "kaiming_uniform", "orthogonal", "zeros")),
+    NormalInit | KaimingNormal | KaimingUniform | XavierNormal | XavierUniform | Orthogonal | Zeros,
+    Family(),
 ]
 
 
@@ -140,16 +197,54 @@ class Cnn(SpecModel):
         return self.filters if isinstance(self.filters, tuple) else (self.filters,) * self.layers
 
 
-Model: TypeAlias = Annotated[Linear | Mlp | Cnn, Family(default="mlp", planned=("resnet",))]
+class Resnet(SpecModel):
+    """Residual network for small images: three stages of n blocks, depth = 6n + 2.
+
+    He et al. 2016, section 4.2: a first convolution, blocks of two with batch norm, widths w, 2w
+    and 4w, the side halved between stages, shortcuts without weights, the mean over the map.
+    """
+
+    kind: Literal["resnet"]
+    depth: Annotated[int, Integer(ge=8)] = 8
+    """Layers: 8, 14, 20, 26, ..."""
+    width: Annotated[int, Integer(ge=1)] = 16
+    """Filters of the first stage."""
+    init: OneOf[Init] = KaimingNormal(kind="kaiming_normal")
+
+    @model_validator(mode="after")
+    def _whole_blocks(self) -> Self:
+        if any((value - 2) % 6 for value in _lowest_values(self.depth)):
+            raise PydanticCustomError(
+                "resnet_depth",
+                "must be 6n + 2, got {depth}; use 8, 14, 20, ... or a range of these with step 6",
+                {"field": "depth", "depth": str(self.depth)},
+            )
+        return self
+
+
+def _lowest_values(field: object) -> tuple[int, ...]:
+    """A whole number, a choice's options, or the first two values of a range."""
+    if isinstance(field, Choice):
+        return field.choice
+    if isinstance(field, Interval):
+        values = (round(field.low), round(field.low + (field.spacing or 1)))
+        return tuple(value for value in values if value <= field.high)
+    return (field,) if isinstance(field, int) else ()
+
+
+Model: TypeAlias = Annotated[Linear | Mlp | Cnn | Resnet, Family(default="mlp")]
 
 Loss: TypeAlias = Literal["cross_entropy", "mse", "hinge", "bce", "l1", "huber", "half_squared"]
-"""Those of the contract; `dataset.LOSSES` says which this version builds."""
+"""Those of the contract; `dataset.LOSSES` says which go with which target."""
+
+
+def _text_keys(value: Any) -> Any:
+    """YAML reads the names of numbered classes as numbers."""
+    return {str(key): entry for key, entry in value.items()} if isinstance(value, dict) else value
 
 
 class SupervisedTask(SpecModel):
     """Learn a target from features."""
-
-    planned = ("class_weights",)
 
     kind: Literal["supervised"]
     dataset: Annotated[str, Field(min_length=1, max_length=200)]
@@ -159,8 +254,16 @@ class SupervisedTask(SpecModel):
     model: OneOf[Model] = Mlp(kind="mlp")
     loss: OneOf[Loss] | None = None
     """None: cross_entropy for classes, mse for numbers."""
+    class_weights: OneOf[
+        Literal["none", "balanced"]
+        | Annotated[
+            dict[str, Annotated[float, Field(ge=0, strict=True)]], BeforeValidator(_text_keys)
+        ]
+    ] = "none"
+    """Factors of the training loss by class: balanced gives each class the same total, a map
+    gives factors by class name, 1 for those it leaves out."""
 
 
 Task: TypeAlias = Annotated[
-    SupervisedTask, Family(default="supervised", planned=("plugin", "external"))
+    SupervisedTask | PluginTask | ExternalTask, Family(default="supervised")
 ]

@@ -39,22 +39,44 @@ class ArtifactStore:
                 f"content must have the sha256 it was sent with, {sha256}, got {found}; "
                 "send it again"
             )
-        path = self.path(key)
-        with self._room_named(len(content)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+        with self.draft(key, len(content)) as part:
+            with part.open("wb") as file:
+                file.write(content)
+            return self.keep(part, key, StoredArtifact(key, len(content), found))
+
+    @contextmanager
+    def draft(self, key: str, size_bytes: int) -> Iterator[Path]:
+        """An empty file beside the place of a key for so many bytes; it goes unless it is kept.
+
+        Raises:
+            StorageFull: when the disk cannot take what is written to it.
+        """
+        with self._room_named(size_bytes):
+            descriptor, name = self._part(self.path(key).parent)
+            os.close(descriptor)
             try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(name, path)
-            except BaseException:
+                yield Path(name)
+            finally:
                 with suppress(FileNotFoundError):
                     os.unlink(name)
-                raise
-            self._flush_directory(path.parent)
-        return StoredArtifact(key, len(content), found)
+
+    def keep(self, draft: Path, key: str, artifact: StoredArtifact) -> StoredArtifact:
+        """Puts a draft in the place of its key, once it is on the disk."""
+        path = self.path(key)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+        self._flush_directory(path.parent)
+        return artifact
+
+    @staticmethod
+    def _part(directory: Path) -> tuple[int, str]:
+        """A file to write to, in a directory that `delete` may just be clearing away."""
+        for _ in range(100):
+            with suppress(FileNotFoundError):
+                directory.mkdir(parents=True, exist_ok=True)
+                return tempfile.mkstemp(dir=directory, prefix=".part-")
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))
 
     def path(self, key: str) -> Path:
         """Where an artifact lies.

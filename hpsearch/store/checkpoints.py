@@ -87,6 +87,12 @@ def get(session: Session, checkpoint_id: int) -> tuple[Checkpoint, StoredArtifac
     )
 
 
+def is_kept(session: Session, artifact: StoredArtifact) -> bool:
+    """Whether a checkpoint refers to the artifact."""
+    found = select(CheckpointRow.id).where(CheckpointRow.artifact == artifact.key).limit(1)
+    return session.scalar(found) is not None
+
+
 def artifacts_of_study(session: Session, study_id: int) -> Sequence[str]:
     """Every artifact key of a study."""
     return session.scalars(

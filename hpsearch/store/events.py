@@ -27,18 +27,29 @@ def page(session: Session, study_id: int, size: int, token: str | None) -> Event
         (after,) = decode_cursor(token, 1)
         query = query.where(EventRow.id > after)
     rows = session.scalars(query.order_by(EventRow.id).limit(size + 1)).all()
-    events = [
-        Event(
-            id=row.id,
-            study_id=row.study_id,
-            at=as_datetime(row.at),
-            kind=EventKind(row.kind),
-            message=row.message,
-            data=row.data,
-        )
-        for row in rows[:size]
-    ]
     return EventPage(
-        events=events,
+        events=[_record(row) for row in rows[:size]],
         next_page_token=encode_cursor([rows[size - 1].id]) if len(rows) > size else None,
+    )
+
+
+def latest(session: Session, study_id: int, count: int) -> list[Event]:
+    """A study's newest events, the newest first."""
+    rows = session.scalars(
+        select(EventRow)
+        .where(EventRow.study_id == study_id)
+        .order_by(EventRow.id.desc())
+        .limit(count)
+    )
+    return [_record(row) for row in rows]
+
+
+def _record(row: EventRow) -> Event:
+    return Event(
+        id=row.id,
+        study_id=row.study_id,
+        at=as_datetime(row.at),
+        kind=EventKind(row.kind),
+        message=row.message,
+        data=row.data,
     )

@@ -80,9 +80,9 @@ def take_queued(session: Session, study_id: int, count: int) -> list[QueuedJob]:
 
 
 def lease(
-    session: Session, job_ids: Sequence[int], worker_id: int, lease_seconds: float
+    session: Session, job_ids: Sequence[int], worker_id: int | None, lease_seconds: float
 ) -> list[QueuedJob]:
-    """Gives waiting jobs to a worker."""
+    """Gives waiting jobs to a worker, or to somebody's own loop."""
     expires_at = now(session) + lease_seconds
     rows = [session.get_one(JobRow, job_id) for job_id in job_ids]
     for row in rows:
@@ -90,6 +90,11 @@ def lease(
         row.worker_id = worker_id
         row.expires_at = expires_at
     return [_job(row) for row in rows]
+
+
+def id_of_trial(session: Session, trial_id: int) -> int:
+    """The job that trains a trial."""
+    return session.execute(select(JobRow.id).where(JobRow.trial_id == trial_id)).scalar_one()
 
 
 def study_of(session: Session, job_id: int) -> int:
@@ -123,7 +128,7 @@ def hold(
         for row in session.scalars(
             select(JobRow)
             .where(JobRow.id.in_([job for job, _ in tokens]))
-            .order_by(JobRow.id)
+            .order_by(JobRow.priority.desc(), JobRow.study_id, JobRow.id)  # as `LOCK_ORDER`
             .with_for_update()
         )
     }
@@ -137,6 +142,8 @@ def hold(
             or row.expires_at < moment
         ):
             now_at = "gone" if row is None else f"{row.state} at attempt {row.attempt}"
+            if row is not None and row.state == JobState.LEASED and row.attempt == attempt:
+                now_at = "out of time"
             raise StaleLease(
                 f"a lease must be in force, and (job {job}, attempt {attempt}) is not: the job is "
                 f"{now_at}; drop it and lease anew"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from hpsearch.errors import InvalidInput
-
-MAX_PAGE_SIZE = 1000
 
 
 def encode_cursor(position: Sequence[Any]) -> str:
@@ -27,14 +26,20 @@ def decode_cursor(token: str, length: int) -> list[Any]:
     try:
         padded = token + "=" * (-len(token) % 4)
         position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         position = None
     if (
         not isinstance(position, list)
         or len(position) != length
-        or not all(part is None or isinstance(part, int | float) for part in position)
+        or not all(_is_place(part) for part in position)
     ):
         raise InvalidInput.at(
             "page_token", "must be the next_page_token of an earlier answer; start without one"
         )
     return position
+
+
+def _is_place(part: Any) -> bool:
+    if part is None or isinstance(part, float):
+        return part is None or math.isfinite(part)
+    return type(part) is int and abs(part) < 2**63

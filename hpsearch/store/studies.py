@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select, true
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import NotFound
+from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.records import Counts, Study, StudyPage
 from hpsearch.spec.space import search_space
 from hpsearch.spec.states import EventKind, JobState, StudyState, TrialState, is_final, transition
@@ -48,6 +49,7 @@ def create(session: Session, spec: StudySpec) -> int:
         name=spec.name,
         state=StudyState.QUEUED,
         priority=spec.priority,
+        external=isinstance(spec.task, ExternalTask),
         trials_planned=spec.search.trials,
         spec=spec.model_dump(mode="json"),
         attributes={},
@@ -61,6 +63,14 @@ def create(session: Session, spec: StudySpec) -> int:
 def get(session: Session, study_id: int) -> Study:
     """One study as people see it."""
     return _records(session, [row_of(session, study_id)])[0]
+
+
+def several(session: Session, study_ids: Sequence[int]) -> list[Study]:
+    """Those of some studies that exist, newest first."""
+    rows = session.scalars(
+        select(StudyRow).where(StudyRow.id.in_(study_ids)).order_by(StudyRow.id.desc())
+    ).all()
+    return _records(session, rows)
 
 
 def page(session: Session, size: int, token: str | None, state: StudyState | None) -> StudyPage:
@@ -88,14 +98,24 @@ def lock(session: Session, study_id: int) -> OpenStudy:
     return _open(row)
 
 
-def next_with_work(session: Session, skip: Sequence[int]) -> OpenStudy | None:
-    """Locks the first study that can hand out trials, in the order in which all are locked."""
+def next_with_work(session: Session, after: OpenStudy | None) -> OpenStudy | None:
+    """Locks the first study with work for workers, of those behind `after` in `LOCK_ORDER`.
+
+    One that stands before it may have got work meanwhile, but must not be locked any more.
+    """
+    behind: ColumnElement[bool] = true()
+    if after is not None:
+        behind = or_(
+            StudyRow.priority < after.priority,
+            and_(StudyRow.priority == after.priority, StudyRow.id > after.id),
+        )
     waiting = exists().where(JobRow.study_id == StudyRow.id, JobRow.state == JobState.QUEUED)
     row = session.scalars(
         select(StudyRow)
         .where(
             StudyRow.state.in_(OPEN),
-            StudyRow.id.not_in(skip),
+            not_(StudyRow.external),
+            behind,
             or_(StudyRow.trials_created < StudyRow.trials_planned, waiting),
         )
         .order_by(*LOCK_ORDER)

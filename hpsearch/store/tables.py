@@ -4,14 +4,24 @@ studies ─┬─ trials ─┬─ reports        one row an epoch: the curves
          │          ├─ checkpoints    which files hold which state
          │          └─ jobs           the queue
          └─ events                    the log
-workers, idempotency_keys             stand alone
+datasets, workers, idempotency_keys   stand alone
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -30,13 +40,17 @@ class Table(DeclarativeBase):
     type_annotation_map = {
         dict[str, Any]: JSON,
         dict[str, str]: JSON,
+        list[int]: JSON,
         float: Double,
         str: Text,
     }
 
 
 class StudyRow(Table):
-    """A study; `trials_created` is the number that the next trial gets, of `trials_planned`."""
+    """A study; `trials_created` is the number that the next trial gets, of `trials_planned`.
+
+    An external one is asked for trials by its owner's loop; workers pass it by.
+    """
 
     __tablename__ = "studies"
     __table_args__ = (Index(None, "state", "priority"),)
@@ -45,6 +59,7 @@ class StudyRow(Table):
     name: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(16))
     priority: Mapped[int]
+    external: Mapped[bool]
     spec: Mapped[dict[str, Any]]
     stage: Mapped[int] = mapped_column(default=0)
     trials_created: Mapped[int] = mapped_column(default=0)
@@ -116,7 +131,7 @@ class CheckpointRow(Table):
 
 
 class WorkerRow(Table):
-    """A worker process; `failed_in_a_row` counts trials whose errors no success interrupted."""
+    """A worker process; `failed_trials` are those whose errors no success interrupted."""
 
     __tablename__ = "workers"
 
@@ -124,8 +139,7 @@ class WorkerRow(Table):
     name: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(16))
     labels: Mapped[dict[str, str]]
-    failed_in_a_row: Mapped[int] = mapped_column(default=0)
-    last_failed_trial: Mapped[int | None]
+    failed_trials: Mapped[list[int]]
     created_at: Mapped[float]
     seen_at: Mapped[float]
 
@@ -168,6 +182,20 @@ class EventRow(Table):
     kind: Mapped[str] = mapped_column(String(32))
     message: Mapped[str]
     data: Mapped[dict[str, Any]]
+
+
+class DatasetRow(Table):
+    """An uploaded data set; `info` is what is known of its content, `artifact` its file's key."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (Index(None, "artifact"),)
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    artifact: Mapped[str]
+    info: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
 
 
 class IdempotencyRow(Table):

@@ -109,6 +109,16 @@ def end(
     return row.number
 
 
+def set_value(session: Session, trial_id: int, value: float) -> None:
+    """The value that an external trial was told to have come to."""
+    session.get_one(TrialRow, trial_id).value = value
+
+
+def value_of(session: Session, trial_id: int) -> float | None:
+    """The best value that was reported."""
+    return session.get_one(TrialRow, trial_id).value
+
+
 def check_reported(session: Session, trial_id: int, epoch: int) -> None:
     """Holds a checkpoint back until its epoch has been reported.
 
@@ -134,7 +144,7 @@ def get(session: Session, study_id: int, number: int) -> Trial:
             f"a trial must exist to be used, and study {study_id} has none of number {number}; "
             f"it has {study.trials_created} so far"
         )
-    return _records(session, study_id, [row])[0]
+    return records(session, study_id, [row])[0]
 
 
 def page(
@@ -152,7 +162,7 @@ def page(
     Raises:
         InvalidInput: for a sort that is none of `SORTS`.
     """
-    descending, name = sort.startswith("-"), sort.lstrip("-")
+    descending, name = sort.startswith("-"), sort.removeprefix("-")
     if name not in SORTS:
         raise InvalidInput.at(
             "sort",
@@ -173,7 +183,7 @@ def page(
         _study(session, study_id)
     last = rows[size - 1] if len(rows) > size else None
     return TrialPage(
-        trials=_records(session, study_id, rows[:size]),
+        trials=records(session, study_id, rows[:size]),
         next_page_token=encode_cursor([getattr(last, name), last.number]) if last else None,
     )
 
@@ -223,7 +233,8 @@ def _study(session: Session, study_id: int) -> StudyRow:
     return studies.row_of(session, study_id)
 
 
-def _records(session: Session, study_id: int, rows: Sequence[TrialRow]) -> list[Trial]:
+def records(session: Session, study_id: int, rows: Sequence[TrialRow]) -> list[Trial]:
+    """Rows of one study as people see them: test scores only for the best trial at the end."""
     study = _study(session, study_id)
     revealed = None
     if is_final(StudyState(study.state)):

@@ -26,6 +26,7 @@ def join(session: Session, name: str, labels: Mapping[str, str], lease_seconds: 
         name=name,
         state=WorkerState.ACTIVE,
         labels=dict(labels),
+        failed_trials=[],
         created_at=moment,
         seen_at=moment,
     )
@@ -35,8 +36,8 @@ def join(session: Session, name: str, labels: Mapping[str, str], lease_seconds: 
     return _record(row, lease_seconds)
 
 
-def active(session: Session, worker_id: int) -> None:
-    """Notes that a worker is alive.
+def check(session: Session, worker_id: int) -> None:
+    """Holds back whoever may not work.
 
     Raises:
         NotFound: when it never joined.
@@ -50,31 +51,36 @@ def active(session: Session, worker_id: int) -> None:
             f"worker {worker_id} ({row.name}) is set aside after {SICK_AFTER_FAILED_TRIALS} trials "
             "in a row failed on it; read their errors, mend the machine and start a new worker"
         )
-    row.state = WorkerState.ACTIVE
+
+
+def seen(session: Session, worker_id: int) -> None:
+    """Notes that a worker is alive; its row is locked from here on."""
+    row = _lock(session, worker_id)
+    if row.state == WorkerState.LOST:
+        row.state = WorkerState.ACTIVE
     row.seen_at = now(session)
 
 
 def succeeded(session: Session, worker_id: int | None) -> None:
     """A trial ended well on the worker."""
     if worker_id is not None:
-        session.get_one(WorkerRow, worker_id).failed_in_a_row = 0
+        _lock(session, worker_id).failed_trials = []
 
 
 def failed(session: Session, worker_id: int | None, trial_id: int, message: str) -> None:
     """A trial failed on the worker; the third different one in a row sets it aside."""
     if worker_id is None:
         return
-    row = session.get_one(WorkerRow, worker_id)
-    if row.failed_in_a_row == 0 or row.last_failed_trial != trial_id:
-        row.failed_in_a_row += 1
-    row.last_failed_trial = trial_id
-    if row.failed_in_a_row >= SICK_AFTER_FAILED_TRIALS and row.state != WorkerState.SET_ASIDE:
+    row = _lock(session, worker_id)
+    row.failed_trials = sorted({*row.failed_trials, trial_id})
+    number = len(row.failed_trials)
+    if number >= SICK_AFTER_FAILED_TRIALS and row.state != WorkerState.SET_ASIDE:
         row.state = WorkerState.SET_ASIDE
         events.add(
             session,
             None,
             EventKind.WORKER_LOST,
-            f"worker {worker_id} ({row.name}) is set aside: {row.failed_in_a_row} trials in a row "
+            f"worker {worker_id} ({row.name}) is set aside: {number} trials in a row "
             f"failed on it, the last with: {message}",
             worker=worker_id,
         )
@@ -83,9 +89,10 @@ def failed(session: Session, worker_id: int | None, trial_id: int, message: str)
 def lose_silent(session: Session, seconds: float) -> None:
     """Marks workers that were not heard of for so long."""
     silent = session.scalars(
-        select(WorkerRow).where(
-            WorkerRow.state == WorkerState.ACTIVE, WorkerRow.seen_at < now(session) - seconds
-        )
+        select(WorkerRow)
+        .where(WorkerRow.state == WorkerState.ACTIVE, WorkerRow.seen_at < now(session) - seconds)
+        .order_by(WorkerRow.id)
+        .with_for_update(skip_locked=True)
     ).all()
     for row in silent:
         row.state = WorkerState.LOST
@@ -102,6 +109,13 @@ def page(session: Session, lease_seconds: float) -> list[Worker]:
     """Every worker that is there or was lately, newest first."""
     rows = session.scalars(select(WorkerRow).order_by(WorkerRow.id.desc()).limit(1000)).all()
     return [_record(row, lease_seconds) for row in rows]
+
+
+def _lock(session: Session, worker_id: int) -> WorkerRow:
+    # Jobs refer to the row: their share of its key may stand beside this lock.
+    return session.get_one(
+        WorkerRow, worker_id, with_for_update={"key_share": True}, populate_existing=True
+    )
 
 
 def _record(row: WorkerRow, lease_seconds: float) -> Worker:

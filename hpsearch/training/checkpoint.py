@@ -1,14 +1,15 @@
 """A trial's state as one safetensors blob: tensors by name, the rest as JSON in its metadata.
 
 Nothing is ever unpickled. Names of tensors open with what they are:
-weights.<name>, buffers.<name>, slots.<slot>, history.<metric>, standardization.shift and .scale.
+weights.<name>, buffers.<name>, <copy>.weights.<name>, <copy>.buffers.<name>, slots.<slot>,
+history.<metric>, standardization.shift, .scale and .target.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,9 +19,20 @@ from torch import Tensor
 
 from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.training.early_stopping import Best
+from hpsearch.training.encoding import Encoding
+from hpsearch.training.standardize import Standardization
 
 FORMAT = "hpsearch-checkpoint"
 VERSION = 1
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A copy of a model's numbers, named and shaped as one trial has them."""
+
+    weights: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,10 +55,18 @@ class Checkpoint:
     """Running statistics."""
     slots: Mapping[str, Tensor]
     """The optimizer's state, each [P] or [1]."""
-    standardization: tuple[Tensor, Tensor] | None
-    """(shift, scale), float64: what fresh rows must go through."""
-    history: Mapping[str, tuple[float, ...]]
+    standardization: Standardization | None
+    """What fresh rows, and targets that are numbers, must go through; none without rows."""
+    copies: Mapping[str, Parameters] = field(default_factory=dict)
+    """`ema`, `swa` and `best`, where the trial has them."""
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """The metrics that schedules follow, one value per finished epoch; mostly empty."""
+    best: Best = field(default_factory=Best)
+    """The best epoch so far, followed under early stopping."""
+    averaged: int = 0
+    """Epochs in `swa`."""
+    stopped: bool = False
+    """Early stopping has ended the trial."""
 
 
 def write(checkpoint: Checkpoint) -> bytes:
@@ -60,9 +80,14 @@ def write(checkpoint: Checkpoint) -> bytes:
             for name, values in checkpoint.history.items()
         },
     }
-    if checkpoint.standardization is not None:
-        shift, scale = checkpoint.standardization
-        groups["standardization"] = {"shift": shift, "scale": scale}
+    for name, copy in checkpoint.copies.items():
+        groups |= {f"{name}.weights": copy.weights, f"{name}.buffers": copy.buffers}
+    if fitted := checkpoint.standardization:
+        groups["standardization"] = {
+            "shift": torch.from_numpy(fitted.shift),
+            "scale": torch.from_numpy(fitted.scale),
+            "target": torch.tensor([fitted.target_shift, fitted.target_scale], dtype=torch.float64),
+        }
     tensors = {
         f"{group}.{name}": tensor.contiguous()
         for group, named in groups.items()
@@ -74,7 +99,12 @@ def write(checkpoint: Checkpoint) -> bytes:
         "number": checkpoint.number,
         "epoch": checkpoint.epoch,
         "updates": checkpoint.updates,
+        "best": {"epoch": checkpoint.best.epoch, "value": checkpoint.best.value},
+        "averaged": checkpoint.averaged,
+        "stopped": checkpoint.stopped,
+        "copies": list(checkpoint.copies),
         "classes": checkpoint.classes,
+        "encoding": _as_json(checkpoint.standardization),
         "spec": checkpoint.spec.model_dump(mode="json"),
     }
     return save(tensors, {FORMAT: json.dumps(state)})
@@ -89,29 +119,49 @@ def read(blob: bytes) -> Checkpoint:
     state = _state(blob)
     try:
         tensors = load(blob)
-        groups = {
-            group: {
-                name.removeprefix(f"{group}."): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(f"{group}.")
-            }
-            for group in ("weights", "buffers", "slots", "history", "standardization")
-        }
-        fitted = groups["standardization"]
+
+        def group(prefix: str) -> dict[str, Tensor]:
+            start = f"{prefix}."
+            return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+
         return Checkpoint(
             number=int(state["number"]),
             epoch=int(state["epoch"]),
             updates=int(state["updates"]),
+            best=Best(int(state["best"]["epoch"]), state["best"]["value"]),
+            averaged=int(state["averaged"]),
+            stopped=bool(state["stopped"]),
             spec=parse_study(state["spec"]),
             classes=tuple(state["classes"]),
-            weights=groups["weights"],
-            buffers=groups["buffers"],
-            slots=groups["slots"],
-            standardization=(fitted["shift"], fitted["scale"]) if fitted else None,
-            history={name: tuple(curve.tolist()) for name, curve in groups["history"].items()},
+            weights=group("weights"),
+            buffers=group("buffers"),
+            slots=group("slots"),
+            copies={
+                str(name): Parameters(group(f"{name}.weights"), group(f"{name}.buffers"))
+                for name in state["copies"]
+            },
+            standardization=_fitted(group("standardization"), state["encoding"]),
+            history={name: tuple(curve.tolist()) for name, curve in group("history").items()},
         )
     except (SafetensorError, KeyError, TypeError, ValueError, InvalidInput) as error:
         raise _damaged(str(error)) from None
+
+
+def _as_json(fitted: Standardization | None) -> list[dict[str, Any]] | None:
+    return fitted.encoding.as_json() if fitted and fitted.encoding else None
+
+
+def _fitted(tensors: Mapping[str, Tensor], encoding: Any) -> Standardization | None:
+    if not tensors:
+        return None
+    shift, scale = tensors["target"].tolist()
+    return Standardization(
+        tensors["shift"].numpy(),
+        tensors["scale"].numpy(),
+        shift,
+        scale,
+        None if encoding is None else Encoding.from_json(encoding),
+    )
 
 
 def _state(blob: bytes) -> dict[str, Any]:

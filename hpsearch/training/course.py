@@ -1,44 +1,41 @@
 """What is in force when: learning rate, momentum and the rest of an optimizer's numbers.
 
-An epoch's numbers are tables [S, K, 1] made before its first step; a step only picks its row.
+U   optimizer steps of an epoch        K   trials
+An epoch's numbers are tables [U, K, 1] made before its first step; a step only picks its row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpsearch.training.averaging import ema_decay
 from hpsearch.training.member import Member
 from hpsearch.training.optimizers import numbers_of, rule_for, scales_of
 from hpsearch.training.schedules import Horizon, lr_factors, momentum_values, reads_history
-from hpsearch.training.seeds import Stream, seed_of
 from hpsearch.training.state import State
-
-Coefficients = Mapping[str, Tensor]
 
 
 class Course:
-    """The optimizer of a group, and its trials' schedules."""
+    """A group's optimizer and its trials' schedules, for the rows of `state` as they are."""
 
     def __init__(self, members: Sequence[Member], state: State, steps: int) -> None:
-        """For the rows of `state` as they are; made anew when rows go."""
         optimizers = [member.plan.spec.optimizer for member in members]
         device = state.weights.device
         self._members, self._state, self._steps = members, state, steps
-        self.rule = rule_for(optimizers[0], state.layout)
         self._numbers = numbers_of(optimizers, device=device)
         self._momentum = type(optimizers[0]).momentum_field
-        self._scales = scales_of(optimizers, state.layout, state.weights.dtype, device)
-        self._l2 = self._penalty_factors()
+        self.rule = rule_for(optimizers[0], state.layout)
+        self.scales = scales_of(optimizers, state.layout, state.weights.dtype, device)
         self.in_force: list[dict[str, float]] = []
         """Learning rate and momentum of the epoch's last step, per trial."""
 
     def epoch(self) -> list[dict[str, Tensor]]:
-        """The coefficients of each of the coming epoch's S steps."""
+        """The coefficients of each of the coming epoch's U steps."""
         rates = np.stack([self._rates(member) for member in self._members], axis=1)
         numbers = self._numbers | {"lr": self._table(rates)}
         self.in_force = [{"lr": float(lr)} for lr in rates[-1]]
@@ -47,50 +44,41 @@ class Course:
             numbers[self._momentum] = self._table(momenta)
             for found, momentum in zip(self.in_force, momenta[-1], strict=True):
                 found["momentum"] = float(momentum)
-        ahead = torch.arange(1, self._steps + 1, device=self._state.updates.device)
-        count = self._state.updates + ahead.view(-1, 1, 1)
+        count = self._table(self._counts().astype(np.float64))
         return self.rule.schedule(numbers, count, self._state.weights.dtype)
 
-    def step(self, coefficients: Coefficients) -> None:
-        """One update of the weights with the gradients that `state` holds."""
-        state = self._state
-        self.rule.update(state.weights, state.grads, state.slots, coefficients, self._scales)
-        state.updates += 1
-
-    def penalty(self) -> Tensor | None:
-        """½·weight_decay·Σw² of each trial [K] where it is coupled; none where no trial has any."""
-        if self._l2 is None:
+    def ema_decays(self) -> Tensor | None:
+        """The decay d after each of the coming steps, [U, K, 1]; none without EMA."""
+        emas = [member.plan.spec.training.ema for member in self._members]
+        if emas[0] is None:
             return None
-        weights = self._state.weights
-        return (weights * weights * self._l2).sum(1)
+        counts = self._counts()
+        columns = [ema_decay(ema.decay, counts[:, k]) for k, ema in enumerate(emas) if ema]
+        return self._table(np.stack(columns, axis=1)).to(self._state.weights.dtype)
 
-    def _penalty_factors(self) -> Tensor | None:
-        decay = self._numbers.get("weight_decay")
-        if decay is None or self.rule.decoupled:
-            return None
-        factors = (decay / 2).to(self._state.weights.dtype)
-        scale = None if self._scales is None else self._scales.decay
-        return factors if scale is None else factors * scale
+    def _counts(self) -> NDArray[np.int64]:
+        """1-based numbers of the coming updates, [U, K]."""
+        done: NDArray[np.int64] = self._state.updates.cpu().numpy()
+        return np.add(np.arange(1, self._steps + 1)[:, None], done.T)
 
     def _table(self, values: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(values).unsqueeze(-1).to(self._state.weights.device)
 
     def _when(self, member: Member) -> tuple[NDArray[np.int64], Horizon]:
-        """The coming steps' indices [S], and what they lie in."""
-        plan = member.plan
-        seed = seed_of(Stream.SCHEDULE, plan.spec.seed, plan.number)
+        """The coming steps' indices [U], and what they lie in."""
         first = member.epoch * self._steps
-        return np.arange(first, first + self._steps), Horizon(self._steps, plan.epochs, seed)
+        horizon = Horizon(self._steps, member.plan.epochs, member.schedule_seed)
+        return np.arange(first, first + self._steps), horizon
 
     def _rates(self, member: Member) -> NDArray[np.float64]:
-        """Learning rates [S]."""
+        """Learning rates [U]."""
         spec = member.plan.spec
         steps, horizon = self._when(member)
         history = member.watched(reads_history(spec.schedule))
         return spec.optimizer.lr * lr_factors(spec.schedule, steps, horizon, history)
 
     def _momenta(self, member: Member) -> NDArray[np.float64]:
-        """Momentum [S]: the optimizer's, cycled by the rate's schedule, times its own schedule."""
+        """Momentum [U]: the optimizer's, cycled by the rate's schedule, times its own schedule."""
         spec = member.plan.spec
         steps, horizon = self._when(member)
         own = float(getattr(spec.optimizer, str(self._momentum)))

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split, SupervisedTask
-from hpsearch.training.sources import load
-from hpsearch.training.splits import split_rows
+from hpsearch.training.encoding import fit_encoding
+from hpsearch.training.own_splits import parts_of
+from hpsearch.training.sources import load, version
+from hpsearch.training.splits import Rows
 from hpsearch.training.standardize import Kind, Standardization, fit
 
 SplitName = Literal["train", "validation", "test"]
 
+BLOCK_ROWS = 4096
+"""Rows standardised at once."""
+
 
 @dataclass(frozen=True)
 class Part:
-    """Rows x [N, *features] and targets y [N], int64 for classes."""
+    """Rows x [N, *features] and targets y [N], standardised; int64 for classes."""
 
     x: Tensor
     y: Tensor
@@ -62,22 +68,52 @@ def dataset_for(
     """
     images = load(task.dataset).x.ndim == 4
     kind: Kind = task.standardize or ("minmax" if images else "zscore")
-    return _prepared(task.dataset, task.split, kind, seed, device, dtype)
+    return _prepared(task.dataset, version(task.dataset), task.split, kind, seed, device, dtype)
 
 
 @lru_cache(maxsize=8)
 def _prepared(
-    name: str, split: Split, kind: Kind, seed: int, device: torch.device, dtype: torch.dtype
+    name: str,
+    content: str,
+    split: Split,
+    kind: Kind,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> DataSet:
+    del content  # tells apart contents that had the same name
     table = load(name)
-    rows = split_rows(table.y, split, seed, classes=bool(table.classes))
-    standardization = fit(table.x[rows.train], kind)
+    rows = parts_of(table, split, seed)
+    encoding = None
+    if table.columns:
+        without = [] if split.own is None else [split.own[1]]
+        encoding = fit_encoding(table.columns, table.x[rows.train], without=without)
+        if not encoding.columns:
+            raise TrainingFailed(
+                f"a data set must have a column to learn from, and {name} has none but "
+                f"{', '.join(without)}, which splits it; add one"
+            )
+    numbers = None if table.classes else table.y[rows.train]
+    standardization = fit(table.x[rows.train], kind, numbers, encoding)
 
-    def part(chosen: np.ndarray) -> Part:
-        y = torch.from_numpy(table.y[chosen]).to(device)
-        x = torch.from_numpy(standardization(table.x[chosen])).to(device, dtype)
-        return Part(x.contiguous(), y if table.classes else y.to(dtype))
+    def part(chosen: Rows) -> Part:
+        x = _standardised(table.x, chosen, standardization, dtype).to(device)
+        if table.classes:
+            return Part(x, torch.from_numpy(table.y[chosen]).to(device))
+        y = (table.y[chosen] - standardization.target_shift) / standardization.target_scale
+        return Part(x, torch.from_numpy(y).to(device, dtype))
 
     return DataSet(
         part(rows.train), part(rows.validation), part(rows.test), standardization, table.classes
     )
+
+
+def _standardised(
+    x: NDArray[Any], chosen: Rows, standardization: Standardization, dtype: torch.dtype
+) -> Tensor:
+    """Rows as they are trained on, made block by block: a whole set in float64 may not fit."""
+    blocks = [
+        torch.from_numpy(standardization(x[chosen[first : first + BLOCK_ROWS]])).to(dtype)
+        for first in range(0, max(len(chosen), 1), BLOCK_ROWS)
+    ]
+    return torch.cat(blocks).contiguous()

@@ -4,14 +4,13 @@
     for reports in group.epochs():          # one report per living trial
         blob = group.checkpoint(reports[0].number)
 
-K   trials        B   rows of a batch        S   steps of an epoch
+K   trials        B   rows of a batch        U   optimizer steps of an epoch
 Every number of a trial comes from its plan alone: the group's other members, its size, and when
 trials join or leave change nothing but the last bits that a wider matrix product rounds.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,17 +18,16 @@ import torch
 from torch import Tensor
 
 from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.course import Course
-from hpsearch.training.member import Member, join, leave
+from hpsearch.training.averaging import include
+from hpsearch.training.joining import join, taken
+from hpsearch.training.loop import Loop
 from hpsearch.training.plan import EpochReport, Plan, group_key
-from hpsearch.training.tally import Tally
 from hpsearch.training.tasks import task_for
-from hpsearch.training.tasks.base import TrialEpoch
 
 __all__ = ["EpochReport", "Group", "Plan", "group_key"]
 
-TINY = 1e-30
-"""Least norm of weights that a step's size is compared with."""
+LEAST_SECONDS = 1e-9
+"""Keeps a rate finite where the clock has not moved."""
 
 
 class Group:
@@ -62,7 +60,7 @@ class Group:
         self._members, self._state = join(
             plans, saved, self._task, device=torch.device(device), dtype=dtype
         )
-        self._course = Course(self._members, self._state, self._task.steps)
+        self._loop = Loop(self._task, self._members, self._state)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -81,11 +79,13 @@ class Group:
     def checkpoint(self, number: int) -> bytes:
         """A trial's state after the epoch last reported.
 
+        Under early stopping with `restore_best`, a finished trial has its best epoch's weights.
+
         Raises:
             KeyError: when the trial is not in the group.
         """
         k = self._row(number)
-        return checkpoints.write(leave(self._members[k], self._state.row(k), self._task))
+        return checkpoints.write(taken(self._members[k], self._state.row(k), self._task))
 
     def drop(self, number: int) -> None:
         """Takes a trial out; the others go on as if it had never been there.
@@ -106,55 +106,61 @@ class Group:
             return
         rows = [self._row(number) for number in numbers]
         self._members = [self._members[k] for k in rows]
-        self._state.keep(rows)
-        self._course = Course(self._members, self._state, self._task.steps)
+        if rows:
+            self._state.keep(rows)
+            self._loop = Loop(self._task, self._members, self._state)
 
     def _epoch(self) -> tuple[EpochReport, ...]:
         started = time.perf_counter()
-        metrics, penalty = self._train()
+        metrics, penalty = self._loop.epoch()
         with torch.no_grad():
-            views = self._state.layout.views(self._state.weights)
-            measured = self._task.measure(views, self._state.buffer_views, "validation")
-            if "train_loss" in measured:  # such a task measures after the step
-                penalty = self._course.penalty()
-            metrics |= measured
-            loss = metrics["train_loss"]
-            metrics["train_objective"] = loss if penalty is None else loss + penalty
-        names = list(metrics)
-        table = torch.stack([value.double() for value in metrics.values()]).T.tolist()
-        seconds = (time.perf_counter() - started) / len(self._members)
-        speed = {"seconds": seconds, "samples_per_second": self._task.rows / max(seconds, TINY)}
-        reports = []
-        for member, row, force in zip(self._members, table, self._course.in_force, strict=True):
-            found = dict(zip(names, row, strict=True)) | force | speed
-            reports.append(_report(member, found))
+            self._average()
+            metrics |= self._measure(metrics["train_loss"], penalty)
+            names = list(metrics)
+            table = torch.stack([metrics[name].double() for name in names]).T.tolist()
+            seconds = (time.perf_counter() - started) / len(self._members)
+            speed = {
+                "seconds": seconds,
+                "samples_per_second": self._task.rows / max(seconds, LEAST_SECONDS),
+            }
+            reports = []
+            for k, (member, row) in enumerate(zip(self._members, table, strict=True)):
+                found = dict(zip(names, row, strict=True)) | self._loop.in_force(k) | speed
+                if not member.averaged:
+                    found = {n: v for n, v in found.items() if not n.startswith("swa_")}
+                reports.append(member.report(found))
+                self._remember(k)
         return tuple(reports)
 
-    def _train(self) -> tuple[dict[str, Tensor], Tensor | None]:
-        """One epoch's steps; metrics of training and the mean regulariser, each [K]."""
-        state, task = self._state, self._task
-        updates = self._course.epoch()
-        tally = Tally(state.weights)
-        before = state.weights
-        trials = [TrialEpoch(m.plan.spec, m.plan.number, m.epoch) for m in self._members]
-        for step, batch in enumerate(task.batches(trials)):
-            outcome = task.losses(state.leaves, state.buffer_views, batch)
-            state.backward(outcome.losses.sum() / batch.rows)
-            with torch.no_grad():
-                norm = torch.linalg.vector_norm(state.grads, dim=1)
-                tally.add(outcome, norm, self._course.penalty())
-                if step == task.steps - 1:
-                    before = state.weights.clone()
-                self._course.step(updates[step])
-        with torch.no_grad():
-            change = torch.linalg.vector_norm(state.weights - before, dim=1)
-            size = torch.linalg.vector_norm(before, dim=1).clamp_(min=TINY)
-        return tally.metrics() | {"update_ratio": change / size}, tally.penalty
+    def _average(self) -> None:
+        """Takes the weights of those trials into their SWA whose turn it is."""
+        for k, member in enumerate(self._members):
+            if member.averages_now:
+                row, mean = slice(k, k + 1), self._state.copies["swa"]
+                counted = torch.full_like(mean.weights[row, :1], member.averaged)
+                include(mean.weights[row], self._state.weights[row], counted)
+                include(mean.buffers[row], self._state.buffers[row], counted)
+                member.averaged += 1
 
+    def _measure(self, loss: Tensor, penalty: Tensor) -> dict[str, Tensor]:
+        """Metrics on validation rows, of the weights and of their averages; the objective."""
+        state = self._state
+        found = self._task.measure(state.views, state.buffer_views, "validation")
+        for name in ("ema", "swa"):
+            if name in state.copies and (name == "ema" or any(m.averaged for m in self._members)):
+                measured = self._task.measure(*state.views_of(name), "validation")
+                found |= {f"{name}_{key}": v for key, v in measured.items() if key[:4] == "val_"}
+        if "train_loss" in found:  # such a task measures after the step
+            loss, penalty = found["train_loss"], self._loop.penalty()
+        return found | {"train_objective": loss + penalty}
 
-def _report(member: Member, metrics: dict[str, float]) -> EpochReport:
-    """Notes a finished epoch in its member, and says it to the caller."""
-    member.diverged = not math.isfinite(metrics["train_loss"])
-    report = EpochReport(member.plan.number, member.epoch, metrics, member.diverged)
-    member.note(metrics)
-    return report
+    def _remember(self, k: int) -> None:
+        """Keeps a best epoch's weights, and gives them back at the end."""
+        member, state = self._members[k], self._state
+        if "best" not in state.copies:
+            return
+        best = state.copies["best"]
+        if member.best.epoch == member.epoch - 1:
+            best.weights[k], best.buffers[k] = state.weights[k], state.buffers[k]
+        elif member.finished and member.best.epoch >= 0:
+            state.weights[k], state.buffers[k] = best.weights[k], best.buffers[k]

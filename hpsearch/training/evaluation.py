@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.training import checkpoint as checkpoints
+from hpsearch.training.checkpoint import Checkpoint, Parameters
 from hpsearch.training.layout import Layout
 from hpsearch.training.models.base import Views
 from hpsearch.training.plan import Plan
@@ -15,12 +18,16 @@ from hpsearch.training.tasks import task_for
 from hpsearch.training.tasks.base import Held, Task
 from hpsearch.training.tasks.supervised import Supervised
 
+Copy = Literal["raw", "ema", "swa", "best"]
+"""Which of a checkpoint's weights: those in training, or a copy that the trial keeps."""
+
 
 def evaluate(
     plan: Plan,
     checkpoint: bytes,
     split: Held,
     *,
+    copy: Copy = "raw",
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, float]:
@@ -28,9 +35,9 @@ def evaluate(
 
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
-        TrainingFailed: when the split has no such rows.
+        TrainingFailed: when the split has no rows, or the trial no such copy.
     """
-    task, weights, buffers = _open(plan, checkpoint, split, torch.device(device), dtype)
+    task, weights, buffers = _open(plan, checkpoint, split, copy, torch.device(device), dtype)
     with torch.no_grad():
         metrics = task.measure(weights, buffers, split)
     return {name: float(value[0]) for name, value in metrics.items() if not _is_training(name)}
@@ -41,23 +48,28 @@ def outputs(
     checkpoint: bytes,
     split: Held,
     *,
+    copy: Copy = "raw",
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
     """Outputs [N, C] of stored weights and targets [N], rows in the split's order, on the CPU.
 
+    Numbers, and outputs for them, are in the data's own unit.
+
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
-        TrainingFailed: when the task has no rows, or the split none of these.
+        TrainingFailed: when task or split have no rows, or the trial no such copy.
     """
-    task, weights, buffers = _open(plan, checkpoint, split, torch.device(device), dtype)
+    task, weights, buffers = _open(plan, checkpoint, split, copy, torch.device(device), dtype)
     if not isinstance(task, Supervised):
         raise TrainingFailed(
-            f"outputs need a task with rows, got {plan.spec.task.dataset}; ask for its metrics"
+            f"outputs need a task with rows, and {plan.spec.name} has none; ask for its metrics"
         )
     with torch.no_grad():
-        found = task.outputs(weights, buffers, split)
-    return found[0].cpu(), task.targets(split).cpu()
+        found, y = task.outputs(weights, buffers, split), task.targets(split)
+        if not task.classes:
+            found, y = task.in_own_unit(found), task.in_own_unit(y)
+    return found[0].cpu(), y.cpu()
 
 
 def _is_training(name: str) -> bool:
@@ -65,7 +77,7 @@ def _is_training(name: str) -> bool:
 
 
 def _open(
-    plan: Plan, blob: bytes, split: Held, device: torch.device, dtype: torch.dtype
+    plan: Plan, blob: bytes, split: Held, copy: Copy, device: torch.device, dtype: torch.dtype
 ) -> tuple[Task, Views, Views]:
     """The plan's task, and stored weights and running statistics as its views of one trial."""
     saved = checkpoints.read(blob)
@@ -79,6 +91,13 @@ def _open(
     def views(layout: Layout, row: Tensor) -> Views:
         return layout.views(row.to(device, dtype).unsqueeze(0))
 
-    weights = flat(task.layout, saved.weights)
-    buffers = flat(task.buffers, saved.buffers)
+    found: Parameters | Checkpoint = saved
+    if copy != "raw":
+        if copy not in saved.copies:
+            raise TrainingFailed(
+                f"the trial must keep {copy} weights to measure them, and trial {saved.number} "
+                "keeps none; measure its raw ones"
+            )
+        found = saved.copies[copy]
+    weights, buffers = flat(task.layout, found.weights), flat(task.buffers, found.buffers)
     return task, views(task.layout, weights), views(task.buffers, buffers)

@@ -3,18 +3,20 @@
 fan_in, fan_out   inputs and outputs that a weight's entries feed, kernel positions included.
 gain              what the activation after a layer loses; 1 for the output layer.
 
-Sources: Glorot & Bengio 2010; He et al. 2015; torch.nn.init.
+Sources: Glorot & Bengio 2010; He et al. 2015; Saxe et al. 2014; torch.nn.init.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from hpsearch.spec.task import Init, KaimingNormal, NormalInit, XavierUniform
+from hpsearch.spec import task as specs
+from hpsearch.spec.task import Init
 
 GAINS: Mapping[str, float] = {
     "relu": math.sqrt(2),
@@ -51,7 +53,7 @@ def _plain_normal(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
     del gain
-    return _normal(shape, init.std if isinstance(init, NormalInit) else 0.01, generator)
+    return _normal(shape, init.std if isinstance(init, specs.NormalInit) else 0.01, generator)
 
 
 def _kaiming_normal(
@@ -61,6 +63,20 @@ def _kaiming_normal(
     return _normal(shape, gain / math.sqrt(fans(shape)[0]), generator)
 
 
+def _kaiming_uniform(
+    init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
+) -> Tensor:
+    del init
+    return _uniform(shape, gain * math.sqrt(3 / fans(shape)[0]), generator)
+
+
+def _xavier_normal(
+    init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
+) -> Tensor:
+    del init
+    return _normal(shape, gain * math.sqrt(2 / sum(fans(shape))), generator)
+
+
 def _xavier_uniform(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
@@ -68,10 +84,33 @@ def _xavier_uniform(
     return _uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), generator)
 
 
-INITS: Mapping[type[Init], Draw] = {
-    NormalInit: _plain_normal,
-    KaimingNormal: _kaiming_normal,
-    XavierUniform: _xavier_uniform,
+def _orthogonal(
+    init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
+) -> Tensor:
+    """Q of a normal matrix's QR decomposition, its columns' signs made those of R's diagonal."""
+    del init
+    rows = shape[0]
+    columns = math.prod(shape[1:])
+    drawn = _normal((max(rows, columns), min(rows, columns)), 1.0, generator)
+    q, r = torch.linalg.qr(drawn)
+    q = q * r.diagonal().sign()
+    matrix: Tensor = q if rows >= columns else q.T
+    return (gain * matrix).reshape(shape)
+
+
+def _zeros(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator) -> Tensor:
+    del init, gain, generator
+    return torch.zeros(shape, dtype=torch.float64)
+
+
+INITS: Mapping[type[Any], Draw] = {
+    specs.NormalInit: _plain_normal,
+    specs.KaimingNormal: _kaiming_normal,
+    specs.KaimingUniform: _kaiming_uniform,
+    specs.XavierNormal: _xavier_normal,
+    specs.XavierUniform: _xavier_uniform,
+    specs.Orthogonal: _orthogonal,
+    specs.Zeros: _zeros,
 }
 
 

@@ -1,120 +1,76 @@
-"""How trials come into a group and out of it: fresh or from a checkpoint, and back into one."""
+"""A trial in its group: how far it has come, and what it does between epochs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-import torch
-
-from hpsearch.errors import CorruptArtifact
-from hpsearch.training.checkpoint import Checkpoint
-from hpsearch.training.optimizers import rule_for
-from hpsearch.training.plan import Plan
-from hpsearch.training.rows import flat, named
+from hpsearch.spec.study import Objective
+from hpsearch.training.averaging import swa_counts
+from hpsearch.training.early_stopping import Best
+from hpsearch.training.plan import EpochReport, Plan
 from hpsearch.training.schedules import reads_history
-from hpsearch.training.state import Row, State
-from hpsearch.training.tasks.base import Task
+from hpsearch.training.seeds import Stream, seed_of
 
 
 @dataclass
 class Member:
-    """A trial in its group, and how far it has come."""
+    """What of a trial is not a tensor."""
 
     plan: Plan
     epoch: int = 0
     """The next one to train, 0-based."""
     history: dict[str, list[float]] = field(default_factory=dict)
     """The metrics that its schedules follow, one value per finished epoch."""
+    best: Best = field(default_factory=Best)
+    """Followed only under early stopping."""
+    averaged: int = 0
+    """Epochs in its SWA."""
     diverged: bool = False
+    stopped: bool = False
+    """Early stopping has ended it."""
+
+    @cached_property
+    def schedule_seed(self) -> int:
+        """Of the noise in its schedule."""
+        return seed_of(Stream.SCHEDULE, self.plan.spec.seed, self.plan.number)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to train."""
-        return self.diverged or self.epoch >= self.plan.epochs
+        return self.diverged or self.stopped or self.epoch >= self.plan.epochs
+
+    @property
+    def averages_now(self) -> bool:
+        """Whether the weights at the end of the present epoch enter its SWA."""
+        swa = self.plan.spec.training.swa
+        return swa is not None and swa_counts(swa.start, swa.every, self.epoch, self.plan.epochs)
 
     def watched(self, metric: str | None) -> Sequence[float]:
         """A metric's values so far; none for a schedule that follows time alone."""
         return self.history.get(metric, ()) if metric is not None else ()
 
-    def note(self, metrics: Mapping[str, float]) -> None:
-        """Counts an epoch as finished and keeps what schedules follow."""
-        spec = self.plan.spec
+    def report(self, metrics: Mapping[str, float]) -> EpochReport:
+        """Counts an epoch as finished: keeps what schedules follow, and judges whether to stop."""
+        epoch, spec = self.epoch, self.plan.spec
         for schedule in (spec.schedule, spec.optimizer.momentum_schedule):
             metric = None if schedule is None else reads_history(schedule)
-            if metric is not None and len(self.watched(metric)) == self.epoch:
+            if metric is not None and len(self.watched(metric)) == epoch:
                 self.history.setdefault(metric, []).append(metrics[metric])
+        self.diverged = not math.isfinite(metrics["train_loss"])
+        if stopping := spec.training.early_stopping:
+            goal = spec.objective or _default_objective(metrics)
+            value = metrics[goal.metric]
+            self.best = self.best.after(epoch, value, goal.direction, stopping.min_delta)
+            self.stopped = self.best.is_over(epoch, stopping.patience)
         self.epoch += 1
+        return EpochReport(self.plan.number, epoch, metrics, self.diverged, self.finished)
 
 
-def join(
-    plans: Sequence[Plan],
-    saved: Mapping[int, Checkpoint],
-    task: Task,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> tuple[list[Member], State]:
-    """One member and one row per plan.
-
-    Raises:
-        CorruptArtifact: when a checkpoint does not fit its plan.
-    """
-    members, weights, buffers = [], [], []
-    for plan in plans:
-        found = saved.get(plan.number)
-        if found is None:
-            members.append(Member(plan))
-            row, statistics = task.initial(plan.spec, plan.number)
-        else:
-            history = {name: list(values) for name, values in found.history.items()}
-            members.append(Member(plan, found.epoch + 1, history))
-            row = flat(task.layout, found.weights)
-            statistics = flat(task.buffers, found.buffers)
-        weights.append(row.to(device, dtype))
-        buffers.append(statistics.to(device, dtype))
-    matrix = torch.stack(weights)
-    state = State(
-        layout=task.layout,
-        buffer_layout=task.buffers,
-        weights=matrix,
-        buffers=torch.stack(buffers),
-        slots=rule_for(plans[0].spec.optimizer, task.layout).slots(matrix),
-        updates=torch.zeros(len(plans), 1, dtype=torch.long, device=device),
-    )
-    for k, plan in enumerate(plans):
-        if plan.number in saved:
-            _restore(state, k, saved[plan.number])
-    return members, state
-
-
-def leave(member: Member, row: Row, task: Task) -> Checkpoint:
-    """A member's checkpoint."""
-    fitted = task.standardization
-    return Checkpoint(
-        number=member.plan.number,
-        epoch=member.epoch - 1,
-        updates=row.updates,
-        spec=member.plan.spec,
-        classes=task.classes,
-        weights=named(task.layout, row.weights),
-        buffers=named(task.buffers, row.buffers),
-        slots=row.slots,
-        standardization=None
-        if fitted is None
-        else (torch.from_numpy(fitted.shift), torch.from_numpy(fitted.scale)),
-        history={name: tuple(values) for name, values in member.history.items()},
-    )
-
-
-def _restore(state: State, k: int, saved: Checkpoint) -> None:
-    expected = {name: slot[k].shape for name, slot in state.slots.items()}
-    if {name: slot.shape for name, slot in saved.slots.items()} != expected:
-        raise CorruptArtifact(
-            f"a checkpoint's state must be that of the trial's optimizer, got "
-            f"{', '.join(saved.slots) or 'none'} for trial {saved.number}; "
-            "start the trial from the beginning"
-        )
-    for name, slot in state.slots.items():
-        slot[k] = saved.slots[name].to(slot.device, slot.dtype)
-    state.updates[k] = saved.updates
+def _default_objective(metrics: Mapping[str, float]) -> Objective:
+    """What a spec is judged by that the server has not completed."""
+    if "val_accuracy" in metrics:
+        return Objective(metric="val_accuracy", direction="maximize")
+    return Objective(metric="val_loss", direction="minimize")

@@ -27,8 +27,12 @@ class Stream(IntEnum):
     """(study seed, trial number)"""
     AUGMENT = 6
     """(study seed, trial number, epoch): one key per step."""
+    MIXUP = 8
+    """As AUGMENT: one share per step."""
     FRACTION = 7
     """(study seed): the order in which training rows are left out."""
+    PLUGIN = 9
+    """(study seed): what a plug-in draws for its data, and while it is measured."""
 
 
 def sequence(stream: Stream, seed: int, *parts: int) -> np.random.SeedSequence:

@@ -1,4 +1,4 @@
-"""Where the built-in data come from: one function per name.
+"""Where data come from by name: one function per built-in set, and the uploads on the shelf.
 
 x is float64 [N, *features]; y is int64 [N] for classes, float64 [N] for numbers.
 """
@@ -6,23 +6,13 @@ x is float64 [N, *features]; y is int64 [N] for classes, float64 [N] for numbers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpsearch.errors import NotFound
-
-
-@dataclass(frozen=True)
-class Table:
-    """All rows of a data set; `classes` names each class, and is empty for numbers."""
-
-    x: NDArray[np.float64]
-    y: NDArray[Any]
-    classes: tuple[str, ...] = ()
+from hpsearch.training.table import Table
+from hpsearch.training.uploads.shelf import of_name, read_upload
 
 
 def _digits() -> Table:
@@ -47,6 +37,20 @@ def _wine() -> Table:
     return Table(data.data, data.target.astype(np.int64), tuple(map(str, data.target_names)))
 
 
+def _iris() -> Table:
+    from sklearn.datasets import load_iris
+
+    data = load_iris()
+    return Table(data.data, data.target.astype(np.int64), tuple(map(str, data.target_names)))
+
+
+def _diabetes() -> Table:
+    from sklearn.datasets import load_diabetes
+
+    data = load_diabetes()
+    return Table(data.data, data.target.astype(np.float64))
+
+
 def _spiral() -> Table:
     """Three arms of 100 points: radius 0…1, each arm turning by 4 radians, with noise of 0.2."""
     rng = np.random.default_rng(0)
@@ -62,18 +66,33 @@ SOURCES: Mapping[str, Callable[[], Table]] = {
     "digits": _digits,
     "breast_cancer": _breast_cancer,
     "wine": _wine,
+    "iris": _iris,
+    "diabetes": _diabetes,
     "spiral": _spiral,
 }
 """All built-in data with rows; `quadratic` has none."""
 
 
-@lru_cache(maxsize=4)
 def load(name: str) -> Table:
     """A data set's rows, read once.
 
     Raises:
         NotFound: when nothing has this name.
     """
-    if name not in SOURCES:
+    if name in SOURCES:
+        return _built_in(name)
+    upload = of_name(name)
+    if upload is None:
         raise NotFound(f"no data set is called '{name}'; use one of {', '.join(SOURCES)}")
+    return read_upload(upload)
+
+
+def version(name: str) -> str:
+    """Tells apart contents that had the same name; empty for built-in sets."""
+    upload = of_name(name)
+    return "" if upload is None else upload.content
+
+
+@lru_cache(maxsize=4)
+def _built_in(name: str) -> Table:
     return SOURCES[name]()

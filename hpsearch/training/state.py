@@ -6,12 +6,23 @@ K   trials        P   weights of one trial        Q   running statistics of one 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from hpsearch.training.layout import Layout
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Weights [K, P] and running statistics [K, Q] beside those in training, or a row of each."""
+
+    weights: Tensor
+    buffers: Tensor
+
+    def __getitem__(self, rows: Tensor | int) -> Copies:
+        return Copies(self.weights[rows], self.buffers[rows])
 
 
 @dataclass(frozen=True)
@@ -21,7 +32,9 @@ class Row:
     weights: Tensor
     buffers: Tensor
     slots: Mapping[str, Tensor]
-    """Each [P] or [1], as the rule keeps it."""
+    """As the rule keeps them, without the first axis."""
+    copies: Mapping[str, Copies]
+    """`ema`, `swa` and `best`, where the trial has them."""
     updates: int
     """Optimizer steps taken."""
 
@@ -37,9 +50,10 @@ class State:
     buffers: Tensor
     """[K, Q]"""
     slots: dict[str, Tensor]
-    """Each [K, P] or [K, 1]."""
+    """Each [K, ...]."""
     updates: Tensor
     """[K, 1]"""
+    copies: dict[str, Copies] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._look()
@@ -47,18 +61,23 @@ class State:
     def _look(self) -> None:
         """Makes gradients and all views anew, after the matrices were."""
         self.grads = torch.zeros_like(self.weights)
+        self.views = self.layout.views(self.weights)
         self.buffer_views = self.buffer_layout.views(self.buffers)
-        self.leaves = {
-            name: view.detach().requires_grad_()
-            for name, view in self.layout.views(self.weights).items()
-        }
-        self._leaves = tuple(self.leaves.values())
+        self.leaves = {name: view.detach().requires_grad_() for name, view in self.views.items()}
 
-    def backward(self, objective: Tensor) -> None:
-        """Fills `grads` [K, P] with the gradient of a scalar."""
-        found = torch.autograd.grad(objective, self._leaves)
+    def take(self, gradients: Sequence[Tensor], *, add: bool = False) -> None:
+        """Fills `grads` [K, P], or adds to it; gradients [K, *shape] in the order of the layout."""
         trials = len(self.grads)
-        torch.cat([grad.reshape(trials, -1) for grad in found], dim=1, out=self.grads)
+        rows = [grad.reshape(trials, -1) for grad in gradients]
+        if add:
+            self.grads += torch.cat(rows, dim=1)
+        else:
+            torch.cat(rows, dim=1, out=self.grads)
+
+    def views_of(self, copy: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """A copy's weights and running statistics by name."""
+        found = self.copies[copy]
+        return self.layout.views(found.weights), self.buffer_layout.views(found.buffers)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drops all other trials; the kept ones stay in the order given."""
@@ -66,14 +85,23 @@ class State:
         self.weights = self.weights[index]
         self.buffers = self.buffers[index]
         self.slots = {name: slot[index] for name, slot in self.slots.items()}
+        self.copies = {name: copies[index] for name, copies in self.copies.items()}
         self.updates = self.updates[index]
         self._look()
 
     def row(self, k: int) -> Row:
         """A copy of one trial's numbers."""
+
+        def taken(tensor: Tensor) -> Tensor:
+            return tensor[k].detach().cpu().clone()
+
         return Row(
-            weights=self.weights[k].detach().cpu().clone(),
-            buffers=self.buffers[k].cpu().clone(),
-            slots={name: slot[k].cpu().clone() for name, slot in self.slots.items()},
+            weights=taken(self.weights),
+            buffers=taken(self.buffers),
+            slots={name: taken(slot) for name, slot in self.slots.items()},
+            copies={
+                name: Copies(taken(copies.weights), taken(copies.buffers))
+                for name, copies in self.copies.items()
+            },
             updates=int(self.updates[k]),
         )

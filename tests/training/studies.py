@@ -50,11 +50,15 @@ def trained(plan: Plan, **options: Any) -> tuple[list[EpochReport], checkpoints.
 
 def same(one: checkpoints.Checkpoint, other: checkpoints.Checkpoint) -> bool:
     """Whether two checkpoints hold the same bits."""
+    pairs = [
+        (one.weights, other.weights),
+        (one.buffers, other.buffers),
+        (one.slots, other.slots),
+    ]
+    for name in {*one.copies, *other.copies}:
+        mine, theirs = one.copies[name], other.copies[name]
+        pairs += [(mine.weights, theirs.weights), (mine.buffers, theirs.buffers)]
     return all(
         mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
-        for mine, theirs in (
-            (one.weights, other.weights),
-            (one.buffers, other.buffers),
-            (one.slots, other.slots),
-        )
+        for mine, theirs in pairs
     )

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,8 +12,10 @@ from safetensors.torch import load, save
 from studies import study
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.training.checkpoint import FORMAT, Checkpoint, read, write
+from hpsearch.training.checkpoint import FORMAT, Checkpoint, Parameters, read, write
+from hpsearch.training.early_stopping import Best
 from hpsearch.training.engine import Group, Plan
+from hpsearch.training.standardize import Standardization
 
 
 def example(**changes):
@@ -26,7 +28,11 @@ def example(**changes):
         "weights": {"layers.0.weight": torch.randn(3, 2), "scalar": torch.tensor(math.inf)},
         "buffers": {},
         "slots": {"mean": torch.randn(7), "product": torch.ones(1)},
-        "standardization": (torch.zeros(3, dtype=torch.float64), torch.ones(3).double()),
+        "copies": {"ema": Parameters({"layers.0.weight": torch.randn(3, 2)}, {})},
+        "standardization": Standardization(np.zeros(3), np.ones(3) / 3, 0.1, 1e300),
+        "best": Best(4, 0.1),
+        "averaged": 2,
+        "stopped": True,
         "history": {"val_loss": (1.0, math.nan, 0.1)},
     }
     return Checkpoint(**{**values, **changes})
@@ -34,17 +40,25 @@ def example(**changes):
 
 def assert_equal(one, other):
     torch.testing.assert_close(
-        {f.name: getattr(one, f.name) for f in fields(one) if f.name not in ("spec", "classes")},
-        {f.name: getattr(other, f.name) for f in fields(one) if f.name not in ("spec", "classes")},
+        {name: getattr(one, name) for name in ("weights", "buffers", "slots", "history")},
+        {name: getattr(other, name) for name in ("weights", "buffers", "slots", "history")},
         rtol=0,
         atol=0,
         equal_nan=True,
     )
-    assert (one.spec, one.classes) == (other.spec, other.classes)
+    for name in ("number", "epoch", "updates", "spec", "classes", "best", "averaged", "stopped"):
+        assert getattr(one, name) == getattr(other, name)
+    assert one.copies.keys() == other.copies.keys()
+    for name, copy in one.copies.items():
+        torch.testing.assert_close(vars(copy), vars(other.copies[name]), rtol=0, atol=0)
+    for fitted, again in ((one.standardization, other.standardization),):
+        assert (fitted is None) == (again is None)
+        if fitted is not None:
+            np.testing.assert_equal(vars(fitted), vars(again))
 
 
 def test_what_is_written_is_read():
-    for checkpoint in (example(), example(standardization=None, history={}, classes=())):
+    for checkpoint in (example(), example(standardization=None, history={}, classes=(), copies={})):
         assert_equal(read(write(checkpoint)), checkpoint)
 
 
@@ -55,8 +69,8 @@ def test_a_trial_s_checkpoint_says_all_that_its_weights_need():
     found = read(group.checkpoint(5))
     assert (found.number, found.epoch, found.updates, found.spec) == (5, 0, 3, spec)
     assert found.classes == tuple("0123456789")
-    shift, scale = found.standardization
-    assert (shift.shape, float(shift), float(scale)) == ((1, 1, 1), 0.0, 16.0)
+    fitted = found.standardization
+    assert (fitted.shift.shape, *fitted.shift.flat, *fitted.scale.flat) == ((1, 1, 1), 0.0, 16.0)
     assert found.weights["layers.0.weight"].shape == (64, 8)
 
 
@@ -64,7 +78,8 @@ def test_tensors_lie_under_their_names():
     tensors = load(write(example()))
     assert set(tensors) == {
         "weights.layers.0.weight", "weights.scalar", "slots.mean", "slots.product",
-        "standardization.shift", "standardization.scale", "history.val_loss",
+        "ema.weights.layers.0.weight", "standardization.shift", "standardization.scale",
+        "standardization.target", "history.val_loss",
     }  # fmt: skip
 
 

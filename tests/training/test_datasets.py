@@ -105,3 +105,16 @@ def test_digits_are_images_scaled_to_one_and_kept():
     assert (float(data.train.x.min()), float(data.train.x.max())) == (0.0, 1.0)
     assert data is prepared("digits")
     assert data.outputs == 10
+
+
+def test_targets_that_are_numbers_are_standardised_too():
+    data, table = prepared("diabetes"), load("diabetes")
+    assert abs(float(data.train.y.mean())) < 1e-12
+    assert float(data.train.y.std(correction=0)) == pytest.approx(1)
+    fitted = data.standardization
+    y = torch.cat([data.train.y, data.validation.y, data.test.y])
+    own = (y * fitted.target_scale + fitted.target_shift).sort().values
+    np.testing.assert_allclose(own, np.sort(table.y))
+    raw = prepared("diabetes", standardize="none")
+    assert (raw.standardization.target_shift, raw.standardization.target_scale) == (0.0, 1.0)
+    assert raw.outputs == 1

@@ -1,12 +1,15 @@
 import pytest
 import torch
 
-from hpsearch.training.dropout import Dropout, scramble
+from hpsearch.training.activations import ACTIVATIONS
+from hpsearch.training.counter import scramble
+from hpsearch.training.dropout import Dropout
+from hpsearch.training.models.stack import stack
 
 
 def masks(keys, rates, *shapes):
     rates = torch.tensor(rates, dtype=torch.float64)
-    dropout = Dropout(torch.tensor(keys, dtype=torch.int32), rates)
+    dropout = Dropout(torch.tensor([keys], dtype=torch.int32), rates).step(0)
     return [dropout(torch.ones(len(keys), *shape, dtype=torch.float64)) for shape in shapes]
 
 
@@ -56,3 +59,28 @@ def test_keys_layers_and_neighbours_are_uncorrelated():
     for a, b in pairs:
         correlation = torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]
         assert abs(correlation) < 5 / a.numel() ** 0.5
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_the_way_back_through_dropout_by_hand_is_autograd_s(activation):
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(2, 5, 6), (2, 6), (2, 6, 4), (2, 4), (2, 4, 3), (2, 3)]
+    parameters = [
+        torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+        for shape in shapes
+    ]
+    x = torch.randn(7, 5, generator=generator, dtype=torch.float64)
+    rates = torch.tensor([0.3, 0.6], dtype=torch.float64)
+    dropout = Dropout(torch.tensor([[4, 5]], dtype=torch.int32), rates)
+    with torch.no_grad():
+        outputs, backward = stack(x, activation, dropout.step(0), parameters)
+        found = backward(2 * outputs)
+    masks = dropout.step(0)
+    hidden = x.expand(2, 7, 5)
+    for weight, bias in ((parameters[0], parameters[1]), (parameters[2], parameters[3])):
+        hidden = masks(ACTIVATIONS[activation](hidden @ weight + bias.unsqueeze(1)))
+    expected = hidden @ parameters[4] + parameters[5].unsqueeze(1)
+    torch.testing.assert_close(outputs, expected.detach())
+    grads = torch.autograd.grad(expected.square().sum(), parameters)
+    for one, other in zip(found, grads, strict=True):
+        torch.testing.assert_close(one, other)

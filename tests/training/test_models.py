@@ -26,7 +26,41 @@ ACTS = {
 }  # fmt: skip
 
 
+class Block(nn.Module):
+    """Two convolutions and a shortcut without weights."""
+
+    def __init__(self, inputs, filters, stride):
+        super().__init__()
+        self.first = nn.Conv2d(inputs, filters, 3, stride, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(filters)
+        self.second = nn.Conv2d(filters, filters, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(filters)
+        self.stride, self.missing = stride, filters - inputs
+
+    def forward(self, x):
+        inner = torch.relu(self.first_norm(self.first(x)))
+        inner = self.second_norm(self.second(inner))
+        shortcut = x[:, :, :: self.stride, :: self.stride]
+        shortcut = nn.functional.pad(shortcut, (0, 0, 0, 0, 0, self.missing))
+        return torch.relu(inner + shortcut)
+
+
+def residual(spec, features):
+    modules = [nn.Conv2d(features[0], spec.width, 3, 1, 1, bias=False)]
+    modules += [nn.BatchNorm2d(spec.width), nn.ReLU()]
+    inputs = spec.width
+    for stage in range(3):
+        for block in range((spec.depth - 2) // 6):
+            stride = 2 if stage and not block else 1
+            modules.append(Block(inputs, spec.width * 2**stage, stride))
+            inputs = spec.width * 2**stage
+    modules += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, CLASSES)]
+    return nn.Sequential(*modules).double()
+
+
 def oracle(spec, features):
+    if isinstance(spec, specs.Resnet):
+        return residual(spec, features)
     act = ACTS[getattr(spec, "activation", "identity")]
     modules: list[nn.Module] = []
     inputs = math.prod(features)
@@ -80,12 +114,14 @@ CASES = [
     ({"kind": "cnn"}, (1, 8, 8)),
     ({"kind": "cnn", "filters": [3, 5], "kernel": 2, "norm": "batch", "units": 6}, (2, 8, 8)),
     ({"kind": "cnn", "layers": 1, "stride": 2, "pool": 1, "norm": "layer"}, (1, 8, 8)),
+    ({"kind": "resnet", "width": 2}, (1, 8, 8)),
+    ({"kind": "resnet", "width": 3, "depth": 14}, (2, 7, 7)),
     ({"kind": "cnn", "padding": "valid", "pool": 1, "kernel": 3, "activation": "gelu"}, (1, 8, 8)),
 ]
 
 
 def made(document, features):
-    kinds = {"linear": specs.Linear, "mlp": specs.Mlp, "cnn": specs.Cnn}
+    kinds = {"linear": specs.Linear, "mlp": specs.Mlp, "cnn": specs.Cnn, "resnet": specs.Resnet}
     spec = kinds[document["kind"]].model_validate(document)
     model = model_for(spec, features, CLASSES)
     return spec, model, Layout.of(model.shapes), Layout.of(model.buffers)
@@ -109,11 +145,11 @@ def test_outputs_gradients_and_statistics_are_torch_s(document, features, own_ro
     generator = torch.Generator().manual_seed(1)
     shape = (K, B, *features) if own_rows else (B, *features)
     x = torch.randn(shape, generator=generator, dtype=torch.float64)
-    matrix = weights.clone().requires_grad_()
     views = buffers.views(statistics)
-    found = model.forward(layout.views(matrix), views, x, None, True)
+    leaves = {n: v.detach().requires_grad_() for n, v in layout.views(weights).items()}
+    found, backward = model.trace(leaves, views, x, None)
     assert found.shape == (K, B, CLASSES)
-    (grads,) = torch.autograd.grad(found.square().sum(), matrix)
+    grads = torch.cat([grad.reshape(K, -1) for grad in backward(2 * found)], dim=1)
     measured = model.forward(layout.views(weights), views, x, None, False)
     for k in range(K):
         network = oracle(spec, features)
@@ -150,19 +186,37 @@ def test_a_kernel_wider_than_its_map_is_refused():
         model_for(spec, (1, 8, 8), 10)
 
 
+def test_a_batch_of_one_row_passes_batch_norm_without_a_trace():
+    """Its limit of equal rows: the output is the shift, nothing reaches the layer before."""
+    _, model, layout, buffers = made({"kind": "mlp", "hidden": [4], "norm": "batch"}, (5,))
+    weights, statistics = fresh(model, layout, buffers)
+    before = statistics.clone()
+    x = torch.randn(1, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    views = {n: v.detach().requires_grad_() for n, v in layout.views(weights).items()}
+    outputs, backward = model.trace(views, buffers.views(statistics), x, None)
+    twice, _ = model.trace(views, buffers.views(before.clone()), x.repeat(2, 1), None)
+    torch.testing.assert_close(outputs[:, 0], twice[:, 0])
+    grads = dict(zip(layout.names, backward(torch.ones_like(outputs)), strict=True))
+    assert not grads["layers.0.weight"].any()
+    assert not grads["layers.0.norm.scale"].any()
+    assert torch.equal(statistics, before)
+
+
 def test_pooling_stops_where_the_map_is_smaller_than_its_window():
     spec = specs.Cnn(kind="cnn", layers=5)
     assert model_for(spec, (1, 8, 8), 10).shapes["output.weight"] == (16, 10)
 
 
-STD = {
+SPREAD = {
+    "kaiming_uniform": lambda w, gain: nn.init.kaiming_uniform_(w, nonlinearity=gain),
+    "xavier_normal": lambda w, gain: nn.init.xavier_normal_(w, nn.init.calculate_gain(gain)),
     "kaiming_normal": lambda w, gain: nn.init.kaiming_normal_(w, nonlinearity=gain),
     "xavier_uniform": lambda w, gain: nn.init.xavier_uniform_(w, nn.init.calculate_gain(gain)),
     "normal": lambda w, gain: nn.init.normal_(w, std=0.01),
 }
 
 
-@pytest.mark.parametrize("kind", STD)
+@pytest.mark.parametrize("kind", SPREAD)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_initial_weights_have_torch_s_spread(kind, activation):
     init = {i.model_fields["kind"].annotation.__args__[0]: i for i in INITS}[kind](kind=kind)
@@ -170,7 +224,7 @@ def test_initial_weights_have_torch_s_spread(kind, activation):
     row = initial(shapes, init, activation, torch.Generator().manual_seed(0))
     found = named(Layout.of(shapes), row)
     for name, shape in shapes.items():
-        expected = STD[kind](torch.empty(shape[::-1] if len(shape) == 2 else shape), activation)
+        expected = SPREAD[kind](torch.empty(shape[::-1] if len(shape) == 2 else shape), activation)
         assert found[name].std() == pytest.approx(float(expected.std()), rel=0.02)
         assert (
             abs(float(found[name].mean())) < 5 * float(expected.std()) / found[name].numel() ** 0.5
@@ -188,3 +242,44 @@ def test_the_output_layer_has_gain_one_biases_are_zero_and_scales_one():
     assert torch.equal(found["layers.0.norm.scale"], torch.ones(400, dtype=torch.float64))
     for name in ("layers.0.bias", "layers.0.norm.shift", "output.bias"):
         assert not found[name].any()
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6), (8, 3, 3, 3), (4, 8, 2, 2)])
+def test_orthogonal_weights_are(shape):
+    init = specs.Orthogonal(kind="orthogonal")
+    row = initial({"layers.0.weight": shape}, init, "tanh", torch.Generator().manual_seed(0))
+    matrix = row.view(shape[0], -1) / GAINS["tanh"]
+    if shape[0] > matrix.shape[1]:
+        matrix = matrix.T
+    torch.testing.assert_close(matrix @ matrix.T, torch.eye(len(matrix), dtype=torch.float64))
+
+
+def test_orthogonal_weights_have_no_preferred_direction():
+    """Uniform over rotations: every entry has mean 0 and variance 1 / n."""
+    init, generator = specs.Orthogonal(kind="orthogonal"), torch.Generator().manual_seed(0)
+    drawn = torch.stack(
+        [initial({"a.weight": (3, 3)}, init, "identity", generator) for _ in range(2000)]
+    )
+    assert drawn.mean(0).abs().max() < 5 * (1 / 3 / 2000) ** 0.5
+    assert (drawn.var(0) - 1 / 3).abs().max() < 0.05
+
+
+def test_zeros_are_zeros():
+    init = specs.Zeros(kind="zeros")
+    assert not initial({"a.weight": (3, 3)}, init, "relu", torch.Generator()).any()
+
+
+def test_initial_loss_is_near_that_of_equal_chances():
+    """Kaiming starts 18 to 33 % above ln C; a small normal starts at it."""
+    x = torch.randn(2000, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    labels = torch.arange(2000) % 10
+    ratios = {}
+    for init in ("kaiming_normal", "normal"):
+        spec = specs.Mlp.model_validate({"kind": "mlp", "hidden": [100, 100], "init": init})
+        model = model_for(spec, (50,), 10)
+        row = initial(model.shapes, spec.init, "relu", torch.Generator().manual_seed(1))
+        views = Layout.of(model.shapes).views(row.unsqueeze(0))
+        outputs = model.forward(views, {}, x, None, False)[0]
+        ratios[init] = float(nn.functional.cross_entropy(outputs, labels)) / math.log(10)
+    assert 1.1 < ratios["kaiming_normal"] < 1.4
+    assert ratios["normal"] == pytest.approx(1, abs=1e-3)

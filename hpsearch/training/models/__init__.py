@@ -10,11 +10,13 @@ from hpsearch.training.models.base import Model
 from hpsearch.training.models.cnn import Cnn
 from hpsearch.training.models.linear import Linear
 from hpsearch.training.models.mlp import Mlp
+from hpsearch.training.models.resnet import Resnet
 
 MODELS: Mapping[type[Any], Callable[..., Model]] = {
     specs.Linear: Linear,
     specs.Mlp: Mlp,
     specs.Cnn: Cnn,
+    specs.Resnet: Resnet,
 }
 
 

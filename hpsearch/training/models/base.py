@@ -7,16 +7,26 @@ group's matrices, so one forward pass computes every trial, and no trial sees an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 
 from hpsearch.spec.task import Init
-from hpsearch.training.dropout import Dropout
+from hpsearch.training.dropout import Masks
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 Views: TypeAlias = Mapping[str, Tensor]
+
+
+class Trace(NamedTuple):
+    """What a training step needs of a model."""
+
+    outputs: Tensor
+    """[K, B, C], without a graph."""
+    backward: Callable[[Tensor], Sequence[Tensor]]
+    """From a gradient of the outputs to those of the weights, in their order."""
 
 
 class Model(Protocol):
@@ -31,7 +41,7 @@ class Model(Protocol):
     """Decides the gain of initial weights."""
 
     def forward(
-        self, weights: Views, buffers: Views, x: Tensor, dropout: Dropout | None, training: bool
+        self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
         """Outputs [K, B, C] of x, [B, *features] shared by all trials or [K, B, *features].
 
@@ -39,7 +49,19 @@ class Model(Protocol):
         """
         ...
 
+    def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
+        """A pass in training over weights that require gradients, and its way back."""
+        ...
+
 
 def dropout_rate(model: object) -> float:
     """The share of units that a resolved model spec leaves out; 0 where it has no such field."""
     return float(getattr(model, "dropout", 0.0))
+
+
+def traced(weights: Views, forward: Callable[[], Tensor]) -> Trace:
+    """The trace of a pass over weights that require gradients, by autograd."""
+    with torch.enable_grad():
+        outputs = forward()
+    leaves = tuple(weights.values())
+    return Trace(outputs.detach(), lambda grad: torch.autograd.grad([outputs], leaves, [grad]))

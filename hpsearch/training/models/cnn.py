@@ -7,8 +7,8 @@ from torch import Tensor
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Cnn as CnnSpec
 from hpsearch.training.activations import ACTIVATIONS
-from hpsearch.training.dropout import Dropout
-from hpsearch.training.models.base import Shapes, Views
+from hpsearch.training.dropout import Masks
+from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.convolution import convolve, pool
 from hpsearch.training.models.dense import dense
 from hpsearch.training.models.norm import norm_buffers, norm_shapes, normalize
@@ -43,7 +43,7 @@ class Cnn:
         self.buffers: Shapes = buffers
 
     def forward(
-        self, weights: Views, buffers: Views, x: Tensor, dropout: Dropout | None, training: bool
+        self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
         """Outputs [K, B, C]."""
         spec = self._spec
@@ -59,6 +59,10 @@ class Cnn:
             if dropout is not None:
                 hidden = dropout(hidden)
         return dense(weights, "output", hidden)
+
+    def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
+        """By autograd."""
+        return traced(weights, lambda: self.forward(weights, buffers, x, dropout, True))
 
 
 def _sides(spec: CnnSpec, name: str, sides: tuple[int, int]) -> tuple[int, int]:

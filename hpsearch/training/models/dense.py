@@ -7,14 +7,18 @@ from torch import Tensor
 
 from hpsearch.training.models.base import Views
 
-
 NARROW = 16
 """Below as many outputs the transposed product is up to four times as fast on CPUs."""
 
 
 def dense(weights: Views, name: str, x: Tensor) -> Tensor:
-    """X @ weight + bias for each trial: x [B, I] or [K, B, I], weight [K, I, O] → [K, B, O]."""
-    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"].unsqueeze(1)
+    """The layer of that name: x [B, I] or [K, B, I] → [K, B, O]."""
+    return product(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The layer of weight [K, I, O] and bias [K, O]: x @ weight + bias for each trial."""
+    bias = bias.unsqueeze(1)
     if x.dim() == 2:
         x = x.expand(weight.shape[0], *x.shape)
     if weight.shape[2] < NARROW:

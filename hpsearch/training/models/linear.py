@@ -7,9 +7,10 @@ import math
 from torch import Tensor
 
 from hpsearch.spec.task import Linear as LinearSpec
-from hpsearch.training.dropout import Dropout
-from hpsearch.training.models.base import Shapes, Views
+from hpsearch.training.dropout import Masks
+from hpsearch.training.models.base import Shapes, Trace, Views
 from hpsearch.training.models.dense import dense
+from hpsearch.training.models.stack import stack
 
 
 class Linear:
@@ -28,8 +29,13 @@ class Linear:
         self.buffers: Shapes = {}
 
     def forward(
-        self, weights: Views, buffers: Views, x: Tensor, dropout: Dropout | None, training: bool
+        self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
         """Outputs [K, B, C]."""
         del buffers, dropout, training
         return dense(weights, "output", x.flatten(-self._row))
+
+    def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
+        """By hand."""
+        del buffers
+        return stack(x.flatten(-self._row), self.activation, dropout, tuple(weights.values()))

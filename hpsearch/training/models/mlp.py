@@ -8,10 +8,11 @@ from torch import Tensor
 
 from hpsearch.spec.task import Mlp as MlpSpec
 from hpsearch.training.activations import ACTIVATIONS
-from hpsearch.training.dropout import Dropout
-from hpsearch.training.models.base import Shapes, Views
+from hpsearch.training.dropout import Masks
+from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.dense import dense
 from hpsearch.training.models.norm import norm_buffers, norm_shapes, normalize
+from hpsearch.training.models.stack import stack
 
 
 class Mlp:
@@ -37,7 +38,7 @@ class Mlp:
         self.buffers: Shapes = buffers
 
     def forward(
-        self, weights: Views, buffers: Views, x: Tensor, dropout: Dropout | None, training: bool
+        self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
         """Outputs [K, B, C]."""
         hidden = x.flatten(-self._row)
@@ -48,3 +49,9 @@ class Mlp:
             if dropout is not None:
                 hidden = dropout(hidden)
         return dense(weights, "output", hidden)
+
+    def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
+        """By hand where there is no norm, else by autograd."""
+        if self._norm == "none":
+            return stack(x.flatten(-self._row), self.activation, dropout, tuple(weights.values()))
+        return traced(weights, lambda: self.forward(weights, buffers, x, dropout, True))

@@ -10,6 +10,7 @@ Sources: Ioffe & Szegedy 2015; Ba, Kiros & Hinton 2016; torch.nn.BatchNorm2d, Gr
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (its customary name)
 from torch import Tensor
 
 from hpsearch.training.models.base import Shapes, Views
@@ -39,24 +40,30 @@ def normalize(
     """The layer's normalisation, or `hidden` itself when the kind is none."""
     if kind == "none":
         return hidden
-    wide = (*hidden.shape[:1], 1, hidden.shape[2], *(1,) * (hidden.dim() - 3))
-    if kind == "batch":
-        over = (1, *range(3, hidden.dim()))
-        if training:
-            var, mean = torch.var_mean(hidden, dim=over, correction=0)
-            _follow(buffers, name, mean, var, hidden.numel() // mean.numel())
-        else:
-            mean, var = buffers[f"{name}.norm.mean"], buffers[f"{name}.norm.var"]
-        mean, var = mean.view(wide), var.view(wide)
-    else:
-        over = tuple(range(2, hidden.dim()))
-        var, mean = torch.var_mean(hidden, dim=over, correction=0, keepdim=True)
     scale, shift = weights[f"{name}.norm.scale"], weights[f"{name}.norm.shift"]
-    return (hidden - mean) * (var + EPS).rsqrt() * scale.view(wide) + shift.view(wide)
+    if kind == "batch":
+        mean, var = buffers[f"{name}.norm.mean"], buffers[f"{name}.norm.var"]
+        return _batch(hidden, scale, shift, mean, var, training)
+    wide = (*hidden.shape[:1], 1, hidden.shape[2], *(1,) * (hidden.dim() - 3))
+    plain = F.layer_norm(hidden, hidden.shape[2:], eps=EPS)
+    return torch.addcmul(shift.view(wide), plain, scale.view(wide))
 
 
-def _follow(buffers: Views, name: str, mean: Tensor, var: Tensor, count: int) -> None:
-    """Moves the running statistics towards a batch's; its variance unbiased, as torch's."""
-    unbiased = var.detach() * (count / max(count - 1, 1))
-    buffers[f"{name}.norm.mean"].lerp_(mean.detach(), MOMENTUM)
-    buffers[f"{name}.norm.var"].lerp_(unbiased, MOMENTUM)
+def _batch(
+    hidden: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, var: Tensor, training: bool
+) -> Tensor:
+    """Batch norm of all trials at once: K·U channels, each with statistics of its own."""
+    trials, rows, units = hidden.shape[:3]
+    if training and hidden.numel() == trials * units:
+        # One value is its own mean and has no variance: the result is the shift, and running
+        # statistics stay as they are (torch refuses such a batch).
+        return hidden * 0 * scale.view(hidden.shape) + shift.view(hidden.shape)
+    channels = hidden.transpose(0, 1).reshape(rows, trials * units, *hidden.shape[3:])
+    running = mean.clone().flatten(), var.clone().flatten()  # saved for the way back
+    found = torch.batch_norm(
+        channels, scale.flatten(), shift.flatten(), *running, training, MOMENTUM, EPS, False
+    )
+    if training:
+        mean.copy_(running[0].view(mean.shape))
+        var.copy_(running[1].view(var.shape))
+    return found.view(rows, trials, *hidden.shape[2:]).transpose(0, 1)

@@ -39,14 +39,23 @@ class Batch(NamedTuple):
     y: Tensor
     rows: int
     """B."""
+    step: int = 0
+    """Of the epoch, 0-based."""
     dropout: Dropout | None = None
+    """The epoch's."""
+    share: Tensor | None = None
+    """λ of mixup, [T] with T = 1 where trials share it."""
 
 
 class Outcome(NamedTuple):
-    """A step's losses [K, B], as trained, and how many rows each trial got right [K]."""
+    """What a batch came to, without a graph."""
 
     losses: Tensor
+    """[K, B], as trained."""
     hits: Tensor | None
+    """Rows that each trial got right, [K]."""
+    gradients: Sequence[Tensor]
+    """Of the sum of the losses over `total` rows, in the order of the weights, [K, *shape] each."""
 
 
 class Task(Protocol):
@@ -58,8 +67,8 @@ class Task(Protocol):
     """Names and shapes of running statistics."""
     rows: int
     """Training rows of an epoch."""
-    steps: int
-    """Batches of an epoch."""
+    sizes: tuple[int, ...]
+    """Rows of each batch of an epoch."""
     standardization: Standardization | None
     """Travels with checkpoints, so that weights can be used on fresh rows."""
     classes: tuple[str, ...]
@@ -72,8 +81,11 @@ class Task(Protocol):
         """The epoch's batches for trials that may be at different epochs."""
         ...
 
-    def losses(self, weights: Views, buffers: Views, batch: Batch) -> Outcome:
-        """A training step's losses; `hits` does not take part in gradients."""
+    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+        """A batch's losses, and the gradients of their sum divided by `total`.
+
+        Weights require gradients; whether by hand or by autograd is the task's own business.
+        """
         ...
 
     def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:

@@ -8,57 +8,67 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.datasets import DataSet, dataset_for
-from hpsearch.training.dropout import Dropout
+from hpsearch.training.batches import Batches
+from hpsearch.training.class_weights import class_weights
+from hpsearch.training.datasets import Part, dataset_for
+from hpsearch.training.fraction import fraction_rows
 from hpsearch.training.initial import initial
 from hpsearch.training.layout import Layout
+from hpsearch.training.loss_gradients import gradient_of
 from hpsearch.training.losses import LOSSES
-from hpsearch.training.metrics import hits
+from hpsearch.training.metrics import OF_CLASSES, OF_NUMBERS, hits
+from hpsearch.training.mixup import partners
 from hpsearch.training.models import model_for
-from hpsearch.training.models.base import Views, dropout_rate
-from hpsearch.training.seeds import Stream, step_keys, torch_generator
+from hpsearch.training.models.base import Views
+from hpsearch.training.optimizers import RULES
+from hpsearch.training.seeds import Stream, torch_generator
 from hpsearch.training.standardize import Standardization
 from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch
 
 MEASURED_ROWS = 1024
 """Rows of one forward pass when measuring; the same for any number of trials."""
-GATHERED = 2**22
-"""Numbers of x put in an epoch's order at a time (32 MiB in float64)."""
 
 
 class Supervised:
     """Batches come from (study seed, epoch), so trials at the same epoch share them."""
 
     def __init__(self, spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> None:
-        data = dataset_for(spec.task, spec.seed, device=device, dtype=dtype)
-        self._seed = spec.seed
-        self._data: DataSet = data
+        data = dataset_for(spec.supervised, spec.seed, device=device, dtype=dtype)
+        self._data = data
         self._device, self._dtype = device, dtype
-        self._batch_size = spec.training.batch_size
-        self._model = model_for(spec.task.model, data.features, data.outputs)
-        self._loss = LOSSES[spec.task.loss or ("cross_entropy" if data.classes else "mse")]
+        self._train = _used(data.train, spec, classes=bool(data.classes))
+        is_full = RULES[spec.optimizer.kind].needs_closure
+        rows = len(self._train.x)
+        self._batches = Batches(self._train, rows if is_full else spec.training.batch_size)
+        self._model = model_for(spec.supervised.model, data.features, data.outputs)
+        loss = spec.supervised.loss or ("cross_entropy" if data.classes else "mse")
+        self._loss, self._gradient = LOSSES[loss], gradient_of(loss)
         self.layout = Layout.of(self._model.shapes)
         self.buffers = Layout.of(self._model.buffers)
-        self.rows = len(data.train.x)
-        self.steps = -(-self.rows // self._batch_size)
+        self.rows = rows
+        self.sizes = self._batches.sizes
         self.standardization: Standardization | None = data.standardization
         self.classes = data.classes
+        self._smoothing: Tensor | None = None
+        self._weights: Tensor | None = None
 
     @staticmethod
     def key(spec: StudySpec) -> Hashable:
         """Data, structure, loss and batch size; initial weights and dropout rates may differ."""
-        task = spec.task
+        task, training = spec.supervised, spec.training
         alike = {name: None for name in ("init", "dropout") if hasattr(task.model, name)}
         model = task.model.model_copy(update=alike)
+        augment = tuple((kind.kind, getattr(kind, "axis", None)) for kind in training.augment)
         return (
             spec.seed, task.dataset, task.split, task.standardize, task.loss, model,
-            spec.training.batch_size,
+            training.batch_size, training.train_fraction, augment,
         )  # fmt: skip
 
     def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
         """Weights from (study seed, trial number); running means 0, variances 1."""
-        generator = torch_generator(Stream.INIT, spec.seed, number)
-        model = model_for(spec.task.model, self._data.features, self._data.outputs)
+        name = () if spec.training.init_seed == "shared" else (number,)
+        generator = torch_generator(Stream.INIT, spec.seed, *name)
+        model = model_for(spec.supervised.model, self._data.features, self._data.outputs)
         weights = initial(model.shapes, model.init, model.activation, generator)
         buffers = torch.zeros(self.buffers.size, dtype=torch.float64)
         for entry in self.buffers:
@@ -67,30 +77,21 @@ class Supervised:
 
     def batches(self, trials: Sequence[TrialEpoch]) -> Iterator[Batch]:
         """Every training row once, the last batch perhaps smaller."""
-        dropouts = self._dropouts(trials)
-        part = self._data.train
-        orders = {epoch: self._order(epoch) for epoch in {trial.epoch for trial in trials}}
-        order = orders[trials[0].epoch]
-        if len(orders) > 1:
-            order = torch.stack([orders[trial.epoch] for trial in trials])
-        size = self._batch_size
-        row_numbers = order.numel() // self.rows * max(part.x[0].numel(), 1)
-        block = max(1, GATHERED // (row_numbers * size)) * size
-        step = 0
-        for chosen in torch.split(order, block, -1):
-            x, y = part.x[chosen], part.y[chosen]
-            along = chosen.dim() - 1
-            for xs, ys in zip(
-                torch.split(x, size, along), torch.split(y, size, along), strict=True
-            ):
-                yield Batch(xs, ys, ys.shape[-1], dropouts[step] if dropouts else None)
-                step += 1
+        self._smoothing = self._column([t.spec.training.label_smoothing for t in trials])
+        self._weights = self._class_weights([t.spec for t in trials])
+        return self._batches.epoch(trials)
 
-    def losses(self, weights: Views, buffers: Views, batch: Batch) -> Outcome:
+    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
         """The study's loss of a training batch, and rows got right for classes."""
-        outputs = self._model.forward(weights, buffers, batch.x, batch.dropout, True)
-        right = hits(outputs.detach(), batch.y) if self.classes else None
-        return Outcome(self._loss(outputs, batch.y), right)
+        masks = None if batch.dropout is None else batch.dropout.step(batch.step)
+        outputs, backward = self._model.trace(weights, buffers, batch.x, masks)
+        y = batch.y
+        if batch.share is None:
+            losses, grad = self._weighted(outputs, y)
+        else:
+            losses, grad = self._mixed(outputs, y, batch.share.unsqueeze(1))
+        right = hits(outputs, y) if self.classes else None
+        return Outcome(losses, right, backward(grad / total))
 
     def outputs(self, weights: Views, buffers: Views, split: Held) -> Tensor:
         """The model's outputs on a part of the data, [K, N, C]."""
@@ -98,39 +99,71 @@ class Supervised:
             self._model.forward(weights, buffers, x, None, False)
             for x in torch.split(self._data.part(split).x, MEASURED_ROWS)
         ]
-        return torch.cat(parts, dim=1)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def targets(self, split: Held) -> Tensor:
         """What the outputs of a part of the data are compared with, [N]."""
         return self._data.part(split).y
 
     def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
-        """Mean loss, and for classes the share of rows got right."""
+        """The plain loss, without class weights or smoothing, and what suits the target.
+
+        The loss of numbers is that of standardised targets; rmse and mae are in the targets' own
+        unit.
+        """
         outputs, y = self.outputs(weights, buffers, split), self.targets(split)
         prefix = "val" if split == "validation" else split
-        metrics = {f"{prefix}_loss": self._loss(outputs, y).mean(-1)}
-        if self.classes:
-            metrics[f"{prefix}_accuracy"] = hits(outputs, y).double() / len(y)
+        metrics = {f"{prefix}_loss": self._loss(outputs, y, None).mean(-1)}
+        if not self.classes:
+            outputs, y = self.in_own_unit(outputs), self.in_own_unit(y)
+        for name, metric in (OF_CLASSES if self.classes else OF_NUMBERS).items():
+            metrics[f"{prefix}_{name}"] = metric(outputs, y)
         return metrics
 
-    def _order(self, epoch: int) -> Tensor:
-        generator = torch_generator(Stream.ORDER, self._seed, epoch)
-        return torch.randperm(self.rows, generator=generator).to(self._device)
+    def in_own_unit(self, numbers: Tensor) -> Tensor:
+        """Standardised targets, or outputs, in the unit of the data."""
+        fitted = self._data.standardization
+        return numbers * fitted.target_scale + fitted.target_shift
 
-    def _dropouts(self, trials: Sequence[TrialEpoch]) -> list[Dropout] | None:
-        rates = [dropout_rate(trial.spec.task.model) for trial in trials]
-        if not any(rates):
+    def _weighted(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses [K, B] and their gradients [K, B, C], times their class's factor."""
+        losses, grad = self._gradient(outputs, y, self._smoothing)
+        if self._weights is None:
+            return losses, grad
+        factors = self._weights.gather(1, y.expand(losses.shape))
+        return losses * factors, grad * factors.unsqueeze(-1)
+
+    def _mixed(self, outputs: Tensor, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """The same under mixup, λ [T, 1]: of two classes, or of the number between two."""
+        other = partners(y, -1)
+        if not self.classes:
+            return self._weighted(outputs, share * y + (1 - share) * other)
+        (loss, grad), (loss_, grad_) = self._weighted(outputs, y), self._weighted(outputs, other)
+        wide = share.unsqueeze(-1)
+        return share * loss + (1 - share) * loss_, wide * grad + (1 - wide) * grad_
+
+    def _column(self, values: Sequence[float]) -> Tensor | None:
+        """A number per trial, [K]; none where all are 0."""
+        if not any(values):
             return None
-        keys = torch.stack(
-            [
-                torch.from_numpy(
-                    step_keys(
-                        Stream.DROPOUT, trial.spec.seed, trial.number, trial.epoch, steps=self.steps
-                    )
-                )
-                for trial in trials
-            ],
-            dim=1,
-        ).to(self._device)
-        scale = torch.tensor(rates, dtype=self._dtype, device=self._device)
-        return [Dropout(step, scale) for step in keys]
+        return torch.tensor(values, dtype=self._dtype, device=self._device)
+
+    def _class_weights(self, specs: Sequence[StudySpec]) -> Tensor | None:
+        """Factors [K, C]; none where all are 1."""
+        if all(spec.supervised.class_weights == "none" for spec in specs):
+            return None
+        ones = [1.0] * len(self.classes)
+        rows = [
+            class_weights(spec.supervised.class_weights, self.classes, self._train.y) or ones
+            for spec in specs
+        ]
+        return torch.tensor(rows, dtype=self._dtype, device=self._device)
+
+
+def _used(part: Part, spec: StudySpec, *, classes: bool) -> Part:
+    """The training rows that `train_fraction` leaves."""
+    if spec.training.train_fraction == 1:
+        return part
+    rows = fraction_rows(part.y.cpu().numpy(), spec.training.train_fraction, spec.seed, classes)
+    chosen = torch.from_numpy(rows).to(part.x.device)
+    return Part(part.x[chosen], part.y[chosen])

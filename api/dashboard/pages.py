@@ -1,0 +1,235 @@
+"""The pages: studies, one study, one trial, a new study, the API, and the door."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from api.auth import give_cookie, has_cookie, knows, take_cookie
+from api.dashboard.page import HEADERS, Page, own_path, render
+from api.dashboard.reference import operations
+from api.dashboard.words import as_yaml
+from api.requests import Id, Number
+from api.routes.figures import default_axes
+from api.services import Served
+from hpsearch import plots
+from hpsearch.errors import InvalidInput
+from hpsearch.example_files import examples
+from hpsearch.spec.filters import parse_filter
+from hpsearch.spec.space import search_space
+from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.study import parse_study
+from hpsearch.store import (
+    checkpoints,
+    events,
+    points,
+    studies,
+    trial_log,
+    trial_table,
+    trials,
+    workers,
+)
+from hpsearch.store.database import now
+from hpsearch.tuner import objective_of
+
+router = APIRouter(include_in_schema=False, route_class=Page)
+door = APIRouter(include_in_schema=False)
+
+PAGE_SIZE = 25
+EVENTS_SHOWN = 30
+TOPS = (5, 10, 20, 50, 100)
+
+Text = Annotated[str, Query(max_length=500)]
+
+
+@router.get("/")
+def front() -> Response:
+    """The studies."""
+    return RedirectResponse("/studies", HTTPStatus.SEE_OTHER, HEADERS)
+
+
+@router.get("/studies")
+def all_studies(
+    services: Served, state: Text = "", page_token: Text = "", part: Text = ""
+) -> HTMLResponse:
+    """A list of studies, newest first; `part=rows` gives the table alone."""
+    with services.database.read() as session:
+        chosen = StudyState(state) if state in set(StudyState) else None
+        found = studies.page(session, PAGE_SIZE, page_token or None, chosen)
+    return render(
+        "studies_table.html" if part else "studies.html",
+        page=found,
+        state=state,
+        states=list(StudyState),
+        first=not page_token,
+    )
+
+
+@router.get("/studies/new")
+def new_study(services: Served, like: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
+    """A form to submit a study; `like` starts it from another study's spec."""
+    offered = {path.stem: path.read_text() for path in examples()}
+    text = offered["digits"]
+    if like is not None:
+        with services.database.read() as session:
+            spec = studies.spec_of(session, like)
+            text = as_yaml(spec.model_dump(mode="json", exclude_defaults=True))
+    return render("new.html", text=text, examples=offered, like=like)
+
+
+@router.get("/studies/{study_id:int}")
+def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
+    """A study: how far it is, its curves, its space, its trials, its log."""
+    asked = dict(request.query_params)
+    with services.database.read() as session:
+        study = studies.get(session, study_id)
+        spec = parse_study(study.spec)
+        objective = objective_of(spec)
+        across, upward = default_axes(spec)
+        return render(
+            "study.html",
+            study=study,
+            metrics=_metrics(points.metric_names(session, study_id), objective.metric),
+            axes=plots.axes(search_space(spec), objective),
+            x=asked.get("x", across),
+            y=asked.get("y", upward),
+            tops=TOPS,
+            log=events.latest(session, study_id, EVENTS_SHOWN),
+            since=now(session),
+            **_table(session, study_id, asked),
+        )
+
+
+@router.get("/studies/{study_id:int}/table")
+def study_table(request: Request, study_id: Id, services: Served) -> HTMLResponse:
+    """The table of trials alone."""
+    asked = dict(request.query_params)
+    with services.database.read() as session:
+        return render("trials_table.html", **_table(session, study_id, asked))
+
+
+@router.get("/studies/{study_id:int}/log")
+def study_log(study_id: Id, services: Served) -> HTMLResponse:
+    """The log alone."""
+    with services.database.read() as session:
+        return render("log.html", log=events.latest(session, study_id, EVENTS_SHOWN))
+
+
+@router.get("/studies/{study_id:int}/trials/{number:int}")
+def one_trial(study_id: Id, number: Number, services: Served) -> HTMLResponse:
+    """A trial: parameters, every curve, attempts, events, checkpoints."""
+    with services.database.read() as session:
+        study = studies.get(session, study_id)
+        trial = trials.get(session, study_id, number)
+        return render(
+            "trial.html",
+            study=study,
+            trial=trial,
+            objective=objective_of(parse_study(study.spec)),
+            panels=plots.panels([name for name in trial.metrics if not name.startswith("test_")]),
+            checkpoints=checkpoints.of_trial(session, trial.id),
+            attempts=trial_log.attempts(session, trial.id),
+            log=trial_log.events_of(session, study_id, trial.id, number),
+            since=now(session),
+        )
+
+
+@router.get("/workers")
+def all_workers(services: Served) -> HTMLResponse:
+    """Who trains."""
+    with services.database.read() as session:
+        return render(
+            "workers.html", workers=workers.page(session, services.lease_seconds), at=now(session)
+        )
+
+
+@door.get("/docs")
+def docs(request: Request, services: Served) -> HTMLResponse:
+    """Every request and answer, without scripts from elsewhere."""
+    return render(
+        "docs.html",
+        groups=operations(request.app.openapi()),
+        signed_in=has_cookie(request, services),
+    )
+
+
+@door.get("/login")
+def login_form(request: Request, wrong: Text = "") -> HTMLResponse:
+    """Asks for the token."""
+    then = own_path(request.query_params.get("next", "/studies"))
+    return render("login.html", then=then, wrong=bool(wrong))
+
+
+@door.post("/login")
+def login(
+    request: Request,
+    services: Served,
+    token: Annotated[str, Form(max_length=500)],
+    then: Annotated[str, Form(max_length=2000)] = "/studies",
+) -> Response:
+    """Lets a browser in that knows the token."""
+    if not knows(token, services):
+        return render("login.html", HTTPStatus.FORBIDDEN, then=own_path(then), wrong=True)
+    response = RedirectResponse(own_path(then), HTTPStatus.SEE_OTHER, HEADERS)
+    give_cookie(request, response, services)
+    return response
+
+
+@door.post("/logout")
+def logout(services: Served) -> Response:
+    """Shuts a browser out."""
+    response = RedirectResponse("/login", HTTPStatus.SEE_OTHER, HEADERS)
+    take_cookie(response, services)
+    return response
+
+
+def _metrics(reported: list[str], objective: str) -> list[str]:
+    """What curves may show: the objective first, test scores never."""
+    rest = [n for n in reported if n != objective and not n.startswith("test_")]
+    return [objective, *rest]
+
+
+def _table(session: Any, study_id: int, asked: dict[str, str]) -> dict[str, Any]:
+    """The table of trials as an address asks for it; what it asks wrongly is said, not obeyed."""
+    row = studies.row_of(session, study_id)
+    spec = parse_study(row.spec)
+    space = search_space(spec)
+    best = studies.best_trial(session, study_id, spec)
+    best_first = "-value" if objective_of(spec).direction == "maximize" else "value"
+    sort, text, state = (
+        asked.get("sort", best_first),
+        asked.get("filter", ""),
+        asked.get("state", ""),
+    )
+    page = int(asked["page"]) if asked.get("page", "").isdecimal() else 1
+    wrong = ""
+    try:
+        request = trial_table.Request(
+            sort=sort,
+            state=TrialState(state) if state in set(TrialState) else None,
+            conditions=tuple(parse_filter(text)),
+            page=min(max(page, 1), 1_000_000),
+            size=PAGE_SIZE,
+        )
+        table = trial_table.read(session, study_id, space, request)
+    except InvalidInput as error:
+        wrong = str(error)
+        request = trial_table.Request(sort=best_first, size=PAGE_SIZE)
+        table = trial_table.read(session, study_id, space, request)
+    return {
+        "study_id": study_id,
+        "study_state": row.state,
+        "best_number": None if best is None else best.number,
+        "table": table,
+        "columns": [parameter.name for parameter in space.parameters],
+        "request": request,
+        "pages": -(-table.matching // PAGE_SIZE),
+        "asked": asked,
+        "objective": objective_of(spec),
+        "trial_states": list(TrialState),
+        "filter_text": text,
+        "filter_wrong": wrong,
+    }

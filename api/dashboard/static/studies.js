@@ -1,0 +1,28 @@
+// The list of studies, read anew when one of them moves on.
+
+import { watch } from "./live.js";
+import { paced } from "./pace.js";
+import { ask } from "./server.js";
+import { sayTimes } from "./times.js";
+
+const rows = document.getElementById("rows");
+let first = true;
+
+const reread = paced(1000, async () => {
+  const query = new URLSearchParams(location.search);
+  query.set("part", "rows");
+  const answer = await ask(`/studies?${query}`);
+  const focused = rows.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  rows.innerHTML = await answer.text(); // the server has escaped what people wrote
+  sayTimes(rows);
+  if (focused) rows.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+});
+
+document.getElementById("state").addEventListener("change", (event) => event.target.form.requestSubmit());
+
+watch("/api/v1/events", {
+  studies() {
+    if (!first) reread();
+    first = false;
+  },
+});

@@ -1,0 +1,32 @@
+// A trial's page: its curves, drawn anew as epochs come in; the page itself anew when it ends.
+
+import { draw } from "./figure.js";
+import { watch } from "./live.js";
+import { paced } from "./pace.js";
+import "./times.js";
+
+const main = document.getElementById("main");
+const { study, trial } = main.dataset;
+
+const drawAll = () => Promise.all([...document.querySelectorAll("[data-panel]")].map((element) => {
+  const query = new URLSearchParams({ trial, panel: element.dataset.panel });
+  return draw(element, `/api/v1/studies/${study}/figures/trial?${query}`);
+}));
+const redraw = paced(900, drawAll);
+
+redraw();
+if (["queued", "running"].includes(main.dataset.state)) {
+  watch(`/api/v1/studies/${study}/live`, {
+    study({ trials }) {
+      const mine = trials.find((one) => one.number === Number(trial));
+      if (!mine) return;
+      const first = main.dataset.panels === "" && mine.epochs_done > 0;
+      if (mine.state !== main.dataset.state || first) location.reload();
+      else if (mine.epochs_done !== Number(main.dataset.epochs)) {
+        main.dataset.epochs = mine.epochs_done;
+        redraw();
+      }
+    },
+    gone() { location.assign("/studies"); },
+  }, main.dataset.since);
+}

@@ -1,0 +1,95 @@
+"""How templates say numbers, times and parts of a spec."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import yaml
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def number(value: Any) -> str:
+    """A number in at most five significant digits; other values as JSON has them."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return {math.inf: "∞", -math.inf: "−∞"}.get(value, "NaN")
+        return f"{value:.5g}".replace("-", "−") if value else "0"
+    return str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in its two largest units."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def between(start: datetime | None, end: datetime | None) -> float | None:
+    """Seconds from start to end; none where either is missing."""
+    return None if start is None or end is None else (end - start).total_seconds()
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    if count < 1024:
+        return f"{count} B"
+    if count < 1024**2:
+        return f"{count / 1024:.1f} KiB"
+    return f"{count / 1024**2:.1f} MiB"
+
+
+def moment(at: datetime) -> str:
+    """A time that a reader without scripts understands."""
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def planned_trials(spec: Mapping[str, Any]) -> int:
+    """Trials that a study will run, over all stages."""
+    search = spec["search"]
+    return int(search.get("trials") or sum(stage["trials"] for stage in search.get("stages", ())))
+
+
+def as_yaml(document: Any) -> str:
+    """A spec as a person would write it: short lists on one line, nothing that is null."""
+    return yaml.safe_dump(
+        _without_null(document),
+        sort_keys=False,
+        allow_unicode=True,
+        width=90,
+        default_flow_style=None,
+    )
+
+
+def query(present: Mapping[str, Any], **changes: Any) -> str:
+    """The query of an address like the present one but for some parts; none drops a part."""
+    wanted = {**present, **changes}
+    kept = {name: value for name, value in wanted.items() if value not in (None, "")}
+    return "?" + urlencode(kept)
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_null(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list | tuple):
+        return [_without_null(part) for part in value]
+    return value

@@ -1,0 +1,44 @@
+"""External studies: ask for trials, report their epochs, tell their values."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api.requests import Id, Number, OneChange
+from api.services import Served
+from hpsearch.asking import Asking
+from hpsearch.spec.records import (
+    AskedTrials,
+    AskRequest,
+    Told,
+    Trial,
+    TrialEnd,
+    TrialReport,
+)
+
+router = APIRouter(tags=["external studies"])
+
+
+@router.post("/studies/{study_id:int}:ask", response_model=AskedTrials)
+def ask(study_id: Id, request: AskRequest, change: OneChange, services: Served) -> Response:
+    """Up to `count` trials to train."""
+    asking = Asking(services.tuner)
+    return change(lambda session: asking.ask(session, study_id, request))
+
+
+@router.post("/studies/{study_id:int}/trials/{number:int}:report", response_model=Told)
+def report(
+    study_id: Id, number: Number, report: TrialReport, change: OneChange, services: Served
+) -> Response:
+    """Stores an epoch of a trial that was asked for."""
+    asking = Asking(services.tuner)
+    return change(lambda session: asking.report(session, study_id, number, report))
+
+
+@router.post("/studies/{study_id:int}/trials/{number:int}:complete", response_model=Trial)
+def complete(
+    study_id: Id, number: Number, end: TrialEnd, change: OneChange, services: Served
+) -> Response:
+    """Ends a trial that was asked for."""
+    asking = Asking(services.tuner)
+    return change(lambda session: asking.complete(session, study_id, number, end))

@@ -1,0 +1,168 @@
+"""Data sets: built-in and uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse
+from starlette.datastructures import UploadFile
+
+from api.requests import answer
+from api.services import Served
+from api.uploads import FORM_BODY, Uploaded, UploadForm
+from hpsearch.errors import CorruptArtifact, InvalidInput
+from hpsearch.spec.dataset import BUILT_IN, Dataset, DatasetInfo, DatasetList
+from hpsearch.spec.messages import shown
+from hpsearch.spec.upload import DATASET_NAME
+from hpsearch.store import datasets
+from hpsearch.store.checkpoints import StoredArtifact
+
+router = APIRouter(tags=["datasets"])
+
+Name = Annotated[str, InPath(max_length=200)]
+BLOCK_BYTES = 1 << 20
+ROOM = "datasets"
+"""Where the files lie in the artifact store, each called by its hash."""
+
+
+@router.post(
+    "/datasets",
+    status_code=201,
+    response_model=Dataset,
+    openapi_extra=FORM_BODY,
+    responses={200: {"model": Dataset, "description": "The very same is there already."}},
+)
+def add(form: Uploaded, services: Served) -> Response:
+    """Stores a data set after reading it; the same one again changes nothing."""
+    _check_name(form.name)
+    size_bytes = sum(file.size or 0 for file in form.files)
+    if size_bytes > services.max_dataset_bytes:
+        raise InvalidInput.at(
+            "file",
+            f"must have at most {services.max_dataset_bytes} bytes, got {size_bytes}; send less "
+            "or raise HPSEARCH_MAX_DATASET_BYTES on the server",
+        )
+    with services.artifacts.draft(f"{ROOM}/new", size_bytes) as draft:
+        _write(draft, form.files)
+        dataset = _read(draft, form)
+        key = f"{ROOM}/{dataset.sha256}"
+        artifact = StoredArtifact(key, dataset.size_bytes, dataset.sha256)
+        with services.database.write() as session:
+            datasets.lock(session)
+            record, created = datasets.add(session, dataset, artifact)
+            if created or not services.artifacts.path(key).exists():
+                services.artifacts.keep(draft, key, artifact)
+    return answer(record, 201 if created else 200)
+
+
+@router.get("/datasets", response_model=DatasetList)
+def page(services: Served) -> Response:
+    """All data sets: the built-in ones, then those uploaded by name."""
+    with services.database.read() as session:
+        uploaded = datasets.every(session)
+    return answer(DatasetList(datasets=[*BUILT_IN.values(), *uploaded]))
+
+
+@router.get("/datasets/{name}", response_model=Dataset | DatasetInfo)
+def get(name: Name, services: Served) -> Response:
+    """One data set."""
+    if name in BUILT_IN:
+        return answer(BUILT_IN[name])
+    with services.database.read() as session:
+        return answer(datasets.get(session, name)[0])
+
+
+@router.get("/datasets/{name}/artifact", response_class=FileResponse)
+def artifact(name: Name, services: Served) -> Response:
+    """An uploaded data set's file; its sha256 is in `X-Content-Sha256`."""
+    _check_uploaded(name)
+    with services.database.read() as session:
+        stored = datasets.get(session, name)[1]
+    path = services.artifacts.path(stored.key)
+    if not path.is_file() or path.stat().st_size != stored.size_bytes:
+        raise CorruptArtifact(
+            f"data set {name} must have a whole file, and {stored.key} is missing or truncated; "
+            "upload it again"
+        )
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=name,
+        headers={"X-Content-Sha256": stored.sha256},
+    )
+
+
+@router.delete("/datasets/{name}", status_code=204)
+def remove(name: Name, services: Served) -> Response:
+    """Removes an uploaded data set that no open study trains on."""
+    _check_uploaded(name)
+    with services.database.write() as session:
+        stored = datasets.remove(session, name)
+    with services.database.write() as session:
+        datasets.lock(session)
+        if not datasets.is_kept(session, stored):
+            services.artifacts.delete(stored.key)
+    return Response(status_code=204)
+
+
+def _check_name(name: str) -> None:
+    if name in BUILT_IN:
+        raise InvalidInput.at("name", f"must be no built-in data set's, got {name}; choose another")
+    if not re.fullmatch(DATASET_NAME, name):
+        raise InvalidInput.at(
+            "name",
+            "must be a small letter and up to 99 more of a-z, 0-9, _ and -, "
+            f"got {shown(name)}; choose another",
+        )
+
+
+def _check_uploaded(name: str) -> None:
+    if name in BUILT_IN:
+        raise InvalidInput.at("name", f"must be an uploaded data set's, and {name} is built in")
+
+
+def _write(draft: Path, files: list[UploadFile]) -> None:
+    """One file as it is; several packed together, the same bytes whenever they are the same."""
+    if len(files) == 1:
+        with draft.open("wb") as out:
+            shutil.copyfileobj(files[0].file, out, BLOCK_BYTES)
+        return
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as packed:
+        for file in sorted(files, key=_file_name):
+            member = zipfile.ZipInfo(_file_name(file))
+            with packed.open(member, "w", force_zip64=True) as out:
+                shutil.copyfileobj(file.file, out, BLOCK_BYTES)
+
+
+def _file_name(file: UploadFile) -> str:
+    """Its last part alone, whatever folders the sender names."""
+    return re.split(r"[/\\]", file.filename or "")[-1] or "file"
+
+
+def _read(draft: Path, form: UploadForm) -> Dataset:
+    """What the file holds."""
+    # Imported here: a server that is sent no data needs no reader.
+    from hpsearch.training.uploads.formats import format_of, read
+    from hpsearch.training.uploads.look import described
+    from hpsearch.training.uploads.recipe import Recipe
+
+    name = _file_name(form.files[0]) if len(form.files) == 1 else "files.zip"
+    recipe = Recipe(format_of(draft, name, form.format), form.target, form.columns)
+    info: dict[str, Any] = described(form.name, read(draft, recipe)).model_dump()
+    with draft.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Dataset(
+        **info,
+        sha256=sha256,
+        size_bytes=draft.stat().st_size,
+        format=recipe.format,
+        target_column=recipe.target,
+        uses=form.columns,
+    )

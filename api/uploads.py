@@ -1,0 +1,121 @@
+"""The form in which a data set comes: multipart, its files written to disk as they arrive."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, get_args
+
+from fastapi import Depends, Request
+from starlette.datastructures import UploadFile
+
+from hpsearch.errors import FieldError, InvalidInput, StorageFull
+from hpsearch.spec.messages import shown
+from hpsearch.spec.upload import ColumnUse
+
+TEXTS = ("name", "target", "format", "columns")
+MAX_FILES = 2
+
+FORM_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["name", "file"],
+                    "properties": {
+                        "name": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,99}$"},
+                        "target": {
+                            "type": "string",
+                            "description": "the column to learn; needed for CSV and Parquet",
+                        },
+                        "format": {"type": "string", "description": "found out when left out"},
+                        "columns": {
+                            "type": "string",
+                            "description": 'JSON: {"zip": "category", "id": "ignore"}; '
+                            "number, category or ignore",
+                        },
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "one file, or two (IDX images and labels)",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class UploadForm:
+    """What was sent; the files can be read once the form has been."""
+
+    name: str
+    target: str | None
+    format: str | None
+    columns: dict[str, ColumnUse]
+    files: list[UploadFile] = field(default_factory=list)
+
+
+async def _form(request: Request) -> AsyncIterator[UploadForm]:
+    if not request.headers.get("Content-Type", "").startswith("multipart/form-data"):
+        raise InvalidInput.at(
+            "",
+            "a data set must come as multipart/form-data with name, target and file; "
+            "curl --form name=... --form target=... --form file=@...",
+        )
+    try:
+        async with request.form(max_files=MAX_FILES, max_fields=len(TEXTS)) as form:
+            texts: dict[str, str] = {}
+            files = []
+            for name, value in form.multi_items():
+                if name == "file" and not isinstance(value, str):
+                    files.append(value)
+                elif name in TEXTS and isinstance(value, str):
+                    texts[name] = value
+                else:
+                    raise InvalidInput.at(
+                        shown(name),
+                        f"no such field, or not of this kind; known: {', '.join(TEXTS)} as text, "
+                        "file as a file",
+                    )
+            yield _checked(texts, files)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageFull("there is no room for the upload; free space and try again") from error
+
+
+def _checked(texts: dict[str, str], files: list[UploadFile]) -> UploadForm:
+    missing = [name for name, there in (("name", texts.get("name")), ("file", files)) if not there]
+    if missing:
+        raise InvalidInput([FieldError(name, "is required; add it") for name in missing])
+    return UploadForm(
+        name=texts["name"],
+        target=texts.get("target") or None,
+        format=texts.get("format") or None,
+        columns=_uses(texts.get("columns") or "{}"),
+        files=files,
+    )
+
+
+def _uses(text: str) -> dict[str, ColumnUse]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    allowed = get_args(ColumnUse)
+    if not isinstance(document, dict) or any(use not in allowed for use in document.values()):
+        raise InvalidInput.at(
+            "columns",
+            f"must be a JSON object from column to {', '.join(allowed)}, got {shown(text)}",
+        )
+    return document
+
+
+Uploaded = Annotated[UploadForm, Depends(_form)]

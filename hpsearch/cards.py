@@ -1,0 +1,103 @@
+"""How a notebook shows studies and trials: small pieces of HTML in the notebook's own colours.
+
+Names and values are people's own text and are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from hpsearch.spec.records import Study, Trial
+
+ROWS_SHOWN = 10
+_MUTED = "opacity:.65"
+_CELL = "padding:2px 12px 2px 0;text-align:left"
+_DOTS = {
+    "running": "#2f7de1", "complete": "#2a9d6f", "failed": "#c0392b", "paused": "#c98a1b",
+}  # fmt: skip
+
+
+def study_card(study: Study, url: str) -> str:
+    """Name, state, progress and best value, with the way to the dashboard."""
+    best = (
+        f"best {escape(study.spec['objective']['metric'])} <b>{study.best_value:.5g}</b> "
+        f"(trial {study.best_trial})"
+        if study.best_value is not None
+        else "no complete trial yet"
+    )
+    return (
+        f"<div><b>{escape(study.name)}</b> {_state(study.state)} "
+        f"<a href='{escape(url)}/studies/{study.id}' style='{_MUTED}'>study {study.id}</a>"
+        f"{progress_bar(study)}<span>{best}</span></div>"
+    )
+
+
+def progress_bar(study: Study) -> str:
+    """Epochs done of those planned, and how long the rest will take."""
+    share = study.epochs_done / max(study.epochs_planned, 1)
+    left = "" if study.eta_seconds is None else f", about {study.eta_seconds:.0f} s left"
+    return (
+        "<div style='display:flex;gap:10px;align-items:center;margin:4px 0'>"
+        "<div style='width:260px;height:6px;border-radius:3px;background:rgba(128,138,150,.3)'>"
+        f"<div style='width:{100 * min(share, 1.0):.1f}%;height:100%;border-radius:3px;"
+        "background:#4c7fd9'></div></div>"
+        f"<span style='{_MUTED}'>{study.counts.ended} trials ended, "
+        f"{study.epochs_done} of {study.epochs_planned} epochs{left}</span></div>"
+    )
+
+
+def trial_card(trial: Trial) -> str:
+    """State and value, then parameters and the last epoch's metrics."""
+    value = "no value yet" if trial.value is None else f"value <b>{trial.value:.5g}</b>"
+    what = f" <span style='{_MUTED}'>{escape(trial.message)}</span>" if trial.message else ""
+    return (
+        f"<div><b>trial {trial.number}</b> of study {trial.study_id} {_state(trial.state)} "
+        f"{value}, {trial.epochs_done} of {trial.epochs} epochs{what}"
+        f"<div style='display:flex;gap:40px;flex-wrap:wrap'>{_pairs(trial.params)}"
+        f"{_pairs(trial.metrics)}</div></div>"
+    )
+
+
+def trials_card(trials: Sequence[Trial]) -> str:
+    """The first trials as a table."""
+    names = sorted({name for trial in trials[:ROWS_SHOWN] for name in trial.params})
+    head = "".join(
+        f"<th style='{_CELL}'>{escape(name)}</th>" for name in ("trial", "state", "value", *names)
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td style='{_CELL}'>{cell}</td>"
+            for cell in (
+                trial.number,
+                _state(trial.state),
+                "" if trial.value is None else f"{trial.value:.5g}",
+                *(_shown(trial.params.get(name, "")) for name in names),
+            )
+        )
+        + "</tr>"
+        for trial in trials[:ROWS_SHOWN]
+    )
+    more = len(trials) - ROWS_SHOWN
+    rest = f"<p style='{_MUTED}'>and {more} more; see .to_frame()</p>" if more > 0 else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
+
+
+def _state(state: str) -> str:
+    color = _DOTS.get(state, "#8a94a3")
+    return f"<span style='color:{color}'>●</span> {escape(str(state))}"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td style='{_CELL};{_MUTED}'>{escape(name)}</td>"
+        f"<td style='{_CELL}'>{_shown(value)}</td></tr>"
+        for name, value in values.items()
+    )
+    return f"<table>{rows}</table>"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else escape(str(value))

@@ -1,0 +1,110 @@
+"""`hpsearch datasets`: add, list, remove."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hpsearch.client import Client
+from hpsearch.errors import InvalidInput
+from hpsearch.spec.dataset import Dataset, DatasetInfo, DatasetList
+from hpsearch.spec.upload import ColumnUse
+
+app = typer.Typer(help="Upload data sets, list and remove them.", no_args_is_help=True)
+out = Console()
+
+Server = Annotated[
+    str | None, typer.Option(help="The server's address [HPSEARCH_SERVER, or one running here].")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What studies call it: a-z, 0-9, _ and -.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="One file, or two: IDX images and labels.", metavar="PATH")
+    ],
+    target: Annotated[str | None, typer.Option(help="The column to learn.")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="Found out when left out.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=number, NAME=category or NAME=ignore; may be repeated."),
+    ] = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a data set: CSV, Parquet, npz, packed images, MNIST IDX or CIFAR binary."""
+    with Client(server) as client:
+        added = client.add_dataset(
+            name, *files, target=target, format=form, columns=_uses(column or [])
+        )
+    if as_json:
+        print(added.model_dump_json())  # noqa: T201
+        return
+    out.print(
+        f"{added.name}: {added.rows} rows of {_shape(added)}, {_target(added)}",
+        highlight=False,
+        markup=False,
+    )
+
+
+@app.command("list")
+def list_all(server: Server = None, as_json: AsJson = False) -> None:
+    """List data sets."""
+    with Client(server) as client:
+        found = client.datasets()
+    if as_json:
+        print(DatasetList(datasets=found).model_dump_json())  # noqa: T201
+        return
+    table = Table("name", "rows", "features", "target", "from", box=None)
+    for info in found:
+        table.add_row(
+            info.name,
+            str(info.rows),
+            _shape(info),
+            Text(_target(info)),
+            info.format if isinstance(info, Dataset) else "built in",
+        )
+    out.print(table)
+
+
+@app.command()
+def remove(name: str, server: Server = None, as_json: AsJson = False) -> None:
+    """Remove an uploaded data set that no open study trains on."""
+    with Client(server) as client:
+        client.remove_dataset(name)
+    if as_json:
+        print(json.dumps({"removed": name}))  # noqa: T201
+        return
+    out.print(f"{name} is removed", highlight=False)
+
+
+def _uses(columns: list[str]) -> dict[str, ColumnUse]:
+    uses: dict[str, ColumnUse] = {}
+    for entry in columns:
+        name, _, use = entry.rpartition("=")
+        if not name or use not in get_args(ColumnUse):
+            raise InvalidInput.at(
+                "column",
+                f"must be NAME={', NAME='.join(get_args(ColumnUse))}; got {entry}",
+            )
+        uses[name] = cast(ColumnUse, use)
+    return uses
+
+
+def _shape(info: DatasetInfo) -> str:
+    sizes = "×".join(map(str, info.features))
+    return sizes if info.is_image else f"{sizes} columns"
+
+
+def _target(info: DatasetInfo) -> str:
+    column = info.target_column if isinstance(info, Dataset) else None
+    kind = f"{info.classes} classes" if info.target == "classes" else info.target
+    return f"{column}: {kind}" if column else kind

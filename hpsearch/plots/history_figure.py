@@ -1,0 +1,130 @@
+"""Best so far: every trial's objective by number, and the line that only gets better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from statistics import median
+from typing import Any
+
+from hpsearch.plots.style import ACCENT, BLUE, MUTED, Figure, axis, escape, focus, layout
+from hpsearch.spec.points import TrialPoint
+from hpsearch.spec.states import TrialState
+from hpsearch.spec.study import Objective
+
+MOST_POINTS = 1000
+"""Past this many trials, neighbours in number are drawn as one."""
+BUCKETS = 300
+
+
+def history(points: Sequence[TrialPoint], objective: Objective, *, log: bool = False) -> Figure:
+    """Objective by trial number.
+
+    Args:
+        points: the study's trials by number.
+        objective: whose metric and direction count.
+        log: a logarithmic value axis.
+    """
+    metric = escape(objective.metric)
+    valued = [point for point in points if point.value is not None and math.isfinite(point.value)]
+    title = f"Best {metric} so far"
+    drawn = layout(title, "trial", metric)
+    drawn["yaxis"] = axis(metric, log=log, view=focus([p.value or 0.0 for p in valued], log=log))
+    if len(valued) > MOST_POINTS:
+        traces = _binned(valued, objective)
+        drawn["meta"]["note"] = (
+            f"{len(valued):,} trials in groups of {_group_size(valued)}: "
+            "a dot is a group's best, the line its median"
+        )
+    else:
+        traces = _each(valued)
+    return {"data": [*traces, _best_line(valued, objective)], "layout": drawn}
+
+
+def best_so_far(points: Sequence[TrialPoint], objective: Objective) -> list[tuple[int, float]]:
+    """(number, value) where a complete trial beat all before it."""
+    steps: list[tuple[int, float]] = []
+    for point in points:
+        if point.state is TrialState.COMPLETE and point.value is not None:
+            better = not steps or (
+                point.value > steps[-1][1]
+                if objective.direction == "maximize"
+                else point.value < steps[-1][1]
+            )
+            if better:
+                steps.append((point.number, point.value))
+    return steps
+
+
+def _best_line(points: Sequence[TrialPoint], objective: Objective) -> dict[str, Any]:
+    steps = best_so_far(points, objective)
+    last = points[-1].number if points else 0
+    ends = [(last, steps[-1][1])] if steps and last > steps[-1][0] else []
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "best so far",
+        "x": [number for number, _ in (*steps, *ends)],
+        "y": [value for _, value in (*steps, *ends)],
+        "line": {"shape": "hv", "color": ACCENT, "width": 2},
+        "hovertemplate": "best %{y:.5g} since trial %{x}<extra></extra>",
+    }
+
+
+def _each(points: Sequence[TrialPoint]) -> list[dict[str, Any]]:
+    """A mark for each trial; hollow where it did not run to its end."""
+    groups = (
+        ("complete", [p for p in points if p.state is TrialState.COMPLETE], "circle", BLUE),
+        ("not complete", [p for p in points if p.state is not TrialState.COMPLETE],
+         "circle-open", MUTED),
+    )  # fmt: skip
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": [point.number for point in chosen],
+            "y": [point.value for point in chosen],
+            "customdata": [[point.number, point.state] for point in chosen],
+            "marker": {"symbol": symbol, "size": 7, "color": color, "opacity": 0.75},
+            "hovertemplate": "trial %{x}: %{y:.5g} (%{customdata[1]})<extra></extra>",
+        }
+        for name, chosen, symbol, color in groups
+        if chosen
+    ]
+
+
+def _group_size(points: Sequence[TrialPoint]) -> int:
+    return -(-len(points) // BUCKETS)
+
+
+def _binned(points: Sequence[TrialPoint], objective: Objective) -> list[dict[str, Any]]:
+    size = _group_size(points)
+    best = max if objective.direction == "maximize" else min
+    heads, middles = [], []
+    for _, group in groupby(enumerate(points), lambda pair: pair[0] // size):
+        members = [point for _, point in group]
+        heads.append(best(members, key=lambda point: point.value or 0.0))
+        middles.append((members[len(members) // 2].number, median(p.value or 0.0 for p in members)))
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "best of a group",
+            "x": [point.number for point in heads],
+            "y": [point.value for point in heads],
+            "customdata": [[point.number, point.state] for point in heads],
+            "marker": {"size": 5, "color": BLUE, "opacity": 0.75},
+            "hovertemplate": "trial %{x}: %{y:.5g}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "median of a group",
+            "x": [number for number, _ in middles],
+            "y": [value for _, value in middles],
+            "line": {"color": MUTED, "width": 1.2},
+            "hovertemplate": f"median of {size} trials: %{{y:.5g}}<extra></extra>",
+        },
+    ]

@@ -1,0 +1,224 @@
+"""Where in the space good trials lie: two dimensions against each other, coloured by the objective.
+
+Ranges drawn in log space get logarithmic axes. The objective itself may be an axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import nlargest, nsmallest
+from statistics import median
+from typing import Any
+
+from hpsearch.plots.style import COLORSCALE, Figure, axis, escape, focus, layout
+from hpsearch.spec.distributions import Choice, Interval
+from hpsearch.spec.points import TrialPoint
+from hpsearch.spec.space import SearchSpace
+from hpsearch.spec.study import Objective
+
+MOST_POINTS = 800
+"""Past this many trials, the plane is binned and only the best are drawn one by one."""
+CELLS = 24
+"""Bins along each axis."""
+BEST_POINTS = 60
+DECADES = 2
+"""From so many on, a logarithmic axis is labelled by decades alone."""
+VALUE = "value"
+"""The name of the axis that shows the objective."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """An axis: a parameter of the space, or the objective."""
+
+    name: str
+    title: str
+    log: bool = False
+    ends: tuple[float, float] | None = None
+    labels: tuple[str, ...] = ()
+    """Of a choice; its options lie at 0, 1, ..."""
+
+    def places(self, points: Sequence[TrialPoint]) -> list[float | None]:
+        """Where trials lie along it; none where one has no such parameter."""
+        if self.name == VALUE:
+            return [point.value for point in points]
+        name = self.name
+        values = [point.params.get(name) for point in points]
+        if self.labels:
+            at = {label: float(place) for place, label in enumerate(self.labels)}
+            return [at.get(str(value)) for value in values]
+        return values
+
+
+def axes(space: SearchSpace, objective: Objective) -> list[Dimension]:
+    """What may be an axis: every parameter with more than one value, then the objective."""
+    found = []
+    for parameter in space.parameters:
+        distribution = parameter.distribution
+        title = escape(parameter.name)
+        if isinstance(distribution, Interval) and distribution.low < distribution.high:
+            ends = (float(distribution.low), float(distribution.high))
+            found.append(Dimension(parameter.name, title, distribution.log, ends))
+        elif isinstance(distribution, Choice) and len(distribution.choice) > 1:
+            labels = tuple(str(option) for option in distribution.choice)
+            found.append(Dimension(parameter.name, title, labels=labels))
+    return [*found, Dimension(VALUE, escape(objective.metric))]
+
+
+def scatter(
+    points: Sequence[TrialPoint], objective: Objective, x: Dimension, y: Dimension
+) -> Figure:
+    """Trials over two dimensions.
+
+    Args:
+        points: the study's trials, with params.
+        objective: whose value colours them; the scale's bright end is the better one.
+        x: across.
+        y: upward.
+    """
+    valued = [point for point in points if point.value is not None and math.isfinite(point.value)]
+    placed = [
+        (across, up, point)
+        for across, up, point in zip(x.places(valued), y.places(valued), valued, strict=True)
+        if across is not None and up is not None
+    ]
+    drawn = layout(f"{y.title} × {x.title}", x.title, y.title)
+    drawn["xaxis"], drawn["yaxis"] = _axis(x, placed, 0), _axis(y, placed, 1)
+    maximize = objective.direction == "maximize"
+    values = sorted((point.value or 0.0 for *_, point in placed), reverse=maximize)
+    color = _color(values, objective)
+    count = BEST_POINTS if len(placed) > MOST_POINTS else len(placed)
+    best_first = (nlargest if maximize else nsmallest)(count, placed, key=_value)
+    traces = []
+    if len(placed) > MOST_POINTS:
+        traces.append(_cells(placed, x, y, color))
+        color = {**color, "showscale": False}
+        drawn["meta"]["note"] = (
+            f"{len(placed):,} trials: cells show their median, dots the best {BEST_POINTS}"
+        )
+    best_last = best_first[::-1]  # the best are drawn on top
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [across for across, *_ in best_last],
+            "y": [up for _, up, _ in best_last],
+            "customdata": [[p.number, p.value, p.state] for *_, p in best_last],
+            "marker": {
+                **color,
+                "color": [p.value for *_, p in best_last],
+                "size": 9,
+                "line": {"width": 0.8, "color": "rgba(128, 138, 150, 0.7)"},
+            },
+            "hovertemplate": (
+                f"trial %{{customdata[0]}}: %{{customdata[1]:.5g}} (%{{customdata[2]}})<br>"
+                f"{x.title} %{{x:.4g}}<br>{y.title} %{{y:.4g}}<extra></extra>"
+            ),
+        }
+    )
+    return {"data": traces, "layout": drawn}
+
+
+def _value(place: tuple[float, float, TrialPoint]) -> float:
+    return place[2].value or 0.0
+
+
+def _axis(dimension: Dimension, placed: Sequence[tuple[Any, ...]], at: int) -> dict[str, Any]:
+    if dimension.labels:
+        ticks = list(range(len(dimension.labels)))
+        labels = [escape(label) for label in dimension.labels]
+        return axis(
+            dimension.title, tickmode="array", tickvals=ticks, ticktext=labels, automargin=True
+        )
+    if dimension.ends is None:
+        view = focus([place[at] for place in placed], log=False)
+        return axis(dimension.title, view=view)
+    low, high = map(math.log10, dimension.ends) if dimension.log else dimension.ends
+    room = 0.03 * (high - low)
+    drawn = axis(dimension.title, log=dimension.log, view=[low - room, high + room])
+    if dimension.log and high - low >= DECADES:
+        drawn |= {"dtick": 1, "minor": {"ticks": "outside", "ticklen": 3}}
+    return drawn
+
+
+def _color(ordered: Sequence[float], objective: Objective) -> dict[str, Any]:
+    """Colours for values from the best down; the far side of the bad end is one colour."""
+    best = ordered[0] if ordered else 0.0
+    worst = ordered[int(0.9 * (len(ordered) - 1))] if ordered else 1.0
+    low, high = min(best, worst), max(best, worst)
+    return {
+        "cmin": low,
+        "cmax": high if high > low else low + 1e-12,
+        "colorscale": COLORSCALE,
+        "reversescale": objective.direction == "minimize",
+        "showscale": True,
+        "colorbar": {
+            "title": {"text": escape(objective.metric), "side": "right"},
+            "thickness": 10,
+            "outlinewidth": 0,
+            "len": 0.9,
+        },
+    }
+
+
+def _cells(
+    placed: Sequence[tuple[float, float, TrialPoint]],
+    x: Dimension,
+    y: Dimension,
+    color: dict[str, Any],
+) -> dict[str, Any]:
+    """The plane in cells, each with the median of its trials."""
+    xs, ys = _edges(x, [p[0] for p in placed]), _edges(y, [p[1] for p in placed])
+    columns = _cells_along(x, xs, [p[0] for p in placed])
+    rows = _cells_along(y, ys, [p[1] for p in placed])
+    cells: dict[tuple[int, int], list[float]] = {}
+    for cell, (*_, point) in zip(zip(columns, rows, strict=True), placed, strict=True):
+        cells.setdefault(cell, []).append(point.value or 0.0)
+    grid = [
+        [median(cells[i, j]) if (i, j) in cells else None for i in range(len(xs) - 1)]
+        for j in range(len(ys) - 1)
+    ]
+    counts = [[len(cells.get((i, j), ())) for i in range(len(xs) - 1)] for j in range(len(ys) - 1)]
+    scale = {"zmin": color["cmin"], "zmax": color["cmax"]}
+    return {
+        "type": "heatmap",
+        "x": [_edge(x, edge) for edge in xs],
+        "y": [_edge(y, edge) for edge in ys],
+        "z": grid,
+        "customdata": counts,
+        **{k: color[k] for k in ("colorscale", "reversescale", "showscale", "colorbar")},
+        **scale,
+        "opacity": 0.55,
+        "hoverongaps": False,
+        "hovertemplate": "median %{z:.5g} of %{customdata} trials<extra></extra>",
+    }
+
+
+def _edges(dimension: Dimension, places: Sequence[float]) -> list[float]:
+    """Cell borders along an axis, in log10 where it is logarithmic."""
+    if dimension.labels:
+        return [i - 0.5 for i in range(len(dimension.labels) + 1)]
+    low, high = dimension.ends or (min(places), max(places))
+    if dimension.ends is None:
+        focused = focus(places, log=False)
+        low, high = (focused[0], focused[1]) if focused else (low, high)
+    if dimension.log:
+        low, high = math.log10(low), math.log10(high)
+    high = high if high > low else low + 1.0
+    return [low + (high - low) * i / CELLS for i in range(CELLS + 1)]
+
+
+def _edge(dimension: Dimension, edge: float) -> float:
+    return 10.0**edge if dimension.log else edge
+
+
+def _cells_along(
+    dimension: Dimension, edges: Sequence[float], places: Sequence[float]
+) -> list[int]:
+    """Which cell each place falls into; the outer cells take what lies beyond."""
+    positions = map(math.log10, places) if dimension.log else places
+    low, count = edges[0], len(edges) - 1
+    scale = count / (edges[-1] - low)
+    return [min(max(int((position - low) * scale), 0), count - 1) for position in positions]

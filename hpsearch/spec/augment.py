@@ -1,0 +1,64 @@
+"""Augmentations: changes that leave a row's target alone, drawn anew for every batch.
+
+Those of images work on maps [channels, height, width]; `noise` and `mixup` on any row.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from hpsearch.spec.base import Family, SpecModel
+from hpsearch.spec.distributions import Integer, OneOf, Real
+
+
+class Shift(SpecModel):
+    """Moves an image by up to `pixels` in each direction; what comes in is 0."""
+
+    kind: Literal["shift"]
+    pixels: Annotated[int, Integer(ge=0)] = 1
+
+
+class Flip(SpecModel):
+    """Mirrors an image with a probability."""
+
+    kind: Literal["flip"]
+    axis: OneOf[Literal["horizontal", "vertical"]] = "horizontal"
+    """Horizontal swaps left and right."""
+    probability: Annotated[float, Real(ge=0, le=1)] = 0.5
+
+
+class Crop(SpecModel):
+    """Cuts a window out, its sides a share U(scale, 1) of the image's, and resizes it back."""
+
+    kind: Literal["crop"]
+    scale: Annotated[float, Real(gt=0, le=1)] = 0.8
+
+
+class Cutout(SpecModel):
+    """Sets a square to 0, centred on any pixel and cut at the border (DeVries & Taylor 2017)."""
+
+    kind: Literal["cutout"]
+    size: Annotated[int, Integer(ge=0)] = 2
+
+
+class Noise(SpecModel):
+    """Adds N(0, std²) to every standardised number."""
+
+    kind: Literal["noise"]
+    std: Annotated[float, Real(ge=0)] = 0.1
+
+
+class Mixup(SpecModel):
+    """λ·row + (1 − λ)·another row of the batch, targets alike, λ ~ Beta(alpha, alpha).
+
+    Zhang et al. 2018. One λ per batch.
+    """
+
+    kind: Literal["mixup"]
+    alpha: Annotated[float, Real(gt=0)] = 0.2
+
+
+Augmentation: TypeAlias = Annotated[Shift | Flip | Crop | Cutout | Noise | Mixup, Family()]
+
+FOR_IMAGES: tuple[str, ...] = ("shift", "flip", "crop", "cutout")
+"""Kinds that need rows of shape [channels, height, width]."""

@@ -1,0 +1,96 @@
+"""Whether a split and a data set go together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import FieldError
+from hpsearch.spec.messages import shown
+from hpsearch.spec.task import Split
+from hpsearch.spec.upload import ColumnInfo
+
+if TYPE_CHECKING:
+    from hpsearch.spec.dataset import DatasetInfo
+
+
+def split_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+    """What is wrong with a split of this data."""
+    if split.own is not None:
+        yield from _own_misfits(split, info)
+    elif info.target != "none":
+        yield from _share_misfits(split, info)
+        yield from _class_misfits(split, info)
+
+
+def with_parts_of(split: Split, info: DatasetInfo) -> Split:
+    """The split without a test part where its column names none."""
+    column = _column(info, split.column)
+    if column is None or column.parts.get("test"):
+        return split
+    return split.model_copy(update={"test": 0.0})
+
+
+def _share_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+    shares = {"validation": split.validation, "test": split.test}
+    for name, share in shares.items():
+        if share > 0 and info.rows * share < 0.5:
+            yield FieldError(
+                f"task.split.{name}",
+                f"must leave at least one of {info.rows} rows, got {share:g}; give a larger share",
+            )
+    if info.rows * (1 - sum(shares.values())) < 1:
+        yield FieldError("task.split", f"must leave one of {info.rows} rows to train on")
+
+
+def _class_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+    """A stratified part takes at most its share of a class, rounded up."""
+    for name, rows in zip(info.class_names, info.class_rows, strict=True):
+        held = sum(math.ceil(rows * share - 1e-9) for share in (split.validation, split.test))
+        if rows - held < 1:
+            yield FieldError(
+                "task.split",
+                f"must leave a row of every class to train on, and {info.name} has only {rows} of "
+                f"class {shown(name)}; add rows of it, or take it out of the data",
+            )
+            return
+
+
+def _own_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+    field, name = split.own or ("column", "")
+    column = _column(info, name)
+    if column is None:
+        names = ", ".join(known.name for known in info.columns[:20]) or "none"
+        yield FieldError(
+            f"task.split.{field}",
+            f"must name a column of {info.name}, got {shown(name)}; its columns: {names}",
+        )
+    elif column.missing:
+        yield FieldError(
+            f"task.split.{field}",
+            f"must name a column with a value in every row, and {name} lacks {column.missing}; "
+            "fill them in",
+        )
+    elif field == "column" and not column.parts.get("train"):
+        yield FieldError(
+            "task.split.column",
+            f"must name a column of the values train, validation and test, and {name} holds "
+            "others, or no train; correct it, or use group or time",
+        )
+    elif field == "group" and column.distinct < (3 if split.test else 2):
+        yield FieldError(
+            "task.split.group",
+            f"must name a column with a group for each part, and {name} has {column.distinct} in "
+            "all; use another column",
+        )
+    elif field == "time" and column.kind == "category":
+        yield FieldError(
+            "task.split.time",
+            f"must name a column of times or numbers, and {name} holds text; write times as "
+            "2026-01-31 or 2026-01-31T12:00:00",
+        )
+
+
+def _column(info: DatasetInfo, name: str | None) -> ColumnInfo | None:
+    return next((column for column in info.columns if column.name == name), None)

@@ -1,0 +1,74 @@
+"""Whole studies in few columns: what figures are made of, read without building records."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hpsearch.spec.points import TrialPoint
+from hpsearch.spec.states import StudyState, TrialState, is_final
+from hpsearch.spec.study import Objective
+from hpsearch.store.studies import row_of
+from hpsearch.store.tables import TrialRow
+
+
+def points(session: Session, study_id: int, *, params: bool) -> list[TrialPoint]:
+    """Every trial of a study by number; with `params` also where each was drawn."""
+    columns = (TrialRow.number, TrialRow.state, TrialRow.value, TrialRow.stage)
+    wanted = (*columns, TrialRow.params) if params else columns
+    rows = session.execute(
+        select(*wanted).where(TrialRow.study_id == study_id).order_by(TrialRow.number)
+    )
+    return [TrialPoint(row[0], TrialState(row[1]), *row[2:]) for row in rows]
+
+
+def mark(session: Session, study_id: int) -> tuple[object, ...]:
+    """Changes whenever `points` would: what was read under the same mark need not be read again.
+
+    Raises:
+        NotFound: when there is no such study.
+    """
+    study = row_of(session, study_id)
+    if is_final(StudyState(study.state)):
+        return (study_id, study.created_at, study.finished_at)
+    counts = session.execute(
+        select(TrialRow.state, func.count(), func.sum(TrialRow.epochs_done))
+        .where(TrialRow.study_id == study_id)
+        .group_by(TrialRow.state)
+        .order_by(TrialRow.state)
+    )
+    return (study_id, study.created_at, study.state, *map(tuple, counts))
+
+
+def best_numbers(session: Session, study_id: int, objective: Objective, count: int) -> list[int]:
+    """The trials with the best values so far, the best first, whatever their state."""
+    order = TrialRow.value.desc() if objective.direction == "maximize" else TrialRow.value.asc()
+    return list(
+        session.scalars(
+            select(TrialRow.number)
+            .where(TrialRow.study_id == study_id, TrialRow.value.is_not(None))
+            .order_by(order, TrialRow.number)
+            .limit(count)
+        )
+    )
+
+
+def metric_names(session: Session, study_id: int, trials: int = 50) -> list[str]:
+    """The metrics that the latest trials reported, in the order they were reported in."""
+    names: dict[str, None] = {}
+    latest = (
+        select(TrialRow.metrics)
+        .where(TrialRow.study_id == study_id, TrialRow.epochs_done > 0)
+        .order_by(TrialRow.number.desc())
+        .limit(trials)
+    )
+    for metrics in session.scalars(latest):
+        names |= dict.fromkeys(metrics)
+    return list(names)
+
+
+def count(session: Session, study_id: int) -> int:
+    """How many trials of a study have reported anything."""
+    return session.execute(
+        select(func.count()).where(TrialRow.study_id == study_id, TrialRow.epochs_done > 0)
+    ).scalar_one()

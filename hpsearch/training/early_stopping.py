@@ -1,0 +1,27 @@
+"""Whether a trial still improves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Best:
+    """A trial's best epoch so far by its objective; epoch −1 and value None before any."""
+
+    epoch: int = -1
+    value: float | None = None
+
+    def after(self, epoch: int, value: float, direction: str, min_delta: float) -> Best:
+        """The same, or the new epoch when it is better by more than `min_delta`."""
+        if not math.isfinite(value):
+            return self
+        gain = math.inf
+        if self.value is not None:
+            gain = value - self.value if direction == "maximize" else self.value - value
+        return Best(epoch, value) if gain > min_delta else self
+
+    def is_over(self, epoch: int, patience: int) -> bool:
+        """Whether `patience` epochs in a row have brought nothing better."""
+        return epoch - self.epoch >= patience

@@ -1,0 +1,87 @@
+"""The rows of a data set, before anything is fitted to them.
+
+x holds numbers. A column of categories holds codes, 0-based positions in `Column.categories`; NaN
+stands for a missing value of either. A mark is a column beside x: no feature, but a split may
+name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ColumnKind = Literal["number", "category", "time"]
+"""Times are seconds since 1970, UTC."""
+
+PARTS = ("train", "validation", "test")
+"""What a column says that splits the rows by name."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; categories are empty unless it holds any."""
+
+    name: str
+    kind: ColumnKind = "number"
+    categories: tuple[str, ...] = ()
+
+
+class Values(NamedTuple):
+    """A column with its values, float64 [N]."""
+
+    column: Column
+    values: NDArray[np.float64]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Which rows have none, [N]."""
+        return np.isnan(self.values)
+
+    def texts(self) -> list[str | None]:
+        """The values as text; none where one is missing."""
+        names = self.column.categories
+        return [
+            None if np.isnan(value) else names[int(value)] if names else f"{value:.17g}"
+            for value in self.values
+        ]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a data set.
+
+    x [N, *features], y [N]: int64 for classes, float64 for numbers. Uploaded images stay in the
+    type they were stored in.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    classes: tuple[str, ...] = ()
+    """Names of the classes; empty for numbers."""
+    columns: tuple[Column, ...] = ()
+    """What the columns of an uploaded table hold; empty for images and built-in data."""
+    marks: tuple[Values, ...] = ()
+
+    def all_columns(self) -> Iterator[tuple[Values, bool]]:
+        """Each column with whether it is a feature, the features first."""
+        for place, column in enumerate(self.columns):
+            yield Values(column, self.x[:, place]), True
+        for mark in self.marks:
+            yield mark, False
+
+    def column(self, name: str) -> Values | None:
+        """A column by its name, if there is one."""
+        return next((found for found, _ in self.all_columns() if found.column.name == name), None)
+
+
+def coded(name: str, texts: NDArray[Any]) -> Values:
+    """A column of categories from texts [N]; categories are in alphabetic order."""
+    categories, codes = np.unique(texts, return_inverse=True)
+    return Values(
+        Column(name, "category", tuple(str(category) for category in categories)),
+        codes.astype(np.float64).reshape(-1),
+    )

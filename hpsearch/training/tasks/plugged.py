@@ -1,0 +1,179 @@
+"""A plug-in's task in the engine: any torch module, trained as the service trains its own models.
+
+K   trials        B   rows of a batch
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec.plugin import PluginTask as PluginSpec
+from hpsearch.spec.plugin_study import TRAINING_METRICS
+from hpsearch.spec.study import StudySpec
+from hpsearch.training.fraction import fraction_rows
+from hpsearch.training.layout import Layout
+from hpsearch.training.models.base import Views
+from hpsearch.training.optimizers import RULES
+from hpsearch.training.schedules import reads_history
+from hpsearch.training.seeding import seeded
+from hpsearch.training.seeds import Stream, seed_of, step_keys, torch_generator
+from hpsearch.training.standardize import Standardization
+from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch
+from hpsearch.training.tasks.nest import joined, stacked
+from hpsearch.training.tasks.plugin_faults import Blame
+from hpsearch.training.tasks.plugin_loading import load
+from hpsearch.training.tasks.plugin_module import PluginModule
+from hpsearch.training.tasks.plugin_pass import Pass
+from hpsearch.training.tasks.plugin_rows import Rows
+from hpsearch.training.tasks.plugin_scores import Scores
+
+MEASURED_BATCHES = 4
+"""Batches whose rows make one forward pass when measuring, which keeps no graph."""
+
+
+class Plugged:
+    """Data and structure come from the plug-in, numbers from the engine."""
+
+    standardization: Standardization | None = None
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> None:
+        task = _task_of(spec)
+        given, blame = load(task, spec.seed), Blame(task.entry_point)
+        parts = {"train": given.train, "validation": given.validation, "test": given.test}
+        self._rows = {
+            name: Rows(data, name, device=device, dtype=dtype, blame=blame)
+            for name, data in parts.items()
+            if data is not None or name != "test"
+        }
+        self._seed, self._device = spec.seed, device
+        self._module = PluginModule(given.model, device=device, dtype=dtype, blame=blame)
+        self._scores = Scores(given, blame)
+        _check_metrics(spec, self._scores.names)
+        _check_decay(spec, self._module.norms)
+        used = fraction_rows(
+            np.zeros(len(self._rows["train"])), spec.training.train_fraction, spec.seed, False
+        )
+        self._used = torch.from_numpy(used)
+        self.layout = Layout.of(self._module.shapes)
+        self.buffers = Layout.of(self._module.buffers)
+        self.rows = len(used)
+        is_full = RULES[spec.optimizer.kind].needs_closure
+        size = self.rows if is_full else spec.training.batch_size
+        self.sizes = tuple(min(size, self.rows - start) for start in range(0, self.rows, size))
+        self._measured = MEASURED_BATCHES * spec.training.batch_size
+        self._pass = Pass(self._module, self._scores, device)
+
+    @staticmethod
+    def key(spec: StudySpec) -> Hashable:
+        """All that the plug-in is given, and what the batches are cut from."""
+        task, training = _task_of(spec), spec.training
+        params = json.dumps(task.params, sort_keys=True)
+        return (
+            spec.seed, task.entry_point, params, training.batch_size, training.train_fraction
+        )  # fmt: skip
+
+    def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
+        """What the plug-in's model starts from, drawn from (study seed, trial number)."""
+        name = () if spec.training.init_seed == "shared" else (number,)
+        return self._module.fresh(seed_of(Stream.INIT, spec.seed, *name))
+
+    def batches(self, trials: Sequence[TrialEpoch]) -> Iterator[Batch]:
+        """Every training row once for each trial; data sets that augment draw as rows do."""
+        steps = len(self.sizes)
+        own = [t.spec.training.data_order == "per_trial" for t in trials]
+        names = [(t.epoch, t.number) if o else (t.epoch,) for t, o in zip(trials, own, strict=True)]
+        are_shared = len(set(names)) == 1
+        names = names[:1] if are_shared else names
+        orders = [self._order(name) for name in names]
+        draws = [step_keys(Stream.AUGMENT, self._seed, *name, steps=steps) for name in names]
+        keys = [
+            step_keys(Stream.DROPOUT, self._seed, t.number, t.epoch, steps=steps) for t in trials
+        ]
+        for step, rows in enumerate(self.sizes):
+            pairs = [
+                self._rows["train"].take(order[step], seed=int(draw[step]) % 2**32)
+                for order, draw in zip(orders, draws, strict=True)
+            ]
+            x, y = pairs[0] if are_shared else stacked(pairs)
+            self._pass.begin([int(key[step]) % 2**32 for key in keys], are_shared=are_shared)
+            yield Batch(x, y, rows, step)
+
+    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+        """The plug-in's loss of a training batch; the model's buffers move on."""
+        return self._pass(weights, buffers, batch, total)
+
+    def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
+        """The plug-in's loss and metrics, trial by trial; none where it gives no such rows."""
+        if split not in self._rows:
+            return {}
+        prefix = "val" if split == "validation" else split
+        found = []
+        for k in range(len(next(iter(weights.values())))):
+            own = self._module.own({name: view[k] for name, view in buffers.items()})
+            with seeded(seed_of(Stream.PLUGIN, self._seed), self._device), torch.no_grad():
+                found.append(self._scored({n: w[k] for n, w in weights.items()}, own, split))
+        columns = {name: [scores[name] for scores in found] for name in found[0]}
+        return {
+            f"{prefix}_{name}": torch.tensor(column, dtype=torch.float64, device=self._device)
+            for name, column in columns.items()
+        }
+
+    def _scored(self, weights: Views, own: dict[str, Tensor], split: Held) -> dict[str, float]:
+        rows, loss, outputs, targets = self._rows[split], 0.0, [], []
+        for chosen in torch.split(torch.arange(len(rows)), self._measured):
+            x, y = rows.take(chosen, seed=seed_of(Stream.PLUGIN, self._seed, int(chosen[0])))
+            found = self._module(weights, own, x, training=False)
+            loss += float(self._scores.losses(found, y, len(chosen)).sum(dtype=torch.float64))
+            if self._scores.names:
+                outputs.append(found)
+                targets.append(y)
+        scores = {"loss": loss / len(rows)}
+        if outputs:
+            scores |= self._scores.metrics(joined(outputs), joined(targets))
+        return scores
+
+    def _order(self, name: tuple[int, ...]) -> tuple[Tensor, ...]:
+        generator = torch_generator(Stream.ORDER, self._seed, *name)
+        order = self._used[torch.randperm(self.rows, generator=generator)]
+        return torch.split(order, self.sizes[0])
+
+
+def _task_of(spec: StudySpec) -> PluginSpec:
+    if not isinstance(spec.task, PluginSpec):
+        raise TypeError(f"a plug-in's task is needed here, and this one is {spec.task.kind}")
+    return spec.task
+
+
+def _check_metrics(spec: StudySpec, names: Sequence[str]) -> None:
+    """Holds the metrics that a study follows to those that there will be."""
+    known = ("val_loss", *(f"val_{name}" for name in names), *TRAINING_METRICS)
+    followed = {
+        "objective.metric": spec.objective and spec.objective.metric,
+        "schedule.metric": reads_history(spec.schedule),
+        "optimizer.momentum_schedule.metric": spec.optimizer.momentum_schedule
+        and reads_history(spec.optimizer.momentum_schedule),
+    }
+    for path, metric in followed.items():
+        if metric and metric not in known:
+            raise TrainingFailed(
+                f"{path} must be one of {', '.join(known)} for this plug-in, got {metric}"
+            )
+
+
+def _check_decay(spec: StudySpec, norms: Sequence[str]) -> None:
+    """Norm layers are known by their names, which a plug-in chooses."""
+    if "norm" not in spec.optimizer.no_decay:
+        return
+    for path in norms:
+        if not any(part.startswith("norm") for part in path.split(".")):
+            raise TrainingFailed(
+                f"optimizer.no_decay norm needs norm layers called norm..., and the plug-in has "
+                f"one called {path}; use optimizer.param_groups with weight_decay_scale 0"
+            )

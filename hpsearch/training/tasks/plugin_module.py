@@ -1,0 +1,129 @@
+"""A plug-in's model as the engine needs it: one module for its structure, numbers from outside.
+
+Weights are the module's parameters that require gradients. What is called buffers here are its
+buffers and its frozen parameters: kept with the weights, never optimized. Whole numbers among
+them (batch norm counts its batches) lie in the group's matrix as numbers of training's precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.parameter import is_lazy
+
+from hpsearch.training.models.base import Shapes
+from hpsearch.training.seeding import seeded
+from hpsearch.training.tasks.plugin import Nest
+from hpsearch.training.tasks.plugin_faults import Blame
+
+CPU = torch.device("cpu")
+NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+
+
+class PluginModule:
+    """The structure of a group's trials.
+
+    Args:
+        make: the plug-in's `model`.
+        device: where to compute.
+        dtype: precision of training.
+        blame: the plug-in.
+
+    Raises:
+        TrainingFailed: when it makes no module that can be trained.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], nn.Module],
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        blame: Blame,
+    ) -> None:
+        self._make, self._dtype, self._blame = make, dtype, blame
+        made = self._made(0)
+        weights, buffers = _parts(made)
+        self.shapes: Shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+        self.buffers: Shapes = {name: tuple(tensor.shape) for name, tensor in buffers.items()}
+        if not weights:
+            raise blame.fault("make a model with parameters that require gradients", "got none")
+        for name, tensor in (weights | buffers).items():
+            if tensor.is_complex() or not (
+                tensor.is_floating_point() or torch.equal(tensor.to(dtype).to(tensor.dtype), tensor)
+            ):
+                raise blame.fault(
+                    f"make a model whose numbers {dtype} can hold",
+                    f"got {name} of {tensor.dtype}",
+                    "make it a constant of forward()",
+                )
+        self.norms = tuple(
+            name
+            for name, module in made.named_modules()
+            if isinstance(module, NORMS) and any(True for _ in module.parameters(recurse=False))
+        )
+        """Paths of its norm layers."""
+        self._kinds = {
+            name: dtype if tensor.is_floating_point() else tensor.dtype
+            for name, tensor in buffers.items()
+        }
+        self._module = made.to(device=device, dtype=dtype)
+
+    def fresh(self, seed: int) -> tuple[Tensor, Tensor]:
+        """Initial weights [P] and buffers [Q], float64 on the CPU, the same for the same seed."""
+        weights, buffers = _parts(self._made(seed))
+        for expected, found in ((self.shapes, weights), (self.buffers, buffers)):
+            shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+            if shapes != expected:
+                name = next(n for n in {**shapes, **expected} if shapes.get(n) != expected.get(n))
+                raise self._blame.fault(
+                    "make models of one structure from the same params",
+                    f"got {name} of shape {expected.get(name)}, then {shapes.get(name)}",
+                )
+        return _row(weights), _row(buffers)
+
+    def own(self, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Buffers [*shape], or [K, *shape], as the module has them: copies it may change."""
+        return {name: value.to(self._kinds[name], copy=True) for name, value in buffers.items()}
+
+    def __call__(
+        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], inputs: Nest, training: bool
+    ) -> Nest:
+        """The outputs with these weights; `own` is left as the pass leaves the buffers."""
+        self._module.train(training)
+        tensors = {**weights, **own}
+        with self._blame.while_running("its model"):
+            outputs = functional_call(self._module, tensors, (inputs,))
+        own.update((name, tensors[name].detach()) for name in own)
+        return outputs
+
+    def _made(self, seed: int) -> nn.Module:
+        with seeded(seed, CPU), self._blame.while_running("model()"):
+            module = self._make()
+        if not isinstance(module, nn.Module):
+            raise self._blame.fault(
+                "make a torch.nn.Module in model()", f"got a {type(module).__name__}"
+            )
+        if any(map(is_lazy, module.parameters())) or any(map(is_lazy, module.buffers())):
+            raise self._blame.fault(
+                "make a model that knows its shapes", "got one with lazy layers",
+                "call it on a few rows before returning it",
+            )  # fmt: skip
+        return module
+
+
+def _parts(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weights and buffers by name."""
+    named = {name: tensor.detach().cpu() for name, tensor in module.named_parameters()}
+    trained = {name for name, tensor in module.named_parameters() if tensor.requires_grad}
+    frozen = {name: tensor for name, tensor in named.items() if name not in trained}
+    held = {name: tensor.detach().cpu() for name, tensor in module.named_buffers()}
+    return {name: named[name] for name in named if name in trained}, frozen | held
+
+
+def _row(tensors: Mapping[str, Tensor]) -> Tensor:
+    parts = [tensor.double().flatten() for tensor in tensors.values()]
+    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float64)

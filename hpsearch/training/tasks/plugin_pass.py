@@ -1,0 +1,110 @@
+"""A training pass of a group through a plug-in's model, and the way back.
+
+K   trials        B   rows of a batch
+Each trial computes on its own, with the global generators seeded for it. Where the module can be
+vectorised (`torch.vmap`: nothing random, a batching rule for every operation) the group computes
+at once. Either way a trial's numbers depend on itself alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hpsearch.training.models.base import Views
+from hpsearch.training.seeding import seeded
+from hpsearch.training.tasks.base import Batch, Outcome
+from hpsearch.training.tasks.nest import mapped
+from hpsearch.training.tasks.plugin import Nest
+from hpsearch.training.tasks.plugin_module import PluginModule
+from hpsearch.training.tasks.plugin_scores import Scores
+
+AGREEMENT = 1e-3
+"""Relative difference of losses up to which vectorised and plain passes are the same one."""
+
+
+class Pass:
+    """Of one plug-in's module and loss."""
+
+    def __init__(self, module: PluginModule, scores: Scores, device: torch.device) -> None:
+        self._module, self._scores, self._device = module, scores, device
+        self._seeds: Sequence[int] = ()
+        self._are_shared = True
+        self._can_fuse: bool | None = None
+
+    def begin(self, seeds: Sequence[int], *, are_shared: bool) -> None:
+        """Before each batch: a seed per trial, and whether the trials share its rows."""
+        self._seeds, self._are_shared = seeds, are_shared
+
+    def __call__(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+        """Losses and gradients; buffers are moved on in place."""
+        if len(self._seeds) > 1 and self._can_fuse is None:
+            self._can_fuse = self._agrees(weights, buffers, batch)
+        if len(self._seeds) > 1 and self._can_fuse:
+            losses, own = self._together(weights, buffers, batch)
+            gradients = self._scores.gradients(losses, total, tuple(weights.values()))
+            for name, view in buffers.items():
+                view.copy_(own[name])
+            return Outcome(losses.detach(), None, gradients)
+        found, gradients_by_trial = [], []
+        for k, seed in enumerate(self._seeds):
+            leaves = {n: view[k].detach().requires_grad_() for n, view in weights.items()}
+            own = self._module.own({name: view[k] for name, view in buffers.items()})
+            with seeded(seed, self._device):
+                losses = self._losses(leaves, own, *self._rows(batch, k), batch.rows)
+                gradients_by_trial.append(
+                    self._scores.gradients(losses, total, tuple(leaves.values()))
+                )
+            found.append(losses.detach())
+            for name, view in buffers.items():
+                view[k].copy_(own[name])
+        gradients = tuple(map(torch.stack, zip(*gradients_by_trial, strict=True)))
+        return Outcome(torch.stack(found), None, gradients)
+
+    def _losses(
+        self, weights: Views, own: dict[str, Tensor], x: Nest, y: Nest, rows: int
+    ) -> Tensor:
+        with torch.enable_grad():
+            return self._scores.losses(self._module(weights, own, x, training=True), y, rows)
+
+    def _rows(self, batch: Batch, k: int) -> tuple[Nest, Nest]:
+        if self._are_shared:
+            return batch.x, batch.y
+        x, y = mapped(lambda leaf: leaf[k], (batch.x, batch.y))
+        return x, y
+
+    def _together(
+        self, weights: Views, buffers: Views, batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Losses [K, B] and buffers [K, *shape] of all trials in one pass."""
+
+        def one(
+            weights: Views, own: dict[str, Tensor], x: Nest, y: Nest
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            own = dict(own)
+            return self._losses(weights, own, x, y, batch.rows), own
+
+        axis = None if self._are_shared else 0
+        fused = torch.vmap(one, in_dims=(0, 0, axis, axis), randomness="error")
+        losses, own = fused(dict(weights), self._module.own(buffers), batch.x, batch.y)
+        return losses, own
+
+    def _agrees(self, weights: Views, buffers: Views, batch: Batch) -> bool:
+        """Whether the module can be vectorised, and gives then what it gives alone."""
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", message="There is a performance drop")
+                together, _ = self._together(weights, buffers, batch)
+        except Exception:  # noqa: BLE001 (whatever it is, the plain pass tells it better)
+            return False
+        for k, seed in enumerate(self._seeds):
+            own = self._module.own({name: view[k] for name, view in buffers.items()})
+            leaves = {name: view[k].detach() for name, view in weights.items()}
+            with seeded(seed, self._device):
+                alone = self._losses(leaves, own, *self._rows(batch, k), batch.rows)
+            if not torch.allclose(together[k], alone, rtol=AGREEMENT, atol=0, equal_nan=True):
+                return False
+        return True

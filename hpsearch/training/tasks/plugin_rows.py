@@ -1,0 +1,84 @@
+"""A part of a plug-in's data, from which batches are taken by row numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from hpsearch.training.seeding import seeded
+from hpsearch.training.tasks.nest import leaves, mapped
+from hpsearch.training.tasks.plugin import Data, Nest
+from hpsearch.training.tasks.plugin_faults import Blame
+
+
+class Rows:
+    """Pairs (inputs, targets): all on the device, or read from a `Dataset` as they are asked for.
+
+    Args:
+        data: as the plug-in gave it.
+        name: `train`, `validation` or `test`.
+        device: where batches lie.
+        dtype: of floating-point numbers.
+        blame: the plug-in.
+
+    Raises:
+        TrainingFailed: when it is no such data, or has no rows.
+    """
+
+    def __init__(
+        self, data: Data, name: str, *, device: torch.device, dtype: torch.dtype, blame: Blame
+    ) -> None:
+        self._name, self._device, self._dtype, self._blame = name, device, dtype, blame
+        self._pair: Nest = None
+        self._dataset: Any = None
+        if isinstance(data, tuple | list) and len(data) == 2:
+            self._pair = mapped(self._placed, tuple(data))
+            self._count = self._length()
+        elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+            with blame.while_running(f"len({name})"):
+                self._dataset, self._count = data, len(data)
+        else:
+            raise blame.fault(
+                f"give {name} as (inputs, targets) or a Dataset with len() and [row]",
+                f"got a {type(data).__name__}",
+            )
+        if self._count < 1:
+            raise blame.fault(f"give {name} at least one row", "got none")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def take(self, rows: Tensor, seed: int) -> tuple[Nest, Nest]:
+        """Inputs and targets of some rows; int64 [B] on the CPU.
+
+        A `Dataset` may draw random numbers for each row: they come from the seed.
+        """
+        if self._dataset is None:
+            chosen = rows.to(self._device)
+            inputs, targets = mapped(lambda leaf: leaf[chosen], self._pair)
+            return inputs, targets
+        with seeded(seed, self._device), self._blame.while_running(f"{self._name}[row]"):
+            inputs, targets = default_collate([self._dataset[row] for row in rows.tolist()])
+        return mapped(self._placed, inputs), mapped(self._placed, targets)
+
+    def _placed(self, leaf: Any) -> Tensor:
+        if isinstance(leaf, np.ndarray):
+            leaf = torch.from_numpy(leaf)
+        if not isinstance(leaf, Tensor):
+            raise self._blame.fault(
+                f"give {self._name} as tensors or NumPy arrays", f"got a {type(leaf).__name__}"
+            )
+        return leaf.to(self._device, self._dtype if leaf.is_floating_point() else leaf.dtype)
+
+    def _length(self) -> int:
+        lengths = {len(leaf) if leaf.dim() else 0 for leaf in leaves(self._pair)}
+        if len(lengths) != 1:
+            raise self._blame.fault(
+                f"give inputs and targets of {self._name} equally many rows",
+                f"got {' and '.join(map(str, sorted(lengths)))}",
+            )
+        return lengths.pop()

@@ -1,0 +1,236 @@
+"""Zip and tar files read without unpacking them to disk; what could harm is refused.
+
+Refused are: names that lead out (absolute, `..`, drives), links and devices, encrypted files, and
+archives of too many files, too many bytes, or packed too well to be data.
+"""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol
+
+from hpsearch.spec.messages import shown
+from hpsearch.training.uploads import bounds
+from hpsearch.training.uploads.recipe import refused
+
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile,
+    NotImplementedError, RuntimeError, OSError,
+)  # fmt: skip
+"""What the readers raise at a damaged archive."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive."""
+
+    name: str
+    size_bytes: int
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Folders and file name."""
+        return PurePosixPath(self.name).parts
+
+    @property
+    def suffix(self) -> str:
+        """Its ending in lower case."""
+        return PurePosixPath(self.name).suffix.lower()
+
+
+class Archive(Protocol):
+    """A packed upload; also one file alone."""
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Its files in the order of their names."""
+        ...
+
+    def read(self, member: Member) -> bytes:
+        """A file's content.
+
+        Raises:
+            InvalidInput: when it is damaged.
+        """
+        ...
+
+
+class _Zip:
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._file = file
+        self.members = tuple(sorted(self._checked(), key=lambda member: member.name))
+
+    def _checked(self) -> Iterator[Member]:
+        guard = _Guard()
+        for info in self._file.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _no_file(info.filename)
+            if info.flag_bits & 1:
+                raise refused(
+                    f"files must not be encrypted, and {shown(info.filename)} is; "
+                    "pack them without a password"
+                )
+            guard.check(info.filename, info.file_size, info.compress_size)
+            if not info.is_dir() and not _is_clutter(info.filename):
+                yield Member(info.filename, info.file_size)
+
+    def read(self, member: Member) -> bytes:
+        with _named_damage(member.name):
+            return self._file.read(member.name)
+
+
+class _Tar:
+    def __init__(self, file: tarfile.TarFile, size_bytes: int) -> None:
+        self._file = file
+        self._size_bytes = size_bytes
+        self.members = tuple(sorted(self._checked(), key=lambda member: member.name))
+
+    def _checked(self) -> Iterator[Member]:
+        guard, total = _Guard(), 0
+        for info in self._file:
+            if not info.isfile() and not info.isdir():
+                raise _no_file(info.name)
+            total += info.size
+            guard.check(info.name, info.size, info.size)
+            guard.check_ratio(info.name, total, self._size_bytes)
+            if info.isfile() and not _is_clutter(info.name):
+                yield Member(info.name, info.size)
+
+    def read(self, member: Member) -> bytes:
+        with _named_damage(member.name):
+            content = self._file.extractfile(member.name)
+            return b"" if content is None else content.read()
+
+
+class _Single:
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self.members = (Member(name, path.stat().st_size),)
+
+    def read(self, member: Member) -> bytes:
+        del member
+        return self._path.read_bytes()
+
+
+class _Guard:
+    """Counts what comes."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._bytes = 0
+
+    def check(self, name: str, size_bytes: int, packed_bytes: int) -> None:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if (
+            path.is_absolute() or ".." in path.parts or ":" in path.parts[:1][0:1] or not name
+            or any(ord(c) < 32 for c in name) or (path.parts and path.parts[0].endswith(":"))
+        ):  # fmt: skip
+            raise refused(
+                f"a file in an archive must lie in a folder of it, and {shown(name)} does not; "
+                "pack it with a plain name"
+            )
+        if name in self._names:
+            raise refused(f"names in an archive must differ, and {shown(name)} is there twice")
+        self._names.add(name)
+        self._bytes += size_bytes
+        if len(self._names) > bounds.MAX_MEMBERS:
+            raise refused(f"an archive must hold at most {bounds.MAX_MEMBERS} files; send fewer")
+        if self._bytes > bounds.MAX_UNPACKED_BYTES:
+            raise refused(
+                f"an archive must unpack to at most {bounds.MAX_UNPACKED_BYTES} bytes, and this "
+                "one says more; send less"
+            )
+        self.check_ratio(name, size_bytes, packed_bytes)
+
+    @staticmethod
+    def check_ratio(name: str, size_bytes: int, packed_bytes: int) -> None:
+        if size_bytes > bounds.FREE_BYTES and size_bytes > bounds.MAX_RATIO * packed_bytes:
+            raise refused(
+                f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
+                f"{shown(name)} says {size_bytes} bytes from {packed_bytes}; "
+                "store it without packing"
+            )
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[Archive]:
+    """An archive, or one file as if it were in one.
+
+    Args:
+        path: where it lies.
+        name: what a file alone is called.
+
+    Raises:
+        InvalidInput: when it is damaged or could harm.
+    """
+    if zipfile.is_zipfile(path):
+        with _named_damage("the archive"), zipfile.ZipFile(path) as file:
+            yield _Zip(file)
+    elif _is_gzip(path) or tarfile.is_tarfile(path):
+        with _named_damage("the archive"), tarfile.open(path, "r:*") as tar:
+            yield _Tar(tar, path.stat().st_size)
+    else:
+        yield _Single(path, name)
+
+
+def gunzipped(content: bytes, name: str) -> bytes:
+    """The content of a gzip file, within bounds; what is no gzip file comes back as it is."""
+    if content[:2] != b"\x1f\x8b":
+        return content
+    most = max(bounds.FREE_BYTES, bounds.MAX_RATIO * len(content))
+    most = min(most, bounds.MAX_UNPACKED_BYTES)
+    with _named_damage(name):
+        unpacker = zlib.decompressobj(wbits=31)
+        found = unpacker.decompress(content, most)
+        if unpacker.unconsumed_tail:
+            raise refused(
+                f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
+                f"{shown(name)} goes past {most} bytes; send it unpacked"
+            )
+        if not unpacker.eof:
+            raise EOFError("it ends too early")
+        return found
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _starts(file, b"\x1f\x8b")
+
+
+def _starts(file: IO[bytes], magic: bytes) -> bool:
+    return file.read(len(magic)) == magic
+
+
+def _is_clutter(name: str) -> bool:
+    """Whether a file is what operating systems leave in folders."""
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1:] == (
+        "Thumbs.db",
+    )
+
+
+@contextmanager
+def _named_damage(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGED as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise refused(
+            f"{shown(name)} must be whole, and it is damaged ({reason}); send it again"
+        ) from None
+
+
+def _no_file(name: str) -> Exception:
+    return refused(
+        f"an archive must hold plain files, and {shown(name)} is a link or a device; "
+        "pack the file itself"
+    )

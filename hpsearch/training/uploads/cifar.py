@@ -1,0 +1,107 @@
+"""The binary version of CIFAR-10 and CIFAR-100 (Krizhevsky 2009); the pickled one is refused.
+
+A record is one label byte (CIFAR-100: two, coarse and fine) and 3072 bytes of pixels: 32×32 red,
+then green, then blue, row by row. Files of training and test batches become one data set whose
+mark `split` tells them apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hpsearch.training.table import Table
+from hpsearch.training.uploads.archive import Archive, Member, opened
+from hpsearch.training.uploads.arrays import part_of, split_mark
+from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.target import labels_in_range
+
+PIXELS = 3 * 32 * 32
+TEXTS = (".txt", ".html", ".md")
+"""What may lie beside the batches."""
+
+LABEL_BYTES = {"cifar10": 1, "cifar100": 2}
+
+
+def read_cifar(path: Path, recipe: Recipe) -> Table:
+    """Images [N, 3, 32, 32] of bytes; for CIFAR-100 the target is `fine` (default) or `coarse`.
+
+    Raises:
+        InvalidInput: naming the file that is wrong.
+    """
+    label_bytes = LABEL_BYTES[recipe.format]
+    place, classes, names_file = _labels_of(recipe)
+    with opened(path, "data.bin") as archive:
+        batches = _batches(archive)
+        names = _class_names(archive, names_file) or tuple(map(str, range(classes)))
+        blocks = [_records(archive.read(m), m.name, label_bytes) for m in batches]
+    if len(names) != classes:
+        raise refused(f"{names_file} must name {classes} classes, and it names {len(names)}")
+    labels, parts = [], []
+    for member, block in zip(batches, blocks, strict=True):
+        labels.append(labels_in_range(block[:, place].astype(np.int64), names, member.name)[0])
+        parts.append(part_of(member.parts[-1]))
+    records = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return Table(
+        x=records[:, label_bytes:].reshape(-1, 3, 32, 32),
+        y=np.concatenate(labels),
+        classes=names,
+        marks=split_mark(parts, [len(block) for block in blocks]),
+    )
+
+
+def cifar_kind(archive: Archive) -> str:
+    """Which of the two the files hold, by the size of their records."""
+    sizes = [member.size_bytes for member in _batches(archive)]
+    fitting = [
+        kind
+        for kind, label_bytes in LABEL_BYTES.items()
+        if all(size % (label_bytes + PIXELS) == 0 for size in sizes)
+    ]
+    if len(fitting) != 1:
+        raise refused(
+            "CIFAR files must hold records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100), and "
+            f"these have {', '.join(map(str, sizes[:10]))} bytes; send whole files, or name the "
+            "format"
+        )
+    return fitting[0]
+
+
+def _labels_of(recipe: Recipe) -> tuple[int, int, str]:
+    """The label's place in a record, its classes, and the file of their names."""
+    if recipe.format == "cifar10":
+        return 0, 10, "batches.meta.txt"
+    target = recipe.target or "fine"
+    if target not in ("fine", "coarse"):
+        raise refused(f"must be fine or coarse for CIFAR-100, got {target!r}", "target")
+    return (
+        (1, 100, "fine_label_names.txt") if target == "fine" else (0, 20, "coarse_label_names.txt")
+    )
+
+
+def _batches(archive: Archive) -> list[Member]:
+    found = [member for member in archive.members if member.suffix not in TEXTS]
+    if any(member.suffix != ".bin" for member in found) or not found:
+        raise refused(
+            "CIFAR data must be .bin files of the binary version; the Python version is pickled "
+            "and never read"
+        )
+    return sorted(found, key=lambda member: part_of(member.parts[-1]) == "test")
+
+
+def _class_names(archive: Archive, file: str) -> tuple[str, ...]:
+    for member in archive.members:
+        if member.parts[-1] == file:
+            return tuple(archive.read(member).decode("utf-8", "replace").split())
+    return ()
+
+
+def _records(content: bytes, name: str, label_bytes: int) -> np.ndarray:
+    size = label_bytes + PIXELS
+    if not content or len(content) % size:
+        raise refused(
+            f"{name} must hold whole records of {size} bytes, and it has {len(content)} bytes; "
+            "send the whole file"
+        )
+    return np.frombuffer(content, np.uint8).reshape(-1, size)

@@ -1,0 +1,135 @@
+"""IDX files, the format of MNIST: images and labels, in an archive, each perhaps gzipped.
+
+A file opens with two zero bytes, the type, and the number of dimensions; the sizes follow as
+big-endian 32-bit numbers, then the values, big-endian (LeCun, Cortes & Burges, "The MNIST
+database"). Where there are pairs for training and for test (t10k), the mark `split` tells them
+apart.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.spec.messages import shown
+from hpsearch.training.table import Column, Table
+from hpsearch.training.uploads.archive import Archive, Member, gunzipped, opened
+from hpsearch.training.uploads.arrays import first_bad, part_of, split_mark
+from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.target import classes_of
+
+TYPES: Mapping[int, str] = {
+    0x08: "u1",
+    0x09: "i1",
+    0x0B: ">i2",
+    0x0C: ">i4",
+    0x0D: ">f4",
+    0x0E: ">f8",
+}
+"""By the third byte."""
+
+
+def read_idx(path: Path, recipe: Recipe) -> Table:
+    """Images [N, 1, height, width] (or rows [N, columns]) in the type of the file, with labels.
+
+    Raises:
+        InvalidInput: naming the file that is wrong.
+    """
+    del recipe
+    with opened(path, "the file") as archive:
+        images: dict[str, tuple[str, NDArray[Any]]] = {}
+        labels: dict[str, tuple[str, NDArray[Any]]] = {}
+        for member in archive.members:
+            array = parsed(gunzipped(archive.read(member), member.name), member.name)
+            chosen = labels if array.ndim == 1 else images
+            chosen[_key(member)] = (member.name, array)
+    pairs = _pairs(images, labels)
+    xs, ys, parts = [], [], []
+    for (x_name, x), (y_name, y) in pairs:
+        if len(x) != len(y):
+            raise refused(
+                f"images and labels must be equally many, and {x_name} has {len(x)} and {y_name} "
+                f"{len(y)}; send the files that belong together"
+            )
+        if x.shape[1:] != pairs[0][0][1].shape[1:]:
+            raise refused(f"images must be of one size, and those of {x_name} differ; cut them")
+        xs.append(x)
+        ys.append(y)
+        parts.append(part_of(x_name))
+    x = xs[0] if len(xs) == 1 else np.concatenate(xs)
+    y, classes = classes_of(np.concatenate(ys), "the labels")
+    return Table(
+        x=x[:, None] if x.ndim == 3 else x,
+        y=y,
+        classes=classes,
+        columns=tuple(Column(f"x{i}") for i in range(x.shape[1])) if x.ndim == 2 else (),
+        marks=split_mark(parts, [len(part) for part in ys]),
+    )
+
+
+def parsed(content: bytes, name: str) -> NDArray[Any]:
+    """The array that an IDX file holds, in the machine's byte order.
+
+    Raises:
+        InvalidInput: when the file is not IDX, or is cut off.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
+        raise refused(
+            f"an IDX file must open with 0, 0, a type and its dimensions, and {name} opens with "
+            f"{shown(content[:4])}; is it another format?"
+        )
+    kind, dimensions = np.dtype(TYPES[content[2]]), content[3]
+    if not 1 <= dimensions <= 4:
+        raise refused(f"an IDX file must have 1 to 4 dimensions, and {name} has {dimensions}")
+    start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise refused(f"{name} is cut off in its header; send it again")
+    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, 4))
+    needed = math.prod(shape) * kind.itemsize
+    if len(content) - start != needed:
+        raise refused(
+            f"{name} must have {needed} bytes of values for {list(shape)}, and it has "
+            f"{len(content) - start}; send the whole file"
+        )
+    if not needed:
+        raise refused(f"{name} must hold rows, and its shape is {list(shape)}")
+    array = np.frombuffer(content, kind, offset=start).reshape(shape)
+    array = array.astype(kind.newbyteorder("="), copy=False)
+    infinite = ~np.isfinite(array)
+    if infinite.any():
+        row, value = first_bad(array, infinite)
+        raise refused(f"values must be finite, and {name}, row {row} has {value:g}; correct it")
+    return array
+
+
+def has_idx(archive: Archive) -> bool:
+    """Whether the files are called as IDX files are."""
+    return any(re.search(r"idx\d|ubyte", member.name) for member in archive.members)
+
+
+def _key(member: Member) -> str:
+    """Equal for the images and labels of one pair."""
+    name = re.sub(r"\.gz$", "", member.parts[-1].lower())
+    return re.sub(r"images?|labels?|idx\d|[-_.]", "", name)
+
+
+Named = Mapping[str, tuple[str, NDArray[Any]]]
+
+
+def _pairs(
+    images: Named, labels: Named
+) -> list[tuple[tuple[str, NDArray[Any]], tuple[str, NDArray[Any]]]]:
+    if len(images) == len(labels) == 1:
+        return [(next(iter(images.values())), next(iter(labels.values())))]
+    if not images or images.keys() != labels.keys():
+        raise refused(
+            f"IDX data must be pairs of images and labels, got {len(images)} of images and "
+            f"{len(labels)} of labels; name them as train-images and train-labels"
+        )
+    return [(images[key], labels[key]) for key in sorted(images, reverse=True)]

@@ -1,0 +1,32 @@
+"""How an uploaded file is to be read, and how its faults are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from hpsearch.errors import InvalidInput
+from hpsearch.spec.upload import ColumnUse, UploadFormat
+
+FORMATS: tuple[UploadFormat, ...] = get_args(UploadFormat)
+Field = Literal["file", "target", "format", "columns", "name"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The format, the column or array to learn, and what people said of the columns."""
+
+    format: UploadFormat
+    target: str | None = None
+    columns: Mapping[str, ColumnUse] = field(default_factory=dict)
+
+    def told(self) -> str:
+        """The recipe in words; equal recipes in equal ones."""
+        return json.dumps([self.format, self.target, sorted(self.columns.items())])
+
+
+def refused(sentence: str, where: Field = "file", column: str | None = None) -> InvalidInput:
+    """What is wrong with an upload, and with which of the request's fields."""
+    return InvalidInput.at(where if column is None else f"{where}.{column}", sentence)

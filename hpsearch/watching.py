@@ -1,0 +1,129 @@
+"""Watching a study: a table that keeps itself up to date, in a terminal or in a notebook.
+
+Where output goes to a file, a line is printed now and then instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hpsearch.cards import study_card
+from hpsearch.spec.records import Study, Trial
+
+TRIALS_SHOWN = 8
+LINES = 8
+"""Printed over a study's course where there is no screen."""
+
+Note = Callable[[Study], None]
+
+
+@contextmanager
+def watching(
+    console: Console, best_trials: Callable[[int], Sequence[Trial]], url: str
+) -> Iterator[Note]:
+    """What to call with each reading of a study.
+
+    Args:
+        console: where a terminal shows it.
+        best_trials: reads the best so many trials, the best first.
+        url: the server's address.
+    """
+    display = _notebook_display()
+    if display is not None:
+        handle = display("", display_id=True)
+        yield lambda study: handle.update(_Html(study_card(study, url)))
+    elif console.is_terminal:
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            yield lambda study: live.update(screen(study, best_trials(TRIALS_SHOWN)))
+    else:
+        yield _lines(console)
+
+
+def screen(study: Study, trials: Sequence[Trial]) -> Group:
+    """Progress above, the best trials below."""
+    counts = study.counts
+    left = "" if study.eta_seconds is None else f"  about {study.eta_seconds:.0f} s left"
+    head = Text.assemble(
+        (f"study {study.id}  ", "bold"),
+        f"{study.name}  {study.state}  {counts.ended} trials ended, {counts.running} running, "
+        f"{counts.pruned} pruned, {counts.failed} failed{left}",
+        overflow="ellipsis",
+        no_wrap=True,
+    )
+    bar = ProgressBar(total=max(study.epochs_planned, 1), completed=study.epochs_done, width=60)
+    epochs = Text(f"{study.epochs_done} of {study.epochs_planned} epochs", style="dim")
+    return Group(head, bar, epochs, *([trials_table(study, trials)] if trials else []))
+
+
+def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
+    """The given trials with their parameters."""
+    names = sorted({name for trial in trials for name in trial.params})
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    heads = ("trial", "state", study.spec["objective"]["metric"], "epoch", "epochs", *names)
+    for head in heads:
+        numeric = head not in ("state",)
+        justify: Any = "right" if numeric else "left"
+        table.add_column(Text(head), justify=justify, overflow="fold")
+    for trial in trials:
+        state = trial.state if trial.reason is None else f"{trial.state} ({trial.reason})"
+        cells = (
+            str(trial.number),
+            state,
+            shown(trial.value),
+            "" if trial.best_epoch is None else str(trial.best_epoch),
+            f"{trial.epochs_done}/{trial.epochs}",
+            *(shown(trial.params.get(name, "")) for name in names),
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def shown(value: Any) -> str:
+    """A value in four digits, or as it is."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _lines(console: Console) -> Note:
+    said = -1
+
+    def note(study: Study) -> None:
+        nonlocal said
+        step = LINES * study.epochs_done // max(study.epochs_planned, 1)
+        if step != said:
+            said = step
+            best = "" if study.best_value is None else f", best {study.best_value:.4g}"
+            words = f"{study.counts.ended} trials ended, {study.epochs_done} epochs{best}"
+            console.print(words, highlight=False)
+
+    return note
+
+
+class _Html:
+    """What IPython shows as HTML."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        return self.text
+
+
+def _notebook_display() -> Any:
+    """IPython's display where a notebook runs this, else none."""
+    shell = sys.modules.get("IPython")
+    if shell is None or type(shell.get_ipython()).__name__ != "ZMQInteractiveShell":
+        return None
+    from IPython.display import display
+
+    return display

@@ -1,0 +1,64 @@
+"""A service with something to see, and a Chromium that has shown it the token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from dashboard_studies import HOSTILE, SPEC, Dashboard
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from running import running
+
+from benchmarks.browser import chromium
+from hpsearch.client import Client
+
+
+@pytest.fixture(scope="session")
+def dashboard() -> Iterator[Dashboard]:
+    with running() as stack, Client(stack.url, stack.token) as client:
+        complete = client.submit(SPEC).wait(120).id
+        waiting = client.submit(
+            {**SPEC, "name": HOSTILE, "notes": HOSTILE, "tags": [HOSTILE[:90]], "priority": -1}
+        )
+        waiting.pause()
+        yield Dashboard(stack, client, complete, waiting.id)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def context(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1400, "height": 1000})
+    opened.set_default_timeout(15_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, dashboard: Dashboard) -> Iterator[Page]:
+    """A page that is let in; whatever it complains of fails the test at its end."""
+    opened = context.new_page()
+    faults: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            faults.append(message.text)
+
+    opened.on("console", heard)
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((dashboard.url, "data:", "blob:"))
+            else faults.append(f"a request to {request.url}")
+        ),
+    )
+    opened.goto(f"{dashboard.url}/?token={dashboard.stack.token}")
+    dashboard.faults = faults
+    yield opened
+    assert not faults

@@ -1,0 +1,48 @@
+"""What a browser finds on the service that tests drive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Page
+
+from benchmarks.browser import drawn
+from hpsearch.client import Client
+from hpsearch.stack import Stack
+
+HOSTILE = "<img src=x onerror=document.title='broken'> & “quoted” " + "very-long-" * 9
+SPEC = {
+    "name": "wine",
+    "task": {"dataset": "wine", "model": {"kind": "mlp", "hidden": [8]}},
+    "optimizer": {
+        "kind": "adamw",
+        "lr": {"log_uniform": [1e-4, 1e-1]},
+        "weight_decay": {"log_uniform": [1e-6, 1e-1]},
+    },
+    "training": {"epochs": 4},
+    "search": {"kind": "random", "trials": 32},
+}
+
+
+@dataclass
+class Dashboard:
+    """A running service, and the ids of studies in it."""
+
+    stack: Stack
+    client: Client
+    complete: int = 0
+    """32 trials of wine."""
+    waiting: int = 0
+    """Paused before its first trial, with a hostile name."""
+    faults: list[str] = field(default_factory=list)
+    """What any page complained of: a script's error, a refused load, a request to elsewhere."""
+
+    @property
+    def url(self) -> str:
+        return self.stack.url
+
+
+def visit(page: Page, dashboard: Dashboard, address: str) -> None:
+    """Opens a page, ids of studies filled in, and waits until its figures are drawn."""
+    page.goto(dashboard.url + address.format(**vars(dashboard)))
+    drawn(page)

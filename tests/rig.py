@@ -1,0 +1,141 @@
+"""What tests of store, tuner and api share: a service without HTTP, and its everyday verbs."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from hpsearch.spec.records import (
+    Checkpoint,
+    Completion,
+    Failure,
+    Job,
+    JobStatus,
+    LeaseRequest,
+    Report,
+    ReportBatch,
+    Study,
+    Trial,
+)
+from hpsearch.spec.states import FailureReason, JobState
+from hpsearch.spec.study import parse_study
+from hpsearch.store import studies, trials, workers
+from hpsearch.store.database import Database, now
+from hpsearch.store.tables import JobRow, Table
+from hpsearch.tuner import Tuner
+
+R = TypeVar("R")
+
+TOKEN = "token-of-the-tests"
+
+SPEC: Mapping[str, Any] = {
+    "name": "wine",
+    "task": {"dataset": "wine"},
+    "optimizer": {"kind": "sgd", "lr": {"log_uniform": [1e-5, 1]}},
+    "training": {"epochs": 4},
+    "search": {"trials": 6},
+}
+
+
+def spec(**sections: Any) -> dict[str, Any]:
+    """A small valid study, some of its sections replaced."""
+    return {**copy.deepcopy(dict(SPEC)), **sections}
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A store and its tuner; each verb is a transaction of its own."""
+
+    database: Database
+    tuner: Tuner
+
+    def do(self, change: Callable[[Session], R]) -> R:
+        with self.database.write() as session:
+            return change(session)
+
+    def submit(self, **sections: Any) -> int:
+        document = spec(**sections)
+        return self.do(lambda session: self.tuner.submit(session, parse_study(document))).id
+
+    def join(self, name: str = "tester") -> int:
+        return self.do(lambda session: workers.join(session, name, {}, self.tuner.lease_seconds)).id
+
+    def lease(self, worker: int, capacity: int = 1) -> list[Job]:
+        request = LeaseRequest(worker=worker, capacity=capacity)
+        return self.do(lambda session: self.tuner.lease(session, request)).jobs
+
+    def report(self, job: Job, *epochs: int, **metrics: float) -> None:
+        self.report_all(*(a_report(job, epoch, **metrics) for epoch in epochs))
+
+    def report_all(self, *reports: Report) -> None:
+        batch = ReportBatch(worker=1, reports=list(reports))
+        self.do(lambda session: self.tuner.report(session, batch))
+
+    def complete(self, job: Job, **fields: Any) -> JobStatus:
+        completion = Completion(attempt=job.attempt, **fields)
+        return self.do(lambda session: self.tuner.complete(session, job.id, completion))
+
+    def fail(self, job: Job, reason: FailureReason = FailureReason.ERROR) -> JobStatus:
+        failure = Failure(attempt=job.attempt, reason=reason, message="it broke")
+        return self.do(lambda session: self.tuner.fail(session, job.id, failure))
+
+    def store(
+        self, job: Job, epoch: int, content: bytes, *, best: bool = False, last: bool = True
+    ) -> Checkpoint:
+        token = (job.id, job.attempt)
+        prefix = self.do(lambda s: self.tuner.check_checkpoint(s, *token, epoch))
+        key = f"{prefix}-{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
+        artifact = self.tuner.artifacts.put(key, content)
+        return self.do(
+            lambda s: self.tuner.keep_checkpoint(s, token, epoch, artifact, best=best, last=last)
+        )
+
+    def run_out(self, *jobs: Job) -> None:
+        """Lets the leases of these jobs (or of all) run out, by the database's clock."""
+        chosen = update(JobRow).where(JobRow.state == JobState.LEASED)
+        if jobs:
+            chosen = chosen.where(JobRow.id.in_([job.id for job in jobs]))
+        self.do(lambda session: session.execute(chosen.values(expires_at=now(session) - 1)))
+
+    def expire(self) -> None:
+        self.do(self.tuner.expire)
+
+    def study(self, study_id: int) -> Study:
+        with self.database.read() as session:
+            return studies.get(session, study_id)
+
+    def trial(self, study_id: int, number: int) -> Trial:
+        with self.database.read() as session:
+            return trials.get(session, study_id, number)
+
+    def snapshot(self, *without: str) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, but for the columns named."""
+        with self.database.read() as session:
+            return {
+                table.name: [
+                    tuple(row)
+                    for row in session.execute(
+                        select(*(c for c in table.columns if c.name not in without)).order_by(
+                            *table.primary_key.columns
+                        )
+                    )
+                ]
+                for table in Table.metadata.sorted_tables
+            }
+
+    def artifacts(self) -> list[str]:
+        """Every file in the artifact store."""
+        root = self.tuner.artifacts.root
+        return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+
+
+def a_report(job: Job, epoch: int, **metrics: float) -> Report:
+    """An epoch of a job; `val_accuracy` rises with the epoch unless told."""
+    numbers = {"val_accuracy": 0.5 + epoch / 100, "val_loss": 1.0 / (epoch + 1), **metrics}
+    return Report(job=job.id, attempt=job.attempt, epoch=epoch, metrics=numbers)

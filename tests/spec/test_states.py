@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import product
+
+import pytest
+
+from hpsearch.errors import IllegalTransition
+from hpsearch.spec.states import (
+    TRANSITIONS,
+    JobState,
+    StudyState,
+    TrialState,
+    is_final,
+    transition,
+)
+
+# Written out a second time, by hand, from the design: what may follow what.
+LEGAL = {
+    *product(["study queued"], ["running", "paused", "stopped", "failed"]),
+    *product(["study running"], ["paused", "stopped", "complete", "failed"]),
+    *product(["study paused"], ["queued", "running", "stopped", "complete", "failed"]),
+    *product(["trial queued"], ["running", "failed"]),
+    *product(["trial running"], ["queued", "complete", "pruned", "failed"]),
+    *product(["job queued"], ["leased", "failed"]),
+    *product(["job leased"], ["queued", "done", "failed"]),
+}
+NOUNS = {"study": StudyState, "trial": TrialState, "job": JobState}
+PAIRS = [
+    (noun, present, wanted)
+    for noun, states in NOUNS.items()
+    for present, wanted in product(states, states)
+]
+
+
+@pytest.mark.parametrize(("noun", "present", "wanted"), PAIRS)
+def test_only_listed_transitions_pass(noun: str, present: StrEnum, wanted: StrEnum) -> None:
+    if (f"{noun} {present}", str(wanted)) in LEGAL:
+        assert transition(noun, present, wanted) is wanted
+        return
+    with pytest.raises(IllegalTransition) as caught:
+        transition(f"{noun} 7", present, wanted)
+    assert str(caught.value).startswith(f"{noun} 7 is {present}, which only ")
+    assert f"not {wanted}" in str(caught.value)
+
+
+def test_every_state_is_in_the_table() -> None:
+    for states, followers in TRANSITIONS.items():
+        assert set(followers) == set(states)
+
+
+@pytest.mark.parametrize(
+    ("states", "final"),
+    [
+        (StudyState, {"stopped", "complete", "failed"}),
+        (TrialState, {"complete", "pruned", "failed"}),
+        (JobState, {"done", "failed"}),
+    ],
+)
+def test_final_states(states: type[StrEnum], final: set[str]) -> None:
+    assert {str(state) for state in states if is_final(state)} == final

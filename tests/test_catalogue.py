@@ -1,0 +1,27 @@
+"""The catalogue page is what the code says today, and names what the contract names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hpsearch import catalogue
+from hpsearch.spec.base import kind_of
+
+PAGE = Path(__file__).parents[1] / "docs" / "catalogue.md"
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == catalogue.page(), "run python -m hpsearch.catalogue > docs/..."
+
+
+def test_every_kind_has_its_row_with_every_field() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*)$", PAGE.read_text(), re.MULTILINE)
+    for family in catalogue.FAMILIES.values():
+        for member in catalogue.members(family):
+            names = [name for name in member.model_fields if name != "kind"]
+            assert (member.__doc__ or "").strip()
+            assert any(
+                kind == kind_of(member) and all(f"`{name}`" in row for name in names)
+                for kind, row in rows
+            ), member

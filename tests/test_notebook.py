@@ -1,0 +1,130 @@
+"""The notebook of the examples runs from top to bottom, and so does what it promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from notebook_runner import run
+from running import running
+
+from hpsearch.client import Client, Study
+from hpsearch.errors import InvalidInput, NotFound
+from hpsearch.stack import Stack
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setenv("HPSEARCH_SERVER", stack.url)
+    monkeypatch.setenv("HPSEARCH_TOKEN", stack.token)
+    with Client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def study_id(stack: Stack) -> int:
+    """A small study of wine that is over."""
+    with Client(stack.url, stack.token) as client:
+        spec = {
+            "name": "wine",
+            "task": {"dataset": "wine", "model": {"kind": "mlp", "hidden": [8], "norm": "batch"}},
+            "optimizer": {"kind": "adam", "lr": {"log_uniform": [1e-3, 1e-1]}},
+            "training": {"epochs": 3},
+            "search": {"trials": 4},
+        }
+        return client.submit(spec).wait(120).id
+
+
+@pytest.fixture
+def study(client: Client, study_id: int) -> Study:
+    return client.study(study_id)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_top_to_bottom(client: Client, path: Path) -> None:
+    kept = json.loads(path.read_text())
+    executed = run(json.loads(path.read_text()))
+    for cell, before in zip(executed["cells"], kept["cells"], strict=True):
+        if cell["cell_type"] == "code":
+            kinds = [output["output_type"] for output in cell["outputs"]]
+            assert kinds == [output["output_type"] for output in before["outputs"]], cell["source"]
+            assert cell["execution_count"] == before["execution_count"]
+
+
+def test_figures_are_the_server_s(client: Client, study: Study, stack: Stack) -> None:
+    for figure, name in (
+        (study.plot.curves("val_loss", top=3, log="y"), "val_loss by epoch"),
+        (study.plot.scatter(y="value"), "val_accuracy × optimizer.lr"),
+        (study.plot.history(), "Best val_accuracy so far"),
+        (study.plot.trial(0, "accuracy"), "accuracy"),
+    ):
+        assert figure.layout.title.text == name
+        assert any(len(trace.x) for trace in figure.data)
+    with pytest.raises(InvalidInput, match="must be one of"):
+        study.plot.scatter(x="nothing")
+
+
+def test_a_loaded_model_scores_as_its_trial_did(study: Study) -> None:
+    from hpsearch.training.sources import load
+    from hpsearch.training.splits import split_rows
+
+    best = study.best_trial
+    assert best is not None
+    model = best.load_model()
+    table = load("wine")
+    rows = split_rows(table.y, model.spec.task.split, study.spec["seed"], classes=True)
+    predicted = model.predict(table.x[rows.test])
+    right = [table.classes[y] == p for y, p in zip(table.y[rows.test], predicted, strict=True)]
+    assert np.mean(right) == pytest.approx(best.metrics["test_accuracy"], abs=1e-12)
+    probabilities = model.predict_probabilities(table.x[rows.validation])
+    found = (probabilities.argmax(-1).numpy() == table.y[rows.validation]).mean()
+    assert found == pytest.approx(best.value, abs=1e-12)
+    assert probabilities.sum(-1).numpy() == pytest.approx(1.0, abs=1e-6)
+    assert "layers.0.weight" in model.state_dict()
+    assert "layers.0.norm.mean" in model.state_dict()
+    last = study.trial(best.number).load_model("last")
+    assert last.epoch == 2
+
+
+def test_a_loaded_model_refuses_rows_of_another_shape(study: Study) -> None:
+    best = study.best_trial
+    assert best is not None
+    with pytest.raises(InvalidInput, match=r"rows of shape \[13\], got \[4\]"):
+        best.load_model()(np.zeros((2, 4)))
+
+
+def test_a_trial_knows_its_curves_and_says_which(study: Study) -> None:
+    trial = study.trial(0)
+    assert trial.curve("val_loss").epochs == [0, 1, 2]
+    with pytest.raises(NotFound, match=r"it has .*val_accuracy"):
+        trial.curve("nothing")
+
+
+def test_frames_agree_with_the_records(study: Study) -> None:
+    frame = study.trials().to_frame()
+    best = study.best_trial
+    assert best is not None
+    assert frame["value"].max() == best.value
+    curves = study.curves("val_accuracy").to_frame()
+    assert curves.groupby("trial")["val_accuracy"].max().tolist() == frame["value"].tolist()
+
+
+def test_reprs_are_short_and_rich(client: Client, study: Study) -> None:
+    trials = study.trials()
+    shown: list[Any] = [study, trials, trials[0]]
+    assert all("<" in one._repr_html_() for one in shown)
+    assert repr(study).startswith(f"Study({study.id}, 'wine', complete")
+    assert repr(trials[0]).startswith("Trial(0 of study")
+    assert study.url == f"{client.url}/studies/{study.id}"

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from studies import study, trained
+
+from hpsearch.errors import NotFound
+from hpsearch.spec.dataset import complete
+from hpsearch.training.datasets import dataset_for
+from hpsearch.training.encoding import Encoding, fit_encoding
+from hpsearch.training.engine import Plan
+from hpsearch.training.sources import load
+from hpsearch.training.standardize import fit
+from hpsearch.training.table import Column
+from hpsearch.training.uploads import shelf
+from hpsearch.training.uploads.look import described
+from hpsearch.training.uploads.recipe import Recipe
+
+COLUMNS = (Column("n"), Column("c", "category", ("p", "q", "r", "s")), Column("m"))
+
+
+def test_it_imputes_and_encodes_like_scikit_learn():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(size=80), rng.integers(0, 4, 80), rng.normal(size=80)])
+    x[rng.random(x.shape) < 0.1] = np.nan
+    train, fresh = x[:50], x[50:]
+    train[train[:, 1] == 3, 1] = 0
+    categories = make_pipeline(
+        SimpleImputer(strategy="most_frequent"),
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+    )
+    oracle = ColumnTransformer(
+        [("n", SimpleImputer(strategy="median"), [0]), ("c", categories, [1]),
+         ("m", SimpleImputer(strategy="median"), [2])]
+    )  # fmt: skip
+    oracle.fit(train)
+    encoding = fit_encoding(COLUMNS, train)
+    np.testing.assert_array_equal(encoding(fresh), oracle.transform(fresh))
+    assert encoding.indicators.tolist() == [False, True, True, True, False]
+    assert Encoding.from_json(encoding.as_json()) == encoding
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.none() | st.floats(-9, 9), st.none() | st.integers(0, 3)), min_size=1))
+def test_nothing_is_missing_behind_it(rows):
+    x = np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=float)
+    encoding = fit_encoding(COLUMNS[:2], x)
+    encoded = encoding(x)
+    assert np.isfinite(encoded).all()
+    assert encoded.shape[1] == len(encoding.indicators)
+    assert (encoded[:, 1:].sum(1) <= 1).all()
+    assert encoding(np.full((1, 2), np.nan)).shape == (1, encoded.shape[1])
+
+
+def test_a_column_can_be_left_out():
+    x = np.array([[1.0, 0, 5], [2, 1, 6]])
+    encoding = fit_encoding(COLUMNS, x, without=["n"])
+    np.testing.assert_array_equal(encoding(x), [[1, 0, 5], [0, 1, 6]])
+    rows = encoding.rows([{"c": "q", "m": 7}, {"m": float("nan")}])
+    np.testing.assert_array_equal(encoding(rows), [[0, 1, 7], [1, 0, 5.5]])
+
+
+@pytest.mark.parametrize("kind", ["zscore", "minmax"])
+def test_indicators_stay_0_and_1(kind):
+    x = np.column_stack([np.arange(8.0) * 10, np.arange(8) % 2, np.ones(8)])
+    fitted = fit(x, kind, encoding=fit_encoding(COLUMNS, x))
+    standard = fitted(x)
+    assert np.unique(standard[:, 1:3]).tolist() == [0, 1]
+    expected = 0 if kind == "zscore" else 0.5
+    assert standard[:, 0].mean() == pytest.approx(expected)
+
+
+@pytest.fixture
+def shelved(tmp_path):
+    """Puts a CSV of numbers and categories on the shelf; returns what the server says of it."""
+
+    def put(name="mine", text=None, target="y", **columns):
+        lines = [
+            f"{i % 7 if i % 5 else ''},{'abc'[i % 3]},{i // 4},{(i * i) % 2}" for i in range(60)
+        ]
+        path = tmp_path / name
+        path.write_text(text or "\n".join(["n,c,who,y", *lines]))
+        recipe = Recipe("csv", target, columns)
+        shelf.put(shelf.Shelved(name, path, name * 4 + str(len(path.read_text())), recipe))
+        return described(name, load(name))
+
+    return put
+
+
+def test_an_uploaded_table_trains_and_its_encoding_is_in_the_checkpoint(shelved):
+    info = shelved()
+    spec = complete(study("mine", task={"split": {"group": "who"}}), info)
+    reports, saved = trained(Plan(0, spec, 3))
+    assert len(reports) == 3
+    assert np.isfinite(reports[-1].metrics["val_loss"])
+    fitted = saved.standardization
+    assert [column.name for column in fitted.encoding.columns] == ["n", "c"]
+    assert fitted.shift.shape == (4,)
+    data = dataset_for(spec.task, 0, device=torch.device("cpu"), dtype=torch.float64)
+    again = fitted(load("mine").x)
+    assert data.train.x.shape[1] == again.shape[1] == 4
+    both = np.concatenate([p.x.numpy() for p in (data.train, data.validation, data.test)])
+    np.testing.assert_allclose(np.sort(both, 0), np.sort(again, 0), atol=1e-12)
+
+
+def test_other_content_under_a_name_is_read_anew(shelved):
+    shelved(text="a,y\n" + "1,0\n2,1\n" * 10)
+    spec = study("mine")
+    cpu = {"device": torch.device("cpu"), "dtype": torch.float32}
+    before = dataset_for(spec.task, 0, **cpu)
+    assert dataset_for(spec.task, 0, **cpu) is before
+    shelved(text="a,b,y\n" + "1,2,0\n2,4,1\n" * 10)
+    assert dataset_for(spec.task, 0, **cpu).features == (2,)
+    with pytest.raises(NotFound, match="no data set is called 'other'"):
+        load("other")

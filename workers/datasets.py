@@ -1,0 +1,71 @@
+"""Uploaded data sets on the worker: fetched once, named by their hash, checked before each use."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from hpsearch.errors import CorruptArtifact, StorageFull
+from hpsearch.spec.upload import DatasetFile
+from hpsearch.training.uploads import shelf
+from hpsearch.training.uploads.recipe import Recipe
+from workers.link import Link
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Datasets:
+    """The cache of one worker; several workers of a machine may share its directory."""
+
+    def __init__(self, link: Link, directory: Path) -> None:
+        self._link = link
+        self._directory = directory / "datasets"
+        self._checked: set[str] = set()
+
+    def make_ready(self, dataset: DatasetFile) -> None:
+        """Puts a data set where training finds it, fetching it unless it is here.
+
+        Raises:
+            CorruptArtifact: when what came is not what was uploaded.
+            StorageFull: when the disk cannot take it.
+        """
+        path = self._directory / dataset.sha256
+        if dataset.sha256 not in self._checked:
+            if not path.exists() or _sha256(path) != dataset.sha256:
+                self._fetch(dataset, path)
+            self._checked.add(dataset.sha256)
+        recipe = Recipe(dataset.format, dataset.target_column, dataset.uses)
+        shelf.put(shelf.Shelved(dataset.name, path, dataset.sha256, recipe))
+
+    def _fetch(self, dataset: DatasetFile, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+            os.close(descriptor)
+            try:
+                found = self._link.fetch_dataset(dataset.name, Path(part))
+                if found != dataset.sha256:
+                    raise CorruptArtifact(
+                        f"data set {dataset.name} must have the sha256 {dataset.sha256}, and what "
+                        f"came has {found}; upload it again"
+                    )
+                os.replace(part, path)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(part)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise StorageFull(
+                f"the worker's cache {self._directory} has no room for {dataset.size_bytes} bytes "
+                f"({os.strerror(error.errno or 0)}); free space and resume the study"
+            ) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
