@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import errors
-from api.auth import require_token
+from api.auth import Gate
 from api.dashboard import pages, static
 from api.middleware import RequestEnvelope
 from api.routes import asking, catalogue, datasets, figures, jobs, live, service, studies, trials
@@ -50,9 +50,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     app.state.closing = threading.Event()
     errors.install(app)
+    app.add_middleware(Gate, services=services)
     app.add_middleware(RequestEnvelope, max_dataset_bytes=settings.max_dataset_bytes)
     for rooms in (studies, trials, asking, figures, live, jobs, catalogue, datasets):
-        app.include_router(rooms.router, prefix="/api/v1", dependencies=[Depends(require_token)])
+        app.include_router(rooms.router, prefix="/api/v1")
     app.include_router(service.router)
     app.include_router(pages.door)
     app.include_router(pages.router)

@@ -13,15 +13,36 @@ import secrets
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.services import Served, Services
+from api.errors import known
+from api.services import Services
 from hpsearch.errors import Unauthorized
 
 COOKIE_SECONDS = 30 * 24 * 3600
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-def require_token(request: Request, services: Served) -> None:
+class Gate:
+    """Turns a request to the API away before its body is read, unless it knows the token."""
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self.app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on."""
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            request = Request(scope)
+            try:
+                require_token(request, self._services)
+            except Unauthorized as error:
+                await known(request, error)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def require_token(request: Request, services: Services) -> None:
     """Lets a request pass that knows the token, by header or by cookie.
 
     Raises:

@@ -35,7 +35,7 @@ logger = logging.getLogger("hpsearch.api")
 
 def install(app: FastAPI) -> None:
     """Makes the app answer every exception with a problem."""
-    app.add_exception_handler(HpsearchError, _known)
+    app.add_exception_handler(HpsearchError, known)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
@@ -69,7 +69,8 @@ def problem(
     )
 
 
-def _known(request: Request, error: Exception) -> Response:
+def known(request: Request, error: Exception) -> Response:
+    """The problem that one of our own exceptions is."""
     assert isinstance(error, HpsearchError)  # noqa: S101 (registered for nothing else)
     status = status_of(error)
     headers = {}
@@ -84,7 +85,7 @@ def _known(request: Request, error: Exception) -> Response:
 def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for nothing else)
     fields = tuple(_field(item) for item in error.errors()[:MAX_ERRORS])
-    return _known(request, InvalidInput(fields))
+    return known(request, InvalidInput(fields))
 
 
 def _field(item: ErrorDetails) -> FieldError:

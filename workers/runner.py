@@ -128,7 +128,7 @@ class Runner:
                 logger.warning("trial %d starts from its beginning: %s", run.number, error)
                 run.forget()
             self._train_safely(_open(runs))
-        except TrainingFailed as error:
+        except (TrainingFailed, InvalidInput) as error:
             self._in_parts(runs, 1, FailureReason.INVALID, str(error))
         except (torch.OutOfMemoryError, MemoryError) as error:
             half = max(1, len(_open(runs)) // 2)

@@ -14,6 +14,7 @@ holds nothing else.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cache, reduce
 from operator import or_
@@ -51,17 +52,17 @@ class Distribution(SpecModel, use_attribute_docstrings=False):
 
     key: ClassVar[str]
 
+    @abstractmethod
     def from_unit(self, unit: float) -> Value:
         """The value at `unit` in [0, 1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_unit(self, value: Value) -> float:
         """Where a value lies in [0, 1); the middle of its cell for discrete values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def contains(self, value: Value) -> bool:
         """Whether the value can be drawn."""
-        raise NotImplementedError
 
 
 class Interval(Distribution):

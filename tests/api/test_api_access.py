@@ -123,3 +123,13 @@ def test_the_openapi_document_has_the_paths_of_the_contract(document: dict[str, 
 def test_the_schema_is_served(sqlite_api: TestClient) -> None:
     schema = sqlite_api.get(f"{API}/schema").json()
     assert {"name", "task"} <= set(schema["required"])
+
+
+def test_a_stranger_is_turned_away_before_the_body_is_looked_at(api: TestClient) -> None:
+    for path in ("/jobs:lease", "/studies", "/datasets"):
+        answer = api.post(
+            f"/api/v1{path}",
+            content=b"{no json",
+            headers={"Authorization": "Bearer wrong", "Content-Type": "application/json"},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
