@@ -68,7 +68,8 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
     """The given trials with their parameters."""
     names = sorted({name for trial in trials for name in trial.params})
     table = Table(box=None, padding=(0, 2, 0, 0))
-    heads = ("trial", "state", study.spec["objective"]["metric"], "epoch", "epochs", *names)
+    metric = study.spec["objective"]["metric"]
+    heads = ("trial", "state", metric, "epoch", "epochs", *short_names(names))
     for head in heads:
         numeric = head not in ("state",)
         justify: Any = "right" if numeric else "left"
@@ -85,6 +86,12 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
         )
         table.add_row(*map(Text, cells))
     return table
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The last part of each dotted name, where no other ends in the same."""
+    ends = [name.rpartition(".")[2] for name in names]
+    return [end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)]
 
 
 def shown(value: Any) -> str:

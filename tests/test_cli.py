@@ -19,6 +19,7 @@ from hpsearch.spec.document import read_document
 from hpsearch.spec.study import parse_study
 from hpsearch.stack import Stack
 from hpsearch.version import VERSION
+from hpsearch.watching import short_names
 
 SPEC = """
 name: "[red]wine[/]"
@@ -125,3 +126,12 @@ def test_a_refusal_is_one_sentence_and_status_one() -> None:
 @pytest.mark.parametrize("path", list(examples()), ids=lambda path: path.stem)
 def test_examples_are_valid_studies(path: Path) -> None:
     assert parse_study(read_document(example(path.name).read_bytes())).name
+
+
+def test_columns_are_named_by_the_last_part_of_a_parameter_unless_two_share_it() -> None:
+    assert short_names(["optimizer.lr", "optimizer.weight_decay"]) == ["lr", "weight_decay"]
+    assert short_names(["optimizer[adam].lr", "optimizer[sgd].lr", "seed"]) == [
+        "optimizer[adam].lr",
+        "optimizer[sgd].lr",
+        "seed",
+    ]
