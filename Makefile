@@ -11,13 +11,16 @@ TORCH_INDEX ?=
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format clean
+.PHONY: demo test browser check format clean
 
 demo: $(VENV)/ready
 	$(BIN)/hpsearch demo $(if $(EXIT),--exit)
 
-test: check
+test: check browser
 	$(BIN)/pytest -n 2 --dist loadfile
+
+browser:  # the dashboard's tests drive it
+	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
 
 check: $(VENV)/ready
 	$(BIN)/ruff check

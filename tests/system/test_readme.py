@@ -60,6 +60,7 @@ def differences(shown: Any, found: Any, path: str = "") -> list[str]:
 def test_readme_curl_lines_give_the_answers_shown(start_service: Callable[..., Service]) -> None:
     service = start_service()
     (service.directory / ".hpsearch").symlink_to(service.data_dir)
+    (service.directory / "examples").symlink_to(README.parent / "examples")
     service.start_worker()
     script, marks = [], []
     for number, (command, answer) in enumerate(exchanges()):
