@@ -71,12 +71,19 @@ class ArtifactStore:
 
     @staticmethod
     def _part(directory: Path) -> tuple[int, str]:
-        """A file to write to, in a directory that `delete` may just be clearing away."""
-        for _ in range(100):
-            with suppress(FileNotFoundError):
+        """A file to write to, in a directory that `delete` may just be clearing away.
+
+        `mkdir(exist_ok=True)` itself raises FileExistsError when the directory goes between its
+        two looks.
+        """
+        for left in reversed(range(100)):
+            try:
                 directory.mkdir(parents=True, exist_ok=True)
                 return tempfile.mkstemp(dir=directory, prefix=".part-")
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))
+            except (FileNotFoundError, FileExistsError):
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
 
     def path(self, key: str) -> Path:
         """Where an artifact lies.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_a_failed_write_leaves_the_old_content_and_no_part(
 FULL = """
 import resource, signal, sys
 from pathlib import Path
+from typing import Any
 from hpsearch.errors import StorageFull
 from hpsearch.store.artifacts import ArtifactStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -112,3 +114,26 @@ def test_putting_and_deleting_side_by_side_never_fails(tmp_path: Path) -> None:
         thread.join(60)
     assert failures == []
     assert _files(tmp_path) == []
+
+
+def test_a_folder_cleared_away_under_a_put_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(tmp_path)
+    mkdir, lost = Path.mkdir, [FileExistsError(17, "File exists"), FileNotFoundError(2, "gone")]
+
+    def race(path: Path, *args: Any, **options: Any) -> None:
+        if lost:
+            raise lost.pop()
+        mkdir(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", race)
+    store.put("shared/folder/a", b"x")
+    assert store.path("shared/folder/a").read_bytes() == b"x"
+
+
+def test_a_file_in_a_folders_place_is_named(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    store.put("shared", b"x")
+    with pytest.raises(OSError, match="shared"):
+        store.put("shared/a", b"x")
