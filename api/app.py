@@ -16,7 +16,18 @@ from api import errors
 from api.auth import Gate
 from api.dashboard import pages, static
 from api.middleware import RequestEnvelope
-from api.routes import asking, catalogue, datasets, figures, jobs, live, service, studies, trials
+from api.routes import (
+    advice,
+    asking,
+    catalogue,
+    datasets,
+    figures,
+    jobs,
+    live,
+    service,
+    studies,
+    trials,
+)
 from api.services import Services
 from hpsearch.discovery import ensure_token
 from hpsearch.errors import HpsearchError
@@ -52,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.add_middleware(Gate, services=services)
     app.add_middleware(RequestEnvelope, max_dataset_bytes=settings.max_dataset_bytes)
-    for rooms in (studies, trials, asking, figures, live, jobs, catalogue, datasets):
+    for rooms in (studies, trials, asking, advice, figures, live, jobs, catalogue, datasets):
         app.include_router(rooms.router, prefix="/api/v1")
     app.include_router(service.router)
     app.include_router(pages.door)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from hpsearch import errors
 from hpsearch.errors import FieldError, HpsearchError, InvalidInput
+from hpsearch.extras import MissingPackage
 from hpsearch.spec.messages import MAX_ERRORS, path_of, sentence
 from hpsearch.spec.records import FieldProblem, Problem
 
@@ -26,6 +27,7 @@ STATUSES: Mapping[type[HpsearchError], HTTPStatus] = {
     errors.CorruptArtifact: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    MissingPackage: HTTPStatus.NOT_IMPLEMENTED,
     HpsearchError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """By class; the nearest ancestor counts."""

@@ -64,6 +64,7 @@ def submit(stack: Stack) -> dict[str, str]:
     """Studies of every kind; the addresses of their pages by name."""
     with Client(stack.url, stack.token) as client:
         client.submit(example("digits.yaml")).wait(120)
+        staged = client.submit(example("coarse_to_fine.yaml")).wait(120)
         schedules = client.submit(example("schedules.yaml")).wait(120)
         spec = {
             "name": HOSTILE,
@@ -78,6 +79,7 @@ def submit(stack: Stack) -> dict[str, str]:
         "studies": "/studies",
         "study": "/studies/1",
         "choices": f"/studies/{schedules.id}?metric=val_loss&log=y&top=50",
+        "stages": f"/studies/{staged.id}",
         "waiting": f"/studies/{waiting.id}",
         "trial": f"/studies/{schedules.id}/trials/{best}",
         "new": "/studies/new?like=2",

@@ -58,7 +58,7 @@ def seed(services: Services, trials: int, epochs: int) -> int:
     with services.database.write() as session:
         study = services.tuner.submit(session, parse_study(document))
         row = session.get_one(StudyRow, study.id)
-        row.state, row.trials_created = StudyState.COMPLETE, trials
+        row.state, row.trials_created, row.trials_ended = StudyState.COMPLETE, trials, trials
         row.started_at, row.finished_at = SECONDS, SECONDS + trials
         space = search_space(parse_study(row.spec))
         for first in range(0, trials, BATCH):
@@ -117,7 +117,10 @@ def trial_row(
         "study_id": study_id,
         "number": number,
         "state": TrialState.COMPLETE,
+        "end_order": number,
         "stage": 0,
+        "version": 1,
+        "inherited": 0,
         "attempt": 1,
         "params": params,
         "epochs": len(metrics),

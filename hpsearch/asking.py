@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from hpsearch import pruning
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.records import (
@@ -24,10 +25,10 @@ from hpsearch.spec.records import (
 )
 from hpsearch.spec.states import Decision, JobState, StudyState, TrialReason, TrialState
 from hpsearch.spec.study import StudySpec
-from hpsearch.store import jobs, reports, studies, trials
+from hpsearch.store import jobs, judging, reports, studies, trials
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.reports import Epoch
-from hpsearch.tuner import Tuner, objective_of
+from hpsearch.tuner import Tuner
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,15 @@ class Asking:
         """Stores an epoch; the answer says whether to go on."""
         spec = studies.spec_of(session, study_id)
         task = _external(spec, study_id)
+        judges = pruning.judges_of_trial(session, self.tuner.tables, study_id, number)
         job = self._hold(session, study_id, number, report.attempt, task)
         epoch = Epoch(report.epoch, report.metrics)
-        reports.append(session, job.its_trial, [epoch], objective_of(spec))
-        return Told(decision=Decision.CONTINUE)
+        reports.append(session, job.its_trial, [epoch], spec.objectives)
+        if study_id not in judges:
+            return Told(decision=Decision.CONTINUE)
+        verdict = judges[study_id].judge(job.its_trial, [epoch])
+        decision = Decision.STOP if verdict.stop else Decision.CONTINUE
+        return Told(decision=decision, why=verdict.why)
 
     def complete(self, session: Session, study_id: int, number: int, end: TrialEnd) -> Trial:
         """A trial's end, with its value unless the reports have told it."""
@@ -84,7 +90,10 @@ class Asking:
         failed = end.state is TrialState.FAILED
         jobs.finish(session, job.id, JobState.FAILED if failed else JobState.DONE)
         reason = TrialReason.ERROR if failed else None
-        trials.end(session, job.its_trial, end.state, reason, end.message)
+        message = end.message
+        if end.state is TrialState.PRUNED and message is None:
+            message = judging.why_stopped(session, job.its_trial)
+        trials.end(session, job.its_trial, end.state, reason, message)
         self.tuner.settle(session, study)
         return trials.get(session, study_id, number)
 

@@ -17,11 +17,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from hpsearch.spec.augment import Augmentation
-from hpsearch.spec.base import kind_of
+from hpsearch.spec.base import kind_of, wire_names
 from hpsearch.spec.dataset import BUILT_IN, LOSSES, METRICS
 from hpsearch.spec.optimizer import Optimizer
+from hpsearch.spec.pruner import Pruner
 from hpsearch.spec.schedule import Schedule, Warmup
-from hpsearch.spec.search import Pruner, Search
+from hpsearch.spec.search import Search
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import Activation, Init, Model, Task
 from hpsearch.spec.training import Clip, EarlyStopping, Ema, Swa, Training
@@ -109,8 +110,8 @@ def _said(member: type[BaseModel]) -> str:
 
 def _fields(member: type[BaseModel]) -> str:
     return ", ".join(
-        f"`{name}` {_default(field)}".strip()
-        for name, field in member.model_fields.items()
+        f"`{called}` {_default(member.model_fields[name])}".strip()
+        for name, called in wire_names(member).items()
         if name != "kind"
     )
 
@@ -121,7 +122,11 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, BaseModel):
         value = getattr(value, "kind", {})
-    return f"({_cell(json.dumps(value, default=list))})"
+    return f"({_cell(json.dumps(value, default=_plain))})"
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else list(value)
 
 
 def _cell(text: str) -> str:

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch import cli_datasets
+from hpsearch import cli_changes, cli_datasets
+from hpsearch.cli_options import AsJson, Server, StudyId, complete_studies
 from hpsearch.client import Client, Study
 from hpsearch.errors import CannotStart, HpsearchError
 from hpsearch.example_files import example
@@ -40,6 +41,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_changes.app)
 app.add_typer(cli_datasets.app, name="datasets")
 out = Console()
 NOT_COMPLETE = 3
@@ -51,26 +53,11 @@ DataDir = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Worker processes on this machine.")]
 Capacity = Annotated[
-    int,
+    int | None,
     typer.Option(
-        min=1, max=1024, help="Trials a worker takes on at once; those of a shape train fused."
+        min=1, max=1024, help="Trials a worker takes on at once.", show_default="as many as pay"
     ),
 ]
-Server = Annotated[
-    str | None, typer.Option(help="The server's address [HPSEARCH_SERVER, or one running here].")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def _complete_studies(incomplete: str) -> list[tuple[str, str]]:
-    """The latest studies' ids and names, where a server answers at once."""
-    with suppress(HpsearchError), Client(patience_seconds=0.3) as client:
-        found = [(str(study.id), f"{study.name} ({study.state})") for study in client.studies()]
-        return [pair for pair in found if pair[0].startswith(incomplete)]
-    return []
-
-
-StudyId = Annotated[int, typer.Argument(help="A study's id.", autocompletion=_complete_studies)]
 
 
 def main() -> None:
@@ -97,7 +84,7 @@ def up(
     host: Host = DEFAULT_HOST,
     port: Port = DEFAULT_PORT,
     workers: Workers = 1,
-    capacity: Capacity = 1,
+    capacity: Capacity = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -123,7 +110,7 @@ def worker(
     server: Server = None,
     processes: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each.")] = 1,
-    capacity: Capacity = 1,
+    capacity: Capacity = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.")] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -242,40 +229,11 @@ def events(study_id: StudyId, server: Server = None, as_json: AsJson = False) ->
         out.print(Text(f"{event.at:%Y-%m-%d %H:%M:%S}  {event.message}"), soft_wrap=True)
 
 
-@app.command()
-def pause(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
-    """Hand out no more of a study's trials; those that run go on to their end."""
-    _act(server, study_id, "pause", as_json)
-
-
-@app.command()
-def resume(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
-    """Go on with a paused study."""
-    _act(server, study_id, "resume", as_json)
-
-
-@app.command()
-def stop(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
-    """End a study now; what its trials reported is kept."""
-    _act(server, study_id, "stop", as_json)
-
-
-@app.command()
-def delete(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
-    """Remove a study that is over, and its checkpoints."""
-    with Client(server) as client:
-        client.study(study_id).delete()
-    if as_json:
-        print(json.dumps({"deleted": study_id}))  # noqa: T201
-        return
-    out.print(f"study {study_id} is deleted", highlight=False)
-
-
 @app.command(name="open")
 def open_dashboard(
     study_id: Annotated[
         int | None,
-        typer.Argument(help="A study's id; none opens the list.", autocompletion=_complete_studies),
+        typer.Argument(help="A study's id; none opens the list.", autocompletion=complete_studies),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, not only print.")] = True,
     server: Server = None,
@@ -338,7 +296,7 @@ def watch_study(study: Study, check: Any = None, *, quiet: bool = False) -> None
 def show_study(study: Study, top: int) -> None:
     """Prints a study, its best trials and the best one's test scores."""
     record = study.refresh().record
-    metric = record.spec["objective"]["metric"]
+    metric = record.objectives[0]["metric"]
     out.print(
         Text(
             f"study {study.id}  {study.name}  {study.state}  {record.counts.ended} trials "
@@ -381,17 +339,6 @@ def _say_where(stack: Stack) -> None:
     out.print(f"token: {stack.data_dir / 'token'}", highlight=False, soft_wrap=True)
     dashboard = sign_in_address(stack.url, stack.token)
     out.print(f"dashboard: {dashboard}", highlight=False, soft_wrap=True)
-
-
-def _act(server: str | None, study_id: int, verb: str, as_json: bool) -> None:
-    """Asks for a change of a study's state."""
-    with Client(server) as client:
-        study = client.study(study_id)
-        getattr(study, verb)()
-    if as_json:
-        _print_json(study.record)
-    else:
-        out.print(f"study {study.id} is {study.state}", highlight=False)
 
 
 def _data_dir(given: Path | None) -> Path:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.cli_options import AsJson, Server
 from hpsearch.client import Client
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.dataset import Dataset, DatasetInfo, DatasetList
@@ -18,11 +19,6 @@ from hpsearch.spec.upload import ColumnUse
 
 app = typer.Typer(help="Upload data sets, list and remove them.", no_args_is_help=True)
 out = Console()
-
-Server = Annotated[
-    str | None, typer.Option(help="The server's address [HPSEARCH_SERVER, or one running here].")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()

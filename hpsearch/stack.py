@@ -29,7 +29,7 @@ class Stack:
     """
 
     def __init__(
-        self, host: str, port: int, workers: int, data_dir: Path, capacity: int = 1
+        self, host: str, port: int, workers: int, data_dir: Path, capacity: int | None = None
     ) -> None:
         self.host = host
         self.port = port
@@ -86,8 +86,9 @@ class Stack:
             "workers",
             f"--server={local}",
             f"--processes={self.workers}",
-            f"--capacity={self.capacity}",
         ]
+        if self.capacity is not None:
+            arguments.append(f"--capacity={self.capacity}")
         self._supervisor.add(
             Program("workers", arguments, environment={"HPSEARCH_TOKEN": self.token})
         )

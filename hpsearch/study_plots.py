@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import RootModel
 
 from hpsearch.extras import needed
+from hpsearch.spec.advice import Evaluator, Target
 from hpsearch.transport import Transport
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class StudyPlots:
     def trial(self, number: int, panel: str | None = None) -> go.Figure:
         """Curves of one trial that share an axis: `loss`, `accuracy`, or a metric's name."""
         return self._fetch("trial", trial=number, panel=panel)
+
+    def importances(
+        self, evaluator: Evaluator = "ped_anova", target: Target = "value"
+    ) -> go.Figure:
+        """How much each parameter decides, as `study.importances` says."""
+        return self._fetch("importances", evaluator=evaluator, target=target)
 
     def _fetch(self, name: str, **query: Any) -> go.Figure:
         graph_objects = needed("plotly.graph_objects", "notebook", "figures")

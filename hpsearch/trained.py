@@ -1,11 +1,14 @@
 """A trained model outside the service: a torch module made from a checkpoint.
 
 It takes rows as the data set has them and standardises them as in training. Parameters are named
-as in the checkpoint, so `state_dict()` and `parameters()` are what one expects.
+as in the checkpoint, so `state_dict()` and `parameters()` are what one expects. A trial of several
+runs (folds, repeats) makes one module too, whose predictions are the means of theirs.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +16,39 @@ import torch
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
+from hpsearch.spec.study import StudySpec
 from hpsearch.training.checkpoint import Checkpoint
 from hpsearch.training.models import model_for
 
 
-class TrainedModel(nn.Module):
-    """One trial's model.
+class Predictor(nn.Module):
+    """What gives outputs [N, C] of rows, and what these say."""
+
+    classes: tuple[str, ...]
+    """Names in the order of the outputs; none for numbers."""
+    features: tuple[int, ...]
+    """Shape of a row as it is taken."""
+    spec: StudySpec
+    """Of the trial, resolved."""
+    epoch: int
+    """The last one trained, 0-based."""
+
+    @torch.no_grad()
+    def predict(self, x: Any) -> list[Any]:
+        """For each row its class's name, or its number."""
+        outputs = self(x)
+        if not self.classes:
+            return [float(value) for value in outputs[:, 0]]
+        return [self.classes[i] for i in outputs.argmax(-1).tolist()]
+
+    @torch.no_grad()
+    def predict_probabilities(self, x: Any) -> Tensor:
+        """Softmax of the outputs [N, C], for classes."""
+        return torch.softmax(self(x), -1)
+
+
+class TrainedModel(Predictor):
+    """One run's model.
 
     Args:
         checkpoint: its weights, running statistics and standardisation.
@@ -34,7 +64,6 @@ class TrainedModel(nn.Module):
                 "task", "must be supervised to have a model that can be loaded; use its curves"
             )
         self.classes = checkpoint.classes
-        """Names in the order of the outputs; none for numbers."""
         self.features = features
         self._encoding = checkpoint.standardization.encoding
         self.spec = checkpoint.spec
@@ -79,18 +108,46 @@ class TrainedModel(nn.Module):
             )
         return rows
 
-    @torch.no_grad()
-    def predict(self, x: Any) -> list[Any]:
-        """For each row its class's name, or its number."""
-        outputs = self(x)
-        if not self.classes:
-            return [float(value) for value in outputs[:, 0]]
-        return [self.classes[i] for i in outputs.argmax(-1).tolist()]
 
-    @torch.no_grad()
-    def predict_probabilities(self, x: Any) -> Tensor:
-        """Softmax of the outputs [N, C], for classes."""
-        return torch.softmax(self(x), -1)
+class TrainedMean(Predictor):
+    """A trial's runs as one model.
+
+    Args:
+        models: of the runs, at least one; `runs` keeps them.
+    """
+
+    def __init__(self, models: Sequence[TrainedModel]) -> None:
+        super().__init__()
+        first = models[0]
+        self.classes, self.features, self.spec = first.classes, first.features, first.spec
+        self.epoch = max(model.epoch for model in models)
+        self.runs = nn.ModuleList(models)
+        self.eval()
+
+    def forward(self, x: Any) -> Tensor:
+        """The mean of the runs' outputs [N, C]; for classes the logarithm of the mean probability.
+
+        Args:
+            x: rows, as `TrainedModel` takes them.
+
+        Raises:
+            InvalidInput: when rows have another shape.
+        """
+        outputs = torch.stack([run(x) for run in self.runs])
+        if not self.classes:
+            return outputs.mean(0)
+        return outputs.log_softmax(-1).logsumexp(0) - math.log(len(self.runs))
+
+
+def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> Predictor:
+    """The model of a trial's runs, mostly one.
+
+    Args:
+        checkpoints: of the runs.
+        features: shape of one row where checkpoints do not say it, see `columns_of`.
+    """
+    models = [TrainedModel(one, columns_of(one) or features) for one in checkpoints]
+    return models[0] if len(models) == 1 else TrainedMean(models)
 
 
 def columns_of(checkpoint: Checkpoint) -> tuple[int, ...]:

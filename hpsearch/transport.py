@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import httpx2
 import stamina
@@ -110,6 +110,7 @@ class Transport:
         *,
         once: bool = True,
         idempotency_key: str | None = None,
+        method: Literal["POST", "PATCH"] = "POST",
     ) -> R:
         """Asks for a change; `once=False` where the change itself is safe to repeat."""
         headers = {"Content-Type": "application/json"}
@@ -122,7 +123,7 @@ class Transport:
             content = to_json(body, inf_nan_mode="constants")
         else:
             content = body
-        return self._read(kind, self._send("POST", path, content=content, headers=headers))
+        return self._read(kind, self._send(method, path, content=content, headers=headers))
 
     def put(self, path: str, kind: type[R], content: bytes, sha256: str, **query: Any) -> R:
         """Sends a file."""

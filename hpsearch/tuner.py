@@ -10,23 +10,24 @@ for each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from hpsearch import advising, continuing, proposing, pruning, submission
 from hpsearch.errors import Conflict, InvalidInput
-from hpsearch.search import sampler_for
+from hpsearch.proposing import Memory
+from hpsearch.pruning import Tables
+from hpsearch.search.pruners import GO_ON
 from hpsearch.search.stopping import limit_reached
-from hpsearch.spec.dataset import BUILT_IN, complete
+from hpsearch.spec.dataset import BUILT_IN
 from hpsearch.spec.distributions import Value
-from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.external_study import complete_external
-from hpsearch.spec.messages import shown
-from hpsearch.spec.plugin import PluginTask
-from hpsearch.spec.plugin_study import complete_plugin
+from hpsearch.spec.parcel import Enclosed
 from hpsearch.spec.records import (
     Checkpoint,
     Completion,
+    CompletionBatch,
     Decisions,
     Failure,
     Heartbeat,
@@ -34,13 +35,13 @@ from hpsearch.spec.records import (
     JobDecision,
     JobList,
     JobStatus,
+    JobStatusList,
     LeaseRequest,
     ReportBatch,
-    Resume,
     Study,
-    StudyPreview,
+    Trial,
 )
-from hpsearch.spec.space import search_space
+from hpsearch.spec.stages import repeats_of
 from hpsearch.spec.states import (
     Decision,
     EventKind,
@@ -54,7 +55,17 @@ from hpsearch.spec.states import (
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.task import SupervisedTask
 from hpsearch.spec.upload import DatasetFile
-from hpsearch.store import checkpoints, datasets, events, jobs, reports, studies, trials, workers
+from hpsearch.store import (
+    checkpoints,
+    datasets,
+    events,
+    jobs,
+    reports,
+    studies,
+    trials,
+    versions,
+    workers,
+)
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import on_commit
@@ -73,61 +84,27 @@ class Tuner:
     artifacts: ArtifactStore
     lease_seconds: float
     max_attempts: int
+    memory: Memory = field(default_factory=Memory)
+    tables: Tables = field(default_factory=Tables)
 
     # Studies
 
-    def check(self, session: Session, spec: StudySpec) -> StudySpec:
-        """The spec with every default filled in; its data set stays until the transaction ends.
-
-        Raises:
-            InvalidInput: when data, metric, loss or model do not go together.
-        """
-        if isinstance(spec.task, PluginTask):
-            return complete_plugin(spec)
-        if isinstance(spec.task, ExternalTask):
-            return complete_external(spec)
-        name = spec.supervised.dataset
-        info = BUILT_IN.get(name) or datasets.find(session, name, hold=True)
-        if info is None:
-            raise InvalidInput.at(
-                "task.dataset",
-                f"must name a data set, and none is called {shown(name)}; "
-                f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
-            )
-        return complete(spec, info)
-
     def submit(self, session: Session, spec: StudySpec) -> Study:
         """Queues a study."""
-        spec = self.check(session, spec)
-        study_id = studies.create(session, spec)
-        events.add(
-            session,
-            study_id,
-            EventKind.STUDY_CREATED,
-            f"{spec.search.trials} trials by {spec.search.kind} search over "
-            f"{len(search_space(spec).parameters)} parameters",
-        )
+        return studies.get(session, submission.submit(session, spec))
+
+    def edit(self, session: Session, study_id: int, patch: Mapping[str, Any]) -> Study:
+        """Changes the space or the budget of a study that is not over."""
+        submission.edit(session, study_id, patch)
+        self.settle(session, studies.lock(session, study_id))
         return studies.get(session, study_id)
 
-    def preview(self, session: Session, spec: StudySpec) -> StudyPreview:
-        """What a study would cost."""
-        spec = self.check(session, spec)
-        epochs = studies.typical_epochs(spec)
-        return StudyPreview(
-            spec=spec.model_dump(mode="json"),
-            parameters=[
-                {
-                    "name": parameter.name,
-                    "distribution": parameter.distribution.model_dump(
-                        mode="json", exclude_none=True
-                    ),
-                    "branch": parameter.branch,
-                }
-                for parameter in search_space(spec).parameters
-            ],
-            stages=[{"trials": spec.search.trials, "epochs": epochs}],
-            epochs_planned=spec.search.trials * epochs,
-        )
+    def add_trials(
+        self, session: Session, study_id: int, configurations: Sequence[Mapping[str, Value]]
+    ) -> list[Trial]:
+        """Queues trials with given parameters, beside those that are planned."""
+        numbers = submission.add_trials(session, study_id, configurations)
+        return [trials.get(session, study_id, number) for number in numbers]
 
     def pause(self, session: Session, study_id: int) -> Study:
         """Hands out no more trials; those that run go on to their end."""
@@ -175,37 +152,38 @@ class Tuner:
         workers.check(session, request.worker)
         answer: list[Job] = []
         study: OpenStudy | None = None
+        present = workers.present(session, self.lease_seconds)
         while len(answer) < request.capacity:
             study = studies.next_with_work(session, after=study)
             if study is None:
                 break
-            count = request.capacity - len(answer)
+            share = self._fair_share(session, study, present)
+            count = min(request.capacity - len(answer), share)
             taken = [job.id for job in jobs.take_queued(session, study.id, count)]
             taken += self.sample(session, study, count - len(taken))
             leased = jobs.lease(session, taken, request.worker, self.lease_seconds)
             answer += self.start(session, study, leased)
+            if present > 1 and len(taken) == share:
+                break  # the rest is for others; less important work can wait as well
         workers.seen(session, request.worker)
         return JobList(jobs=answer)
 
+    @staticmethod
+    def _fair_share(session: Session, study: OpenStudy, workers_present: int) -> int:
+        """So many of a study's trials may one worker take that all can have as many."""
+        to_come = study.trials_open - study.trials_created
+        left = to_come + jobs.work_left(session, study.id)
+        return max(1, -(-left // max(1, workers_present)))
+
     def sample(self, session: Session, study: OpenStudy, count: int) -> list[int]:
         """New trials of a study, as queued jobs."""
-        numbers = range(
-            study.trials_created, min(study.trials_created + count, study.spec.search.trials)
-        )
-        if not numbers:
+        new = proposing.propose(session, self.memory, study, count)
+        if not new:
             return []
-        proposals = sampler_for(study.spec).suggest(numbers)
-        new = [
-            trials.NewTrial(
-                number=number,
-                params=proposal.params,
-                stage=proposal.stage,
-                epochs=proposal.epochs or _epochs(study.spec, proposal.params),
-            )
-            for number, proposal in zip(numbers, proposals, strict=True)
-        ]
-        studies.add_trials_created(session, study.id, len(new))
         trial_ids = trials.create(session, study.id, new)
+        for trial, trial_id in zip(new, trial_ids, strict=True):
+            if trial.continues is not None:
+                continuing.inherit(session, study.id, trial_id, trial.continues)
         return jobs.add(session, study.id, trial_ids, study.priority)
 
     def start(self, session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[Job]:
@@ -215,7 +193,10 @@ class Tuner:
                 session, study.id, StudyState.RUNNING, "its first trial was handed out"
             )
         started = trials.start(session, [job.its_trial for job in leased])
-        document = study.spec.model_dump(mode="json")
+        documents = {
+            version: versions.spec_of(session, study.id, version).model_dump(mode="json")
+            for version in {trial.version for trial in started}
+        }
         dataset = self._dataset(session, study.spec) if leased else None
         return [
             Job(
@@ -225,9 +206,10 @@ class Tuner:
                 study_id=study.id,
                 trial=trial.number,
                 epochs=trial.epochs,
+                repeats=repeats_of(study.spec, trial.stage),
                 params=dict(trial.params),
-                spec=document,
-                resume=self._resume_point(session, job, study.spec),
+                spec=documents[trial.version],
+                resume=continuing.resume_point(session, job, study, trial.continues),
                 dataset=dataset,
             )
             for job, trial in zip(leased, started, strict=True)
@@ -241,24 +223,6 @@ class Tuner:
         known = datasets.find(session, spec.task.dataset)
         return None if known is None else DatasetFile.model_validate(known.model_dump())
 
-    def _resume_point(self, session: Session, job: QueuedJob, spec: StudySpec) -> Resume | None:
-        if job.attempt == 1:
-            return None
-        kept = checkpoints.of_trial(session, job.its_trial)
-        last = next((checkpoint for checkpoint in kept if checkpoint.last), None)
-        if last is None:
-            return None
-        best_epoch, best_value = reports.best_until(
-            session, job.its_trial, last.epoch, objective_of(spec)
-        )
-        return Resume(
-            checkpoint=last.id,
-            epoch=last.epoch,
-            best_epoch=best_epoch,
-            best_value=best_value,
-            best_checkpoint=next((c.id for c in kept if c.epoch == best_epoch), None),
-        )
-
     def heartbeat(self, session: Session, beat: Heartbeat) -> None:
         """Renews a worker's leases."""
         workers.check(session, beat.worker)
@@ -271,36 +235,59 @@ class Tuner:
         for report in batch.reports:
             by_job.setdefault(report.job, []).append(Epoch(report.epoch, report.metrics))
         tokens = sorted({(report.job, report.attempt) for report in batch.reports})
+        judges = pruning.judges_of_jobs(session, self.tables, by_job)
         held = jobs.hold(session, tokens, self.lease_seconds)
-        objectives: dict[int, Objective] = {}
+        objectives: dict[int, tuple[Objective, ...]] = {}
         decisions = []
         for job_id, epochs in sorted(by_job.items()):
             job = held[job_id]
             if job.study_id not in objectives:
-                objectives[job.study_id] = objective_of(studies.spec_of(session, job.study_id))
+                objectives[job.study_id] = studies.spec_of(session, job.study_id).objectives
             reports.append(session, job.its_trial, epochs, objectives[job.study_id])
-            decisions.append(JobDecision(job=job_id, decision=Decision.CONTINUE))
+            judge = judges.get(job.study_id)
+            verdict = GO_ON if judge is None else judge.judge(job.its_trial, epochs)
+            decisions.append(
+                JobDecision(
+                    job=job_id,
+                    decision=Decision.STOP if verdict.stop else Decision.CONTINUE,
+                    why=verdict.why,
+                )
+            )
         return Decisions(decisions=decisions)
 
     def complete(self, session: Session, job_id: int, completion: Completion) -> JobStatus:
         """A trial's end, as its worker saw it."""
-        if completion.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+        return self._complete(session, {job_id: completion})[0]
+
+    def complete_all(self, session: Session, batch: CompletionBatch) -> JobStatusList:
+        """The ends of several trials of one study: all are stored, or none."""
+        ends: dict[int, Completion] = {end.job: end for end in batch.completions}
+        return JobStatusList(jobs=self._complete(session, ends))
+
+    def _complete(self, session: Session, ends: Mapping[int, Completion]) -> list[JobStatus]:
+        for end in ends.values():
+            if end.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+                raise InvalidInput.at(
+                    "state", f"must be complete or pruned, got {end.state}; use :fail"
+                )
+        study = studies.lock(session, jobs.study_of(session, min(ends)))
+        tokens = sorted((job, end.attempt) for job, end in ends.items())
+        held = jobs.hold(session, tokens, self.lease_seconds)
+        if any(job.study_id != study.id for job in held.values()):
             raise InvalidInput.at(
-                "state", f"must be complete or pruned, got {completion.state}; use :fail"
+                "completions", "must be of one study's trials; send a request for each study"
             )
-        study, job = self._hold(session, job_id, completion.attempt)
-        jobs.finish(session, job_id, JobState.DONE)
-        trials.end(
-            session,
-            job.its_trial,
-            completion.state,
-            completion.reason,
-            completion.message,
-            completion.test_metrics,
-        )
+        for job_id, end in ends.items():
+            job = held[job_id]
+            jobs.finish(session, job_id, JobState.DONE)
+            trials.end(session, job.its_trial, end.state, end.reason, end.message, end.test_metrics)
+            if end.training is not None:
+                trained = {"training": end.training.model_dump()}
+                trials.set_attributes(session, job.its_trial, trained)
         self.settle(session, study)
-        workers.succeeded(session, job.worker_id)
-        return jobs.status(session, job_id)
+        for worker_id in {job.worker_id for job in held.values()}:
+            workers.succeeded(session, worker_id)
+        return [jobs.status(session, job_id) for job_id in ends]
 
     def fail(self, session: Session, job_id: int, failure: Failure) -> JobStatus:
         """A job given back undone."""
@@ -349,34 +336,46 @@ class Tuner:
 
     # Checkpoints
 
-    def check_checkpoint(self, session: Session, job_id: int, attempt: int, epoch: int) -> str:
-        """Whether a checkpoint may come; returns the start of its artifact key.
+    def check_checkpoints(self, session: Session, sent: Sequence[Enclosed]) -> list[str]:
+        """Whether checkpoints may come; returns the start of each one's artifact key.
 
         Raises:
-            StaleLease: when the lease is no longer in force.
-            ReportGap: when the epoch has not been reported yet.
+            StaleLease: when a lease is no longer in force.
+            ReportGap: when an epoch has not been reported yet.
         """
-        job = jobs.hold(session, [(job_id, attempt)], self.lease_seconds)[job_id]
-        trials.check_reported(session, job.its_trial, epoch)
-        return f"studies/{job.study_id}/trials/{job.its_trial}/epoch-{epoch:06d}-attempt-{attempt}"
+        held = self._held(session, sent)
+        prefixes = []
+        for one in sent:
+            job = held[one.job]
+            trials.check_reported(session, job.its_trial, one.epoch)
+            prefixes.append(
+                f"studies/{job.study_id}/trials/{job.its_trial}/"
+                f"epoch-{one.epoch:06d}-attempt-{one.attempt}"
+            )
+        return prefixes
 
-    def keep_checkpoint(
-        self,
-        session: Session,
-        token: tuple[int, int],
-        epoch: int,
-        artifact: StoredArtifact,
-        *,
-        best: bool,
-        last: bool,
-    ) -> Checkpoint:
-        """Makes a whole artifact visible as a trial's checkpoint."""
-        job = jobs.hold(session, [token], self.lease_seconds)[token[0]]
-        kept, unneeded = checkpoints.put(
-            session, job.its_trial, epoch, artifact, best=best, last=last
-        )
-        self._discard(session, unneeded)
-        return kept
+    def keep_checkpoints(
+        self, session: Session, sent: Sequence[tuple[Enclosed, StoredArtifact]]
+    ) -> list[Checkpoint]:
+        """Makes whole artifacts visible as trials' checkpoints: all, or none."""
+        held = self._held(session, [one for one, _ in sent])
+        found = []
+        for one, artifact in sent:
+            kept, unneeded = checkpoints.put(
+                session,
+                held[one.job].its_trial,
+                one.epoch,
+                artifact,
+                best=one.best,
+                last=one.last,
+            )
+            self._discard(session, unneeded)
+            found.append(kept)
+        return found
+
+    def _held(self, session: Session, sent: Sequence[Enclosed]) -> dict[int, QueuedJob]:
+        tokens = sorted({(one.job, one.attempt) for one in sent})
+        return jobs.hold(session, tokens, self.lease_seconds)
 
     def drop_unkept(self, session: Session, artifact: StoredArtifact) -> None:
         """Removes an artifact whose lease was lost on the way, unless a repeat made it visible."""
@@ -425,7 +424,7 @@ class Tuner:
         if is_final(state):
             return
         progress = trials.progress(session, study.id, study.spec, study.started_at)
-        limit = limit_reached(study.spec.limits, progress, study.spec.search.trials)
+        limit = limit_reached(study.spec.limits, progress, study.trials_planned)
         if limit is not None:
             end, message = limit
             events.add(session, study.id, EventKind.LIMIT_REACHED, message)
@@ -433,11 +432,13 @@ class Tuner:
                 end = StudyState.STOPPED
             studies.change_state(session, study.id, end, message)
             self._end_open_trials(session, study.id, message)
-        elif progress.ended == study.spec.search.trials and state in (
-            StudyState.RUNNING,
-            StudyState.PAUSED,
-        ):
+            advising.warn_of_borders(session, study.id, study.spec)
+            return
+        proposing.advance(session, study)
+        planned = studies.lock(session, study.id).trials_planned
+        if progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED):
             studies.change_state(session, study.id, StudyState.COMPLETE, "every trial has ended")
+            advising.warn_of_borders(session, study.id, study.spec)
 
     def _discard(self, session: Session, keys: Sequence[str]) -> None:
         def remove() -> None:
@@ -445,15 +446,3 @@ class Tuner:
                 self.artifacts.delete(key)
 
         on_commit(session, remove)
-
-
-def objective_of(spec: StudySpec) -> Objective:
-    """A stored study's objective; `check` has filled it in."""
-    if spec.objective is None:
-        raise InvalidInput.at("objective", "is required in a stored study; submit it anew")
-    return spec.objective
-
-
-def _epochs(spec: StudySpec, params: Mapping[str, Value]) -> int:
-    """A trial's length; whether its params go together is found out where it trains."""
-    return int(params.get("training.epochs", spec.training.epochs))

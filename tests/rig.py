@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from hpsearch.spec.parcel import Enclosed
 from hpsearch.spec.records import (
     Checkpoint,
     Completion,
@@ -24,7 +25,7 @@ from hpsearch.spec.records import (
     Trial,
 )
 from hpsearch.spec.states import FailureReason, JobState
-from hpsearch.spec.study import parse_study
+from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.store import studies, trials, workers
 from hpsearch.store.database import Database, now
 from hpsearch.store.tables import JobRow, Table
@@ -88,13 +89,15 @@ class Rig:
     def store(
         self, job: Job, epoch: int, content: bytes, *, best: bool = False, last: bool = True
     ) -> Checkpoint:
-        token = (job.id, job.attempt)
-        prefix = self.do(lambda s: self.tuner.check_checkpoint(s, *token, epoch))
-        key = f"{prefix}-{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
-        artifact = self.tuner.artifacts.put(key, content)
-        return self.do(
-            lambda s: self.tuner.keep_checkpoint(s, token, epoch, artifact, best=best, last=last)
-        )
+        sha256 = hashlib.sha256(content).hexdigest()
+        sent = Enclosed(
+            job=job.id, attempt=job.attempt, epoch=epoch, best=best, last=last,
+            size_bytes=len(content), sha256=sha256,
+        )  # fmt: skip
+        (prefix,) = self.do(lambda s: self.tuner.check_checkpoints(s, [sent]))
+        artifact = self.tuner.artifacts.put(f"{prefix}-{sha256[:16]}.safetensors", content)
+        (kept,) = self.do(lambda s: self.tuner.keep_checkpoints(s, [(sent, artifact)]))
+        return kept
 
     def run_out(self, *jobs: Job) -> None:
         """Lets the leases of these jobs (or of all) run out, by the database's clock."""
@@ -109,6 +112,10 @@ class Rig:
     def study(self, study_id: int) -> Study:
         with self.database.read() as session:
             return studies.get(session, study_id)
+
+    def spec(self, study_id: int) -> StudySpec:
+        with self.database.read() as session:
+            return studies.spec_of(session, study_id)
 
     def trial(self, study_id: int, number: int) -> Trial:
         with self.database.read() as session:

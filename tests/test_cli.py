@@ -13,7 +13,7 @@ import pytest
 from running import running
 from typer.testing import CliRunner, Result
 
-from hpsearch import cli
+from hpsearch import cli, cli_options
 from hpsearch.example_files import example, examples
 from hpsearch.spec.document import read_document
 from hpsearch.spec.study import parse_study
@@ -107,10 +107,10 @@ def test_the_address_to_open_lets_a_browser_in(stack: Stack) -> None:
 
 
 def test_ids_of_studies_are_completed(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert study in [number for number, _ in cli._complete_studies("")]
-    assert cli._complete_studies("x") == []
+    assert study in [number for number, _ in cli_options.complete_studies("")]
+    assert cli_options.complete_studies("x") == []
     monkeypatch.setenv("HPSEARCH_SERVER", "http://127.0.0.1:9")
-    assert cli._complete_studies("") == []
+    assert cli_options.complete_studies("") == []
 
 
 def test_a_refusal_is_one_sentence_and_status_one() -> None:

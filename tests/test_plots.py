@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 
 from hpsearch import plots
 from hpsearch.plots import curves_figure as curve_plots
+from hpsearch.plots import dimensions
 from hpsearch.plots import history_figure as history_plots
 from hpsearch.plots import scatter_figure as scatter_plots
 from hpsearch.plots.style import ACCENT, SCALE, focus, shade
+from hpsearch.spec.distributions import Choice
 from hpsearch.spec.points import TrialPoint
 from hpsearch.spec.records import Curve, Curves
-from hpsearch.spec.space import search_space
+from hpsearch.spec.space import SearchSpace, search_space
 from hpsearch.spec.states import TrialState
 from hpsearch.spec.study import Objective, parse_study
 
@@ -66,7 +69,7 @@ def points_of(
     ]
 
 
-def axis(name: str) -> scatter_plots.Dimension:
+def axis(name: str) -> dimensions.Dimension:
     return next(one for one in plots.axes(SPACE, UP) if one.name == name)
 
 
@@ -269,3 +272,64 @@ def test_a_curve_of_one_epoch_is_a_mark() -> None:
 def test_the_schedule_shows_what_it_is_given() -> None:
     figure = plots.schedule([0.0, 0.5, 1.0], [0.1, 0.2, 0.0])
     assert figure["data"][0]["y"] == [0.1, 0.2, 0.0]
+
+
+def test_each_stage_has_its_box_and_its_trials_inside_and_the_submitted_range_is_marked() -> None:
+    found = [
+        TrialPoint(n, TrialState.COMPLETE, n / 10, stage, {"optimizer.lr": lr})
+        for n, (stage, lr) in enumerate([(0, 1e-4), (0, 0.9), (1, 0.5), (1, 30.0)])
+    ]
+    lr = axis("optimizer.lr")
+    drawn_in = [plots.Box(0, 1e-5, 1.0, "stage 0"), plots.Box(1, 0.1, 100.0, "stage 1")]
+    figure = plots.stages(found, UP, lr, drawn_in)
+    (marks,) = figure["data"]
+    seen = {
+        p[0]: (x, y) for p, x, y in zip(marks["customdata"], marks["x"], marks["y"], strict=True)
+    }
+    boxes = [shape for shape in figure["layout"]["shapes"] if shape["type"] == "rect"]
+    for point in found:
+        x, y = seen[point.number]
+        box = boxes[point.stage]
+        assert (box["x0"] <= x <= box["x1"], box["y0"] <= y <= box["y1"]) == (True, True)
+    lines = [shape["x0"] for shape in figure["layout"]["shapes"] if shape["type"] == "line"]
+    assert lines == [1e-5, 1.0]
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert low < -5
+    assert high > 2
+
+
+def test_a_choice_is_boxed_option_by_option() -> None:
+    activation = axis("task.model.activation")
+    (whole,) = (p for p in SPACE.parameters if p.name == activation.name)
+    assert [b.low for b in plots.boxes(SPACE, activation, 0, "")] == [0, 1]
+    narrow = SearchSpace((replace(whole, distribution=Choice(choice=("tanh",))),))
+    assert [b.low for b in plots.boxes(narrow, activation, 1, "")] == [1]
+    assert plots.boxes(SearchSpace(()), activation, 2, "") == []
+
+
+def test_a_front_joins_its_trials_and_shows_the_others_behind() -> None:
+    values = {0: [0.9, 3.0], 1: [0.8, 1.0], 2: [0.7, 2.0]}
+    cost = Objective(metric="seconds", direction="minimize")
+    figure = plots.front(values, [0, 1], [UP, cost])
+    behind, front = figure["data"]
+    assert behind["customdata"] == [[2]]
+    assert (front["x"], front["y"]) == ([0.8, 0.9], [1.0, 3.0])
+    many = {n: [n / 5000, 1.0] for n in range(5000)}
+    figure = plots.front(many, [4999], [UP, cost])
+    assert len(figure["data"][0]["x"]) <= 1000
+    assert "every 5th of 4,999 trials" in figure["layout"]["meta"]["note"]
+
+
+def test_a_scatter_reaches_to_trials_outside_of_the_submitted_range() -> None:
+    found = [TrialPoint(0, TrialState.COMPLETE, 0.1, 1, {"optimizer.lr": 50.0})]
+    figure = plots.scatter(found, UP, axis("optimizer.lr"), axis("value"))
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert low < -5
+    assert high > math.log10(50)
+
+
+def test_the_best_value_is_in_sight_however_far_it_lies_from_the_rest() -> None:
+    found = points_of([2.3 + n / 1000 for n in range(30)] + [0.2, 50.0])
+    low, high = plots.history(found, DOWN)["layout"]["yaxis"]["range"]
+    assert low < 0.2
+    assert high < 3

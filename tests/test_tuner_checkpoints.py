@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rig import Rig
 
 from hpsearch.errors import NotFound, ReportGap, StaleLease
+from hpsearch.spec.parcel import Enclosed
 from hpsearch.spec.records import Checkpoint, Job
 from hpsearch.store import checkpoints
 
@@ -80,15 +81,12 @@ def test_an_unreported_epoch_has_no_checkpoint(rig: Rig, job: Job) -> None:
 def test_a_lease_lost_while_the_file_came_leaves_nothing(rig: Rig, job: Job) -> None:
     rig.store(job, 1, b"before")
     before = rig.artifacts()
-    prefix = rig.do(lambda s: rig.tuner.check_checkpoint(s, job.id, job.attempt, 2))
+    sent = Enclosed(job=job.id, attempt=job.attempt, epoch=2, size_bytes=5, sha256="0" * 64)
+    (prefix,) = rig.do(lambda s: rig.tuner.check_checkpoints(s, [sent]))
     artifact = rig.tuner.artifacts.put(f"{prefix}-x", b"after")
     rig.run_out(job)
     with pytest.raises(StaleLease):
-        rig.do(
-            lambda s: rig.tuner.keep_checkpoint(
-                s, (job.id, job.attempt), 2, artifact, best=False, last=True
-            )
-        )
+        rig.do(lambda s: rig.tuner.keep_checkpoints(s, [(sent, artifact)]))
     rig.do(lambda s: rig.tuner.drop_unkept(s, artifact))
     assert rig.artifacts() == before
     assert [kept.epoch for kept in _kept(rig, job)] == [1]

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rig import Rig, a_report, spec
 
+from hpsearch import submission
 from hpsearch.errors import Conflict, HpsearchError, IllegalTransition, InvalidInput, NotFound
 from hpsearch.spec.records import Event, Job
 from hpsearch.spec.states import EventKind, FailureReason, StudyState, TrialReason, TrialState
@@ -62,7 +63,7 @@ def test_unknown_data_is_refused_with_what_there_is(rig: Rig) -> None:
 
 def test_a_preview_stores_nothing(rig: Rig) -> None:
     before = rig.snapshot()
-    preview = rig.do(lambda session: rig.tuner.preview(session, parse_study(spec())))
+    preview = rig.do(lambda session: submission.preview(session, parse_study(spec())))
     assert preview.stages == [{"trials": 6, "epochs": 4}]
     assert preview.epochs_planned == 24
     assert preview.parameters == [

@@ -32,23 +32,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--device", default=None, help="cpu, cuda, mps; the best there is by default"
     )
-    parser.add_argument("--capacity", type=int, default=1, help="trials taken on at once")
+    parser.add_argument(
+        "--capacity", type=int, help="trials taken on at once; as many as pay by default"
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when the parent does")
     options = parser.parse_args(arguments)
     if options.processes < 1:
         parser.error(f"--processes must be at least 1, got {options.processes}")
-    if not 1 <= options.capacity <= MAX_CAPACITY:
+    if options.capacity is not None and not 1 <= options.capacity <= MAX_CAPACITY:
         parser.error(f"--capacity must be from 1 to {MAX_CAPACITY}, got {options.capacity}")
     if options.with_parent:
         exit_with_parent()
     logging.basicConfig(level=logging.WARNING, format="hpsearch worker: %(message)s")
+    logging.getLogger("hpsearch.worker").setLevel(logging.INFO)
     stamina.instrumentation.set_on_retry_hooks([])
     given = {"server": options.server, "data_dir": options.data_dir}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     try:
         if options.processes == 1:
             return _work(settings, options.device, options.threads, options.capacity)
-        shared = [f"--threads={options.threads}", f"--capacity={options.capacity}"]
+        shared = [f"--threads={options.threads}"]
+        shared += [f"--capacity={options.capacity}"] if options.capacity is not None else []
         shared += [f"--server={settings.server}"] if settings.server else []
         shared += [f"--data-dir={settings.data_dir}"]
         shared += [f"--device={options.device}"] if options.device else []
@@ -59,7 +63,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _work(settings: Settings, device: str | None, threads: int, capacity: int) -> int:
+def _work(settings: Settings, device: str | None, threads: int, capacity: int | None) -> int:
     # Imported here: the process that only watches others needs no torch.
     import torch
 

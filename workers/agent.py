@@ -32,10 +32,12 @@ class Agent:
     Args:
         settings: where the server is and how often to store checkpoints.
         device: where to train.
-        capacity: how many trials to take on at once; those of one shape train fused.
+        capacity: how many trials to take on at once; none for as many as pay.
     """
 
-    def __init__(self, settings: Settings, device: torch.device, capacity: int) -> None:
+    def __init__(
+        self, settings: Settings, device: torch.device, capacity: int | None = None
+    ) -> None:
         self._settings = settings
         self._device = device
         self._capacity = capacity
@@ -79,13 +81,18 @@ class Agent:
             self._device,
             self._settings.checkpoint_seconds,
             self._ending,
+            self._capacity,
         )
         heartbeat.start()
         try:
             while not self._ending.is_set():
-                jobs = link.lease(self._capacity)
-                runner.run(jobs)
-                if not jobs:
+                if not runner.work():
+                    _make_ready()
                     self._ending.wait(IDLE_SECONDS)
         finally:
             heartbeat.stop()
+
+
+def _make_ready() -> None:
+    """Imports, while there is nothing to do, what the first study with data would wait for."""
+    import sklearn.datasets  # noqa: F401

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from hpsearch.errors import CorruptArtifact
+from hpsearch.spec.parcel import Enclosed, pack
 from hpsearch.spec.records import (
-    Checkpoint,
-    Completion,
+    CheckpointList,
+    CompletionBatch,
     Decisions,
     Failure,
     Heartbeat,
     Job,
+    JobCompletion,
     JobList,
     JobStatus,
+    JobStatusList,
     LeaseRequest,
     Renewal,
     Report,
@@ -78,14 +81,12 @@ class Link:
             lambda: self._transport.post("/jobs:report", Decisions, batch, once=False)
         )
 
-    def store(self, job: Job, epoch: int, content: bytes, *, best: bool, last: bool) -> None:
-        """Stores a checkpoint."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        path = f"/jobs/{job.id}/checkpoints/{epoch}"
+    def store(self, checkpoints: Sequence[tuple[Enclosed, bytes]]) -> None:
+        """Stores checkpoints: all or none."""
+        body = pack([sent for sent, _ in checkpoints], [content for _, content in checkpoints])
+        sha256 = hashlib.sha256(body).hexdigest()
         self._patiently(
-            lambda: self._transport.put(
-                path, Checkpoint, content, sha256, attempt=job.attempt, best=best, last=last
-            )
+            lambda: self._transport.put("/jobs:checkpoints", CheckpointList, body, sha256)
         )
 
     def fetch(self, checkpoint_id: int) -> bytes:
@@ -110,12 +111,13 @@ class Link:
             lambda: self._transport.download_to(f"/datasets/{name}/artifact", path)
         )
 
-    def complete(self, job: Job, completion: Completion) -> None:
-        """Ends a trial."""
+    def complete(self, completions: Sequence[JobCompletion]) -> None:
+        """Ends trials of one study: all or none."""
         key = secrets.token_urlsafe(16)
+        batch = CompletionBatch(completions=list(completions))
         self._patiently(
             lambda: self._transport.post(
-                f"/jobs/{job.id}:complete", JobStatus, completion, idempotency_key=key
+                "/jobs:complete", JobStatusList, batch, idempotency_key=key
             )
         )
 

@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 
 from hpsearch.errors import StaleLease
-from hpsearch.spec.records import Job, Report
-from hpsearch.spec.states import Decision
+from hpsearch.spec.records import Job, JobDecision, Report
 from workers.link import Link
 
 FLUSH_SECONDS = 0.25
@@ -32,7 +31,7 @@ class Outbox:
         """Whether it is time to send."""
         return time.monotonic() - self._sent_at >= FLUSH_SECONDS
 
-    def flush(self) -> dict[int, Decision | None]:
+    def flush(self) -> dict[int, JobDecision | None]:
         """Sends what waits: a decision by job, none where the lease is gone."""
         waiting, self._waiting = self._waiting, {}
         self._sent_at = time.monotonic()
@@ -42,7 +41,7 @@ class Outbox:
             return self._send([report for reports in waiting.values() for report in reports])
         except StaleLease:
             # The whole batch was refused for one of them; each is sent on its own.
-            answers: dict[int, Decision | None] = {}
+            answers: dict[int, JobDecision | None] = {}
             for job, reports in waiting.items():
                 try:
                     answers |= self._send(reports)
@@ -54,5 +53,5 @@ class Outbox:
         """Drops a job's reports."""
         self._waiting.pop(job.id, None)
 
-    def _send(self, reports: list[Report]) -> dict[int, Decision | None]:
-        return {item.job: item.decision for item in self._link.report(reports).decisions}
+    def _send(self, reports: list[Report]) -> dict[int, JobDecision | None]:
+        return {item.job: item for item in self._link.report(reports).decisions}

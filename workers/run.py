@@ -10,6 +10,9 @@ from hpsearch.spec.records import Job
 from hpsearch.spec.space import resolve
 from hpsearch.spec.study import Objective, parse_study
 from hpsearch.training.plan import EpochReport, Plan
+from hpsearch.training.replicas import AnyGroup
+
+ALONE = "one by one: the only one of its shape at hand"
 
 
 @dataclass
@@ -28,6 +31,14 @@ class Run:
     best_is_stored: bool = True
     last: bytes | None = None
     """The checkpoint stored last: where the trial goes on from when its group must be re-formed."""
+    group: int = 1
+    """Trials that it trains with, itself one of them."""
+    why: str = ALONE
+    """What decided on that."""
+    rows: int | None = None
+    """The most runs, its own and those of other trials, that train as one; none for all."""
+    finished: bool = False
+    """It trains no further: at its end, stopped early, or diverged."""
     over: bool = False
     """Told to the server, or no longer this worker's."""
 
@@ -39,15 +50,25 @@ class Run:
             InvalidInput, TrainingFailed: when the job's spec is not one.
         """
         study = parse_study(job.spec)
-        if study.objective is None:
+        objective = study.first_objective
+        if objective is None:
             raise TrainingFailed("a job's spec must name its objective; submit the study anew")
-        plan = Plan(number=job.trial, spec=resolve(study, job.params), epochs=job.epochs)
-        return cls(job, plan, study.objective)
+        spec = resolve(study, job.params)
+        if job.repeats is not None:
+            training = spec.training.model_copy(update={"repeats": job.repeats})
+            spec = spec.model_copy(update={"training": training})
+        plan = Plan(number=job.trial, spec=spec, epochs=job.epochs)
+        return cls(job, plan, objective)
 
     @property
     def number(self) -> int:
         """The trial's number in its study."""
         return self.plan.number
+
+    def rescue(self, group: AnyGroup) -> None:
+        """Goes on from the last finished epoch when the group can train no more."""
+        if self.epoch >= 0:
+            self.last = group.checkpoint(self.number)
 
     def forget(self) -> None:
         """Back to the trial's beginning."""

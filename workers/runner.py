@@ -23,13 +23,17 @@ from hpsearch.errors import (
     TrainingFailed,
     Unauthorized,
 )
-from hpsearch.spec.records import Completion, Failure, Job
+from hpsearch.spec.records import Failure, Job, JobCompletion, Trained
 from hpsearch.spec.states import Decision, FailureReason, TrialReason, TrialState
-from hpsearch.training.engine import Group
 from hpsearch.training.evaluation import evaluate
+from hpsearch.training.grouping import Groupings
+from hpsearch.training.memory import is_out_of_memory
 from hpsearch.training.plan import EpochReport, group_key
+from hpsearch.training.replicas import AnyGroup, group_for
 from hpsearch.transport import PASSING
+from workers.appetite import Appetite
 from workers.datasets import Datasets
+from workers.delivery import DROPPED, Delivery, lose
 from workers.heartbeat import Heartbeat
 from workers.link import Link
 from workers.outbox import Outbox
@@ -38,7 +42,6 @@ from workers.run import Run
 logger = logging.getLogger("hpsearch.worker")
 
 MESSAGE_LENGTH = 2000
-DROPPED = "job %d is no longer this worker's; it is dropped"
 
 
 class Runner:
@@ -51,6 +54,7 @@ class Runner:
         device: where to train.
         checkpoint_seconds: the longest stretch of training that a kill may cost.
         ending: set when the worker is told to end.
+        capacity: how many trials to take on at once; none for as many as pay.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Runner:
         device: torch.device,
         checkpoint_seconds: float,
         ending: threading.Event,
+        capacity: int | None = None,
     ) -> None:
         self._link = link
         self._datasets = datasets
@@ -68,20 +73,66 @@ class Runner:
         self._device = device
         self._checkpoint_seconds = checkpoint_seconds
         self._ending = ending
+        self._groupings = Groupings(device)
+        self._appetite = Appetite(self._groupings, capacity)
+        self._delivery = Delivery(link)
 
-    def run(self, jobs: Sequence[Job]) -> None:
-        """Trains the jobs' trials; whatever goes wrong is said to the server."""
-        self._heartbeat.hold(jobs)
+    def work(self) -> bool:
+        """Takes on what the server has, and trains it; whether there was any."""
+        asked = self._appetite.asks
+        jobs = self._link.lease(asked)
+        if not jobs:
+            return False
+        held: list[Job] = []
         try:
-            runs = [run for job in jobs if (run := self._prepare(job)) is not None]
-            for group in _groups(runs):
+            runs = self._take(jobs, held)
+            wanted = self._wanted(runs)
+            if wanted > asked == len(jobs):
+                runs += self._take(self._link.lease(wanted - asked), held)
+            self._release(runs[wanted:], "more trials were leased than train at once")
+            self.run(runs[:wanted])
+        finally:
+            for job in held:
+                self._heartbeat.release(job)
+        return True
+
+    def run(self, runs: Sequence[Run]) -> None:
+        """Trains trials; whatever goes wrong is said to the server."""
+        for shape in _groups(runs):
+            for group in self._parts(shape):
                 if self._ending.is_set():
                     self._release(group)
                 else:
                     self._train_safely(group)
-        finally:
-            for job in jobs:
-                self._heartbeat.release(job)
+
+    def _parts(self, runs: list[Run]) -> Iterator[list[Run]]:
+        """Runs of one shape in groups of a size that pays, as even as can be."""
+        size = len(runs)
+        if size > 1 or runs[0].plan.spec.training.repeats > 1:
+            try:
+                size, grouping = self._appetite.together(runs[0].plan)
+            except Exception as error:  # noqa: BLE001 (training them says what is wrong)
+                logger.debug("no measurement: %s", error)
+            else:
+                for run in runs:
+                    run.why, run.rows = grouping.why, grouping.size
+        parts = -(-len(runs) // size)
+        for part in range(parts):
+            yield runs[part * len(runs) // parts : (part + 1) * len(runs) // parts]
+
+    def _take(self, jobs: Sequence[Job], held: list[Job]) -> list[Run]:
+        """Keeps the leases from now on."""
+        self._heartbeat.hold(jobs)
+        held += jobs
+        return [run for job in jobs if (run := self._prepare(job)) is not None]
+
+    def _wanted(self, runs: Sequence[Run]) -> int:
+        """How many trials like these to hold; none is refused that cannot be measured."""
+        try:
+            return self._appetite.learn([run.plan for run in runs])
+        except Exception as error:  # noqa: BLE001 (training them says what is wrong, trial by trial)
+            logger.debug("no measurement: %s", error)
+            return len(runs)
 
     def _prepare(self, job: Job) -> Run | None:
         """The run of a job, with what was stored of it; none when it cannot be trained."""
@@ -130,14 +181,31 @@ class Runner:
             self._train_safely(_open(runs))
         except (TrainingFailed, InvalidInput) as error:
             self._in_parts(runs, 1, FailureReason.INVALID, str(error))
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            half = max(1, len(_open(runs)) // 2)
-            self._in_parts(runs, half, FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
         except Exception as error:
+            if is_out_of_memory(error):
+                self._halve(runs, error)
+                return
             # Training runs what people wrote: its errors end the trial, never the worker.
             logger.exception("training failed")
             message = f"{type(error).__name__}: {error}"
             self._in_parts(runs, 1, FailureReason.ERROR, message)
+
+    def _halve(self, runs: Sequence[Run], error: Exception) -> None:
+        """Goes on in groups half as large, each trial from its last finished epoch."""
+        left = _open(runs)
+        every = sum(run.plan.spec.training.repeats for run in left)
+        rows = min([every, *(run.rows for run in left if run.rows)])
+        if len(left) > 1:
+            grouping = self._groupings.ran_out(left[0].plan, rows)
+            logger.warning("%s", grouping.why)
+            for run in left:
+                run.why, run.rows = grouping.why, grouping.size
+        elif left and rows > 1:  # of one trial's repeats fewer at once may do
+            left[0].rows = rows // 2
+            self._train_safely(left)
+            return
+        half = max(1, len(left) // 2)
+        self._in_parts(left, half, FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
 
     def _in_parts(
         self, runs: Sequence[Run], size: int, reason: FailureReason, message: str
@@ -151,80 +219,99 @@ class Runner:
             self._train_safely(left[start : start + size])
 
     def _train(self, runs: Sequence[Run]) -> None:
-        group = Group(
+        group = group_for(
             [run.plan for run in runs],
             device=self._device,
             resume={run.number: run.last for run in runs if run.last is not None},
+            rows=runs[0].rows,
         )
-        outbox = Outbox(self._link)
-        stored_at = time.monotonic()
+        outbox, self._delivery = Outbox(self._link), Delivery(self._link)
         living = {run.number: run for run in runs}
+        for run in runs:
+            run.group = len(runs)
+        try:
+            self._train_group(group, outbox, living)
+        except Exception as error:
+            if is_out_of_memory(error):
+                self._flush(outbox, group, living)
+                for run in living.values():
+                    run.rescue(group)
+            raise
+
+    def _train_group(self, group: AnyGroup, outbox: Outbox, living: dict[int, Run]) -> None:
+        stored_at = time.monotonic()
+        # What a pruner would stop should not train on meanwhile.
+        is_judged = any(run.plan.spec.pruner.kind != "none" for run in living.values())
         for reports in group.epochs():
             for report in reports:
                 self._note(living[report.number], group, outbox, report)
             finished = [report for report in reports if report.finished]
-            if finished or outbox.is_due or self._ending.is_set():
+            if finished or is_judged or outbox.is_due or self._ending.is_set():
                 self._flush(outbox, group, living)
             for report in finished:
                 if report.number in living:
                     self._finish(living.pop(report.number), group, report)
+            self._delivery.send()
             if self._ending.is_set():
-                for run in living.values():
-                    self._store(run, group)
+                self._store_all(group, living)
                 self._release(living.values())
                 return
             if time.monotonic() - stored_at >= self._checkpoint_seconds:
                 self._flush(outbox, group, living)
-                for run in living.values():
-                    self._store(run, group)
-                self._let_go(group, living)
+                self._store_all(group, living)
                 stored_at = time.monotonic()
         for run in living.values():  # resumed after their last epoch
             self._complete(run, TrialState.COMPLETE, None)
+        self._delivery.send()
 
-    def _note(self, run: Run, group: Group, outbox: Outbox, report: EpochReport) -> None:
+    def _store_all(self, group: AnyGroup, living: dict[int, Run]) -> None:
+        """Sends the present state of all, and lets go of those that are lost."""
+        for run in living.values():
+            self._store(run, group)
+        self._delivery.send()
+        self._let_go(group, living)
+
+    def _note(self, run: Run, group: AnyGroup, outbox: Outbox, report: EpochReport) -> None:
         outbox.add(run.job, report.epoch, report.metrics)
+        run.finished = report.finished
         if run.note(report):
             run.best, run.best_is_stored = group.checkpoint(run.number), False
 
-    def _flush(self, outbox: Outbox, group: Group, living: dict[int, Run]) -> None:
+    def _flush(self, outbox: Outbox, group: AnyGroup, living: dict[int, Run]) -> None:
         """Sends what waits; lets go of the trials that are lost or told to stop."""
         decisions = outbox.flush()
         for run in list(living.values()):
-            decision = decisions.get(run.job.id, Decision.CONTINUE)
-            if decision is None or self._heartbeat.has_lost(run.job):
-                self._lose(run)
-            elif decision is Decision.STOP:
+            told = decisions.get(run.job.id)
+            is_refused = told is None and run.job.id in decisions
+            if is_refused or self._heartbeat.has_lost(run.job):
+                lose(run)
+            elif told is not None and told.decision is Decision.STOP and not run.finished:
                 self._store(run, group)
-                self._complete(run, TrialState.PRUNED, None)
+                self._complete(run, TrialState.PRUNED, None, told.why)
+        self._delivery.send()
         self._let_go(group, living)
 
-    def _let_go(self, group: Group, living: dict[int, Run]) -> None:
+    def _let_go(self, group: AnyGroup, living: dict[int, Run]) -> None:
         for number in [run.number for run in living.values() if run.over]:
             del living[number]
             group.drop(number)
 
-    def _store(self, run: Run, group: Group) -> None:
+    def _store(self, run: Run, group: AnyGroup) -> None:
         """Sends the trial's present state, and its best one unless the server has it."""
         is_best = run.best_epoch == run.epoch
         if not is_best:
             self._store_best(run, last=False)
-        run.last = group.checkpoint(run.number)
-        self._send(run, run.epoch, run.last, best=is_best, last=True)
+        fresh = None if run.best_is_stored or not is_best else run.best
+        run.last = last = fresh or group.checkpoint(run.number)
+        self._delivery.checkpoint(run, run.epoch, last, best=is_best, last=True)
         run.best_is_stored = True
 
     def _store_best(self, run: Run, *, last: bool) -> None:
         if run.best is not None and run.best_epoch is not None and not run.best_is_stored:
-            self._send(run, run.best_epoch, run.best, best=True, last=last)
+            self._delivery.checkpoint(run, run.best_epoch, run.best, best=True, last=last)
             run.best_is_stored = True
 
-    def _send(self, run: Run, epoch: int, content: bytes, *, best: bool, last: bool) -> None:
-        try:
-            self._link.store(run.job, epoch, content, best=best, last=last)
-        except (StaleLease, NotFound):
-            self._lose(run)
-
-    def _finish(self, run: Run, group: Group, report: EpochReport) -> None:
+    def _finish(self, run: Run, group: AnyGroup, report: EpochReport) -> None:
         if report.diverged:  # what it ended with is of no use to anybody
             self._store_best(run, last=True)
             self._complete(run, TrialState.PRUNED, TrialReason.DIVERGED)
@@ -232,29 +319,33 @@ class Runner:
             self._store(run, group)
             self._complete(run, TrialState.COMPLETE, None)
 
-    def _complete(self, run: Run, state: TrialState, reason: TrialReason | None) -> None:
+    def _complete(
+        self, run: Run, state: TrialState, reason: TrialReason | None, message: str | None = None
+    ) -> None:
         if run.over:
             return
         test_metrics: dict[str, float] = {}
         if run.best is not None and _has_test_rows(run):
             measured = evaluate(run.plan, run.best, "test", device=self._device)
             test_metrics = {k: v for k, v in measured.items() if k.startswith("test_")}
-        completion = Completion(
-            attempt=run.job.attempt, state=state, reason=reason, test_metrics=test_metrics
+        completion = JobCompletion(
+            job=run.job.id,
+            attempt=run.job.attempt,
+            state=state,
+            reason=reason,
+            message=message,
+            test_metrics=test_metrics,
+            training=Trained(group=run.group, why=run.why),
         )
-        try:
-            self._link.complete(run.job, completion)
-        except (StaleLease, NotFound):
-            self._lose(run)
-        run.over = True
+        self._delivery.end(run, completion)
 
     def _give_back(self, run: Run, reason: FailureReason, message: str) -> None:
         self._fail(run.job, reason, message)
         run.over = True
 
-    def _release(self, runs: Iterable[Run]) -> None:
+    def _release(self, runs: Iterable[Run], message: str = "the worker was told to end") -> None:
         for run in _open(runs):
-            self._give_back(run, FailureReason.RELEASED, "the worker was told to end")
+            self._give_back(run, FailureReason.RELEASED, message)
 
     def _fail(self, job: Job, reason: FailureReason, message: str) -> None:
         failure = Failure(attempt=job.attempt, reason=reason, message=message[:MESSAGE_LENGTH])
@@ -262,11 +353,6 @@ class Runner:
             self._link.fail(job, failure)
         except (StaleLease, NotFound):
             logger.warning(DROPPED, job.id)
-
-    @staticmethod
-    def _lose(run: Run) -> None:
-        logger.warning(DROPPED, run.job.id)
-        run.over = True
 
 
 def _has_test_rows(run: Run) -> bool:

@@ -23,6 +23,7 @@ from api.dashboard import static, words
 from api.errors import status_of
 from api.services import Services
 from hpsearch.errors import HpsearchError
+from hpsearch.spec.messages import written
 from hpsearch.version import VERSION
 
 POLICY = "; ".join(
@@ -57,10 +58,10 @@ _templates.filters |= {
     "size": words.size,
     "moment": words.moment,
     "yaml": words.as_yaml,
+    "flow": written,
 }
 _templates.globals |= {
     "between": words.between,
-    "planned_trials": words.planned_trials,
     "query": words.query,
     "version": VERSION,
 }

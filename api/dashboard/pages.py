@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -13,11 +13,13 @@ from api.dashboard.page import HEADERS, Page, own_path, render
 from api.dashboard.reference import operations
 from api.dashboard.words import as_yaml
 from api.requests import Id, Number
+from api.routes.advice import known_diagnosis
 from api.routes.figures import default_axes
 from api.services import Served
 from hpsearch import plots
 from hpsearch.errors import InvalidInput
 from hpsearch.example_files import examples
+from hpsearch.spec.advice import Evaluator, Target
 from hpsearch.spec.filters import parse_filter
 from hpsearch.spec.space import search_space
 from hpsearch.spec.states import StudyState, TrialState
@@ -33,7 +35,6 @@ from hpsearch.store import (
     workers,
 )
 from hpsearch.store.database import now
-from hpsearch.tuner import objective_of
 
 router = APIRouter(include_in_schema=False, route_class=Page)
 door = APIRouter(include_in_schema=False)
@@ -87,7 +88,7 @@ def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
     with services.database.read() as session:
         study = studies.get(session, study_id)
         spec = parse_study(study.spec)
-        objective = objective_of(spec)
+        objective = spec.objectives[0]
         across, upward = default_axes(spec)
         return render(
             "study.html",
@@ -96,6 +97,9 @@ def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
             axes=plots.axes(search_space(spec), objective),
             x=asked.get("x", across),
             y=asked.get("y", upward),
+            box=asked.get("box", across),
+            evaluators=get_args(Evaluator),
+            targets=get_args(Target),
             tops=TOPS,
             log=events.latest(session, study_id, EVENTS_SHOWN),
             since=now(session),
@@ -109,6 +113,19 @@ def study_table(request: Request, study_id: Id, services: Served) -> HTMLRespons
     asked = dict(request.query_params)
     with services.database.read() as session:
         return render("trials_table.html", **_table(session, study_id, asked))
+
+
+@router.get("/studies/{study_id:int}/stages")
+def study_stages(study_id: Id, services: Served) -> HTMLResponse:
+    """The stages alone."""
+    with services.database.read() as session:
+        return render("stages.html", stages=studies.get(session, study_id).stages)
+
+
+@router.get("/studies/{study_id:int}/advice")
+def study_advice(study_id: Id, services: Served) -> HTMLResponse:
+    """What the trials tell of the space."""
+    return render("advice.html", diagnosis=known_diagnosis(services, study_id))
 
 
 @router.get("/studies/{study_id:int}/log")
@@ -128,7 +145,7 @@ def one_trial(study_id: Id, number: Number, services: Served) -> HTMLResponse:
             "trial.html",
             study=study,
             trial=trial,
-            objective=objective_of(parse_study(study.spec)),
+            objective=parse_study(study.spec).objectives[0],
             panels=plots.panels([name for name in trial.metrics if not name.startswith("test_")]),
             checkpoints=checkpoints.of_trial(session, trial.id),
             attempts=trial_log.attempts(session, trial.id),
@@ -198,7 +215,7 @@ def _table(session: Any, study_id: int, asked: dict[str, str]) -> dict[str, Any]
     spec = parse_study(row.spec)
     space = search_space(spec)
     best = studies.best_trial(session, study_id, spec)
-    best_first = "-value" if objective_of(spec).direction == "maximize" else "value"
+    best_first = "-value" if spec.objectives[0].direction == "maximize" else "value"
     sort, text, state = (
         asked.get("sort", best_first),
         asked.get("filter", ""),
@@ -228,7 +245,7 @@ def _table(session: Any, study_id: int, asked: dict[str, str]) -> dict[str, Any]
         "request": request,
         "pages": -(-table.matching // PAGE_SIZE),
         "asked": asked,
-        "objective": objective_of(spec),
+        "objective": spec.objectives[0],
         "trial_states": list(TrialState),
         "filter_text": text,
         "filter_wrong": wrong,

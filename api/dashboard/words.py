@@ -63,12 +63,6 @@ def moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def planned_trials(spec: Mapping[str, Any]) -> int:
-    """Trials that a study will run, over all stages."""
-    search = spec["search"]
-    return int(search.get("trials") or sum(stage["trials"] for stage in search.get("stages", ())))
-
-
 def as_yaml(document: Any) -> str:
     """A spec as a person would write it: short lists on one line, nothing that is null."""
     return yaml.safe_dump(

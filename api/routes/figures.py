@@ -13,18 +13,21 @@ from sqlalchemy.orm import Session
 
 from api.latest import Latest
 from api.requests import Id, answer
+from api.routes.advice import ChosenEvaluator, ChosenTarget, known_importances
 from api.schedule_preview import is_fixed
 from api.services import Served
 from hpsearch import plots
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.base import Record, SpecModel
+from hpsearch.spec.messages import counted
 from hpsearch.spec.points import TrialPoint
 from hpsearch.spec.schedule import Constant, Schedule
+from hpsearch.spec.search import CoarseToFineSearch
 from hpsearch.spec.space import search_space
+from hpsearch.spec.space_wire import space_from_wire
 from hpsearch.spec.study import StudySpec
-from hpsearch.store import points, reports, studies, trials
+from hpsearch.store import points, reports, stages, studies, trials
 from hpsearch.training.schedules import Horizon, lr_factors
-from hpsearch.tuner import objective_of
 
 router = APIRouter(tags=["figures"])
 
@@ -35,7 +38,7 @@ _POINTS: Latest[list[TrialPoint]] = Latest(4)
 _DRAWN: Latest[bytes] = Latest(200)
 """Kept under `points.mark`, which changes when their study does."""
 
-FigureName = Literal["history", "scatter", "curves", "trial"]
+FigureName = Literal["history", "scatter", "curves", "trial", "stages", "front", "importances"]
 Metric = Annotated[str | None, Query(max_length=200)]
 
 
@@ -86,28 +89,38 @@ def figure(
     log: Annotated[str, Query(max_length=10, description="axes to show by decades")] = "",
     trial: Annotated[int | None, Query(ge=0)] = None,
     panel: Metric = None,
+    evaluator: ChosenEvaluator = "ped_anova",
+    target: ChosenTarget = "value",
 ) -> Response:
-    """A figure as Plotly JSON: `history`, `scatter` (x, y), `curves` (metric, top), `trial`.
+    """A figure as Plotly JSON: `history`, `scatter` (x, y), `curves` (metric, top), `trial`,
+    `stages` (x) of a coarse-to-fine search, `front` of a study with several objectives,
+    `importances` (evaluator, target).
 
     `trial` wants the trial's number and a panel: `loss`, `accuracy`, or another metric's name.
-    """
+    """  # noqa: D205
 
     def draw() -> bytes:
         spec = studies.spec_of(session, study_id)
         if name == "history":
             found = _points(session, study_id, mark)
-            drawn = plots.history(found, objective_of(spec), log="y" in log)
+            drawn = plots.history(found, spec.objectives[0], log="y" in log)
         elif name == "scatter":
             drawn = _scatter(_points(session, study_id, mark), spec, x, y)
         elif name == "curves":
             drawn = _curves(session, study_id, spec, metric, top, log)
+        elif name == "stages":
+            drawn = _stages(session, study_id, _points(session, study_id, mark), spec, x)
+        elif name == "front":
+            drawn = _front(session, study_id, spec)
+        elif name == "importances":
+            drawn = plots.importances(known_importances(services, study_id, evaluator, target))
         else:
             drawn = _trial(session, study_id, trial, panel, log)
         return orjson.dumps(drawn)
 
     with services.database.read() as session:
         mark = (services.database.shown_url, *points.mark(session, study_id))
-        key = (mark, name, metric, top, x, y, log, trial, panel)
+        key = (mark, name, metric, top, x, y, log, trial, panel, evaluator, target)
         return Response(_DRAWN.get(key, draw), media_type="application/json")
 
 
@@ -119,24 +132,50 @@ def _points(session: Session, study_id: int, mark: Hashable) -> list[TrialPoint]
 def _scatter(
     found: list[TrialPoint], spec: StudySpec, x: str | None, y: str | None
 ) -> plots.Figure:
-    dimensions = {axis.name: axis for axis in plots.axes(search_space(spec), objective_of(spec))}
     first, second = default_axes(spec)
-    for field, name in (("x", x), ("y", y)):
-        if name is not None and name not in dimensions:
-            raise InvalidInput.at(
-                field, f"must be one of {', '.join(dimensions)}; got {name[:60]!r}"
-            )
-    return plots.scatter(
-        found,
-        objective_of(spec),
-        dimensions[x or first],
-        dimensions[y or second],
-    )
+    across, upward = _dimension(spec, "x", x or first), _dimension(spec, "y", y or second)
+    return plots.scatter(found, spec.objectives[0], across, upward)
+
+
+def _dimension(spec: StudySpec, field: str, name: str) -> plots.Dimension:
+    """The axis that a field of the address names."""
+    dimensions = {axis.name: axis for axis in plots.axes(search_space(spec), spec.objectives[0])}
+    if name not in dimensions:
+        raise InvalidInput.at(field, f"must be one of {', '.join(dimensions)}; got {name[:60]!r}")
+    return dimensions[name]
+
+
+def _stages(
+    session: Session, study_id: int, found: list[TrialPoint], spec: StudySpec, x: str | None
+) -> plots.Figure:
+    if not isinstance(spec.search, CoarseToFineSearch):
+        raise InvalidInput.at(
+            "name",
+            f"stages are those of a coarse_to_fine search, and this one is {spec.search.kind}; "
+            "draw the scatter",
+        )
+    dimension = _dimension(spec, "x", x or default_axes(spec)[0])
+    whole = search_space(spec)
+    boxes = []
+    for stage in stages.of_studies(session, [study_id])[study_id]:
+        space = whole if stage.space is None else space_from_wire(stage.space, whole)
+        label = f"stage {stage.stage}<br>{counted(stage.trials, 'trial')}"
+        boxes += plots.boxes(space, dimension, stage.stage, label)
+    return plots.stages(found, spec.objectives[0], dimension, boxes)
+
+
+def _front(session: Session, study_id: int, spec: StudySpec) -> plots.Figure:
+    if len(spec.objectives) < 2:
+        raise InvalidInput.at(
+            "name", "a front needs several objectives, and this study has one; draw the history"
+        )
+    best = studies.get(session, study_id).pareto_front or []
+    return plots.front(points.objectives(session, study_id), best, spec.objectives)
 
 
 def default_axes(spec: StudySpec) -> tuple[str, str]:
     """Learning rate across and weight decay upward where both are searched, else the first two."""
-    names = [axis.name for axis in plots.axes(search_space(spec), objective_of(spec))]
+    names = [axis.name for axis in plots.axes(search_space(spec), spec.objectives[0])]
     preferred = [name for end in (".lr", ".weight_decay") for name in names if name.endswith(end)][
         :2
     ]
@@ -147,7 +186,7 @@ def default_axes(spec: StudySpec) -> tuple[str, str]:
 def _curves(
     session: Session, study_id: int, spec: StudySpec, metric: str | None, top: int, log: str
 ) -> plots.Figure:
-    objective = objective_of(spec)
+    objective = spec.objectives[0]
     ranked = points.best_numbers(session, study_id, objective, top)
     shown = reports.curves(session, study_id, metric or objective.metric, ranked, CURVE_POINTS)
     total = points.count(session, study_id)

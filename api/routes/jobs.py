@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy.orm import Session
 
 from api.requests import Body, Id, Number, OneChange, answer
-from api.services import Served
+from api.services import Served, Services
 from hpsearch.errors import StaleLease, VersionMismatch
 from hpsearch.spec.base import Record
+from hpsearch.spec.parcel import Enclosed, unpack
 from hpsearch.spec.records import (
     Checkpoint,
+    CheckpointList,
     Completion,
+    CompletionBatch,
     Decisions,
     Failure,
     Heartbeat,
     JobList,
     JobStatus,
+    JobStatusList,
     LeaseRequest,
     Renewal,
     ReportBatch,
@@ -106,20 +111,45 @@ def put_checkpoint(
     last: bool = True,
 ) -> Response:
     """Stores a trial's state after an epoch; it is visible only when whole."""
+    sent = Enclosed(
+        job=job_id, attempt=attempt, epoch=epoch, best=best, last=last,
+        size_bytes=len(body), sha256=x_content_sha256,
+    )  # fmt: skip
+    return answer(_store(services, [(sent, body)])[0])
+
+
+@router.put("/jobs:checkpoints", response_model=CheckpointList)
+def put_checkpoints(body: Body, services: Served) -> Response:
+    """Stores several trials' states at once: all become visible, or none.
+
+    The body is a parcel: 8 bytes that say how long the header is (little-endian), the header
+    `{"checkpoints": [{job, attempt, epoch, best, last, size_bytes, sha256}]}`, then the contents.
+    """
+    return answer(CheckpointList(checkpoints=_store(services, unpack(body))))
+
+
+def _store(services: Services, sent: Sequence[tuple[Enclosed, bytes]]) -> list[Checkpoint]:
+    """Checks, writes, checks again and makes visible: no lock is held while files are written."""
     with services.database.write() as session:
-        prefix = services.tuner.check_checkpoint(session, job_id, attempt, epoch)
-    key = f"{prefix}-{x_content_sha256[:16]}.safetensors"
-    artifact = services.artifacts.put(key, body, x_content_sha256)
+        prefixes = services.tuner.check_checkpoints(session, [one for one, _ in sent])
+    written = []
+    for (one, content), prefix in zip(sent, prefixes, strict=True):
+        key = f"{prefix}-{one.sha256[:16]}.safetensors"
+        written.append((one, services.artifacts.put(key, content, one.sha256)))
     try:
         with services.database.write() as session:
-            kept = services.tuner.keep_checkpoint(
-                session, (job_id, attempt), epoch, artifact, best=best, last=last
-            )
-    except StaleLease:  # The lease was lost while the file came.
+            return services.tuner.keep_checkpoints(session, written)
+    except StaleLease:  # A lease was lost while the files came.
         with services.database.write() as session:
-            services.tuner.drop_unkept(session, artifact)
+            for _, artifact in written:
+                services.tuner.drop_unkept(session, artifact)
         raise
-    return answer(kept)
+
+
+@router.post("/jobs:complete", response_model=JobStatusList)
+def complete_all(batch: CompletionBatch, change: OneChange, services: Served) -> Response:
+    """The ends of several trials of one study: all are stored, or none."""
+    return change(lambda session: services.tuner.complete_all(session, batch))
 
 
 @router.post("/jobs/{job_id:int}:complete", response_model=JobStatus)

@@ -10,12 +10,20 @@ from sqlalchemy.orm import Session
 from api.requests import Body, Id, OneChange, answer
 from api.schedule_preview import schedule_curve
 from api.services import Served
+from hpsearch import submission
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.document import read_document
-from hpsearch.spec.records import Curves, EventPage, Study, StudyPage, StudyPreview
+from hpsearch.spec.records import (
+    Curves,
+    EventPage,
+    Study,
+    StudyPage,
+    StudyPreview,
+    StudyVersionList,
+)
 from hpsearch.spec.states import StudyState
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.store import datasets, events, reports, studies
+from hpsearch.store import datasets, events, reports, studies, versions
 
 router = APIRouter(tags=["studies"])
 
@@ -45,7 +53,7 @@ def preview(body: Body, services: Served) -> Response:
     """What a spec would cost; nothing is stored."""
     spec = parse_study(read_document(body))
     with services.database.read() as session:
-        previewed = services.tuner.preview(session, spec)
+        previewed = submission.preview(session, spec)
         info = datasets.find(session, getattr(spec.task, "dataset", ""))
     curve = schedule_curve(parse_study(previewed.spec), info)
     return answer(previewed.model_copy(update={"schedule": curve}))
@@ -68,6 +76,23 @@ def get(study_id: Id, services: Served) -> Response:
     """One study."""
     with services.database.read() as session:
         return answer(studies.get(session, study_id))
+
+
+@router.patch("/studies/{study_id:int}", response_model=Study)
+def edit(study_id: Id, body: Body, change: OneChange, services: Served) -> Response:
+    """Changes the space or the budget of a study under way, as a merge patch of its spec.
+
+    Trials that exist keep the version of the spec that they were made with.
+    """
+    patch = read_document(body)
+    return change(lambda session: services.tuner.edit(session, study_id, patch))
+
+
+@router.get("/studies/{study_id:int}/versions", response_model=StudyVersionList)
+def spec_versions(study_id: Id, services: Served) -> Response:
+    """The specs that a study ran with."""
+    with services.database.read() as session:
+        return answer(StudyVersionList(versions=versions.of_study(session, study_id)))
 
 
 @router.delete("/studies/{study_id:int}", status_code=204)

@@ -7,11 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
-from api.requests import Id, Number, answer
+from api.requests import Id, Number, OneChange, answer
 from api.routes.studies import PageSize, PageToken
 from api.services import Served
 from hpsearch.errors import CorruptArtifact
-from hpsearch.spec.records import Checkpoint, CheckpointList, Trial, TrialPage
+from hpsearch.spec.records import (
+    Checkpoint,
+    CheckpointList,
+    GivenTrials,
+    Trial,
+    TrialList,
+    TrialPage,
+)
 from hpsearch.spec.states import TrialState
 from hpsearch.store import checkpoints, trials
 
@@ -43,6 +50,18 @@ def page(
                 stage=stage,
             )
         )
+
+
+@router.post("/studies/{study_id:int}/trials", status_code=201, response_model=TrialList)
+def add(study_id: Id, given: GivenTrials, change: OneChange, services: Served) -> Response:
+    """Queues trials with given parameters, beside those that are planned."""
+    configurations = [trial.params for trial in given.trials]
+    return change(
+        lambda session: TrialList(
+            trials=services.tuner.add_trials(session, study_id, configurations)
+        ),
+        201,
+    )
 
 
 @router.get("/studies/{study_id:int}/trials/{number:int}", response_model=Trial)

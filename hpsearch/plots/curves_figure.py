@@ -57,7 +57,8 @@ def curves(
     drawn = layout(f"{metric} by epoch", EPOCHS, metric)
     drawn["xaxis"] = axis(EPOCHS, log=log_x)
     everything = finite(value for curve in shown.curves for value in curve.values)
-    drawn["yaxis"] = axis(metric, log=log_y, view=focus(everything, log=log_y))
+    ends = finite(by_trial[number].values[-1] for number in order[:1])
+    drawn["yaxis"] = axis(metric, log=log_y, view=focus(everything, log=log_y, kept=ends))
     if total is not None and total > len(order):
         drawn["meta"]["note"] = f"the best {len(order)} of {total:,} trials"
     return {"data": traces, "layout": drawn}

@@ -30,7 +30,9 @@ def history(points: Sequence[TrialPoint], objective: Objective, *, log: bool = F
     valued = [point for point in points if point.value is not None and math.isfinite(point.value)]
     title = f"Best {metric} so far"
     drawn = layout(title, "trial", metric)
-    drawn["yaxis"] = axis(metric, log=log, view=focus([p.value or 0.0 for p in valued], log=log))
+    best = [value for _, value in best_so_far(valued, objective)]
+    view = focus([p.value or 0.0 for p in valued], log=log, kept=best[-1:])
+    drawn["yaxis"] = axis(metric, log=log, view=view)
     if len(valued) > MOST_POINTS:
         traces = _binned(valued, objective)
         drawn["meta"]["note"] = (

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from statistics import median
 from typing import Any
 
-from hpsearch.plots.style import COLORSCALE, Figure, axis, escape, focus, layout
-from hpsearch.spec.distributions import Choice, Interval
+from hpsearch.plots.dimensions import Dimension, axis_of, colors
+from hpsearch.plots.style import Figure, focus, layout
 from hpsearch.spec.points import TrialPoint
-from hpsearch.spec.space import SearchSpace
 from hpsearch.spec.study import Objective
 
 MOST_POINTS = 800
@@ -23,48 +21,6 @@ MOST_POINTS = 800
 CELLS = 24
 """Bins along each axis."""
 BEST_POINTS = 60
-DECADES = 2
-"""From so many on, a logarithmic axis is labelled by decades alone."""
-VALUE = "value"
-"""The name of the axis that shows the objective."""
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """An axis: a parameter of the space, or the objective."""
-
-    name: str
-    title: str
-    log: bool = False
-    ends: tuple[float, float] | None = None
-    labels: tuple[str, ...] = ()
-    """Of a choice; its options lie at 0, 1, ..."""
-
-    def places(self, points: Sequence[TrialPoint]) -> list[float | None]:
-        """Where trials lie along it; none where one has no such parameter."""
-        if self.name == VALUE:
-            return [point.value for point in points]
-        name = self.name
-        values = [point.params.get(name) for point in points]
-        if self.labels:
-            at = {label: float(place) for place, label in enumerate(self.labels)}
-            return [at.get(str(value)) for value in values]
-        return values
-
-
-def axes(space: SearchSpace, objective: Objective) -> list[Dimension]:
-    """What may be an axis: every parameter with more than one value, then the objective."""
-    found = []
-    for parameter in space.parameters:
-        distribution = parameter.distribution
-        title = escape(parameter.name)
-        if isinstance(distribution, Interval) and distribution.low < distribution.high:
-            ends = (float(distribution.low), float(distribution.high))
-            found.append(Dimension(parameter.name, title, distribution.log, ends))
-        elif isinstance(distribution, Choice) and len(distribution.choice) > 1:
-            labels = tuple(str(option) for option in distribution.choice)
-            found.append(Dimension(parameter.name, title, labels=labels))
-    return [*found, Dimension(VALUE, escape(objective.metric))]
 
 
 def scatter(
@@ -85,10 +41,12 @@ def scatter(
         if across is not None and up is not None
     ]
     drawn = layout(f"{y.title} × {x.title}", x.title, y.title)
-    drawn["xaxis"], drawn["yaxis"] = _axis(x, placed, 0), _axis(y, placed, 1)
+    across, upward = [place[0] for place in placed], [place[1] for place in placed]
+    x, y = x.reaching(across), y.reaching(upward)
+    drawn["xaxis"], drawn["yaxis"] = axis_of(x, across), axis_of(y, upward)
     maximize = objective.direction == "maximize"
     values = sorted((point.value or 0.0 for *_, point in placed), reverse=maximize)
-    color = _color(values, objective)
+    color = colors(values, objective)
     count = BEST_POINTS if len(placed) > MOST_POINTS else len(placed)
     best_first = (nlargest if maximize else nsmallest)(count, placed, key=_value)
     traces = []
@@ -123,44 +81,6 @@ def scatter(
 
 def _value(place: tuple[float, float, TrialPoint]) -> float:
     return place[2].value or 0.0
-
-
-def _axis(dimension: Dimension, placed: Sequence[tuple[Any, ...]], at: int) -> dict[str, Any]:
-    if dimension.labels:
-        ticks = list(range(len(dimension.labels)))
-        labels = [escape(label) for label in dimension.labels]
-        return axis(
-            dimension.title, tickmode="array", tickvals=ticks, ticktext=labels, automargin=True
-        )
-    if dimension.ends is None:
-        view = focus([place[at] for place in placed], log=False)
-        return axis(dimension.title, view=view)
-    low, high = map(math.log10, dimension.ends) if dimension.log else dimension.ends
-    room = 0.03 * (high - low)
-    drawn = axis(dimension.title, log=dimension.log, view=[low - room, high + room])
-    if dimension.log and high - low >= DECADES:
-        drawn |= {"dtick": 1, "minor": {"ticks": "outside", "ticklen": 3}}
-    return drawn
-
-
-def _color(ordered: Sequence[float], objective: Objective) -> dict[str, Any]:
-    """Colours for values from the best down; the far side of the bad end is one colour."""
-    best = ordered[0] if ordered else 0.0
-    worst = ordered[int(0.9 * (len(ordered) - 1))] if ordered else 1.0
-    low, high = min(best, worst), max(best, worst)
-    return {
-        "cmin": low,
-        "cmax": high if high > low else low + 1e-12,
-        "colorscale": COLORSCALE,
-        "reversescale": objective.direction == "minimize",
-        "showscale": True,
-        "colorbar": {
-            "title": {"text": escape(objective.metric), "side": "right"},
-            "thickness": 10,
-            "outlinewidth": 0,
-            "len": 0.9,
-        },
-    }
 
 
 def _cells(

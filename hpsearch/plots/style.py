@@ -77,8 +77,8 @@ def plain(values: Iterable[float | None]) -> list[float | None]:
     return [v if v is not None and math.isfinite(v) else None for v in values]
 
 
-def focus(values: Sequence[float], *, log: bool) -> list[float] | None:
-    """An axis range that leaves far outliers out; none where there are none.
+def focus(values: Sequence[float], *, log: bool, kept: Iterable[float] = ()) -> list[float] | None:
+    """An axis range that leaves far outliers out, but for those `kept`; none where none are far.
 
     Quartiles q1 and q3 span a box; what lies more than `FAR` boxes outside is far (Tukey 1977).
     A logarithmic axis is judged, and its range given, in log10.
@@ -87,7 +87,9 @@ def focus(values: Sequence[float], *, log: bool) -> list[float] | None:
     if len(numbers) < 8:
         return None
     q1, q3 = numbers[len(numbers) // 4], numbers[3 * len(numbers) // 4]
-    low, high = q1 - FAR * (q3 - q1), q3 + FAR * (q3 - q1)
+    shown = [math.log10(v) if log else v for v in kept if v > 0 or not log]
+    low = min([q1 - FAR * (q3 - q1), *shown])
+    high = max([q3 + FAR * (q3 - q1), *shown])
     inside = [number for number in numbers if low <= number <= high]
     if q1 == q3 or len(inside) == len(numbers):
         return None

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hpsearch.search.base import Sampler
+from hpsearch.search.base import Problem, Sampler
+from hpsearch.search.cmaes import CmaesSampler
+from hpsearch.search.coarse_to_fine import CoarseToFineSampler
+from hpsearch.search.gp import GpSampler
+from hpsearch.search.grid import GridSampler
+from hpsearch.search.nsga2 import Nsga2Sampler
 from hpsearch.search.random import RandomSampler
-from hpsearch.spec.space import search_space
-from hpsearch.spec.study import StudySpec
+from hpsearch.search.sobol import SobolSampler
+from hpsearch.search.tpe import TpeSampler
 
-SAMPLERS: Mapping[str, type[Sampler]] = {"random": RandomSampler}
+SAMPLERS: Mapping[str, type[Sampler]] = {
+    "random": RandomSampler,
+    "grid": GridSampler,
+    "sobol": SobolSampler,
+    "coarse_to_fine": CoarseToFineSampler,
+    "tpe": TpeSampler,
+    "gp": GpSampler,
+    "cmaes": CmaesSampler,
+    "nsga2": Nsga2Sampler,
+}
 
 
-def sampler_for(spec: StudySpec) -> Sampler:
-    """The sampler that a study asks for."""
-    return SAMPLERS[spec.search.kind](search_space(spec), spec.seed)
+def sampler_for(problem: Problem) -> Sampler:
+    """The sampler that a problem's settings ask for."""
+    return SAMPLERS[problem.search.kind](problem)

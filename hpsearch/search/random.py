@@ -1,16 +1,21 @@
 """Random search (Bergstra & Bengio 2012): independent draws, uniform on each parameter's own axis.
 
 Trial n draws from default_rng([seed, n]) and from nothing else, so the configurations are the
-same whichever worker asks, and in whatever order.
+same whichever worker asks, and in whatever order. Where there are only finitely many, `distinct`
+keeps them apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
-from hpsearch.search.base import Observation, Proposal, Sampler
+from hpsearch.search.base import NOTHING, History, Proposal, Sampler
+from hpsearch.search.distinct import DistinctDraws, fits
+from hpsearch.spec.distributions import Value
+from hpsearch.spec.grid import whole_grid
 
 
 class RandomSampler(Sampler):
@@ -21,11 +26,32 @@ class RandomSampler(Sampler):
     def suggest(
         self,
         numbers: Sequence[int],
-        history: Sequence[Observation] = (),  # noqa: ARG002
+        history: History = NOTHING,  # noqa: ARG002
     ) -> list[Proposal]:
         """A draw for each number."""
-        return [self._draw(number) for number in numbers]
+        return [Proposal(self._params(number)) for number in numbers]
 
-    def _draw(self, number: int) -> Proposal:
-        rng = np.random.default_rng([self.seed, number])
-        return Proposal(self.space.draw(lambda p: p.distribution.from_unit(rng.random())))
+    def _params(self, number: int) -> dict[str, Value]:
+        place = number - self.problem.proposed_from
+        if self._distinct is None or place < 0:
+            return self._draw(self._generator(number))
+        return self._distinct[place]
+
+    @cached_property
+    def _distinct(self) -> DistinctDraws | None:
+        grid = whole_grid(self.space)
+        if grid is None:
+            return None
+        first = self.problem.proposed_from
+        return DistinctDraws(
+            grid,
+            self._draw,
+            lambda n: self._generator(first + n),
+            [params for params in self.problem.given if fits(self.space, params)],
+        )
+
+    def _generator(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.problem.seed, number])
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, Value]:
+        return self.space.draw(lambda parameter: parameter.distribution.from_unit(rng.random()))

@@ -57,23 +57,25 @@ class SpecModel(BaseModel):
     def _known_fields_only(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
+        known = wire_names(cls).values()
         for name in data:
             if name in cls.planned:
                 raise not_available(name, f"`{name}`")
-            if name not in cls.model_fields:
+            if name not in known:
                 field = printable(str(name))
-                near = get_close_matches(field, cls.model_fields, n=1)
-                remedy = (
-                    f"did you mean `{near[0]}`?"
-                    if near
-                    else "known here: " + ", ".join(cls.model_fields)
-                )
+                near = get_close_matches(field, known, n=1)
+                remedy = f"did you mean `{near[0]}`?" if near else "known here: " + ", ".join(known)
                 raise PydanticCustomError(
                     "unknown_field",
                     "no such field; {remedy}",
                     {"field": field, "remedy": remedy},
                 )
         return data
+
+
+def wire_names(model: type[BaseModel]) -> dict[str, str]:
+    """A model's fields with what they are called on the wire (`continue_` is `continue`)."""
+    return {name: field.alias or name for name, field in model.model_fields.items()}
 
 
 class Record(BaseModel):

@@ -34,7 +34,7 @@ class DatasetInfo(Record):
     target: Target
     classes: int = 0
     class_names: tuple[str, ...] = ()
-    """Of an uploaded set, in the order of a model's outputs."""
+    """In the order of a model's outputs."""
     class_rows: tuple[int, ...] = ()
     """Rows of each of them."""
     columns: tuple[ColumnInfo, ...] = ()
@@ -61,15 +61,30 @@ class DatasetList(Record):
     datasets: list[Dataset | DatasetInfo]
 
 
+def _classes(name: str, features: tuple[int, ...], members: Mapping[str, int]) -> DatasetInfo:
+    """A built-in set of classes; `members` are the rows of each."""
+    return DatasetInfo(
+        name=name,
+        rows=sum(members.values()),
+        features=features,
+        target="classes",
+        classes=len(members),
+        class_names=tuple(members),
+        class_rows=tuple(members.values()),
+    )
+
+
+_DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
+
 BUILT_IN: Mapping[str, DatasetInfo] = {
     info.name: info
     for info in (
-        DatasetInfo(name="digits", rows=1797, features=(1, 8, 8), target="classes", classes=10),
-        DatasetInfo(name="breast_cancer", rows=569, features=(30,), target="classes", classes=2),
-        DatasetInfo(name="wine", rows=178, features=(13,), target="classes", classes=3),
-        DatasetInfo(name="iris", rows=150, features=(4,), target="classes", classes=3),
+        _classes("digits", (1, 8, 8), dict(zip("0123456789", _DIGITS, strict=True))),
+        _classes("breast_cancer", (30,), {"malignant": 212, "benign": 357}),
+        _classes("wine", (13,), {"class_0": 59, "class_1": 71, "class_2": 48}),
+        _classes("iris", (4,), {"setosa": 50, "versicolor": 50, "virginica": 50}),
         DatasetInfo(name="diabetes", rows=442, features=(10,), target="numbers"),
-        DatasetInfo(name="spiral", rows=300, features=(2,), target="classes", classes=3),
+        _classes("spiral", (2,), {"0": 100, "1": 100, "2": 100}),
         DatasetInfo(name="quadratic", rows=1, features=(1,), target="none"),
     )
 }
@@ -89,6 +104,10 @@ LOSSES: Mapping[Target, tuple[str, ...]] = {
 """What may be trained on; the first is the default."""
 
 
+COSTS = ("seconds",)
+"""What may stand beside another objective: an epoch's training time."""
+
+
 def default_objective(info: DatasetInfo) -> Objective:
     """What a study without an objective is judged by."""
     if info.target == "classes":
@@ -102,13 +121,12 @@ def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
     Raises:
         InvalidInput: when a part of the spec does not fit the data.
     """
-    objective = spec.objective or default_objective(info)
     losses = LOSSES[info.target]
     loss = spec.supervised.loss or (losses[0] if losses else None)
     errors = [
-        *_misfits(objective, loss, info),
+        *_misfits(spec, loss, info),
         *_model_misfits(spec, info),
-        *split_misfits(spec.supervised.split, info),
+        *split_misfits(spec.supervised.split, info, spec.training.folds),
         *_class_weight_misfits(spec, info),
         *_training_misfits(spec, loss, info),
         *full_batch_misfits(spec),
@@ -124,7 +142,9 @@ def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
             "split": with_parts_of(spec.supervised.split, info),
         }
     )
-    return spec.model_copy(update={"objective": objective, "task": task})
+    return spec.model_copy(
+        update={"objective": spec.objective or default_objective(info), "task": task}
+    )
 
 
 def _options(value: Any) -> tuple[Any, ...]:
@@ -132,13 +152,17 @@ def _options(value: Any) -> tuple[Any, ...]:
     return value.choice if isinstance(value, Choice) else (value,)
 
 
-def _misfits(objective: Objective, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
+def _misfits(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
     metrics, losses = METRICS[info.target], LOSSES[info.target]
-    if objective.metric not in metrics:
-        yield FieldError(
-            "objective.metric",
-            f"must be one of {', '.join(metrics)} for {info.name}; got {shown(objective.metric)}",
-        )
+    if len(spec.objectives) > 1:
+        metrics = (*metrics, *COSTS)
+    for path, objective in spec.named_objectives(default_objective(info)):
+        if objective.metric not in metrics:
+            yield FieldError(
+                f"{path}.metric",
+                f"must be one of {', '.join(metrics)} for {info.name}; "
+                f"got {shown(objective.metric)}",
+            )
     for option in _options(loss):
         if option is not None and option not in losses:
             allowed = ", ".join(losses) or "its own (leave the field out)"

@@ -138,13 +138,7 @@ class Interval(Distribution):
 
     def from_unit(self, unit: float) -> Value:
         """The value at `unit` in [0, 1)."""
-        start, end = self._axis()
-        point = start + unit * (end - start)
-        value = math.exp(point) if self.log else point
-        if self.spacing is not None:
-            value = self.low + self.spacing * round((value - self.low) / self.spacing)
-        value = min(max(value, self.low), self._top())
-        return round(value) if self.integer else value
+        return self._nearest(self._at(unit))
 
     def to_unit(self, value: Value) -> float:
         """Where a value lies in [0, 1]; 0.5 in a range of one point."""
@@ -153,6 +147,57 @@ class Interval(Distribution):
             return 0.5
         point = math.log(value) if self.log else value
         return float((point - start) / (end - start))
+
+    def cut(
+        self, start: float, end: float, low: float | None = None, high: float | None = None
+    ) -> Self:
+        """The part from one place on the axis to another, in units of the whole.
+
+        It may reach past either end, but not past `low` and `high`; steps stay in place.
+        """
+        ends = [
+            self.low if start == 0 else self._at(start),  # exactly, whatever the axis rounds to
+            self.high if end == 1 else self._at(end),
+        ]
+        if self.spacing is not None:
+            cells = [(value - self.low) / self.spacing for value in ends]
+            first, last = math.ceil(cells[0] - 1e-9), math.floor(cells[1] + 1e-9)
+            if first > last:  # no value in between: the nearest one
+                first = last = round(sum(cells) / 2)
+            ends = [self.low + self.spacing * cell for cell in (first, last)]
+        floor, ceiling = ends
+        if low is not None:
+            floor = max(floor, min(low, self.low))
+        if high is not None:
+            ceiling = min(ceiling, max(high, self.high))
+        if self.integer:
+            floor, ceiling = round(floor), round(ceiling)
+        return self.model_copy(update={self.key: (floor, ceiling)})
+
+    def _at(self, unit: float) -> float:
+        start, end = self._axis()
+        point = start + unit * (end - start)
+        return math.exp(point) if self.log else point
+
+    def spread(self, count: int) -> list[Value]:
+        """So many values from low to high, equally far apart on the axis, without repeats."""
+        if count == 1:
+            return [self.from_unit(0.5)]
+        start, end = float(self.low), float(self._top())
+        if self.log:
+            start, end = math.log(start), math.log(end)
+        values = []
+        for i in range(count):
+            point = start + (end - start) * i / (count - 1)
+            values.append(self._nearest(math.exp(point) if self.log else point))
+        # Exactly the ends, which exp(log(end)) may miss by a little.
+        return sorted({self.low, *values[1:-1], self._nearest(self._top())})
+
+    def _nearest(self, value: float) -> Value:
+        if self.spacing is not None:
+            value = self.low + self.spacing * round((value - self.low) / self.spacing)
+        value = min(max(value, self.low), self._top())
+        return round(value) if self.integer else value
 
     def contains(self, value: Value) -> bool:
         """Whether the value can be drawn."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hpsearch.errors import InvalidInput
+from collections.abc import Iterator
+
+from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.study import Objective, StudySpec
 
 DEFAULT_OBJECTIVE = Objective(metric="value", direction="minimize")
@@ -13,12 +15,29 @@ def complete_external(spec: StudySpec) -> StudySpec:
     """The spec with its objective filled in.
 
     Raises:
-        InvalidInput: when the objective is a score on the test split.
+        InvalidInput: when the objective is a score on the test split, or a trial is to be several
+            runs.
     """
-    objective = spec.objective or DEFAULT_OBJECTIVE
-    if objective.metric.startswith("test_"):
-        raise InvalidInput.at(
-            "objective.metric",
-            f"must not be a score on the test split, got {objective.metric}; use a validation one",
-        )
-    return spec.model_copy(update={"objective": objective})
+    if errors := list(_misfits(spec)):
+        raise InvalidInput(errors)
+    return spec.model_copy(update={"objective": spec.objective or DEFAULT_OBJECTIVE})
+
+
+def _misfits(spec: StudySpec) -> Iterator[FieldError]:
+    for path, objective in spec.named_objectives(DEFAULT_OBJECTIVE):
+        if objective.metric.startswith("test_"):
+            yield FieldError(
+                f"{path}.metric",
+                f"must not be a score on the test split, got {objective.metric}; use a validation "
+                "one",
+            )
+    for name, is_given in (
+        ("folds", spec.training.folds != 0),
+        ("repeats", spec.training.repeats != 1),
+    ):
+        if is_given:
+            yield FieldError(
+                f"training.{name}",
+                "cannot go with an external task, whose loop decides what a trial trains; leave "
+                "it out and tell the mean",
+            )

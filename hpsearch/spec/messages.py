@@ -52,6 +52,21 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 trial`, `24 trials`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def written(value: Any) -> str:
+    """A part of a spec as people write it: `{log_uniform: [1e-05, 1.0]}`, without empty fields."""
+    if isinstance(value, Mapping):
+        inner = (f"{name}: {written(item)}" for name, item in value.items() if item is not None)
+        return "{" + ", ".join(inner) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return value if isinstance(value, str) and value else shown(value)
+
+
 def shown(value: Any, limit: int = 60) -> str:
     """A value as an error shows it: short, and with JSON's words for true, false and null."""
     if value is None:

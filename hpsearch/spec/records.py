@@ -9,7 +9,7 @@ Report, Completion, Failure     how it says what came of it; each carries the fe
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -27,6 +27,7 @@ from hpsearch.spec.states import (
     TrialState,
     WorkerState,
 )
+from hpsearch.spec.training import MOST_REPEATS
 from hpsearch.spec.upload import DatasetFile
 
 
@@ -45,6 +46,11 @@ Metrics = dict[Name, float]
 
 Key = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """An id, or an attempt."""
+
+Why = Annotated[
+    str | None,
+    Field(exclude_if=lambda why: why is None, description="In a sentence, where it is to stop."),
+]
 
 # A database keeps no NUL in a text.
 Sentence = Annotated[str, Field(max_length=2000), AfterValidator(lambda s: s.replace("\0", "�"))]
@@ -85,6 +91,35 @@ class Counts(Record):
         return self.complete + self.pruned + self.failed
 
 
+class StageChange(Record):
+    """What became of a parameter's range from one stage to the next, and why."""
+
+    parameter: str
+    kind: Literal["narrowed", "extended"]
+    before: dict[str, Any]
+    """The distribution, on the wire."""
+    after: dict[str, Any]
+    reason: str
+
+
+class Stage(Record):
+    """A stage of a search that has begun."""
+
+    stage: int
+    first_trial: int
+    trials: int
+    epochs: int | None
+    """Length of its trials; none: as the spec says."""
+    space: list[dict[str, Any]] | None
+    """Where its trials are drawn: each parameter's name, distribution and branch; none: in the
+    study's whole space."""
+    promoted: list[dict[str, Value]]
+    """Configurations of the stage before that its first trials train again."""
+    changes: list[StageChange]
+    started_at: datetime
+    finished_at: datetime | None
+
+
 class Study(Record):
     """A study and how far it is."""
 
@@ -93,10 +128,16 @@ class Study(Record):
     state: StudyState
     spec: dict[str, Any]
     """The spec that runs, every default filled in."""
+    version: int = 1
+    """Of the spec; an edit makes the next one."""
     stage: int = 0
+    stages: list[Stage] = []
+    trials_planned: int | None = None
     counts: Counts
     best_trial: int | None
     best_value: float | None
+    pareto_front: list[int] | None = None
+    """With several objectives: the trials that no other beats in all of them."""
     epochs_done: int
     epochs_planned: int
     eta_seconds: float | None
@@ -104,6 +145,30 @@ class Study(Record):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def objectives(self) -> list[dict[str, str]]:
+        """Metric and direction of each objective, the one that decides first."""
+        found = self.spec["objective"]
+        return found if isinstance(found, list) else [found]
+
+
+class StudyVersion(Record):
+    """A spec that a study ran with."""
+
+    version: int
+    first_trial: int
+    """Trials from this number on run with it."""
+    changes: list[str]
+    """What differs from the version before, in sentences."""
+    spec: dict[str, Any]
+    created_at: datetime
+
+
+class StudyVersionList(Record):
+    """Every version, from the first on."""
+
+    versions: list[StudyVersion]
 
 
 class StudyPage(Record):
@@ -124,10 +189,16 @@ class Trial(Record):
     message: str | None
     """What went wrong, in a sentence."""
     stage: int
+    version: int = 1
+    """Of the spec that it runs with."""
     attempt: int
     params: dict[str, Value]
+    continues: int | None = None
+    """Number of the trial whose training it went on with."""
     value: float | None
     """The objective at the best epoch."""
+    values: list[float | None] | None = None
+    """With several objectives: all of them, at the best epoch of the first."""
     best_epoch: int | None
     epochs_done: int
     epochs: int
@@ -283,6 +354,8 @@ class Resume(Record):
     best_value: float | None
     best_checkpoint: int | None
     """Id of the best epoch's, where it is kept."""
+    inherited: bool = False
+    """It is another trial's, which this one goes on with."""
 
 
 class Job(Record):
@@ -302,6 +375,8 @@ class Job(Record):
     resume: Resume | None = None
     dataset: DatasetFile | None = None
     """The uploaded data set that the trial trains on."""
+    repeats: Annotated[int, Field(ge=1, le=MOST_REPEATS)] | None = None
+    """Runs of the trial, in place of the spec's `training.repeats`; none: as the spec says."""
 
 
 class JobList(Record):
@@ -355,12 +430,22 @@ class JobDecision(Record):
 
     job: int
     decision: Decision
+    why: Why = None
 
 
 class Decisions(Record):
     """One for each job of the request."""
 
     decisions: list[JobDecision]
+
+
+class Trained(SpecModel):
+    """How a trial was trained; a trial keeps it in `attributes.training`."""
+
+    group: Annotated[int, Field(ge=1)]
+    """Trials that trained at once, this one included."""
+    why: Sentence
+    """What decided on that: measured times, memory."""
 
 
 class Completion(SpecModel):
@@ -370,8 +455,27 @@ class Completion(SpecModel):
     state: TrialState = TrialState.COMPLETE
     reason: TrialReason | None = None
     message: Sentence | None = None
+    training: Trained | None = None
     test_metrics: Annotated[Metrics, AfterValidator(_only_test)] = {}
     """Scores of the best checkpoint on the test split; hidden but for the final best trial."""
+
+
+class JobCompletion(Completion):
+    """The end of one of several trials."""
+
+    job: Key
+
+
+class CompletionBatch(SpecModel):
+    """Trials of one study came to their ends: all are stored, or none."""
+
+    completions: Annotated[list[JobCompletion], Field(min_length=1, max_length=10_000)]
+
+
+class JobStatusList(Record):
+    """In the order of the request."""
+
+    jobs: list[JobStatus]
 
 
 class Failure(SpecModel):
@@ -380,6 +484,25 @@ class Failure(SpecModel):
     attempt: Key
     reason: FailureReason
     message: Sentence
+
+
+class GivenTrial(SpecModel):
+    """A configuration to be tried."""
+
+    params: dict[Name, Value]
+    """A value for each parameter of the study's space."""
+
+
+class GivenTrials(SpecModel):
+    """Configurations to be tried beside those that a study plans."""
+
+    trials: Annotated[list[GivenTrial], Field(min_length=1, max_length=1024)]
+
+
+class TrialList(Record):
+    """Some trials."""
+
+    trials: list[Trial]
 
 
 class AskRequest(SpecModel):
@@ -406,6 +529,7 @@ class Told(Record):
     """Whether an external trial goes on."""
 
     decision: Decision
+    why: Why = None
 
 
 class TrialEnd(SpecModel):

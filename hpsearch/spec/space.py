@@ -12,14 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.distributions import Choice, Distribution, Value
+from hpsearch.spec.base import wire_names
+from hpsearch.spec.distributions import Choice, Distribution, Integer, Interval, Real, Value
 from hpsearch.spec.messages import shown
 from hpsearch.spec.study import StudySpec, parse_study
+
+Rule: TypeAlias = Real | Integer | None
+"""What a field says of its numbers."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Parameter:
     name: str
     distribution: Distribution
     branch: tuple[str, str] | None = None
+    bounds: tuple[float | None, float | None] = (None, None)
+    """The least and greatest value that the field takes, as far as a range may be extended."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,14 @@ class SearchSpace:
             if parameter.branch is None or params.get(parameter.branch[0]) == parameter.branch[1]:
                 params[parameter.name] = pick(parameter)
         return params
+
+    def fits(self, params: Mapping[str, Value]) -> bool:
+        """Whether a configuration could have been drawn."""
+        try:
+            self.check(params)
+        except InvalidInput:
+            return False
+        return True
 
     def check(self, params: Mapping[str, Value]) -> None:
         """Holds a configuration given by a person to the space.
@@ -114,31 +128,61 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _children(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _children(value: Any, path: str, rule: Rule) -> Iterator[tuple[str, Any, Rule]]:
+    """What lies inside a value, each with its path and the rule of its field."""
     if isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield _join(path, name), getattr(value, name)
+        for name, called in wire_names(type(value)).items():
+            field = type(value).model_fields[name]
+            found = _rule((field.annotation, *field.metadata))
+            yield _join(path, called), getattr(value, name), found
     elif isinstance(value, Mapping):
         for name, item in value.items():
-            yield _join(path, name), item
+            yield _join(path, name), item, rule
     elif isinstance(value, tuple):
         for position, item in enumerate(value):
-            yield _join(path, str(position)), item
+            yield _join(path, str(position)), item, rule
 
 
-def _parameters(value: Any, path: str, branch: tuple[str, str] | None) -> Iterator[Parameter]:
+def _rule(hints: tuple[Any, ...]) -> Rule:
+    """The mark in a field's type, however deep it lies."""
+    for hint in hints:
+        if isinstance(hint, Real | Integer):
+            return hint
+        found = _rule(get_args(hint))
+        if found is not None:
+            return found
+    return None
+
+
+def _bounds(rule: Rule, distribution: Distribution) -> tuple[float | None, float | None]:
+    """How far a range may be extended; towards an open bound it goes half the way."""
+    if rule is None or not isinstance(distribution, Interval):
+        return None, None
+    given = rule.bounds
+    low, high = given.get("ge"), given.get("le")
+    step = 1 if distribution.integer else None
+    if "gt" in given and not (distribution.log and given["gt"] <= 0):
+        low = given["gt"] + (step or (distribution.low - given["gt"]) / 2)
+    if "lt" in given:
+        high = given["lt"] - (step or (given["lt"] - distribution.high) / 2)
+    return low, high
+
+
+def _parameters(
+    value: Any, path: str, branch: tuple[str, str] | None, rule: Rule = None
+) -> Iterator[Parameter]:
     if isinstance(value, Choice):
         names = labels(value)
         yield Parameter(path, Choice(choice=names), branch)
         for label, option in zip(names, value.choice, strict=True):
             if _is_object(option):
-                for child_path, child in _children(option, f"{path}[{label}]"):
-                    yield from _parameters(child, child_path, (path, label))
+                for child_path, child, inner in _children(option, f"{path}[{label}]", rule):
+                    yield from _parameters(child, child_path, (path, label), inner)
     elif isinstance(value, Distribution):
-        yield Parameter(path, value, branch)
+        yield Parameter(path, value, branch, _bounds(rule, value))
     else:
-        for child_path, child in _children(value, path):
-            yield from _parameters(child, child_path, branch)
+        for child_path, child, inner in _children(value, path, rule):
+            yield from _parameters(child, child_path, branch, inner)
 
 
 def _filled(value: Any, path: str, params: Mapping[str, Value]) -> Any:
@@ -151,8 +195,8 @@ def _filled(value: Any, path: str, params: Mapping[str, Value]) -> Any:
         return params[path]
     if isinstance(value, BaseModel):
         return {
-            name: _filled(child, _join(path, name), params)
-            for name, child in ((n, getattr(value, n)) for n in type(value).model_fields)
+            called: _filled(getattr(value, name), _join(path, called), params)
+            for name, called in wire_names(type(value)).items()
         }
     if isinstance(value, Mapping):
         return {name: _filled(item, _join(path, name), params) for name, item in value.items()}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import FieldError
+from hpsearch.spec.fold_fit import fold_misfits
 from hpsearch.spec.messages import shown
 from hpsearch.spec.task import Split
 from hpsearch.spec.upload import ColumnInfo
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from hpsearch.spec.dataset import DatasetInfo
 
 
-def split_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
-    """What is wrong with a split of this data."""
+def split_misfits(split: Split, info: DatasetInfo, folds: int = 0) -> Iterator[FieldError]:
+    """What is wrong with a split of this data; with folds, validation's share plays no part."""
+    errors: list[FieldError] = []
     if split.own is not None:
-        yield from _own_misfits(split, info)
+        errors += _own_misfits(split, info)
     elif info.target != "none":
-        yield from _share_misfits(split, info)
-        yield from _class_misfits(split, info)
+        errors += _share_misfits(split, info, folds)
+    if not errors and folds:
+        errors += fold_misfits(folds, split, info)
+    elif not errors and split.own is None and info.target != "none":
+        errors += _class_misfits(split, info)
+    yield from errors
 
 
 def with_parts_of(split: Split, info: DatasetInfo) -> Split:
@@ -32,8 +38,8 @@ def with_parts_of(split: Split, info: DatasetInfo) -> Split:
     return split.model_copy(update={"test": 0.0})
 
 
-def _share_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
-    shares = {"validation": split.validation, "test": split.test}
+def _share_misfits(split: Split, info: DatasetInfo, folds: int) -> Iterator[FieldError]:
+    shares = {"test": split.test} if folds else {"validation": split.validation, "test": split.test}
     for name, share in shares.items():
         if share > 0 and info.rows * share < 0.5:
             yield FieldError(

@@ -92,6 +92,7 @@ class EventKind(StrEnum):
 
     STUDY_CREATED = "study_created"
     STATE_CHANGED = "state_changed"
+    STUDY_EDITED = "study_edited"
     STAGE_STARTED = "stage_started"
     STAGE_FINISHED = "stage_finished"
     RANGE_NARROWED = "range_narrowed"

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.base import SpecModel, not_available
-from hpsearch.spec.distributions import OneOf
-from hpsearch.spec.messages import explain
+from hpsearch.spec.base import SpecModel, kind_of, not_available, tag
+from hpsearch.spec.distributions import LARGEST_INTEGER, OneOf
+from hpsearch.spec.messages import explain, shown
 from hpsearch.spec.optimizer import Adam, Optimizer
+from hpsearch.spec.pruner import NoPruner, Pruner
 from hpsearch.spec.schedule import Constant, Schedule
-from hpsearch.spec.search import NoPruner, Pruner, RandomSearch, Search
+from hpsearch.spec.search import CoarseToFineSearch, RandomSearch, Search, default_stages
 from hpsearch.spec.task import SupervisedTask, Task
 from hpsearch.spec.training import Training
 
@@ -23,6 +32,34 @@ class Objective(SpecModel):
 
     metric: Annotated[str, Field(min_length=1)]
     direction: Literal["maximize", "minimize"]
+
+
+def _distinct(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    metrics = [objective.metric for objective in objectives]
+    for metric in metrics:
+        if metrics.count(metric) > 1:
+            raise PydanticCustomError(
+                "repeated_metric",
+                "must name each metric once, got {metric} twice; remove one",
+                {"metric": shown(metric)},
+            )
+    return objectives
+
+
+def _how_many(value: Any) -> str:
+    return tag("several") if isinstance(value, list | tuple) else tag("one")
+
+
+Objectives: TypeAlias = Annotated[
+    Annotated[Objective, Tag(tag("one"))]
+    | Annotated[
+        tuple[Objective, ...],
+        Field(min_length=1, max_length=8),
+        AfterValidator(_distinct),
+        Tag(tag("several")),
+    ],
+    Discriminator(_how_many),
+]
 
 
 class Switch(SpecModel):
@@ -89,8 +126,10 @@ class StudySpec(SpecModel):
     optimizer: OneOf[Optimizer] = Adam(kind="adam")
     schedule: OneOf[Schedule] = Constant(kind="constant")
     training: Training = Training()
-    objective: Objective | None = None
-    """None: val_accuracy, maximized, for classes; val_loss, minimized, for the rest."""
+    objective: Objectives | None = None
+    """None: val_accuracy, maximized, for classes; val_loss, minimized, for the rest. Of several
+    the first decides which epoch of a trial counts.
+    """
     search: Search = RandomSearch(kind="random")
     pruner: Pruner = NoPruner(kind="none")
     preflight: Preflight = Preflight()
@@ -100,6 +139,24 @@ class StudySpec(SpecModel):
     limits: Limits = Limits()
     priority: Annotated[int, Field(ge=-1000, le=1000, strict=True)] = 0
     """Studies of higher priority are served first."""
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The objectives, however many; none until a study is checked, unless they are given."""
+        if self.objective is None:
+            return ()
+        return self.objective if isinstance(self.objective, tuple) else (self.objective,)
+
+    @property
+    def first_objective(self) -> Objective | None:
+        """The objective that decides which epoch of a trial counts, once it is known."""
+        return self.objectives[0] if self.objectives else None
+
+    def named_objectives(self, default: Objective) -> list[tuple[str, Objective]]:
+        """Each objective with its path; the default where none is given."""
+        if isinstance(self.objective, tuple):
+            return [(f"objective.{place}", one) for place, one in enumerate(self.objective)]
+        return [("objective", self.objective or default)]
 
     @property
     def supervised(self) -> SupervisedTask:
@@ -121,6 +178,21 @@ class StudySpec(SpecModel):
         if isinstance(data, Mapping) and "optimizer" not in data and not external:
             raise PydanticCustomError("missing", "is required; add it", {"field": "optimizer"})
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stages_to_length(cls, data: Any) -> Any:
+        """Coarse-to-fine without stages of its own ends at `training.epochs`."""
+        search = data.get("search") if isinstance(data, Mapping) else None
+        given = {"kind": search} if isinstance(search, str) else search
+        if not isinstance(given, Mapping) or given.get("kind") != kind_of(CoarseToFineSearch):
+            return data
+        training = data.get("training")
+        epochs = training.get("epochs") if isinstance(training, Mapping) else None
+        if "stages" in given or type(epochs) is not int or not 1 <= epochs <= LARGEST_INTEGER:
+            return data
+        stages = [stage.model_dump() for stage in default_stages(epochs)]
+        return {**data, "search": {**given, "stages": stages}}
 
     @field_validator("ensemble")
     @classmethod

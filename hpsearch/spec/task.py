@@ -23,7 +23,8 @@ ColumnName: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 class Split(SpecModel):
     """Which rows train, which validate, which test; fixed by the study's seed.
 
-    Shares of the rows, stratified for classes; or by a column of the data.
+    Shares of the rows, stratified for classes; or by a column of the data. With `training.folds`
+    the test rows stay the same, and the others validate in turn, whatever their share is here.
     """
 
     validation: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.2

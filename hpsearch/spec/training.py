@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.augment import Augmentation
 from hpsearch.spec.base import SpecModel
 from hpsearch.spec.distributions import Integer, OneOf, Real
+from hpsearch.spec.messages import shown
 
 
 class Clip(SpecModel):
@@ -54,10 +56,29 @@ class EarlyStopping(SpecModel):
     """Whether a trial ends with the weights of its best epoch."""
 
 
+MOST_REPEATS = 100
+
+
+def _one_for_all(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        raise PydanticCustomError(
+            "one_for_all",
+            "must be a whole number, as all trials are measured alike, got {value}; give one",
+            {"value": shown(value)},
+        )
+    return value
+
+
+def _off_or_several(folds: int) -> int:
+    if folds == 1:
+        raise PydanticCustomError(
+            "folds", "must be 0 (off) or from 2 to 20, got 1; leave it out for one fixed split"
+        )
+    return folds
+
+
 class Training(SpecModel):
     """The loop."""
-
-    planned = ("precision", "folds", "repeats")
 
     epochs: Annotated[int, Integer(ge=1)] = 10
     """Passes over the training rows."""
@@ -68,6 +89,9 @@ class Training(SpecModel):
     of larger ones."""
     accumulate: Annotated[int, Integer(ge=1)] = 1
     """Batches whose gradients make one step."""
+    precision: OneOf[Literal["fp32", "bf16"]] = "fp32"
+    """What products are computed in while training: bf16 rounds their factors to 8 bits and is fast
+    on devices made for it. Weights, updates and all measuring stay in fp32."""
     l1: Annotated[float, Real(ge=0)] = 0.0
     """Coefficient of Σ|w|; with `optimizer.weight_decay` an elastic net."""
     max_norm: Annotated[float, Real(gt=0)] | None = None
@@ -84,3 +108,18 @@ class Training(SpecModel):
     """Shared: every trial of a study starts from the same draw, which averaging trials needs."""
     data_order: OneOf[Literal["shared", "per_trial"]] = "shared"
     """Shared: every trial of a study sees the same batches."""
+    folds: Annotated[
+        int,
+        Field(ge=0, le=20, strict=True, json_schema_extra={"not": {"const": 1}}),
+        AfterValidator(_off_or_several),
+        BeforeValidator(_one_for_all),
+    ] = 0
+    """Models of a trial in k-fold cross-validation: model i validates on part i of all rows but the
+    test rows, and trains on the rest of them. 0: one fixed validation part."""
+    repeats: Annotated[
+        int, Field(ge=1, le=MOST_REPEATS, strict=True), BeforeValidator(_one_for_all)
+    ] = 1
+    """Runs of a trial from different initial weights, with dropout (under `data_order: per_trial`
+    batches too) of their own; with folds, so many of each. A trial's curves are the means over all
+    its runs, `seconds` their sum; `<metric>_std` of validation metrics and of the objective is the
+    sample standard deviation (n − 1)."""

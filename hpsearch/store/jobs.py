@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound, StaleLease
@@ -84,7 +84,9 @@ def lease(
 ) -> list[QueuedJob]:
     """Gives waiting jobs to a worker, or to somebody's own loop."""
     expires_at = now(session) + lease_seconds
-    rows = [session.get_one(JobRow, job_id) for job_id in job_ids]
+    found = session.scalars(select(JobRow).where(JobRow.id.in_(job_ids)))
+    by_id = {row.id: row for row in found}
+    rows = [by_id[job_id] for job_id in job_ids]
     for row in rows:
         row.state = transition(f"job {row.id}", JobState(row.state), JobState.LEASED)
         row.worker_id = worker_id
@@ -184,6 +186,29 @@ def expired_studies(session: Session) -> Sequence[int]:
         )
         .order_by(*LOCK_ORDER)
     ).all()
+
+
+def set_priority(session: Session, study_id: int, priority: int) -> None:
+    """Gives a study's jobs that are not over its new priority."""
+    session.execute(
+        update(JobRow)
+        .where(
+            JobRow.study_id == study_id,
+            JobRow.state.in_((JobState.QUEUED, JobState.LEASED)),
+        )
+        .values(priority=priority)
+    )
+
+
+def work_left(session: Session, study_id: int) -> int:
+    """How many of a study's jobs wait or are under way."""
+    count: Any = session.scalar(
+        select(func.count()).where(
+            JobRow.study_id == study_id,
+            JobRow.state.in_((JobState.QUEUED, JobState.LEASED)),
+        )
+    )
+    return int(count)
 
 
 def take_expired(session: Session, study_id: int) -> list[QueuedJob]:

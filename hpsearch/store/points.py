@@ -53,6 +53,20 @@ def best_numbers(session: Session, study_id: int, objective: Objective, count: i
     )
 
 
+def objectives(session: Session, study_id: int) -> dict[int, list[float]]:
+    """All objectives of the complete trials that have them, by number."""
+    rows = session.execute(
+        select(TrialRow.number, TrialRow.objectives)
+        .where(TrialRow.study_id == study_id, TrialRow.state == TrialState.COMPLETE)
+        .order_by(TrialRow.number)
+    )
+    return {
+        number: [value for value in values if value is not None]
+        for number, values in rows
+        if values is not None and None not in values
+    }
+
+
 def metric_names(session: Session, study_id: int, trials: int = 50) -> list[str]:
     """The metrics that the latest trials reported, in the order they were reported in."""
     names: dict[str, None] = {}

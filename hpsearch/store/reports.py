@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, insert, literal, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import ReportGap
@@ -29,8 +29,10 @@ class Epoch:
     metrics: Metrics
 
 
-def append(session: Session, trial_id: int, epochs: Sequence[Epoch], objective: Objective) -> None:
-    """Stores what is new among a trial's epochs and moves its best value on.
+def append(
+    session: Session, trial_id: int, epochs: Sequence[Epoch], objectives: Sequence[Objective]
+) -> None:
+    """Stores what is new among a trial's epochs and moves its best on, by the first objective.
 
     Raises:
         ReportGap: when an epoch before them was never reported.
@@ -62,11 +64,34 @@ def append(session: Session, trial_id: int, epochs: Sequence[Epoch], objective: 
         ],
     )
     for report in fresh:
-        value = report.metrics.get(objective.metric, math.nan)
-        if is_better(value, trial.value, objective):
+        value = report.metrics.get(objectives[0].metric, math.nan)
+        if is_better(value, trial.value, objectives[0]):
             trial.value, trial.best_epoch = value, report.epoch
+            if len(objectives) > 1:
+                trial.objectives = [_finite(report.metrics.get(o.metric)) for o in objectives]
     trial.epochs_done += len(fresh)
     trial.metrics = encoded(fresh[-1].metrics)
+
+
+def inherit(session: Session, trial_id: int, source_id: int, epochs: int) -> None:
+    """Makes the first epochs of one trial another's own: it goes on from there."""
+    columns = (ReportRow.epoch, ReportRow.metrics, ReportRow.at)
+    session.execute(
+        insert(ReportRow).from_select(
+            ["trial_id", "epoch", "metrics", "at"],
+            select(literal(trial_id), *columns).where(
+                ReportRow.trial_id == source_id, ReportRow.epoch < epochs
+            ),
+        )
+    )
+    trial, source = session.get_one(TrialRow, trial_id), session.get_one(TrialRow, source_id)
+    trial.inherited = trial.epochs_done = epochs
+    trial.value, trial.best_epoch = source.value, source.best_epoch
+    trial.objectives, trial.metrics = source.objectives, source.metrics
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def is_better(value: float, best: float | None, objective: Objective) -> bool:

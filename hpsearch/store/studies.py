@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select, true
 from sqlalchemy import delete as sql_delete
@@ -13,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import NotFound
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.records import Counts, Study, StudyPage
-from hpsearch.spec.space import search_space
+from hpsearch.spec.pareto import pareto_front
+from hpsearch.spec.records import Counts, Stage, Study, StudyPage
+from hpsearch.spec.stages import stages_of, typical_epochs
 from hpsearch.spec.states import EventKind, JobState, StudyState, TrialState, is_final, transition
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.store import events
+from hpsearch.store import events, stages
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor
 from hpsearch.store.tables import JobRow, StudyRow, TrialRow
@@ -37,21 +37,27 @@ class OpenStudy:
     id: int
     state: StudyState
     spec: StudySpec
+    version: int
     priority: int
     stage: int
     trials_created: int
+    trials_open: int
+    trials_planned: int
+    created_at: float
     started_at: float | None
 
 
 def create(session: Session, spec: StudySpec) -> int:
-    """A new study in the queue; returns its id."""
+    """A new study in the queue, none of its stages begun; returns its id."""
     row = StudyRow(
         name=spec.name,
         state=StudyState.QUEUED,
         priority=spec.priority,
         external=isinstance(spec.task, ExternalTask),
-        trials_planned=spec.search.trials,
+        trials_planned=sum(stage.trials for stage in stages_of(spec)),
+        trials_open=0,
         spec=spec.model_dump(mode="json"),
+        known=[],
         attributes={},
         created_at=now(session),
     )
@@ -116,7 +122,7 @@ def next_with_work(session: Session, after: OpenStudy | None) -> OpenStudy | Non
             StudyRow.state.in_(OPEN),
             not_(StudyRow.external),
             behind,
-            or_(StudyRow.trials_created < StudyRow.trials_planned, waiting),
+            or_(StudyRow.trials_created < StudyRow.trials_open, waiting),
         )
         .order_by(*LOCK_ORDER)
         .limit(1)
@@ -144,9 +150,9 @@ def open_ids(session: Session) -> Sequence[int]:
     ).all()
 
 
-def add_trials_created(session: Session, study_id: int, count: int) -> None:
-    """Moves on the number that the next trial gets."""
-    row_of(session, study_id).trials_created += count
+def plan(session: Session, study_id: int, trials: int) -> None:
+    """How many trials a study has in all."""
+    row_of(session, study_id).trials_planned = trials
 
 
 def change_state(session: Session, study_id: int, state: StudyState, why: str) -> None:
@@ -163,6 +169,7 @@ def change_state(session: Session, study_id: int, state: StudyState, why: str) -
         row.started_at = moment
     if is_final(state):
         row.finished_at = moment
+        stages.finish(session, study_id, row.stage)
     events.add(
         session,
         study_id,
@@ -199,9 +206,13 @@ def _open(row: StudyRow) -> OpenStudy:
         id=row.id,
         state=StudyState(row.state),
         spec=parse_study(row.spec),
+        version=row.version,
         priority=row.priority,
         stage=row.stage,
         trials_created=row.trials_created,
+        trials_open=row.trials_open,
+        trials_planned=row.trials_planned,
+        created_at=row.created_at,
         started_at=row.started_at,
     )
 
@@ -211,49 +222,84 @@ def _records(session: Session, rows: Sequence[StudyRow]) -> list[Study]:
     counts: dict[int, dict[str, int]] = defaultdict(dict)
     done: dict[int, int] = defaultdict(int)
     planned: dict[int, int] = defaultdict(int)
-    for study_id, state, number, epochs_done, epochs in session.execute(
+    left: dict[int, int] = defaultdict(int)
+    for study_id, state, number, trained, length in session.execute(
         select(
             TrialRow.study_id,
             TrialRow.state,
             func.count(),
-            func.sum(TrialRow.epochs_done),
-            func.sum(TrialRow.epochs),
+            func.sum(TrialRow.epochs_done - TrialRow.inherited),
+            func.sum(TrialRow.epochs - TrialRow.inherited),
         )
         .where(TrialRow.study_id.in_(ids))
         .group_by(TrialRow.study_id, TrialRow.state)
     ):
         counts[study_id][state] = number
-        done[study_id] += int(epochs_done)
-        planned[study_id] += int(epochs)
+        done[study_id] += int(trained)
+        planned[study_id] += int(length)
+        if not is_final(TrialState(state)):
+            left[study_id] += int(length) - int(trained)
+    begun = stages.of_studies(session, ids)
     moment = now(session)
-    return [
-        _record(session, row, Counts(**counts[row.id]), done[row.id], planned[row.id], moment)
-        for row in rows
-    ]
+    records = []
+    for row in rows:
+        coming = _epochs_to_come(row, begun[row.id])
+        epochs = _Epochs(done[row.id], planned[row.id] + coming, left[row.id] + coming)
+        records.append(
+            _record(session, row, Counts(**counts[row.id]), begun[row.id], epochs, moment)
+        )
+    return records
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    """Of all trials: trained, planned, and still to be trained."""
+
+    done: int
+    planned: int
+    left: int
+
+
+def _epochs_to_come(row: StudyRow, begun: Sequence[Stage]) -> int:
+    """Epochs of the trials that are not there yet."""
+    if row.trials_created == row.trials_planned:
+        return 0
+    spec = parse_study(row.spec)
+    plans = stages_of(spec)
+    here = (row.trials_open - row.trials_created) * typical_epochs(spec, row.stage)
+    return here + sum(
+        plans[i].trials * typical_epochs(spec, i) for i in range(len(begun), len(plans))
+    )
 
 
 def _record(
-    session: Session, row: StudyRow, counts: Counts, done: int, created_epochs: int, moment: float
+    session: Session,
+    row: StudyRow,
+    counts: Counts,
+    begun: list[Stage],
+    epochs: _Epochs,
+    moment: float,
 ) -> Study:
     spec = parse_study(row.spec)
-    planned = created_epochs + (spec.search.trials - row.trials_created) * typical_epochs(spec)
     best = best_trial(session, row.id, spec)
     eta = None
-    if row.state == StudyState.RUNNING and row.started_at is not None and done:
-        open_epochs = _open_epochs(session, row.id)
-        left = open_epochs + (spec.search.trials - row.trials_created) * typical_epochs(spec)
-        eta = left * (moment - row.started_at) / done
+    if row.state == StudyState.RUNNING and row.started_at is not None and epochs.done:
+        eta = epochs.left * (moment - row.started_at) / epochs.done
     return Study(
         id=row.id,
         name=row.name,
         state=StudyState(row.state),
         spec=row.spec,
+        version=row.version,
         stage=row.stage,
+        stages=begun,
+        trials_planned=row.trials_planned,
         counts=counts,
         best_trial=best.number if best else None,
         best_value=best.value if best else None,
-        epochs_done=done,
-        epochs_planned=planned,
+        pareto_front=_pareto_front(session, row.id, spec) if len(spec.objectives) > 1 else None,
+        epochs_done=epochs.done,
+        epochs_planned=epochs.planned,
         eta_seconds=eta,
         attributes=row.attributes,
         created_at=as_datetime(row.created_at),
@@ -262,27 +308,31 @@ def _record(
     )
 
 
-def _open_epochs(session: Session, study_id: int) -> int:
-    left: Any = session.scalar(
-        select(func.sum(TrialRow.epochs - TrialRow.epochs_done)).where(
-            TrialRow.study_id == study_id,
-            TrialRow.state.in_((TrialState.QUEUED, TrialState.RUNNING)),
-        )
+def _pareto_front(session: Session, study_id: int, spec: StudySpec) -> list[int]:
+    found = session.execute(
+        select(TrialRow.number, TrialRow.objectives)
+        .where(TrialRow.study_id == study_id, TrialRow.state == TrialState.COMPLETE)
+        .order_by(TrialRow.number)
     )
-    return int(left or 0)
+    losses = {number: losses_of(values, spec) for number, values in found}
+    return pareto_front({number: point for number, point in losses.items() if point is not None})
 
 
-def typical_epochs(spec: StudySpec) -> int:
-    """A trial's planned length; the middle of the range where it is searched."""
-    for parameter in search_space(spec).parameters:
-        if parameter.name == "training.epochs":
-            return int(parameter.distribution.from_unit(0.5))
-    return spec.training.epochs
+def losses_of(
+    objectives: Sequence[float | None] | None, spec: StudySpec
+) -> tuple[float, ...] | None:
+    """A trial's objectives, all minimised; none while one of them is missing."""
+    if objectives is None or any(value is None for value in objectives):
+        return None
+    return tuple(
+        -float(value or 0) if objective.direction == "maximize" else float(value or 0)
+        for value, objective in zip(objectives, spec.objectives, strict=True)
+    )
 
 
 def best_trial(session: Session, study_id: int, spec: StudySpec) -> TrialRow | None:
-    """The complete trial with the best value, the earliest among equals."""
-    maximize = spec.objective is not None and spec.objective.direction == "maximize"
+    """The complete trial with the best (first) objective, the earliest among equals."""
+    maximize = bool(spec.objectives) and spec.objectives[0].direction == "maximize"
     order = TrialRow.value.desc() if maximize else TrialRow.value.asc()
     return session.scalars(
         select(TrialRow)

@@ -3,6 +3,8 @@
 studies ─┬─ trials ─┬─ reports        one row an epoch: the curves
          │          ├─ checkpoints    which files hold which state
          │          └─ jobs           the queue
+         ├─ stages                    where each stage of a search draws its trials
+         ├─ study_versions            the specs that a study ran with
          └─ events                    the log
 datasets, workers, idempotency_keys   stand alone
 """
@@ -41,16 +43,22 @@ class Table(DeclarativeBase):
         dict[str, Any]: JSON,
         dict[str, str]: JSON,
         list[int]: JSON,
+        list[str]: JSON,
+        list[float | None]: JSON,
+        list[dict[str, Any]]: JSON,
         float: Double,
         str: Text,
     }
 
 
 class StudyRow(Table):
-    """A study; `trials_created` is the number that the next trial gets, of `trials_planned`.
+    """A study; `trials_created` is the number that the next trial gets, of `trials_planned` in all
+    and `trials_open` in the stages that have begun; `trials_ended` of them are over.
 
-    An external one is asked for trials by its owner's loop; workers pass it by.
-    """
+    `version` is that of its spec; `revision` rises with each report that a pruner judges; `known`
+    are the trials of an earlier study that it learns from. An external study is asked for trials
+    by its owner's loop; workers pass it by.
+    """  # noqa: D205
 
     __tablename__ = "studies"
     __table_args__ = (Index(None, "state", "priority"),)
@@ -64,19 +72,70 @@ class StudyRow(Table):
     stage: Mapped[int] = mapped_column(default=0)
     trials_created: Mapped[int] = mapped_column(default=0)
     trials_planned: Mapped[int]
+    trials_open: Mapped[int]
+    trials_ended: Mapped[int] = mapped_column(default=0)
+    revision: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+    known: Mapped[list[dict[str, Any]]]
     attributes: Mapped[dict[str, Any]]
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
 
 
+class StageRow(Table):
+    """A stage that has begun: `trials` from number `first` on, drawn in `space` (none: all of it).
+
+    `given` are configurations that come first, `given_done` of them already; `sampled` counts those
+    that its sampler proposed. `changes` says how its space came about.
+    """
+
+    __tablename__ = "stages"
+
+    study_id: Mapped[int] = mapped_column(
+        ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+    )
+    stage: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first: Mapped[int]
+    trials: Mapped[int]
+    epochs: Mapped[int | None]
+    space: Mapped[list[dict[str, Any]] | None]
+    given: Mapped[list[dict[str, Any]]]
+    given_done: Mapped[int] = mapped_column(default=0)
+    sampled: Mapped[int] = mapped_column(default=0)
+    changes: Mapped[list[dict[str, Any]]]
+    started_at: Mapped[float]
+    finished_at: Mapped[float | None]
+
+
+class VersionRow(Table):
+    """A spec that a study ran with from trial `first_trial` on, and what differs from before."""
+
+    __tablename__ = "study_versions"
+
+    study_id: Mapped[int] = mapped_column(
+        ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    spec: Mapped[dict[str, Any]]
+    changes: Mapped[list[str]]
+    first_trial: Mapped[int]
+    created_at: Mapped[float]
+
+
 class TrialRow(Table):
-    """A trial; `metrics` are its last epoch's, `test_metrics` stay hidden till the end."""
+    """A trial; `metrics` are its last epoch's, `test_metrics` stay hidden till the end.
+
+    `value` is its objective, `objectives` all of them where there are several. One that
+    `continues` another has that trial's first `inherited` epochs as its own. `end_order` is its
+    place among the study's trials that are over.
+    """
 
     __tablename__ = "trials"
     __table_args__ = (
         UniqueConstraint("study_id", "number"),
         Index(None, "study_id", "state", "value"),
+        Index(None, "study_id", "end_order"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -86,11 +145,16 @@ class TrialRow(Table):
     reason: Mapped[str | None] = mapped_column(String(32))
     message: Mapped[str | None]
     stage: Mapped[int]
+    version: Mapped[int] = mapped_column(default=1)
     attempt: Mapped[int]
     params: Mapped[dict[str, Any]]
+    continues: Mapped[int | None]
+    inherited: Mapped[int] = mapped_column(default=0)
     epochs: Mapped[int]
     epochs_done: Mapped[int] = mapped_column(default=0)
+    end_order: Mapped[int | None]
     value: Mapped[float | None]
+    objectives: Mapped[list[float | None] | None]
     best_epoch: Mapped[int | None]
     metrics: Mapped[dict[str, Any]]
     test_metrics: Mapped[dict[str, Any]]

@@ -32,20 +32,26 @@ class NewTrial:
     number: int
     params: Mapping[str, Any]
     stage: int
+    version: int
     epochs: int
+    continues: int | None = None
+    """Number of the trial whose training it goes on with."""
 
 
 def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int]:
     """Adds queued trials; returns their ids in order."""
     moment = now(session)
+    _study(session, study_id).trials_created += len(new)
     rows = [
         TrialRow(
             study_id=study_id,
             number=trial.number,
             state=TrialState.QUEUED,
             stage=trial.stage,
+            version=trial.version,
             attempt=1,
             params=dict(trial.params),
+            continues=trial.continues,
             epochs=trial.epochs,
             metrics={},
             test_metrics={},
@@ -65,19 +71,47 @@ class StartedTrial:
 
     id: int
     number: int
+    stage: int
+    version: int
     params: Mapping[str, Any]
+    continues: int | None
     epochs: int
 
 
 def start(session: Session, trial_ids: Sequence[int]) -> list[StartedTrial]:
     """A worker has taken the trials."""
     moment = now(session)
-    rows = [session.get_one(TrialRow, trial_id) for trial_id in trial_ids]
+    found = session.scalars(select(TrialRow).where(TrialRow.id.in_(trial_ids)))
+    by_id = {row.id: row for row in found}
+    rows = [by_id[trial_id] for trial_id in trial_ids]
     for row in rows:
         row.state = transition(_noun(row), TrialState(row.state), TrialState.RUNNING)
         if row.started_at is None:
             row.started_at = moment
-    return [StartedTrial(row.id, row.number, row.params, row.epochs) for row in rows]
+    return [
+        StartedTrial(
+            row.id, row.number, row.stage, row.version, row.params, row.continues, row.epochs
+        )
+        for row in rows
+    ]
+
+
+def start_anew(session: Session, trial_id: int) -> None:
+    """A trial that was to continue another one begins at its beginning."""
+    session.get_one(TrialRow, trial_id).continues = None
+
+
+def id_of(session: Session, study_id: int, number: int) -> int:
+    """The id of a trial."""
+    return session.execute(
+        select(TrialRow.id).where(TrialRow.study_id == study_id, TrialRow.number == number)
+    ).scalar_one()
+
+
+def set_attributes(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    """Adds to what is known of a trial beside its numbers; the same names are replaced."""
+    row = session.get_one(TrialRow, trial_id)
+    row.attributes = {**row.attributes, **attributes}
 
 
 def requeue(session: Session, trial_id: int, attempt: int) -> None:
@@ -95,7 +129,7 @@ def end(
     message: str | None = None,
     test_metrics: Mapping[str, float] | None = None,
 ) -> int:
-    """The trial's one and only end; returns its number.
+    """The trial's one and only end, under its study's lock; returns its number.
 
     Raises:
         IllegalTransition: when it has ended before.
@@ -106,6 +140,9 @@ def end(
     row.message = message
     row.test_metrics = encoded(test_metrics or {})
     row.finished_at = now(session)
+    study = _study(session, row.study_id)
+    row.end_order = study.trials_ended
+    study.trials_ended += 1
     return row.number
 
 
@@ -200,7 +237,12 @@ def progress(
 ) -> Progress:
     """How far a study is; trials that a person stopped have not failed."""
     rows = session.execute(
-        select(TrialRow.state, TrialRow.reason, func.count(), func.sum(TrialRow.epochs_done))
+        select(
+            TrialRow.state,
+            TrialRow.reason,
+            func.count(),
+            func.sum(TrialRow.epochs_done - TrialRow.inherited),
+        )
         .where(TrialRow.study_id == study_id)
         .group_by(TrialRow.state, TrialRow.reason)
     ).all()
@@ -252,9 +294,12 @@ def _record(row: TrialRow, *, reveal_test: bool) -> Trial:
         reason=TrialReason(row.reason) if row.reason else None,
         message=row.message,
         stage=row.stage,
+        version=row.version,
         attempt=row.attempt,
         params=row.params,
+        continues=row.continues,
         value=row.value,
+        values=row.objectives,
         best_epoch=row.best_epoch,
         epochs_done=row.epochs_done,
         epochs=row.epochs,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
@@ -103,6 +104,16 @@ def lose_silent(session: Session, seconds: float) -> None:
             f"worker {row.id} ({row.name}) was not heard of for {seconds:g} s",
             worker=row.id,
         )
+
+
+def present(session: Session, seconds: float) -> int:
+    """How many workers were heard of in the last so many seconds."""
+    count: Any = session.scalar(
+        select(func.count()).where(
+            WorkerRow.state == WorkerState.ACTIVE, WorkerRow.seen_at >= now(session) - seconds
+        )
+    )
+    return int(count)
 
 
 def page(session: Session, lease_seconds: float) -> list[Worker]:

@@ -47,7 +47,9 @@ class Batches:
         first = trials[0].spec
         seed = first.seed
         names: list[Name] = [
-            (t.epoch, t.number) if t.spec.training.data_order == "per_trial" else (t.epoch,)
+            (t.epoch, t.number, *t.again)
+            if t.spec.training.data_order == "per_trial"
+            else (t.epoch,)
             for t in trials
         ]
         kinds = [trial.spec.training.augment for trial in trials]
@@ -83,7 +85,7 @@ class Batches:
         rates = [dropout_rate(trial.spec.supervised.model) for trial in trials]
         if not any(rates):
             return None
-        names = [(trial.number, trial.epoch) for trial in trials]
+        names = [(trial.number, trial.epoch, *trial.again) for trial in trials]
         x = self._part.x
         keys = _keys(Stream.DROPOUT, trials[0].spec.seed, names, len(self.sizes), x.device)
         return Dropout(keys, torch.tensor(rates, dtype=x.dtype, device=x.device))

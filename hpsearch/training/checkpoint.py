@@ -116,7 +116,7 @@ def read(blob: bytes) -> Checkpoint:
     Raises:
         CorruptArtifact: when it is no checkpoint, damaged, or of another format version.
     """
-    state = _state(blob)
+    state = stated(blob, FORMAT, VERSION)
     try:
         tensors = load(blob)
 
@@ -144,7 +144,7 @@ def read(blob: bytes) -> Checkpoint:
             history={name: tuple(curve.tolist()) for name, curve in group("history").items()},
         )
     except (SafetensorError, KeyError, TypeError, ValueError, InvalidInput) as error:
-        raise _damaged(str(error)) from None
+        raise damaged(str(error)) from None
 
 
 def _as_json(fitted: Standardization | None) -> list[dict[str, Any]] | None:
@@ -164,26 +164,31 @@ def _fitted(tensors: Mapping[str, Tensor], encoding: Any) -> Standardization | N
     )
 
 
-def _state(blob: bytes) -> dict[str, Any]:
-    """The JSON in the metadata, after checking that it is ours."""
+def stated(blob: bytes, form: str, version: int) -> dict[str, Any]:
+    """The JSON in a blob's metadata, after checking that it is of this form and version.
+
+    Raises:
+        CorruptArtifact: when it is not.
+    """
     size = int.from_bytes(blob[:8], "little")
     try:
         header = json.loads(blob[8 : 8 + size])
-        state = json.loads(header["__metadata__"][FORMAT])
-        version = state["version"]
+        state = json.loads(header["__metadata__"][form])
+        found = state["version"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise _damaged("its header does not say that it is one") from None
-    if version != VERSION:
+        raise damaged("its header does not say that it is one") from None
+    if found != version:
         raise CorruptArtifact(
-            f"a checkpoint must be of format version {VERSION}, got {version!r}; "
+            f"a checkpoint must be of format version {version}, got {found!r}; "
             "read it with the release that wrote it"
         )
     if not isinstance(state, dict):
-        raise _damaged("its header is no object")
+        raise damaged("its header is no object")
     return state
 
 
-def _damaged(reason: str) -> CorruptArtifact:
+def damaged(reason: str) -> CorruptArtifact:
+    """The refusal of a blob."""
     return CorruptArtifact(
         f"a checkpoint must be a whole safetensors blob of this product, but {reason}; "
         "use another checkpoint of the trial"

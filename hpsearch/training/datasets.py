@@ -13,10 +13,12 @@ from torch import Tensor
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split, SupervisedTask
 from hpsearch.training.encoding import fit_encoding
+from hpsearch.training.folds import Fold, folds_of
 from hpsearch.training.own_splits import parts_of
 from hpsearch.training.sources import load, version
-from hpsearch.training.splits import Rows
+from hpsearch.training.splits import Parts, Rows
 from hpsearch.training.standardize import Kind, Standardization, fit
+from hpsearch.training.table import Table
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -41,6 +43,8 @@ class DataSet:
     test: Part
     standardization: Standardization
     classes: tuple[str, ...]
+    rows: Parts
+    """Where in the whole set the rows of each part lie."""
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -58,9 +62,21 @@ class DataSet:
 
 
 def dataset_for(
-    task: SupervisedTask, seed: int, *, device: torch.device, dtype: torch.dtype
+    task: SupervisedTask,
+    seed: int,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    fold: Fold | None = None,
 ) -> DataSet:
     """The data of a resolved task in a study with this seed; made once and kept.
+
+    Args:
+        task: of a resolved spec.
+        seed: the study's.
+        device: where the data lie.
+        dtype: of rows, and of targets that are numbers.
+        fold: which rows validate; none takes the study's fixed split.
 
     Raises:
         NotFound: when nothing has the data set's name.
@@ -68,11 +84,12 @@ def dataset_for(
     """
     images = load(task.dataset).x.ndim == 4
     kind: Kind = task.standardize or ("minmax" if images else "zscore")
-    return _prepared(task.dataset, version(task.dataset), task.split, kind, seed, device, dtype)
+    source = (task.dataset, version(task.dataset), task.split, kind, seed, device, dtype)
+    return _fixed(*source) if fold is None else _folded(*source, fold.count)[fold.index]
 
 
 @lru_cache(maxsize=8)
-def _prepared(
+def _fixed(
     name: str,
     content: str,
     split: Split,
@@ -83,7 +100,39 @@ def _prepared(
 ) -> DataSet:
     del content  # tells apart contents that had the same name
     table = load(name)
-    rows = parts_of(table, split, seed)
+    return _prepared(name, table, parts_of(table, split, seed), split, kind, device, dtype)
+
+
+@lru_cache(maxsize=1)
+def _folded(
+    name: str,
+    content: str,
+    split: Split,
+    kind: Kind,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    count: int,
+) -> tuple[DataSet, ...]:
+    """All folds, which hold the data k times."""
+    del content
+    table = load(name)
+    return tuple(
+        _prepared(name, table, rows, split, kind, device, dtype)
+        for rows in folds_of(table, split, seed, count)
+    )
+
+
+def _prepared(
+    name: str,
+    table: Table,
+    rows: Parts,
+    split: Split,
+    kind: Kind,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> DataSet:
+    """Everything fitted on the training rows."""
     encoding = None
     if table.columns:
         without = [] if split.own is None else [split.own[1]]
@@ -104,7 +153,12 @@ def _prepared(
         return Part(x, torch.from_numpy(y).to(device, dtype))
 
     return DataSet(
-        part(rows.train), part(rows.validation), part(rows.test), standardization, table.classes
+        part(rows.train),
+        part(rows.validation),
+        part(rows.test),
+        standardization,
+        table.classes,
+        rows,
     )
 
 

@@ -6,13 +6,14 @@
 
 K   trials        B   rows of a batch        U   optimizer steps of an epoch
 Every number of a trial comes from its plan alone: the group's other members, its size, and when
-trials join or leave change nothing but the last bits that a wider matrix product rounds.
+trials join or leave change nothing: on a CPU with one thread not even the last bit (`aligned`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,11 +21,20 @@ from torch import Tensor
 from hpsearch.training import checkpoint as checkpoints
 from hpsearch.training.averaging import include
 from hpsearch.training.joining import join, taken
+from hpsearch.training.layout import Layout
 from hpsearch.training.loop import Loop
+from hpsearch.training.member import Member
+from hpsearch.training.memory import is_out_of_memory
 from hpsearch.training.plan import EpochReport, Plan, group_key
+from hpsearch.training.precision import check_precision
+from hpsearch.training.state import State
 from hpsearch.training.tasks import task_for
+from hpsearch.training.tasks.base import Batch
 
 __all__ = ["EpochReport", "Group", "Plan", "group_key"]
+
+Kept: TypeAlias = tuple[list[Member], State]
+"""What changes while a group trains."""
 
 LEAST_SECONDS = 1e-9
 """Keeps a rate finite where the clock has not moved."""
@@ -42,7 +52,7 @@ class Group:
     Raises:
         ValueError: when the plans may not share a group.
         CorruptArtifact: when a checkpoint cannot be read or does not fit its plan.
-        TrainingFailed: when model and data do not fit.
+        TrainingFailed: when model and data do not fit, or the device lacks the precision.
     """
 
     def __init__(
@@ -55,12 +65,31 @@ class Group:
     ) -> None:
         if len({group_key(plan) for plan in plans}) != 1:
             raise ValueError("a group needs plans with one and the same group_key; split them")
-        self._task = task_for(plans[0].spec, device=torch.device(device), dtype=dtype)
+        check_precision(plans[0].spec, torch.device(device))
+        self._task = task_for(
+            plans[0].spec, device=torch.device(device), dtype=dtype, fold=plans[0].fold
+        )
         saved = {number: checkpoints.read(blob) for number, blob in (resume or {}).items()}
         self._members, self._state = join(
             plans, saved, self._task, device=torch.device(device), dtype=dtype
         )
-        self._loop = Loop(self._task, self._members, self._state)
+        self._loop: Loop | None = None
+        """For the members and rows as they are; none when it has to be made."""
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return len(self._task.sizes)
+
+    @property
+    def layout(self) -> Layout:
+        """One trial's weights."""
+        return self._task.layout
+
+    @property
+    def size_bytes(self) -> int:
+        """What the trials' state takes."""
+        return self._state.size_bytes
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -71,10 +100,32 @@ class Group:
         """Trains, an epoch per pass, until no trial is left or the caller stops asking.
 
         A trial leaves at the pass after its last report: until then it can be checkpointed.
+        Where memory runs out the error is raised, and each trial is as it was after the epoch last
+        reported.
         """
         while living := [member.plan.number for member in self._members if not member.finished]:
             self._keep(living)
-            yield self._epoch()
+            before = self.kept()
+            try:
+                reports = self._epoch()
+            except Exception as error:
+                if is_out_of_memory(error):
+                    self.back_to(before)
+                raise
+            del before
+            yield reports
+
+    def kept(self) -> Kept:
+        """A copy of the trials as they are, which `back_to` gives the group again."""
+        return [one.copy() for one in self._members], self._state.copy()
+
+    def back_to(self, kept: Kept) -> None:
+        """Makes the trials what they were; a copy serves once."""
+        (self._members, self._state), self._loop = kept, None
+
+    def rehearse(self, change: Callable[[Iterator[Batch]], Iterable[Batch]]) -> None:
+        """Trains on what `change` makes of an epoch's batches; the group is of no use then."""
+        self._looping().epoch(change)
 
     def checkpoint(self, number: int) -> bytes:
         """A trial's state after the epoch last reported.
@@ -108,14 +159,20 @@ class Group:
         self._members = [self._members[k] for k in rows]
         if rows:
             self._state.keep(rows)
+        self._loop = None
+
+    def _looping(self) -> Loop:
+        if self._loop is None:
             self._loop = Loop(self._task, self._members, self._state)
+        return self._loop
 
     def _epoch(self) -> tuple[EpochReport, ...]:
         started = time.perf_counter()
-        metrics, penalty = self._loop.epoch()
+        loop = self._looping()
+        metrics, penalty = loop.epoch()
         with torch.no_grad():
             self._average()
-            metrics |= self._measure(metrics["train_loss"], penalty)
+            metrics |= self._measure(metrics["train_loss"], penalty, loop)
             names = list(metrics)
             table = torch.stack([metrics[name].double() for name in names]).T.tolist()
             seconds = (time.perf_counter() - started) / len(self._members)
@@ -125,7 +182,7 @@ class Group:
             }
             reports = []
             for k, (member, row) in enumerate(zip(self._members, table, strict=True)):
-                found = dict(zip(names, row, strict=True)) | self._loop.in_force(k) | speed
+                found = dict(zip(names, row, strict=True)) | loop.in_force(k) | speed
                 if not member.averaged:
                     found = {n: v for n, v in found.items() if not n.startswith("swa_")}
                 reports.append(member.report(found))
@@ -142,7 +199,7 @@ class Group:
                 include(mean.buffers[row], self._state.buffers[row], counted)
                 member.averaged += 1
 
-    def _measure(self, loss: Tensor, penalty: Tensor) -> dict[str, Tensor]:
+    def _measure(self, loss: Tensor, penalty: Tensor, loop: Loop) -> dict[str, Tensor]:
         """Metrics on validation rows, of the weights and of their averages; the objective."""
         state = self._state
         found = self._task.measure(state.views, state.buffer_views, "validation")
@@ -151,7 +208,7 @@ class Group:
                 measured = self._task.measure(*state.views_of(name), "validation")
                 found |= {f"{name}_{key}": v for key, v in measured.items() if key[:4] == "val_"}
         if "train_loss" in found:  # such a task measures after the step
-            loss, penalty = found["train_loss"], self._loop.penalty()
+            loss, penalty = found["train_loss"], loop.penalty()
         return found | {"train_objective": loss + penalty}
 
     def _remember(self, k: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from hpsearch.errors import CorruptArtifact
+from hpsearch.training.aligned import stacked
 from hpsearch.training.checkpoint import Checkpoint, Parameters
 from hpsearch.training.member import Member
 from hpsearch.training.optimizers import rule_for
@@ -34,14 +35,14 @@ def join(
         found = saved.get(plan.number)
         if found is None:
             members.append(Member(plan))
-            row, statistics = task.initial(plan.spec, plan.number)
+            row, statistics = task.initial(plan.spec, plan.run.trial, plan.run.repeat)
         else:
             members.append(_continued(plan, found))
             row = flat(task.layout, found.weights)
             statistics = flat(task.buffers, found.buffers)
         weights.append(row.to(device, dtype))
         buffers.append(statistics.to(device, dtype))
-    matrix, statistics = torch.stack(weights), torch.stack(buffers)
+    matrix, statistics = stacked(weights), torch.stack(buffers)
     state = State(
         layout=task.layout,
         buffer_layout=task.buffers,
@@ -49,7 +50,7 @@ def join(
         buffers=statistics,
         slots=rule_for(plans[0].spec.optimizer, task.layout).slots(matrix),
         updates=torch.zeros(len(plans), 1, dtype=torch.long, device=device),
-        copies={name: Copies(matrix.clone(), statistics.clone()) for name in copied(plans[0])},
+        copies={name: Copies(stacked(weights), statistics.clone()) for name in copied(plans[0])},
     )
     for k, plan in enumerate(plans):
         if plan.number in saved:
@@ -73,7 +74,7 @@ def taken(member: Member, row: Row, task: Task) -> Checkpoint:
     """A member's checkpoint."""
     fitted = task.standardization
     return Checkpoint(
-        number=member.plan.number,
+        number=member.plan.run.trial,
         epoch=member.epoch - 1,
         updates=row.updates,
         best=member.best,

@@ -26,6 +26,8 @@ class Entry:
     name: str
     shape: tuple[int, ...]
     offset: int
+    unit: int | None = None
+    """Of a weight, the axis of the units that it leads into; none for biases, scales and so on."""
 
     @property
     def size(self) -> int:
@@ -49,11 +51,20 @@ class Layout:
     entries: tuple[Entry, ...]
 
     @classmethod
-    def of(cls, shapes: Mapping[str, tuple[int, ...]]) -> Layout:
-        """Lays tensors out one after another, in the order given, without gaps."""
+    def of(
+        cls, shapes: Mapping[str, tuple[int, ...]], units: Mapping[str, int] | None = None
+    ) -> Layout:
+        """Lays tensors out one after another, in the order given, without gaps.
+
+        Args:
+            shapes: by name.
+            units: the axis of the units that a weight leads into, by name; none takes that of our
+                own models, [inputs, outputs] or [outputs, inputs, height, width].
+        """
         entries, offset = [], 0
         for name, shape in shapes.items():
-            entry = Entry(name, tuple(shape), offset)
+            unit = _own_unit(name, shape) if units is None else units.get(name)
+            entry = Entry(name, tuple(shape), offset, unit)
             entries.append(entry)
             offset += entry.size
         return cls(tuple(entries))
@@ -102,3 +113,9 @@ class Layout:
         for entry in self.entries:
             row[entry.columns] = factor(entry.name)
         return row.to(device)
+
+
+def _own_unit(name: str, shape: tuple[int, ...]) -> int | None:
+    if not name.endswith("weight") or len(shape) < 2:
+        return None
+    return 1 if len(shape) == 2 else 0

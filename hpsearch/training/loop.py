@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from hpsearch.training.clipping import Clipped
 from hpsearch.training.course import Course
 from hpsearch.training.member import Member
+from hpsearch.training.precision import products_in
 from hpsearch.training.state import State
 from hpsearch.training.step import Step
 from hpsearch.training.tally import Tally
@@ -27,6 +28,7 @@ class Loop:
         self._task, self._members, self._state = task, members, state
         self._accumulate = training.accumulate
         self._clips = training.clip is not None
+        self._precision = products_in(members[0].plan.spec, state.weights.device)
         self._updates = -(-len(task.sizes) // training.accumulate)
         self._course = Course(members, state, self._updates)
         specs = [member.plan.spec for member in members]
@@ -42,18 +44,25 @@ class Loop:
         return self._state.weights.new_zeros(()) if found is None else found
 
     @torch.no_grad()
-    def epoch(self) -> tuple[dict[str, Tensor], Tensor]:
-        """Trains once over all rows; metrics of training and the mean regulariser, each [K]."""
+    def epoch(
+        self, change: Callable[[Iterator[Batch]], Iterable[Batch]] = iter
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Trains once over all rows; metrics of training and the mean regulariser, each [K].
+
+        Args:
+            change: what becomes of the batches; rehearsals end them early.
+        """
         state, task = self._state, self._task
         coefficients, decays = self._course.epoch(), self._course.ema_decays()
         tally = Tally(state.weights)
         before = state.weights
         update = 0
-        for index, batch in enumerate(task.batches(self._trials())):
+        for index, batch in enumerate(change(task.batches(self._trials()))):
             place = index % self._accumulate
             rows = sum(task.sizes[index - place : index - place + self._accumulate])
             if not self._course.rule.needs_closure:
-                outcome = task.learn(state.leaves, state.buffer_views, batch, rows)
+                with self._precision:
+                    outcome = task.learn(state.leaves, state.buffer_views, batch, rows)
                 state.take(outcome.gradients, add=place > 0)
                 tally.add_batch(outcome)
             if place + 1 < self._accumulate and index + 1 < len(task.sizes):
@@ -79,12 +88,17 @@ class Loop:
         return metrics | {"update_ratio": change / size}, tally.penalty
 
     def _trials(self) -> list[TrialEpoch]:
-        return [TrialEpoch(m.plan.spec, m.plan.number, m.epoch) for m in self._members]
+        runs = [member.plan.run for member in self._members]
+        return [
+            TrialEpoch(member.plan.spec, run.trial, member.epoch, run.repeat)
+            for member, run in zip(self._members, runs, strict=True)
+        ]
 
     def evaluate(self, batch: Batch) -> tuple[Outcome, Tensor]:
         """Fills the gradients at the present weights; outcome and objectives [K], l1 included."""
         state, task, penalties = self._state, self._task, self._step.regularization
-        outcome = task.learn(state.leaves, state.buffer_views, batch, batch.rows)
+        with self._precision:
+            outcome = task.learn(state.leaves, state.buffer_views, batch, batch.rows)
         state.take(outcome.gradients)
         objectives = outcome.losses.mean(1)
         penalty = penalties.l1_penalty(state.weights)

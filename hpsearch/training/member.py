@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hpsearch.spec.study import Objective
@@ -35,7 +35,7 @@ class Member:
     @cached_property
     def schedule_seed(self) -> int:
         """Of the noise in its schedule."""
-        return seed_of(Stream.SCHEDULE, self.plan.spec.seed, self.plan.number)
+        return seed_of(Stream.SCHEDULE, self.plan.spec.seed, self.plan.run.trial)
 
     @property
     def finished(self) -> bool:
@@ -52,6 +52,10 @@ class Member:
         """A metric's values so far; none for a schedule that follows time alone."""
         return self.history.get(metric, ()) if metric is not None else ()
 
+    def copy(self) -> Member:
+        """The member as it is now; what becomes of this one does not touch it."""
+        return replace(self, history={name: list(values) for name, values in self.history.items()})
+
     def report(self, metrics: Mapping[str, float]) -> EpochReport:
         """Counts an epoch as finished: keeps what schedules follow, and judges whether to stop."""
         epoch, spec = self.epoch, self.plan.spec
@@ -61,7 +65,7 @@ class Member:
                 self.history.setdefault(metric, []).append(metrics[metric])
         self.diverged = not math.isfinite(metrics["train_loss"])
         if stopping := spec.training.early_stopping:
-            goal = spec.objective or _default_objective(metrics)
+            goal = spec.first_objective or _default_objective(metrics)
             value = metrics[goal.metric]
             self.best = self.best.after(epoch, value, goal.direction, stopping.min_delta)
             self.stopped = self.best.is_over(epoch, stopping.patience)

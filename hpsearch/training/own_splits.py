@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
 from hpsearch.training.seeds import Stream, numpy_generator
-from hpsearch.training.splits import Parts, Rows, split_rows
+from hpsearch.training.splits import Parts, Rows, drawn_rows, split_rows
 from hpsearch.training.table import Table, Values
 
 
@@ -24,6 +24,39 @@ def parts_of(table: Table, split: Split, seed: int) -> Parts:
     if split.own is None:
         return split_rows(table.y, split, seed, classes=bool(table.classes))
     kind, name = split.own
+    parts = divided(table, split, seed)
+    for part, rows in (("training", parts.train), ("validation", parts.validation)):
+        if not len(rows):
+            raise TrainingFailed(
+                f"task.split.{kind} must leave at least one {part} row, and {name} leaves none; "
+                "use another column or other shares"
+            )
+    return parts
+
+
+def divided(table: Table, split: Split, seed: int) -> Parts:
+    """The parts as they come out, where one may be empty.
+
+    Raises:
+        TrainingFailed: when the table lacks the column.
+    """
+    if split.own is None:
+        return drawn_rows(table.y, split, seed, classes=bool(table.classes))
+    found = split_column(table, split)
+    if split.column is not None:
+        return _by_name(found, table, split, seed)
+    if split.group is not None:
+        return _by_group(found.values, split, seed)
+    return _by_time(found.values, split)
+
+
+def split_column(table: Table, split: Split) -> Values:
+    """The column that splits the rows.
+
+    Raises:
+        TrainingFailed: when there is none, or it has holes.
+    """
+    kind, name = split.own or ("column", "")
     found = table.column(name)
     if found is None:
         raise TrainingFailed(
@@ -35,19 +68,7 @@ def parts_of(table: Table, split: Split, seed: int) -> Parts:
             f"task.split.{kind} must name a column with a value in every row, and {name} has "
             "none in some; fill them in"
         )
-    if kind == "column":
-        parts = _by_name(found, table, split, seed)
-    elif kind == "group":
-        parts = _by_group(found.values, split, seed)
-    else:
-        parts = _by_time(found.values, split)
-    for part, rows in (("training", parts.train), ("validation", parts.validation)):
-        if not len(rows):
-            raise TrainingFailed(
-                f"task.split.{kind} must leave at least one {part} row, and {name} leaves none; "
-                "use another column or other shares"
-            )
-    return parts
+    return found
 
 
 def _by_name(found: Values, table: Table, split: Split, seed: int) -> Parts:
@@ -58,7 +79,7 @@ def _by_name(found: Values, table: Table, split: Split, seed: int) -> Parts:
     )
     if not len(validation):
         shares = split.model_copy(update={"test": 0.0, "column": None})
-        drawn = split_rows(table.y[train], shares, seed, classes=bool(table.classes))
+        drawn = drawn_rows(table.y[train], shares, seed, classes=bool(table.classes))
         train, validation = train[drawn.train], train[drawn.validation]
     return Parts(train, validation, test)
 

@@ -18,11 +18,13 @@ class Stream(IntEnum):
     SPLIT = 1
     """(study seed)"""
     INIT = 2
-    """(study seed, trial number)"""
+    """(study seed, trial number), with the repeat behind it but for the first."""
     ORDER = 3
-    """(study seed, epoch), with the trial number behind it where each trial has its own order."""
+    """(study seed, epoch), with the trial number behind it where each trial has its own order,
+    and the repeat behind that but for the first."""
     DROPOUT = 4
-    """(study seed, trial number, epoch): one key per step."""
+    """(study seed, trial number, epoch), with the repeat behind it but for the first: one key per
+    step."""
     SCHEDULE = 5
     """(study seed, trial number)"""
     AUGMENT = 6
@@ -33,6 +35,11 @@ class Stream(IntEnum):
     """(study seed): the order in which training rows are left out."""
     PLUGIN = 9
     """(study seed): what a plug-in draws for its data, and while it is measured."""
+    SHARED_INIT = 10
+    """(study seed, repeat): where trials share their initial weights, those of repeats but for the
+    first, which is INIT with the study seed alone."""
+    FOLDS = 11
+    """(study seed): which rows validate together."""
 
 
 def sequence(stream: Stream, seed: int, *parts: int) -> np.random.SeedSequence:

@@ -28,19 +28,30 @@ class Parts(NamedTuple):
 def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Parts:
     """Draws the three parts of the rows of y [N]; stratified where y holds classes.
 
-    Classes are laid end to end, each shuffled, and boundaries are rounded on the running total:
-    so a part of n·share rows is met exactly, and each class's part within one row.
-
     Raises:
         TrainingFailed: when training or validation is left without a row.
     """
+    parts = drawn_rows(y, split, seed, classes=classes)
+    for name, rows in (("training", parts.train), ("validation", parts.validation)):
+        if not len(rows):
+            raise TrainingFailed(
+                f"task.split must leave at least one {name} row, got none of {len(y)} rows "
+                f"with validation {split.validation:g} and test {split.test:g}; "
+                "change the shares"
+            )
+    return parts
+
+
+def drawn_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Parts:
+    """The parts as shares of so many rows come out, where one may be empty.
+
+    Classes are laid end to end, each shuffled, and boundaries are rounded on the running total:
+    so a part of n·share rows is met exactly, and each class's part within one row.
+    """
     rng = numpy_generator(Stream.SPLIT, seed)
-    groups = (
-        [np.flatnonzero(y == label) for label in np.unique(y)] if classes else [np.arange(len(y))]
-    )
     train, validation, test = [], [], []
     before = 0
-    for group in groups:
+    for group in strata(y, classes=classes):
         rows = rng.permutation(group)
         after = before + len(rows)
         tests = _share(after, split.test) - _share(before, split.test)
@@ -50,15 +61,15 @@ def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Pa
         validation.append(rows[tests : tests + held])
         train.append(rows[tests + held :])
         before = after
-    parts = Parts(*(np.sort(np.concatenate(part)) for part in (train, validation, test)))
-    for name, rows in (("training", parts.train), ("validation", parts.validation)):
-        if not len(rows):
-            raise TrainingFailed(
-                f"task.split must leave at least one {name} row, got none of {len(y)} rows "
-                f"with validation {split.validation:g} and test {split.test:g}; "
-                "change the shares"
-            )
-    return parts
+    none = np.empty(0, np.int64)
+    return Parts(*(np.sort(np.concatenate([none, *p])) for p in (train, validation, test)))
+
+
+def strata(y: NDArray[Any], *, classes: bool) -> list[Rows]:
+    """The rows of each class; of numbers all rows."""
+    if not classes:
+        return [np.arange(len(y))]
+    return [np.flatnonzero(y == label) for label in np.unique(y)]
 
 
 def _share(rows: int, share: float) -> int:

@@ -6,11 +6,12 @@ K   trials        P   weights of one trial        Q   running statistics of one 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from hpsearch.training.aligned import empty
 from hpsearch.training.layout import Layout
 
 
@@ -21,8 +22,9 @@ class Copies:
     weights: Tensor
     buffers: Tensor
 
-    def __getitem__(self, rows: Tensor | int) -> Copies:
-        return Copies(self.weights[rows], self.buffers[rows])
+    def keep(self, rows: Tensor) -> Copies:
+        """Those of some of the trials."""
+        return Copies(_chosen(self.weights, rows), self.buffers[rows])
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,34 @@ class State:
     def keep(self, rows: Sequence[int]) -> None:
         """Drops all other trials; the kept ones stay in the order given."""
         index = torch.tensor(list(rows), dtype=torch.long, device=self.weights.device)
-        self.weights = self.weights[index]
+        self.weights = _chosen(self.weights, index)
         self.buffers = self.buffers[index]
         self.slots = {name: slot[index] for name, slot in self.slots.items()}
-        self.copies = {name: copies[index] for name, copies in self.copies.items()}
+        self.copies = {name: copies.keep(index) for name, copies in self.copies.items()}
         self.updates = self.updates[index]
         self._look()
+
+    def copy(self) -> State:
+        """The same numbers in matrices of their own."""
+        return replace(
+            self,
+            weights=_own(self.weights),
+            buffers=self.buffers.clone(),
+            slots={name: slot.clone() for name, slot in self.slots.items()},
+            updates=self.updates.clone(),
+            copies={
+                name: Copies(_own(copies.weights), copies.buffers.clone())
+                for name, copies in self.copies.items()
+            },
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        """What all matrices take, gradients too."""
+        matrices = [self.weights, self.buffers, self.grads, *self.slots.values()]
+        for copies in self.copies.values():
+            matrices += [copies.weights, copies.buffers]
+        return sum(matrix.numel() * matrix.element_size() for matrix in matrices)
 
     def row(self, k: int) -> Row:
         """A copy of one trial's numbers."""
@@ -105,3 +129,13 @@ class State:
             },
             updates=int(self.updates[k]),
         )
+
+
+def _own(matrix: Tensor) -> Tensor:
+    """A copy of a matrix [K, P], on cache lines too."""
+    return empty(tuple(matrix.shape), matrix).copy_(matrix)
+
+
+def _chosen(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Some rows of a matrix [K, P], on cache lines again."""
+    return torch.index_select(matrix, 0, rows, out=empty((len(rows), matrix.shape[1]), matrix))

@@ -64,7 +64,7 @@ class Step:
         )
         state.updates += 1
         if self._max_norm is not None:
-            constrain(state.views, self._max_norm)
+            constrain(state.layout, state.views, self._max_norm)
         if ema_decay is not None:
             shadow = state.copies["ema"]
             fade(shadow.weights, state.weights, ema_decay)

@@ -30,7 +30,7 @@ def test_a_study_comes_as_json_or_yaml(api: TestClient, media: str) -> None:
     assert study["counts"] == {
         "queued": 0, "running": 0, "complete": 0, "pruned": 0, "failed": 0,
     }  # fmt: skip
-    assert study["spec"]["search"] == {"kind": "random", "trials": 20}
+    assert study["spec"]["search"] == {"kind": "random", "trials": 20, "enqueue": []}
     assert (study["best_trial"], study["best_value"], study["eta_seconds"]) == (None, None, None)
     assert api.get(f"{API}/studies/1").json() == study
 

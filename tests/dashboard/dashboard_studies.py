@@ -8,6 +8,8 @@ from playwright.sync_api import Page
 
 from benchmarks.browser import drawn
 from hpsearch.client import Client
+from hpsearch.example_files import example
+from hpsearch.spec.document import read_document
 from hpsearch.stack import Stack
 
 HOSTILE = "<img src=x onerror=document.title='broken'> & “quoted” " + "very-long-" * 9
@@ -23,6 +25,17 @@ SPEC = {
     "search": {"kind": "random", "trials": 32},
 }
 
+STAGED = read_document(example("coarse_to_fine.yaml").read_bytes())
+TWO_GOALS = {
+    **SPEC,
+    "name": "two objectives",
+    "objective": [
+        {"metric": "val_accuracy", "direction": "maximize"},
+        {"metric": "val_loss", "direction": "minimize"},
+    ],
+    "search": {"kind": "sobol", "trials": 8},
+}
+
 
 @dataclass
 class Dashboard:
@@ -34,6 +47,10 @@ class Dashboard:
     """32 trials of wine."""
     waiting: int = 0
     """Paused before its first trial, with a hostile name."""
+    staged: int = 0
+    """Coarse to fine: the best rate lies past the submitted range."""
+    two_goals: int = 0
+    """8 trials judged by accuracy and loss."""
     faults: list[str] = field(default_factory=list)
     """What any page complained of: a script's error, a refused load, a request to elsewhere."""
 

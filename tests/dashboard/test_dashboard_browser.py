@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dashboard_studies import HOSTILE, SPEC, Dashboard, visit
 from playwright.sync_api import Browser, Page, expect
@@ -31,10 +32,15 @@ def redrawn(page: Page, figure: str, act: Callable[[], object]) -> None:
     )
 
 
+SLOW: dict[str, Any] = {
+    "task": {"dataset": "digits", "model": {"kind": "mlp", "hidden": [64]}},
+    "training": {"epochs": 30, "batch_size": 4},
+}
+"""Takes some seconds, however many train together."""
+
+
 def test_a_study_s_page_moves_while_it_trains(page: Page, dashboard: Dashboard) -> None:
-    study = dashboard.client.submit(
-        {**SPEC, "training": {"epochs": 20, "batch_size": 4}, "search": {"trials": 40}}
-    )
+    study = dashboard.client.submit({**SPEC, **SLOW, "search": {"trials": 40}})
     visit(page, dashboard, f"/studies/{study.id}")
     page.evaluate("() => { window.same = true }")
     ended = page.locator("[data-live=ended]")

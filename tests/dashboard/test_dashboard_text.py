@@ -14,6 +14,8 @@ PAGES = {
     "no study in that state": "/studies?state=failed",
     "study": "/studies/{complete}",
     "study seen otherwise": "/studies/{complete}?metric=val_loss&log=xy&top=50&x=value&sort=number",
+    "stages": "/studies/{staged}",
+    "two objectives": "/studies/{two_goals}",
     "study that waits": "/studies/{waiting}",
     "no trial matches": "/studies/{complete}?filter=value > 2",
     "wrong filter": "/studies/{complete}?filter=value is high",

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
-import pytest
 from rig import Rig, spec
 from scipy.stats import chisquare, kstest
 
-from hpsearch.search import SAMPLERS, sampler_for
+from hpsearch.search import sampler_for
+from hpsearch.search.staging import first_stage
 from hpsearch.spec.study import parse_study
 
 TRIALS = 2000
@@ -25,8 +26,10 @@ SPACE = spec(
 Params = dict[str, Any]
 
 
-def _drawn(seed: int = 11) -> list[Params]:
-    sampler = sampler_for(parse_study({**SPACE, "seed": seed}))
+@cache
+def _drawn() -> list[Params]:
+    study = parse_study(SPACE)
+    sampler = sampler_for(first_stage(study).problem(study))
     return [dict(proposal.params) for proposal in sampler.suggest(range(TRIALS))]
 
 
@@ -54,24 +57,6 @@ def test_parameters_are_independent() -> None:
     assert abs(np.corrcoef(rates, decays)[0, 1]) < 3.3 / math.sqrt(TRIALS)
 
 
-def test_a_second_run_draws_the_same_and_another_seed_does_not() -> None:
-    assert _drawn() == _drawn()
-    assert _drawn(seed=12)[0] != _drawn()[0]
-
-
-def test_a_draw_depends_on_its_number_alone() -> None:
-    sampler = sampler_for(parse_study(SPACE))
-    assert sampler.suggest([7])[0] == sampler.suggest(range(10))[7]
-    assert sampler.suggest([9, 7])[1] == sampler.suggest([7])[0]
-
-
-def test_the_table_and_the_spec_name_the_same_kinds() -> None:
-    from hpsearch.spec.search import Search
-
-    family = next(part for part in Search.__metadata__ if hasattr(part, "members"))
-    assert set(SAMPLERS) == set(family.members)
-
-
 def _leased(rig: Rig, capacities: list[int], trials: int) -> dict[int, Params]:
     """Every trial of a new study, leased by as many workers in turn, each with its capacity."""
     rig.submit(**{**SPACE, "search": {"trials": trials}})
@@ -83,19 +68,7 @@ def _leased(rig: Rig, capacities: list[int], trials: int) -> dict[int, Params]:
     return found
 
 
-def test_the_same_trials_come_whoever_asks(rig: Rig) -> None:
-    expected = dict(enumerate(_drawn()[:80]))
-    for capacities in ([1], [64], [1, 64, 7], [3, 3, 3, 3]):
-        assert _leased(rig, capacities, 80) == expected
-
-
-@pytest.mark.parametrize("capacity", [1, 64])
-def test_leased_rates_are_log_uniform(
-    rig: Rig, capacity: int, request: pytest.FixtureRequest
-) -> None:
-    trials = TRIALS if capacity > 1 else 150
-    found = _leased(rig, [capacity], trials)
-    assert sorted(found) == list(range(trials))
-    logs = np.log10([params["optimizer.lr"] for params in found.values()])
-    assert kstest(logs, "uniform", args=(-5, 5)).pvalue > 0.01
-    assert found == dict(enumerate(_drawn()[:trials]))
+def test_the_same_trials_come_whichever_workers_lease_them(rig: Rig) -> None:
+    expected = dict(enumerate(_drawn()[:24]))
+    for capacities in ([1], [64], [1, 20, 7]):
+        assert _leased(rig, capacities, 24) == expected

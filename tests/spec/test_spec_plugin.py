@@ -142,9 +142,7 @@ def test_what_params_may_not_hold_is_said_with_its_path(params: Any, message: st
          "objective.metric: must be val_loss, val_ with the name of one of the plug-in's metrics"),
         ({"training": {"augment": ["mixup"]}}, "training.augment: cannot go with a plug-in"),
         ({"training": {"label_smoothing": 0.1}}, "training.label_smoothing: cannot go with a"),
-        ({"training": {"max_norm": 1.0}}, "training.max_norm: cannot go with a plug-in, whose"),
-        ({"optimizer": {"choice": ["adam", {"kind": "muon", "lr": 0.1}]}},
-         "optimizer.adjust_lr: must be match_rms_adamw for a plug-in"),
+        ({"training": {"folds": 3}}, "training.folds: cannot go with a plug-in, which divides its"),
         ({"optimizer": {"kind": "lbfgs"}, "training": {"clip": {"norm": 1.0}}},
          "training.clip: cannot go with lbfgs"),
     ],
@@ -153,6 +151,11 @@ def test_what_cannot_go_with_a_plug_in_is_refused(sections: dict[str, Any], mess
     with pytest.raises(InvalidInput) as raised:
         complete_plugin(study(**sections))
     assert message in str(raised.value)
+
+
+def test_what_any_model_can_take_goes_with_a_plug_in() -> None:
+    optimizer = {"choice": ["adam", {"kind": "muon", "lr": 0.1, "adjust_lr": "original"}]}
+    assert complete_plugin(study(optimizer=optimizer, training={"max_norm": 1.0, "repeats": 2}))
 
 
 def test_the_objective_is_the_loss_or_any_metric_of_the_validation_rows() -> None:

@@ -34,9 +34,11 @@ def test_defaults_are_those_of_the_contract():
     assert (spec.task.split.validation, spec.task.split.test) == (0.2, 0.2)
     assert spec.task.class_weights == "none"
     assert spec.training.model_dump() == {
-        "epochs": 10, "batch_size": 32, "train_fraction": 1.0, "accumulate": 1, "l1": 0.0,
+        "epochs": 10, "batch_size": 32, "train_fraction": 1.0, "accumulate": 1,
+        "precision": "fp32", "l1": 0.0,
         "max_norm": None, "label_smoothing": 0.0, "clip": None, "ema": None, "swa": None,
         "early_stopping": None, "augment": (), "init_seed": "per_trial", "data_order": "shared",
+        "folds": 0, "repeats": 1,
     }  # fmt: skip
 
 
@@ -88,7 +90,6 @@ def test_sections_fill_in_their_defaults(section, expected):
         ({}, {"augment": ["blur"]}, "must be one of shift, flip, crop, cutout, noise, mixup"),
         ({}, {"augment": [{"kind": "flip", "axis": "x"}]}, "'horizontal' or 'vertical'"),
         ({}, {"init_seed": "none"}, "training.init_seed: must be one of 'per_trial' or 'shared'"),
-        ({}, {"folds": 5}, "training.folds: `folds` is not available in this version"),
         ({"split": {"validation": 0.5, "test": 0.5}}, {}, "validation + test must be < 1, got 1"),
         ({"model": {"layers": 2}}, {}, "`layers` and `units` go together; give both"),
         ({"model": {"layers": 2, "units": 2, "hidden": [2]}}, {}, "give either `hidden` or"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
+from hpsearch import submission
 from hpsearch.errors import Conflict, InvalidInput, NotFound
 from hpsearch.spec.dataset import Dataset
 from hpsearch.spec.study import parse_study
@@ -186,7 +187,7 @@ def test_a_class_with_too_few_rows_for_the_split_is_named(rig: Rig) -> None:
 def test_a_split_of_one_s_own_is_accepted(rig: Rig, split: dict[str, str], test: float) -> None:
     add(rig)
     document = {"name": "s", "task": {"dataset": "mine", "split": split}, "optimizer": {"lr": 0.1}}
-    spec = rig.do(lambda session: rig.tuner.check(session, parse_study(document)))
+    spec = rig.do(lambda session: submission.check(session, parse_study(document)))
     assert spec.supervised.split.test == test
-    again = rig.do(lambda session: rig.tuner.check(session, spec))
+    again = rig.do(lambda session: submission.check(session, spec))
     assert again == spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import signal
@@ -11,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+import httpx2
 
 from hpsearch.client import Client
 from hpsearch.discovery import read_token
@@ -103,6 +106,13 @@ class Service:
 
     def client(self) -> Client:
         return Client(self.url, self.token, patience_seconds=20)
+
+    def page(self, path: str) -> str:
+        """A page of the dashboard, as text."""
+        with httpx2.Client(follow_redirects=True, timeout=30) as browser:
+            answer = browser.get(f"{self.url}{path}", params={"token": self.token})
+        assert answer.status_code == 200, answer.text
+        return html.unescape(answer.text)
 
     def close(self) -> None:
         for process in [*self.workers, self.server]:

@@ -75,8 +75,8 @@ def test_full_artifact_disk_pauses_the_study_and_resume_finishes_it(
     start_service: Callable[..., Service],
 ) -> None:
     service = start_service()
-    model = {"kind": "mlp", "hidden": [2048]}  # its checkpoints are larger than all else
-    small = (400_000, resource.RLIM_INFINITY)
+    model = {"kind": "mlp", "hidden": [4096]}  # its checkpoints are larger than all else
+    small = (900_000, resource.RLIM_INFINITY)
     resource.prlimit(service.server.popen.pid, resource.RLIMIT_FSIZE, small)
     service.start_worker()
     with service.client() as client:

@@ -52,6 +52,7 @@ def environment(directory: Path, *requirements: str) -> Path:
     venv.create(directory, with_pip=True)
     python = directory / "bin" / "python"
     pip = [python, "-m", "pip", "install", "-q", "-c", CONSTRAINTS, "--disable-pip-version-check"]
+    pip.append("--no-compile")  # what is imported is compiled then; the rest would take a minute
     for requirement in requirements:
         run(*pip, requirement, cwd=directory)
     return python.parent

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from hpsearch.training.averaging import ema_decay, fade, include, swa_counts
 from hpsearch.training.early_stopping import Best
+from hpsearch.training.layout import Layout
 from hpsearch.training.max_norm import constrain
 
 torch.set_num_threads(1)
@@ -68,6 +69,10 @@ def test_some_epoch_always_enters_the_mean(start, every, epochs):
     assert any(swa_counts(start, every, epoch, epochs) for epoch in range(epochs))
 
 
+def layout_of(views):
+    return Layout.of({name: tuple(view.shape[1:]) for name, view in views.items()})
+
+
 def test_max_norm_is_torch_s_renorm():
     generator = torch.Generator().manual_seed(0)
     dense = torch.randn(2, 5, 4, generator=generator, dtype=torch.float64)
@@ -75,7 +80,7 @@ def test_max_norm_is_torch_s_renorm():
     bias = torch.full((2, 4), 100.0, dtype=torch.float64)
     limits = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
     found = {"a.weight": dense.clone(), "b.weight": filters.clone(), "a.bias": bias.clone()}
-    constrain(found, limits)
+    constrain(layout_of(found), found, limits)
     for k, limit in enumerate(limits.flatten().tolist()):
         torch.testing.assert_close(found["a.weight"][k], dense[k].renorm(2, 1, limit))
         torch.testing.assert_close(found["b.weight"][k], filters[k].renorm(2, 0, limit))
@@ -84,7 +89,7 @@ def test_max_norm_is_torch_s_renorm():
 
 def test_weights_within_the_bound_keep_their_bits():
     weight = torch.tensor([[[0.3, 30.0], [0.4, 40.0]]])
-    constrain({"weight": weight}, torch.tensor([[1.0]]))
+    constrain(layout_of({"weight": weight}), {"weight": weight}, torch.tensor([[1.0]]))
     assert weight[0, :, 0].tolist() == torch.tensor([0.3, 0.4]).tolist()
     assert float(weight[0, :, 1].norm()) == pytest.approx(1)
 

@@ -31,10 +31,12 @@ def test_the_server_s_table_is_right_about(name):
     assert table.x.shape == (info.rows, *info.features)
     assert table.y.shape == (info.rows,)
     assert len(table.classes) == info.classes
+    assert table.classes == info.class_names
     assert np.isfinite(table.x).all()
     if info.target == "classes":
         assert table.y.dtype == np.int64
         assert np.unique(table.y).tolist() == list(range(info.classes))
+        assert tuple(np.bincount(table.y)) == info.class_rows
 
 
 def test_an_unknown_name_is_refused():

@@ -40,7 +40,7 @@ export async function show(element, figure, { empty = "Nothing to draw yet.", cl
   if (!marks) {
     if (state.plot) Plotly.purge(element);
     state.plot = false;
-    hint(element, empty);
+    hint(element, figure.layout.meta?.note || empty);
     return;
   }
   if (!state.plot) element.replaceChildren();

@@ -38,7 +38,7 @@ function plan(preview) {
     ["trials", number(trials)],
     [preview.stages.length > 1 ? "stages" : "each", stages.join(", then ")],
     ["epochs in all", number(preview.epochs_planned)],
-    ["objective", `${preview.spec.objective.direction} ${preview.spec.objective.metric}`],
+    ["objective", [preview.spec.objective].flat().map((one) => `${one.direction} ${one.metric}`).join(", ")],
   ]);
   pairs(part("parameters"), preview.parameters.map((one) => [one.name, inWords(one.distribution)]));
   const curve = preview.schedule;

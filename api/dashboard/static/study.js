@@ -15,17 +15,23 @@ const open = (state) => ["queued", "running", "paused"].includes(state);
 
 // Figures
 
-const figures = {
+const everyFigure = {
   curves: { uses: ["metric", "top", "log"], empty: "Curves appear as soon as a trial ends its first epoch." },
   scatter: { uses: ["x", "y"], empty: "Trials appear here as soon as they have a value." },
   history: { uses: ["hlog"], empty: "The best value appears with the first trial." },
+  stages: { uses: ["box"], empty: "Boxes appear with the first stage." },
+  importances: { uses: ["target", "evaluator"], empty: "Shares appear with some more trials." },
+  front: { uses: [], empty: "The front appears with the first complete trial." },
 };
+const figures = Object.fromEntries(Object.entries(everyFigure)
+  .filter(([name]) => document.querySelector(`[data-figure="${name}"]`)));
+const called = { hlog: "log", box: "x" };
 
 function drawFigure(name) {
   const asked = new URLSearchParams(location.search);
   const query = new URLSearchParams();
   for (const key of figures[name].uses) {
-    if (asked.get(key)) query.set(key === "hlog" ? "log" : key, asked.get(key));
+    if (asked.get(key)) query.set(called[key] ?? key, asked.get(key));
   }
   const element = document.querySelector(`[data-figure="${name}"]`);
   const click = (point) => {
@@ -35,8 +41,9 @@ function drawFigure(name) {
   return draw(element, `${api}/figures/${name}?${query}`, { empty: figures[name].empty, click });
 }
 
+const pace = { curves: 900, history: 900, importances: 5000 };
 const redraw = Object.fromEntries(Object.keys(figures).map((name) =>
-  [name, paced(name === "scatter" ? 2000 : 900, () => drawFigure(name))]));
+  [name, paced(pace[name] ?? 2000, () => drawFigure(name))]));
 
 // Table
 
@@ -63,6 +70,17 @@ async function readLog() {
   sayTimes(log);
 }
 
+async function readStages() {
+  const list = document.getElementById("stages");
+  if (list) list.innerHTML = await (await ask(`/studies/${id}/stages`)).text();
+}
+
+async function readAdvice() {
+  document.getElementById("advice").innerHTML = await (await ask(`/studies/${id}/advice`)).text();
+}
+
+const readvise = paced(5000, readAdvice);
+const restage = paced(1500, readStages);
 const reread = paced(1500, readTable);
 const relog = paced(1500, readLog);
 
@@ -201,6 +219,11 @@ function tell(study) {
     place("badge").replaceChildren(badge);
     relog();
   }
+  if (String(study.stage) !== main.dataset.stage) {
+    main.dataset.stage = study.stage;
+    restage();
+    relog();
+  }
   document.querySelector('[data-act="pause"]').hidden = !["queued", "running"].includes(study.state);
   document.querySelector('[data-act="resume"]').hidden = study.state !== "paused";
   document.querySelector('[data-act="stop"]').hidden = !open(study.state);
@@ -210,13 +233,12 @@ const line = watch(`${api}/live`, {
   study({ study, trials }) {
     tell(study);
     if (trials.length) {
-      redraw.curves();
-      redraw.history();
-      redraw.scatter();
+      Object.values(redraw).forEach((run) => run());
       reread();
+      readvise();
     }
     if (trials.some((trial) => trial.state === "failed" || trial.attempt > 1)) relog();
-    if (!open(study.state)) { Object.values(redraw).forEach((run) => run()); reread(); }
+    if (!open(study.state)) { Object.values(redraw).forEach((run) => run()); reread(); restage(); readvise(); }
   },
   gone() {
     line.end("deleted");
@@ -225,3 +247,4 @@ const line = watch(`${api}/live`, {
 }, main.dataset.since);
 
 Object.values(redraw).forEach((run) => run());
+readvise();

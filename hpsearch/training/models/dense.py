@@ -1,10 +1,16 @@
-"""A fully connected layer for K trials."""
+"""A fully connected layer for K trials, with the same bits for each however many there are.
+
+K   trials        B   rows        I, O   inputs and outputs
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from hpsearch.training.aligned import aligned, empty
 from hpsearch.training.models.base import Views
 
 NARROW = 16
@@ -12,16 +18,70 @@ NARROW = 16
 
 
 def dense(weights: Views, name: str, x: Tensor) -> Tensor:
-    """The layer of that name: x [B, I] or [K, B, I] → [K, B, O]."""
-    return product(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
+    """The layer of that name: x [B, I] or [K, B, I] → [K, B, O]; autograd knows its way back."""
+    found: Tensor = _Dense.apply(x, weights[f"{name}.weight"], weights[f"{name}.bias"])  # type: ignore[no-untyped-call]
+    return found
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The layer of weight [K, I, O] and bias [K, O]: x @ weight + bias for each trial."""
-    bias = bias.unsqueeze(1)
-    if x.dim() == 2:
-        x = x.expand(weight.shape[0], *x.shape)
+    x, bias = _members(x, weight.shape[0]), bias.unsqueeze(1)
     if weight.shape[2] < NARROW:
-        columns = torch.baddbmm(bias.transpose(1, 2), weight.transpose(1, 2), x.transpose(1, 2))
+        columns = multiply(weight.transpose(1, 2), x.transpose(1, 2), bias.transpose(1, 2))
         return columns.transpose(1, 2)
-    return torch.baddbmm(bias, x, weight)
+    return multiply(x, weight, bias)
+
+
+def outer(x: Tensor, grad: Tensor) -> Tensor:
+    """The gradient of a weight, [K, I, O], from its input and that of its output [K, B, O]."""
+    x, grad = _members(x, grad.shape[0]), aligned(grad)
+    if grad.shape[2] < NARROW:
+        return multiply(grad.transpose(1, 2), x).transpose(1, 2)
+    return multiply(x.transpose(1, 2), grad)
+
+
+def back(grad: Tensor, weight: Tensor) -> Tensor:
+    """The gradient of the input, [K, B, I], from that of the output [K, B, O]."""
+    return multiply(aligned(grad), weight.transpose(1, 2))
+
+
+def multiply(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The product plus bias, [K, M, N] of [K, M, L], [K, L, N] and [K, M or 1, N or 1]."""
+    trials, rows, columns = one.shape[0], one.shape[1], other.shape[2]
+    if trials == 1 and min(rows, columns) == 1:
+        # A lone product with a vector takes a way of its own, which rounds otherwise.
+        one, other = one.expand(2, -1, -1), other.expand(2, -1, -1)
+    if torch.is_autocast_enabled(one.device.type):
+        made = torch.bmm(_rounded(one), _rounded(other))[:trials].to(one.dtype)
+        return made if bias is None else made.add_(bias)
+    found = empty((one.shape[0], rows, columns), one)
+    if bias is None:
+        torch.bmm(one, other, out=found)
+    else:
+        torch.baddbmm(bias, one, other, out=found)
+    return found[:trials]
+
+
+def _rounded(numbers: Tensor) -> Tensor:
+    """In the precision that products are asked for."""
+    half = numbers.new_empty(0, dtype=torch.get_autocast_dtype(numbers.device.type))
+    return empty(tuple(numbers.shape), half).copy_(numbers)
+
+
+def _members(x: Tensor, trials: int) -> Tensor:
+    """Rows [K, B, I] on cache lines; [B, I] shared by all stays one copy."""
+    return aligned(x.expand(trials, *x.shape) if x.dim() == 2 else x)
+
+
+class _Dense(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return product(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        grad = aligned(grad)
+        entering = back(grad, weight) if ctx.needs_input_grad[0] else None
+        return entering, outer(x, grad), grad.sum(1)

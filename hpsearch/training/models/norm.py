@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its customary name)
 from torch import Tensor
 
+from hpsearch.training.activations import VECTOR
 from hpsearch.training.models.base import Shapes, Views
 
 EPS = 1e-5
@@ -59,11 +60,15 @@ def _batch(
         # statistics stay as they are (torch refuses such a batch).
         return hidden * 0 * scale.view(hidden.shape) + shift.view(hidden.shape)
     channels = hidden.transpose(0, 1).reshape(rows, trials * units, *hidden.shape[3:])
-    running = mean.clone().flatten(), var.clone().flatten()  # saved for the way back
-    found = torch.batch_norm(
-        channels, scale.flatten(), shift.flatten(), *running, training, MOMENTUM, EPS, False
-    )
+    # Units are worked on in vectors, and those left over round otherwise: there are none.
+    spare = -channels.shape[1] % VECTOR if channels.dim() == 2 else 0
+    wide = [F.pad(one.flatten(), (0, spare)) for one in (scale, shift, mean, var)]
+    channels = F.pad(channels, (0, spare)) if spare else channels.contiguous()
+    running = (wide[2].clone(), wide[3].clone())  # saved for the way back
+    found = torch.batch_norm(channels, wide[0], wide[1], *running, training, MOMENTUM, EPS, False)[
+        :, : trials * units
+    ]
     if training:
-        mean.copy_(running[0].view(mean.shape))
-        var.copy_(running[1].view(var.shape))
-    return found.view(rows, trials, *hidden.shape[2:]).transpose(0, 1)
+        mean.copy_(running[0][: mean.numel()].view(mean.shape))
+        var.copy_(running[1][: var.numel()].view(var.shape))
+    return found.reshape(rows, trials, *hidden.shape[2:]).transpose(0, 1)

@@ -16,7 +16,7 @@ from torch import Tensor
 from hpsearch.training.activations import ACTIVATIONS, DERIVATIVES
 from hpsearch.training.dropout import Masks
 from hpsearch.training.models.base import Trace
-from hpsearch.training.models.dense import NARROW, product
+from hpsearch.training.models.dense import back, outer, product
 
 
 class _Layer(NamedTuple):
@@ -30,6 +30,7 @@ class _Layer(NamedTuple):
     mask: Tensor | None
 
 
+@torch.no_grad()
 def stack(x: Tensor, activation: str, dropout: Masks | None, parameters: Sequence[Tensor]) -> Trace:
     """Linear, activation, dropout, ..., linear.
 
@@ -56,26 +57,18 @@ def stack(x: Tensor, activation: str, dropout: Masks | None, parameters: Sequenc
     return Trace(product(hidden, weight, bias), backward)
 
 
+@torch.no_grad()
 def _backward(
     grad: Tensor, activation: str, layers: Sequence[_Layer], last: Tensor, weight: Tensor
 ) -> list[Tensor]:
     """Gradients of the parameters, in their order, from that of the outputs."""
     derivative = DERIVATIVES[activation]
-    found = [grad.sum(1), _outer(last, grad)]
+    found = [grad.sum(1), outer(last, grad)]
     for layer in reversed(layers):
-        grad = torch.bmm(grad, weight.transpose(1, 2))
+        grad = back(grad, weight)
         if layer.mask is not None:
             grad = grad * layer.mask
         grad = derivative(grad, layer.before, layer.after)
-        found += [grad.sum(1), _outer(layer.entering, grad)]
+        found += [grad.sum(1), outer(layer.entering, grad)]
         weight = layer.weight
     return found[::-1]
-
-
-def _outer(x: Tensor, grad: Tensor) -> Tensor:
-    """The gradient of a weight, [K, I, O], from its input and the gradient of its output."""
-    if x.dim() == 2:
-        x = x.expand(len(grad), *x.shape)
-    if grad.shape[2] < NARROW:
-        return torch.bmm(grad.transpose(1, 2), x).transpose(1, 2)
-    return torch.bmm(x.transpose(1, 2), grad)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec import optimizer as spec
-from hpsearch.training.layout import Layout
+from hpsearch.training.layout import Entry, Layout
 from hpsearch.training.optimizers.adam import Adam
 from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
 
@@ -20,9 +20,9 @@ SMALLEST_NORM = 1e-7
 class Muon(Rule):
     """b ← momentum·b + (1 − momentum)·g; w ← w − lr·r·O(u), u = momentum·b + (1 − momentum)·g.
 
-    O is `orthogonal`; without nesterov, u = b. Matrices lie as [inputs, outputs] and are turned to
-    [outputs, inputs] for O and for r = √max(1, outputs / inputs), or
-    r = 0.2·√max(outputs, inputs), which gives steps the size of AdamW's (Liu et al. 2025).
+    O is `orthogonal`, which turns with its matrix; without nesterov, u = b.
+    r = √max(1, outputs / inputs), or r = 0.2·√max(outputs, inputs), which gives steps the size of
+    AdamW's (Liu et al. 2025); the layout says which axis holds the outputs.
     All other tensors take AdamW's step with the same lr and weight decay. AdamW's state is kept
     for all columns: on matrices it is computed and not used, which costs less than gathering.
 
@@ -37,7 +37,7 @@ class Muon(Rule):
         self.steps = optimizer.newton_schulz_steps
         self.adam = Adam(optimizer, layout)
         self.matrices = [
-            (entry, _factor(optimizer.adjust_lr, entry.shape[1], entry.shape[0]))
+            (entry, _factor(optimizer.adjust_lr, *_sides(entry)))
             for entry in layout
             if len(entry.shape) == 2
         ]
@@ -93,6 +93,12 @@ def orthogonal(matrices: Tensor, steps: int) -> Tensor:
 
 def _rounded(values: Tensor) -> Tensor:
     return values.bfloat16().to(values.dtype)
+
+
+def _sides(entry: Entry) -> tuple[int, int]:
+    """Outputs and inputs; what leads into no units, as an embedding, lies as [inputs, outputs]."""
+    outputs = 1 if entry.unit is None else entry.unit
+    return entry.shape[outputs], entry.shape[1 - outputs]
 
 
 def _factor(adjust_lr: str, outputs: int, inputs: int) -> float:

@@ -6,8 +6,10 @@ from collections.abc import Hashable
 
 import torch
 
+from hpsearch.errors import TrainingFailed
 from hpsearch.spec.plugin import PluginTask
 from hpsearch.spec.study import StudySpec
+from hpsearch.training.folds import Fold
 from hpsearch.training.tasks.base import Task
 from hpsearch.training.tasks.plugged import Plugged
 from hpsearch.training.tasks.quadratic import Quadratic
@@ -20,9 +22,23 @@ def _family(spec: StudySpec) -> type[Plugged] | type[Quadratic] | type[Supervise
     return Quadratic if spec.supervised.dataset == "quadratic" else Supervised
 
 
-def task_for(spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> Task:
-    """The task of a resolved spec, with its data on the device."""
-    return _family(spec)(spec, device=device, dtype=dtype)
+def task_for(
+    spec: StudySpec, *, device: torch.device, dtype: torch.dtype, fold: Fold | None = None
+) -> Task:
+    """The task of a resolved spec, with its data on the device.
+
+    Raises:
+        TrainingFailed: when model and data do not fit, or rows cannot be divided into folds.
+    """
+    family = _family(spec)
+    if family is Supervised:
+        return Supervised(spec, device=device, dtype=dtype, fold=fold)
+    if fold is not None:
+        raise TrainingFailed(
+            f"training.folds needs rows that the service divides, and a task of kind "
+            f"{spec.task.kind} has none; leave folds out"
+        )
+    return family(spec, device=device, dtype=dtype)
 
 
 def task_key(spec: StudySpec) -> Hashable:

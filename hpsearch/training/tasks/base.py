@@ -17,6 +17,7 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.training.dropout import Dropout
 from hpsearch.training.layout import Layout
 from hpsearch.training.models.base import Views
+from hpsearch.training.seeds import Stream, seed_of
 from hpsearch.training.standardize import Standardization
 
 Held = Literal["validation", "test"]
@@ -30,6 +31,21 @@ class TrialEpoch:
     spec: StudySpec
     number: int
     epoch: int
+    repeat: int = 0
+
+    @property
+    def again(self) -> tuple[int, ...]:
+        """What a repeat adds to the names of its random numbers: nothing for the first."""
+        return (self.repeat,) if self.repeat else ()
+
+
+def initial_seed(spec: StudySpec, number: int, repeat: int) -> int:
+    """Of a trial's first weights: its own, or shared by all trials of its study."""
+    is_shared = spec.training.init_seed == "shared"
+    if is_shared and repeat:
+        return seed_of(Stream.SHARED_INIT, spec.seed, repeat)
+    name = () if is_shared else (number,)
+    return seed_of(Stream.INIT, spec.seed, *name, *((repeat,) if repeat else ()))
 
 
 class Batch(NamedTuple):
@@ -73,7 +89,7 @@ class Task(Protocol):
     """Travels with checkpoints, so that weights can be used on fresh rows."""
     classes: tuple[str, ...]
 
-    def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
+    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
         """A trial's first weights [P] and running statistics [Q], float64 on the CPU."""
         ...
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.plugin import PluginTask as PluginSpec
-from hpsearch.spec.plugin_study import TRAINING_METRICS
+from hpsearch.spec.plugin_study import DEFAULT_OBJECTIVE, TRAINING_METRICS
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.fraction import fraction_rows
 from hpsearch.training.layout import Layout
@@ -24,8 +25,9 @@ from hpsearch.training.schedules import reads_history
 from hpsearch.training.seeding import seeded
 from hpsearch.training.seeds import Stream, seed_of, step_keys, torch_generator
 from hpsearch.training.standardize import Standardization
-from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch
+from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch, initial_seed
 from hpsearch.training.tasks.nest import joined, stacked
+from hpsearch.training.tasks.plugin import Nest
 from hpsearch.training.tasks.plugin_faults import Blame
 from hpsearch.training.tasks.plugin_loading import load
 from hpsearch.training.tasks.plugin_module import PluginModule
@@ -52,7 +54,7 @@ class Plugged:
             for name, data in parts.items()
             if data is not None or name != "test"
         }
-        self._seed, self._device = spec.seed, device
+        self._seed, self._device, self._blame = spec.seed, device, blame
         self._module = PluginModule(given.model, device=device, dtype=dtype, blame=blame)
         self._scores = Scores(given, blame)
         _check_metrics(spec, self._scores.names)
@@ -61,7 +63,7 @@ class Plugged:
             np.zeros(len(self._rows["train"])), spec.training.train_fraction, spec.seed, False
         )
         self._used = torch.from_numpy(used)
-        self.layout = Layout.of(self._module.shapes)
+        self.layout = Layout.of(self._module.shapes, self._module.units)
         self.buffers = Layout.of(self._module.buffers)
         self.rows = len(used)
         is_full = RULES[spec.optimizer.kind].needs_closure
@@ -79,22 +81,25 @@ class Plugged:
             spec.seed, task.entry_point, params, training.batch_size, training.train_fraction
         )  # fmt: skip
 
-    def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
-        """What the plug-in's model starts from, drawn from (study seed, trial number)."""
-        name = () if spec.training.init_seed == "shared" else (number,)
-        return self._module.fresh(seed_of(Stream.INIT, spec.seed, *name))
+    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
+        """What the plug-in's model starts from, drawn from (study seed, trial number, repeat)."""
+        return self._module.fresh(initial_seed(spec, number, repeat))
 
     def batches(self, trials: Sequence[TrialEpoch]) -> Iterator[Batch]:
         """Every training row once for each trial; data sets that augment draw as rows do."""
         steps = len(self.sizes)
         own = [t.spec.training.data_order == "per_trial" for t in trials]
-        names = [(t.epoch, t.number) if o else (t.epoch,) for t, o in zip(trials, own, strict=True)]
+        names = [
+            (t.epoch, t.number, *t.again) if o else (t.epoch,)
+            for t, o in zip(trials, own, strict=True)
+        ]
         are_shared = len(set(names)) == 1
         names = names[:1] if are_shared else names
         orders = [self._order(name) for name in names]
         draws = [step_keys(Stream.AUGMENT, self._seed, *name, steps=steps) for name in names]
         keys = [
-            step_keys(Stream.DROPOUT, self._seed, t.number, t.epoch, steps=steps) for t in trials
+            step_keys(Stream.DROPOUT, self._seed, t.number, t.epoch, *t.again, steps=steps)
+            for t in trials
         ]
         for step, rows in enumerate(self.sizes):
             pairs = [
@@ -116,25 +121,69 @@ class Plugged:
         prefix = "val" if split == "validation" else split
         found = []
         for k in range(len(next(iter(weights.values())))):
-            own = self._module.own({name: view[k] for name, view in buffers.items()})
-            with seeded(seed_of(Stream.PLUGIN, self._seed), self._device), torch.no_grad():
-                found.append(self._scored({n: w[k] for n, w in weights.items()}, own, split))
+            with self._measuring():
+                found.append(self._scored(weights, buffers, k, split))
         columns = {name: [scores[name] for scores in found] for name in found[0]}
         return {
             f"{prefix}_{name}": torch.tensor(column, dtype=torch.float64, device=self._device)
             for name, column in columns.items()
         }
 
-    def _scored(self, weights: Views, own: dict[str, Tensor], split: Held) -> dict[str, float]:
-        rows, loss, outputs, targets = self._rows[split], 0.0, [], []
+    def rows_of(self, split: Held) -> Tensor:
+        """Numbers of a part's rows, [N]; each part counts its own."""
+        return torch.arange(len(self._held(split)))
+
+    def predictions(self, weights: Views, buffers: Views, split: Held) -> tuple[Tensor, Tensor]:
+        """What an ensemble combines: outputs [K, N, C] and targets [N].
+
+        Raises:
+            TrainingFailed: when the plug-in gives no such rows, or nothing that can be combined.
+        """
+        self._held(split)
+        found, targets = [], torch.empty(0)
+        for k in range(len(next(iter(weights.values())))):
+            with self._measuring():
+                parts = [
+                    self._scores.predictions(outputs, y, rows)
+                    for outputs, y, rows in self._passed(weights, buffers, k, split)
+                ]
+            found.append(torch.cat([outputs for outputs, _ in parts]))
+            targets = torch.cat([y for _, y in parts])
+        return torch.stack(found), targets
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """What the plug-in draws while it is measured is the same every time."""
+        with seeded(seed_of(Stream.PLUGIN, self._seed), self._device), torch.no_grad():
+            yield
+
+    def _held(self, split: Held) -> Rows:
+        if split not in self._rows:
+            raise self._blame.fault(
+                f"give {split} rows to have predictions for them", "got none",
+                f"add {split}=... to its PluginTask",
+            )  # fmt: skip
+        return self._rows[split]
+
+    def _passed(
+        self, weights: Views, buffers: Views, k: int, split: Held
+    ) -> Iterator[tuple[Nest, Nest, int]]:
+        """Outputs, targets and count of a part's rows, a few batches at a time; trial k's."""
+        rows, own = self._rows[split], {name: view[k] for name, view in weights.items()}
+        statistics = self._module.own({name: view[k] for name, view in buffers.items()})
         for chosen in torch.split(torch.arange(len(rows)), self._measured):
             x, y = rows.take(chosen, seed=seed_of(Stream.PLUGIN, self._seed, int(chosen[0])))
-            found = self._module(weights, own, x, training=False)
-            loss += float(self._scores.losses(found, y, len(chosen)).sum(dtype=torch.float64))
+            yield self._module(own, statistics, x, training=False), y, len(chosen)
+
+    def _scored(self, weights: Views, buffers: Views, k: int, split: Held) -> dict[str, float]:
+        rows, loss, outputs, targets = 0, 0.0, [], []
+        for found, y, count in self._passed(weights, buffers, k, split):
+            loss += float(self._scores.losses(found, y, count).sum(dtype=torch.float64))
+            rows += count
             if self._scores.names:
                 outputs.append(found)
                 targets.append(y)
-        scores = {"loss": loss / len(rows)}
+        scores = {"loss": loss / rows}
         if outputs:
             scores |= self._scores.metrics(joined(outputs), joined(targets))
         return scores
@@ -155,7 +204,7 @@ def _check_metrics(spec: StudySpec, names: Sequence[str]) -> None:
     """Holds the metrics that a study follows to those that there will be."""
     known = ("val_loss", *(f"val_{name}" for name in names), *TRAINING_METRICS)
     followed = {
-        "objective.metric": spec.objective and spec.objective.metric,
+        **{f"{path}.metric": one.metric for path, one in spec.named_objectives(DEFAULT_OBJECTIVE)},
         "schedule.metric": reads_history(spec.schedule),
         "optimizer.momentum_schedule.metric": spec.optimizer.momentum_schedule
         and reads_history(spec.optimizer.momentum_schedule),

@@ -27,6 +27,12 @@ random from the study's seed: `task` runs with torch's, NumPy's and Python's glo
 seeded by the study, `model` by (study, trial), a training step's dropout by (trial, epoch, step).
 What changes in training must be a parameter or a buffer of the model: these alone are kept in
 checkpoints, and one module computes for all trials of a group.
+
+What a study may ask of any model holds here too: clipping, penalties, `max_norm` (of what leads
+into a unit, by torch's order of axes; embeddings have none), averages of weights, early stopping,
+`repeats`. What only the plug-in can do is its own business, and a study that asks for it is
+refused: `label_smoothing` (its loss does that), `augment` (its data do) and `folds` (it divides its
+rows). A parameter of its own, read from `params`, makes such a thing searchable.
 """
 
 from __future__ import annotations
@@ -63,3 +69,7 @@ class PluginTask:
     metrics: Mapping[str, Callable[[Nest, Nest], Any]] = field(default_factory=dict)
     """By name, (outputs, targets) of all rows → a number: `accuracy` is reported as
     `val_accuracy`, which may be the study's objective."""
+    predictions: Callable[[Nest, Nest], tuple[Tensor, Tensor]] | None = None
+    """(outputs, targets) of some rows → what an ensemble combines: scores before softmax [B, C]
+    and classes [B], or numbers [B] and numbers [B]. Needed where outputs and targets are not that
+    themselves."""

@@ -66,6 +66,7 @@ class PluginModule:
             if isinstance(module, NORMS) and any(True for _ in module.parameters(recurse=False))
         )
         """Paths of its norm layers."""
+        self.units = _units(made)
         self._kinds = {
             name: dtype if tensor.is_floating_point() else tensor.dtype
             for name, tensor in buffers.items()
@@ -122,6 +123,25 @@ def _parts(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     frozen = {name: tensor for name, tensor in named.items() if name not in trained}
     held = {name: tensor.detach().cpu() for name, tensor in module.named_buffers()}
     return {name: named[name] for name in named if name in trained}, frozen | held
+
+
+def _units(module: nn.Module) -> dict[str, int]:
+    """Of each weight, the axis of the units that it leads into.
+
+    That is torch's first, for transposed convolutions the second. Embeddings lead into none, and
+    of transposed convolutions in groups no axis holds the units.
+    """
+    found = {}
+    for path, part in module.named_modules():
+        if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+            continue
+        is_transposed = isinstance(part, nn.modules.conv._ConvTransposeNd)
+        if is_transposed and part.groups != 1:
+            continue
+        for name, parameter in part.named_parameters(path, recurse=False):
+            if parameter.dim() > 1:
+                found[name] = int(is_transposed)
+    return found
 
 
 def _row(tensors: Mapping[str, Tensor]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ class Scores:
 
     def __init__(self, given: PluginTask, blame: Blame) -> None:
         self._loss, self._metrics, self._blame = given.loss, given.metrics, blame
+        self._predictions = given.predictions
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,3 +76,41 @@ class Scores:
                     f"got {list(value.shape) if isinstance(value, Tensor) else repr(value)[:60]}",
                 ) from None
         return found
+
+    def predictions(self, outputs: Nest, targets: Nest, rows: int) -> tuple[Tensor, Tensor]:
+        """What an ensemble combines: scores [B, C] and classes [B], or numbers [B, 1] and [B].
+
+        Raises:
+            TrainingFailed: when the plug-in gives anything else.
+        """
+        found = outputs, targets
+        if self._predictions is not None:
+            with self._blame.while_running("predictions(outputs, targets)"):
+                found = self._predictions(outputs, targets)
+        if problem := _unfit(found, rows):
+            raise self._blame.fault(
+                "give scores [B, C] with classes [B], or numbers [B] with numbers [B], to have "
+                "its predictions combined",
+                f"got {problem}",
+                "give its PluginTask predictions=..., which makes them of outputs and targets",
+            )
+        made, y = found
+        y = y.reshape(rows)
+        return made.reshape(rows, -1), y if y.is_floating_point() else y.long()
+
+
+def _unfit(found: Any, rows: int) -> str | None:
+    """What keeps predictions from being combined."""
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        return f"a {type(found).__name__}"
+    for part in found:
+        if not isinstance(part, Tensor):
+            return f"a {type(part).__name__}"
+    outputs, y = found
+    shapes = f"{list(outputs.shape)} of {outputs.dtype} with {list(y.shape)} of {y.dtype}"
+    if not outputs.is_floating_point() or y.shape not in ((rows,), (rows, 1)):
+        return shapes
+    columns = outputs.shape[1:]
+    if y.is_floating_point():
+        return None if columns in ((), (1,)) else shapes
+    return None if len(columns) == 1 and int(y.max()) < columns[0] else shapes

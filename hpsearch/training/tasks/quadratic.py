@@ -39,9 +39,9 @@ class Quadratic:
         del spec
         return "quadratic"
 
-    def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
+    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
         """The same for every trial: w = 5."""
-        del spec, number
+        del spec, number, repeat
         return torch.tensor([START], dtype=torch.float64), torch.empty(0, dtype=torch.float64)
 
     def batches(self, trials: Sequence[TrialEpoch]) -> Iterator[Batch]:

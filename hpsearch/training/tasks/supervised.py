@@ -11,6 +11,7 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.training.batches import Batches
 from hpsearch.training.class_weights import class_weights
 from hpsearch.training.datasets import Part, dataset_for
+from hpsearch.training.folds import Fold
 from hpsearch.training.fraction import fraction_rows
 from hpsearch.training.initial import initial
 from hpsearch.training.layout import Layout
@@ -21,9 +22,8 @@ from hpsearch.training.mixup import partners
 from hpsearch.training.models import model_for
 from hpsearch.training.models.base import Views
 from hpsearch.training.optimizers import RULES
-from hpsearch.training.seeds import Stream, torch_generator
 from hpsearch.training.standardize import Standardization
-from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch
+from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch, initial_seed
 
 MEASURED_ROWS = 1024
 """Rows of one forward pass when measuring; the same for any number of trials."""
@@ -32,8 +32,15 @@ MEASURED_ROWS = 1024
 class Supervised:
     """Batches come from (study seed, epoch), so trials at the same epoch share them."""
 
-    def __init__(self, spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> None:
-        data = dataset_for(spec.supervised, spec.seed, device=device, dtype=dtype)
+    def __init__(
+        self,
+        spec: StudySpec,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        fold: Fold | None = None,
+    ) -> None:
+        data = dataset_for(spec.supervised, spec.seed, device=device, dtype=dtype, fold=fold)
         self._data = data
         self._device, self._dtype = device, dtype
         self._train = _used(data.train, spec, classes=bool(data.classes))
@@ -64,10 +71,9 @@ class Supervised:
             training.batch_size, training.train_fraction, augment,
         )  # fmt: skip
 
-    def initial(self, spec: StudySpec, number: int) -> tuple[Tensor, Tensor]:
-        """Weights from (study seed, trial number); running means 0, variances 1."""
-        name = () if spec.training.init_seed == "shared" else (number,)
-        generator = torch_generator(Stream.INIT, spec.seed, *name)
+    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
+        """Weights from (study seed, trial number, repeat); running means 0, variances 1."""
+        generator = torch.Generator().manual_seed(initial_seed(spec, number, repeat))
         model = model_for(spec.supervised.model, self._data.features, self._data.outputs)
         weights = initial(model.shapes, model.init, model.activation, generator)
         buffers = torch.zeros(self.buffers.size, dtype=torch.float64)
@@ -104,6 +110,15 @@ class Supervised:
     def targets(self, split: Held) -> Tensor:
         """What the outputs of a part of the data are compared with, [N]."""
         return self._data.part(split).y
+
+    def rows_of(self, split: Held) -> Tensor:
+        """Which rows of the data set a part holds, [N] on the CPU."""
+        return torch.from_numpy(self._data.rows._asdict()[split])
+
+    def predictions(self, weights: Views, buffers: Views, split: Held) -> tuple[Tensor, Tensor]:
+        """Outputs [K, N, C] and targets [N], numbers in the data's own unit."""
+        outputs, y = self.outputs(weights, buffers, split), self.targets(split)
+        return (outputs, y) if self.classes else (self.in_own_unit(outputs), self.in_own_unit(y))
 
     def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
         """The plain loss, without class weights or smoothing, and what suits the target.

@@ -1,0 +1,58 @@
+"""What a study's trials tell of its space: findings and importances."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api.latest import Latest
+from api.requests import Id, answer
+from api.services import Served, Services
+from hpsearch import advising
+from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.store import points
+
+router = APIRouter(tags=["advice"])
+
+_DIAGNOSES: Latest[Diagnosis] = Latest(100)
+_IMPORTANCES: Latest[Importances] = Latest(100)
+"""Both kept under `points.mark`, which changes when their study does."""
+
+ChosenEvaluator = Annotated[Evaluator, Query(description="how importance is measured")]
+ChosenTarget = Annotated[Target, Query(description="what parameters may matter for")]
+
+
+@router.get("/studies/{study_id:int}/diagnosis", response_model=Diagnosis)
+def diagnosis(study_id: Id, services: Served) -> Response:
+    """Ranges at an end of which the best trials lie, and parameters that make no difference."""
+    return answer(known_diagnosis(services, study_id))
+
+
+def known_diagnosis(services: Services, study_id: int) -> Diagnosis:
+    """A diagnosis, made once while its study stays as it is."""
+    with services.database.read() as session:
+        mark = (services.database.shown_url, *points.mark(session, study_id))
+        return _DIAGNOSES.get(mark, lambda: advising.diagnosis(session, study_id))
+
+
+@router.get("/studies/{study_id:int}/importances", response_model=Importances)
+def importances(
+    study_id: Id,
+    services: Served,
+    evaluator: ChosenEvaluator = "ped_anova",
+    target: ChosenTarget = "value",
+) -> Response:
+    """How much each parameter decides; empty, with a note, where the trials cannot tell."""
+    return answer(known_importances(services, study_id, evaluator, target))
+
+
+def known_importances(
+    services: Services, study_id: int, evaluator: Evaluator, target: Target
+) -> Importances:
+    """Importances, measured once while their study stays as it is."""
+    with services.database.read() as session:
+        mark = (services.database.shown_url, *points.mark(session, study_id), evaluator, target)
+        return _IMPORTANCES.get(
+            mark, lambda: advising.importances(session, study_id, evaluator, target)
+        )

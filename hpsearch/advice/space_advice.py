@@ -1,0 +1,26 @@
+"""What a study's trials say of its search space: where to extend it, and what to fix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpsearch.advice.border import borders
+from hpsearch.advice.insensitive import insensitive
+from hpsearch.advice.ranking import comparable
+from hpsearch.spec.advice import Diagnosis
+from hpsearch.spec.observation import Observation
+from hpsearch.spec.space import SearchSpace
+
+
+def advise(space: SearchSpace, tried: Sequence[Observation]) -> Diagnosis:
+    """All findings, warnings first.
+
+    Args:
+        space: as it was submitted.
+        tried: the study's trials.
+    """
+    found = borders(space, tried)
+    warned = {finding.parameter for finding in found if finding.severity == "warning"}
+    found += [one for one in insensitive(space, tried) if one.parameter not in warned]
+    found.sort(key=lambda finding: finding.severity != "warning")
+    return Diagnosis(trials=len(comparable(tried)), findings=found)

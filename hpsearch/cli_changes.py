@@ -1,0 +1,106 @@
+"""Commands that change a study: pause, resume, stop, delete, edit, add."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from hpsearch.cli_options import AsJson, Server, StudyId
+from hpsearch.client import Client, spec_document
+from hpsearch.errors import InvalidInput
+from hpsearch.spec import records
+from hpsearch.spec.document import read_document
+
+app = typer.Typer()
+out = Console()
+
+
+@app.command()
+def pause(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """Hand out no more of a study's trials; those that run go on to their end."""
+    _act(server, study_id, "pause", as_json)
+
+
+@app.command()
+def resume(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """Go on with a paused study."""
+    _act(server, study_id, "resume", as_json)
+
+
+@app.command()
+def stop(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """End a study now; what its trials reported is kept."""
+    _act(server, study_id, "stop", as_json)
+
+
+@app.command()
+def delete(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
+    """Remove a study that is over, and its checkpoints."""
+    with Client(server) as client:
+        client.study(study_id).delete()
+    if as_json:
+        print(json.dumps({"deleted": study_id}))  # noqa: T201
+        return
+    out.print(f"study {study_id} is deleted", highlight=False)
+
+
+@app.command()
+def edit(
+    study_id: StudyId,
+    file: Annotated[Path, typer.Argument(help="The parts of the spec that change, in YAML.")],
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the ranges or the budget of a study under way."""
+    with Client(server) as client:
+        study = client.study(study_id).edit(**spec_document(file))
+        latest = study.versions()[-1]
+    if as_json:
+        print(study.record.model_dump_json())  # noqa: T201
+        return
+    out.print(f"study {study.id} runs version {latest.version} of its spec", highlight=False)
+    for change in latest.changes:
+        out.print(Text(f"  {change}"), soft_wrap=True)
+
+
+@app.command()
+def add(
+    study_id: StudyId,
+    params: Annotated[
+        list[str],
+        typer.Argument(help="PARAMETER=VALUE for each parameter of the space.", metavar="PARAM..."),
+    ],
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Queue a trial with given parameters beside those that a study plans."""
+    given = dict(_assigned(param) for param in params)
+    with Client(server) as client:
+        (trial,) = client.study(study_id).add_trials(given)
+    if as_json:
+        print(records.Trial.model_dump_json(trial))  # noqa: T201
+        return
+    out.print(f"trial {trial.number} of study {study_id} is {trial.state}", highlight=False)
+
+
+def _assigned(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise InvalidInput.at("PARAM", f"must be PARAMETER=VALUE, got {text!r}")
+    return name, read_document(f"value: {value}".encode())["value"]
+
+
+def _act(server: str | None, study_id: int, verb: str, as_json: bool) -> None:
+    """Asks for a change of a study's state."""
+    with Client(server) as client:
+        study = client.study(study_id)
+        getattr(study, verb)()
+    if as_json:
+        print(study.record.model_dump_json())  # noqa: T201
+    else:
+        out.print(f"study {study.id} is {study.state}", highlight=False)

@@ -1,0 +1,60 @@
+"""Where a trial goes on from: its own last checkpoint, or another trial's that it continues."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from hpsearch.spec.records import Checkpoint, Resume
+from hpsearch.store import checkpoints, reports, trials
+from hpsearch.store.jobs import QueuedJob
+from hpsearch.store.studies import OpenStudy
+
+
+def inherit(session: Session, study_id: int, trial_id: int, number: int) -> None:
+    """Makes the epochs of trial `number`, up to its last checkpoint, a new trial's own.
+
+    A trial whose source has no checkpoint starts from its beginning.
+    """
+    source = trials.id_of(session, study_id, number)
+    last = _last(checkpoints.of_trial(session, source))
+    if last is None:
+        trials.start_anew(session, trial_id)
+    else:
+        reports.inherit(session, trial_id, source, last.epoch + 1)
+
+
+def resume_point(
+    session: Session, job: QueuedJob, study: OpenStudy, continues: int | None
+) -> Resume | None:
+    """What a worker loads before it trains a job's trial; none at a trial's beginning.
+
+    Args:
+        session: the transaction.
+        job: the trial's.
+        study: the trial's.
+        continues: the number of the trial that it goes on with, if any.
+    """
+    if job.attempt == 1 and continues is None:
+        return None
+    own = checkpoints.of_trial(session, job.its_trial)
+    kept = own
+    if _last(own) is None and continues is not None:
+        kept = checkpoints.of_trial(session, trials.id_of(session, study.id, continues))
+    last = _last(kept)
+    if last is None:
+        return None
+    best_epoch, best_value = reports.best_until(
+        session, job.its_trial, last.epoch, study.spec.objectives[0]
+    )
+    return Resume(
+        checkpoint=last.id,
+        epoch=last.epoch,
+        best_epoch=best_epoch,
+        best_value=best_value,
+        best_checkpoint=next((c.id for c in kept if c.epoch == best_epoch), None),
+        inherited=kept is not own,
+    )
+
+
+def _last(kept: list[Checkpoint]) -> Checkpoint | None:
+    return next((checkpoint for checkpoint in kept if checkpoint.last), None)

@@ -1,0 +1,103 @@
+"""Dimensions of a figure: a parameter of the space or the objective, its axis and its colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hpsearch.plots.style import COLORSCALE, axis, escape, focus
+from hpsearch.spec.distributions import Choice, Interval
+from hpsearch.spec.points import TrialPoint
+from hpsearch.spec.space import SearchSpace
+from hpsearch.spec.study import Objective
+
+DECADES = 2
+"""From so many on, a logarithmic axis is labelled by decades alone."""
+VALUE = "value"
+"""The name of the axis that shows the objective."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """An axis: a parameter of the space, or the objective."""
+
+    name: str
+    title: str
+    log: bool = False
+    ends: tuple[float, float] | None = None
+    labels: tuple[str, ...] = ()
+    """Of a choice; its options lie at 0, 1, ..."""
+
+    def places(self, points: Sequence[TrialPoint]) -> list[float | None]:
+        """Where trials lie along it; none where one has no such parameter."""
+        if self.name == VALUE:
+            return [point.value for point in points]
+        name = self.name
+        values = [point.params.get(name) for point in points]
+        if self.labels:
+            at = {label: float(place) for place, label in enumerate(self.labels)}
+            return [at.get(str(value)) for value in values]
+        return values
+
+    def reaching(self, values: Iterable[float]) -> Dimension:
+        """The same with an axis long enough for values outside of its range."""
+        if self.ends is None:
+            return self
+        known = [*self.ends, *values]
+        return replace(self, ends=(min(known), max(known)))
+
+
+def axes(space: SearchSpace, objective: Objective) -> list[Dimension]:
+    """What may be an axis: every parameter with more than one value, then the objective."""
+    found = []
+    for parameter in space.parameters:
+        distribution = parameter.distribution
+        title = escape(parameter.name)
+        if isinstance(distribution, Interval) and distribution.low < distribution.high:
+            ends = (float(distribution.low), float(distribution.high))
+            found.append(Dimension(parameter.name, title, distribution.log, ends))
+        elif isinstance(distribution, Choice) and len(distribution.choice) > 1:
+            labels = tuple(str(option) for option in distribution.choice)
+            found.append(Dimension(parameter.name, title, labels=labels))
+    return [*found, Dimension(VALUE, escape(objective.metric))]
+
+
+def axis_of(dimension: Dimension, places: Sequence[float]) -> dict[str, Any]:
+    """The axis of a dimension on which trials lie at these places."""
+    if dimension.labels:
+        ticks = list(range(len(dimension.labels)))
+        labels = [escape(label) for label in dimension.labels]
+        return axis(
+            dimension.title, tickmode="array", tickvals=ticks, ticktext=labels, automargin=True
+        )
+    if dimension.ends is None:
+        view = focus(places, log=False)
+        return axis(dimension.title, view=view)
+    low, high = map(math.log10, dimension.ends) if dimension.log else dimension.ends
+    room = 0.03 * (high - low)
+    drawn = axis(dimension.title, log=dimension.log, view=[low - room, high + room])
+    if dimension.log and high - low >= DECADES:
+        drawn |= {"dtick": 1, "minor": {"ticks": "outside", "ticklen": 3}}
+    return drawn
+
+
+def colors(ordered: Sequence[float], objective: Objective) -> dict[str, Any]:
+    """Colours for values from the best down; the far side of the bad end is one colour."""
+    best = ordered[0] if ordered else 0.0
+    worst = ordered[int(0.9 * (len(ordered) - 1))] if ordered else 1.0
+    low, high = min(best, worst), max(best, worst)
+    return {
+        "cmin": low,
+        "cmax": high if high > low else low + 1e-12,
+        "colorscale": COLORSCALE,
+        "reversescale": objective.direction == "minimize",
+        "showscale": True,
+        "colorbar": {
+            "title": {"text": escape(objective.metric), "side": "right"},
+            "thickness": 10,
+            "outlinewidth": 0,
+            "len": 0.9,
+        },
+    }

@@ -1,0 +1,42 @@
+"""Grid search: every combination once, in an order that the study's seed shuffles.
+
+Trial n is the n-th combination of that order, counted after the enqueued configurations; a study
+that is longer than its grid goes through it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from hpsearch.search.base import NOTHING, History, Proposal, Sampler
+from hpsearch.spec.grid import Grid, grid_of
+from hpsearch.spec.search import GridSearch
+
+
+class GridSampler(Sampler):
+    """Goes through all combinations."""
+
+    reads_history = False
+
+    def suggest(
+        self,
+        numbers: Sequence[int],
+        history: History = NOTHING,  # noqa: ARG002
+    ) -> list[Proposal]:
+        """The combination of each number."""
+        first, size = self.problem.proposed_from, self._grid.size
+        return [
+            Proposal(self._grid.at(int(self._order[(number - first) % size]))) for number in numbers
+        ]
+
+    @cached_property
+    def _grid(self) -> Grid:
+        search = self.problem.search
+        return grid_of(self.space, search.points if isinstance(search, GridSearch) else None)
+
+    @cached_property
+    def _order(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return np.random.default_rng(self.problem.seed).permutation(self._grid.size)

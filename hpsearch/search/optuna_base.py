@@ -1,0 +1,47 @@
+"""What the searches share that Optuna does; it is imported at the first suggestion."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hpsearch.search.adaptive import AdaptiveSampler, Params
+from hpsearch.spec.observation import Observation
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+    from hpsearch.search.optuna_mirror import Mirror
+
+
+class OptunaSampler(AdaptiveSampler):
+    """Keeps an Optuna study up to date and asks one of Optuna's samplers."""
+
+    @abstractmethod
+    def sampler(self, seed: int) -> BaseSampler:
+        """Optuna's sampler with this seed."""
+
+    @cached_property
+    def mirror(self) -> Mirror:
+        """The study as Optuna sees it."""
+        from hpsearch.search.optuna_mirror import Mirror
+
+        return Mirror(self.space, self.problem.objectives)
+
+    def forget(self) -> None:
+        """Starts an empty study."""
+        self.mirror.forget()
+
+    def learn(self, trial: Observation) -> None:
+        """Adds the trial to the study."""
+        self.mirror.add(trial)
+
+    def expect(self, running: Sequence[Params]) -> None:
+        """Adds running trials to the study, in place of those before."""
+        self.mirror.expect(running)
+
+    def draw(self, seed: int) -> Params:
+        """Asks Optuna's sampler."""
+        return self.mirror.ask(self.sampler(seed))

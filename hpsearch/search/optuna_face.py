@@ -1,0 +1,188 @@
+"""Coarse-to-fine for people's own Optuna scripts.
+
+    stages = [Stage(trials=24), Stage(trials=12), Stage(trials=6)]
+    sampler = CoarseToFineSampler(stages, seed=0)
+    study = optuna.create_study(sampler=sampler)
+
+    def objective(trial):
+        lr = trial.suggest_float("lr", 1e-5, 1, log=True)
+        return train(lr, epochs=(3, 10, 30)[sampler.stage_of(trial.number)])
+
+    study.optimize(objective, n_trials=42)
+
+The boxes are those of `narrowing`. What a service can do and a script cannot: no range grows past
+what the script suggests from, and where trials run side by side, a stage does not wait for those of
+the one before that still run. Trials after the last stage's are drawn in its box.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from secrets import randbits
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from hpsearch.search.narrowing import narrowed
+from hpsearch.spec import search as spec
+from hpsearch.spec import states
+from hpsearch.spec.distributions import (
+    Choice,
+    Distribution,
+    IntLogUniform,
+    IntUniform,
+    LogUniform,
+    Uniform,
+)
+from hpsearch.spec.observation import Observation
+from hpsearch.spec.space import Parameter, SearchSpace
+
+
+@dataclass(frozen=True)
+class Stage:
+    """So many trials, and the share of them whose box the next stage searches."""
+
+    trials: int
+    keep: float = 0.25
+
+
+class CoarseToFineSampler(BaseSampler):
+    """Draws in ever smaller boxes around the best trials.
+
+    Args:
+        stages: at least one; a trial's number says in which it is.
+        margin: what a box is widened by on either side, in units of its half width.
+        seed: none takes one at random.
+
+    Raises:
+        ValidationError: pydantic's, for stages or a margin that a study could not have either.
+    """
+
+    def __init__(
+        self, stages: Sequence[Stage], *, margin: float = 0.5, seed: int | None = None
+    ) -> None:
+        self._search = spec.CoarseToFineSearch(
+            kind="coarse_to_fine",
+            stages=tuple(spec.Stage(trials=s.trials, epochs=1, keep=s.keep) for s in stages),
+            margin=margin,
+            expand=False,
+        )
+        self._ends = list(accumulate(stage.trials for stage in self._search.stages))
+        self._seed = randbits(63) if seed is None else seed
+
+    def stage_of(self, number: int) -> int:
+        """The stage of a trial, counted from 0."""
+        return next((i for i, end in enumerate(self._ends) if number < end), len(self._ends) - 1)
+
+    def reseed_rng(self) -> None:
+        """Takes another seed at random."""
+        self._seed = randbits(63)
+
+    def infer_relative_search_space(
+        self,
+        study: Study,  # noqa: ARG002
+        trial: FrozenTrial,  # noqa: ARG002
+    ) -> dict[str, BaseDistribution]:
+        """Nothing: every parameter is drawn when the script comes to it."""
+        return {}
+
+    def sample_relative(
+        self,
+        study: Study,
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Nothing, as above."""
+        _single(study)
+        return {}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A value from the box of the trial's stage."""
+        _single(study)
+        stage = self.stage_of(trial.number)
+        whole = SearchSpace((Parameter(param_name, ours(param_distribution)),))
+        box = whole
+        if stage:
+            trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            sign = -1.0 if study.direction is StudyDirection.MAXIMIZE else 1.0
+            for before in range(stage):
+                tried = [
+                    _observed(done, param_name, param_distribution, box, sign)
+                    for done in trials
+                    if self.stage_of(done.number) == before
+                ]
+                keep = self._search.stages[before].keep
+                box = narrowed(box, tried, self._search, keep, whole=whole).space
+        name = zlib.crc32(param_name.encode())
+        unit = np.random.default_rng([self._seed, trial.number, name]).random()
+        value = box.parameters[0].distribution.from_unit(unit)
+        if isinstance(param_distribution, CategoricalDistribution):
+            return param_distribution.choices[value]
+        return value
+
+
+def ours(distribution: BaseDistribution) -> Distribution:
+    """An Optuna distribution as one of ours; a categorical one as its choices' positions."""
+    if isinstance(distribution, FloatDistribution):
+        ends = (distribution.low, distribution.high)
+        if distribution.log:
+            return LogUniform(log_uniform=ends)
+        return Uniform(uniform=ends, step=distribution.step)
+    if isinstance(distribution, IntDistribution):
+        whole = (distribution.low, distribution.high)
+        if distribution.log:
+            return IntLogUniform(int_log_uniform=whole)
+        return IntUniform(int_uniform=whole, step=distribution.step)
+    if isinstance(distribution, CategoricalDistribution):
+        return Choice(choice=tuple(range(len(distribution.choices))))
+    raise TypeError(f"{distribution!r} is none of Optuna's three kinds of distributions")
+
+
+def _observed(
+    trial: FrozenTrial,
+    name: str,
+    distribution: BaseDistribution,
+    box: SearchSpace,
+    sign: float,
+) -> Observation:
+    """A trial as narrowing sees it; a value that lies outside the box now tells nothing of it."""
+    params = {}
+    if name in trial.params:
+        value = trial.params[name]
+        if isinstance(distribution, CategoricalDistribution):
+            value = distribution.choices.index(value) if value in distribution.choices else None
+        if box.parameters[0].distribution.contains(value):
+            params[name] = value
+    return Observation(
+        number=trial.number,
+        params=params,
+        stage=0,
+        state=states.TrialState.COMPLETE,
+        losses=tuple(sign * value for value in trial.values),
+    )
+
+
+def _single(study: Study) -> None:
+    if len(study.directions) > 1:
+        raise ValueError(
+            f"coarse-to-fine needs one objective, got {len(study.directions)}; "
+            "use another sampler, or one direction"
+        )

@@ -1,0 +1,48 @@
+"""Hyperband: successive halving in brackets whose first rungs lie ever higher.
+
+With R the most epochs, r the least and η the reduction factor there are
+B = ⌊log_η(R/r)⌋ + 1 brackets; bracket b has its first rung at r·η^b and gets
+⌈B·η^(B−1−b)/(B − b)⌉ of their sum of the trials (Li et al. 2018, algorithm 1).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from itertools import accumulate
+from zlib import crc32
+
+from hpsearch.search.pruners.asha import halve
+from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.spec.pruner import HyperbandPruner
+
+
+class Hyperband(Pruner[HyperbandPruner]):
+    """Trials compete in the bracket that (study seed, trial number) puts them into."""
+
+    @property
+    def reads_lengths(self) -> bool:
+        """As the base class says."""
+        return self.settings.max_epochs is None
+
+    def decide(self, table: CurveTable, number: int) -> Verdict:
+        """As the base class says."""
+        settings = self.settings
+        most = settings.max_epochs or table.length(table.curves[number].stage)
+        if most is None or most < settings.min_epochs:
+            return GO_ON
+        bracket = self.bracket_of(number, most)
+        first = settings.min_epochs * settings.reduction_factor**bracket
+        return halve(settings, table, number, first, bracket)
+
+    def bracket_of(self, number: int, most: int) -> int:
+        """The bracket of a trial, when trials have at most so many epochs."""
+        factor, least = self.settings.reduction_factor, self.settings.min_epochs
+        brackets = math.floor(math.log(most / least, factor)) + 1
+        shares = [
+            math.ceil(brackets * factor ** (brackets - 1 - bracket) / (brackets - bracket))
+            for bracket in range(brackets)
+        ]
+        ends = list(accumulate(shares))
+        return bisect_right(ends, crc32(f"{self.seed}_{number}".encode()) % ends[-1])

@@ -1,0 +1,16 @@
+"""Best value so far against the median of complete trials at the same epoch."""
+
+from __future__ import annotations
+
+from hpsearch.search.pruners.base import Verdict
+from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.search.pruners.percentile import Ranked
+from hpsearch.spec.pruner import MedianPruner
+
+
+class Median(Ranked[MedianPruner]):
+    """Goes on with the better half."""
+
+    def decide(self, table: CurveTable, number: int) -> Verdict:
+        """As the base class says."""
+        return self.compare(table, number, 50.0, "median")

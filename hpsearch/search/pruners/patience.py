@@ -1,0 +1,38 @@
+"""No progress for some epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.spec.messages import counted
+from hpsearch.spec.pruner import PatiencePruner
+
+
+class Patience(Pruner[PatiencePruner]):
+    """Compares a trial with itself alone."""
+
+    def decide(self, table: CurveTable, number: int) -> Verdict:
+        """As the base class says."""
+        curve, last = table.curves[number], self.settings.patience + 1
+        if len(curve.values) <= last:
+            return GO_ON
+        before = _best(table, curve.values[:-last])
+        since = _best(table, curve.values[-last:])
+        line = (
+            before - self.settings.min_delta if table.maximize else before + self.settings.min_delta
+        )
+        if not table.is_better(line, since):
+            return GO_ON
+        return Verdict(
+            stop=True,
+            why=f"epoch {curve.epoch}: {table.metric} {since:.4g} at best in the last "
+            f"{counted(last, 'epoch')} is worse than {before:.4g} before",
+        )
+
+
+def _best(table: CurveTable, values: Iterable[float]) -> float:
+    numbers = (value for value in values if not math.isnan(value))
+    return (max if table.maximize else min)(numbers, default=math.nan)

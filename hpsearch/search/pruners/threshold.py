@@ -1,0 +1,28 @@
+"""A value beyond a limit that a person gives."""
+
+from __future__ import annotations
+
+import math
+
+from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.search.pruners.interval import is_due
+from hpsearch.spec.pruner import ThresholdPruner
+
+
+class Threshold(Pruner[ThresholdPruner]):
+    """Looks at the latest value alone."""
+
+    def decide(self, table: CurveTable, number: int) -> Verdict:
+        """As the base class says."""
+        curve, settings = table.curves[number], self.settings
+        if not is_due(settings, curve.epochs):
+            return GO_ON
+        here = f"epoch {curve.epoch}: {table.metric} {curve.value:.4g}"
+        if math.isnan(curve.value):
+            return Verdict(stop=True, why=f"epoch {curve.epoch}: {table.metric} is NaN")
+        if settings.lower is not None and curve.value < settings.lower:
+            return Verdict(stop=True, why=f"{here} is below {settings.lower:g}")
+        if settings.upper is not None and curve.value > settings.upper:
+            return Verdict(stop=True, why=f"{here} is above {settings.upper:g}")
+        return GO_ON

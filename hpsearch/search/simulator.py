@@ -1,0 +1,233 @@
+"""A study in virtual time: what a search would do, in milliseconds and without training.
+
+    outcome = simulate(spec, curve, workers=16)
+
+Curve      (params, epochs, seed) -> Trace: what a trial would report; seed is (study, trial)
+Trace      its losses by epoch, and how long each takes
+Outcome    the trials, and the best loss by epochs spent
+
+Events come in the order of their time, equal times in the order of trial numbers, and meet the
+parts that the server uses: stages, samplers, pruners and limits.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from hpsearch.search import sampler_for
+from hpsearch.search.base import History, Observation, Proposal, Sampler
+from hpsearch.search.pruners import CurveTable, judge, pruner_for
+from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
+from hpsearch.search.stopping import limit_reached
+from hpsearch.spec.distributions import Value
+from hpsearch.spec.progress import Progress
+from hpsearch.spec.stages import stages_of
+from hpsearch.spec.states import TrialState
+from hpsearch.spec.study import Objective, StudySpec
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a trial would report; it diverges at the first loss that is not finite."""
+
+    losses: Sequence[float]
+    """Of each epoch; lower is better."""
+    seconds: float = 1.0
+    """Of each epoch."""
+
+
+Curve: TypeAlias = Callable[[Mapping[str, Value], int, tuple[int, int]], Trace]
+"""From a configuration, a length in epochs and (study seed, trial number)."""
+
+NextStage: TypeAlias = Callable[[StudySpec, Stage, Sequence[Observation], int], Stage]
+
+
+@dataclass
+class SimulatedTrial:
+    """A trial of a simulated study."""
+
+    number: int
+    params: Mapping[str, Value]
+    stage: int
+    epochs: int
+    """Planned."""
+    origin: int
+    """The trial that its training began as; itself unless it continues another."""
+    epochs_before: int = 0
+    """What the trial that it continues had trained."""
+    losses: list[float] = field(default_factory=list)
+    """By epoch, from the first that it trained itself."""
+    state: TrialState = TrialState.RUNNING
+    ended_seconds: float = math.inf
+
+    @property
+    def loss(self) -> float | None:
+        """That of its best epoch."""
+        return min(filter(math.isfinite, self.losses), default=None)
+
+    def observed(self) -> Observation:
+        """As samplers see it."""
+        loss = self.loss
+        losses = None if loss is None else (loss,)
+        epochs = self.epochs_before + len(self.losses)
+        return Observation(self.number, self.params, self.stage, self.state, losses, epochs)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulated study came to."""
+
+    trials: Sequence[SimulatedTrial]
+    """By number; those that a limit ended are still running."""
+    stages: Sequence[Stage]
+    best: Sequence[float]
+    """The least loss reported in the first 1, 2, … epochs of all trials together; ∞ before any."""
+    seconds: float
+    """Virtual time from start to end."""
+
+    @property
+    def chosen(self) -> SimulatedTrial | None:
+        """The complete trial with the least loss, the earlier of equals: the study's best."""
+        complete = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+        return min(complete, key=lambda trial: (trial.loss, trial.number), default=None)
+
+
+def simulate(
+    spec: StudySpec, curve: Curve, *, workers: int = 1, next_stage: NextStage = next_stage
+) -> Outcome:
+    """Runs a study to its end or to its limits.
+
+    Args:
+        spec: the study; `limits.epochs` is its budget.
+        curve: what trials report.
+        workers: how many trials run at once.
+        next_stage: how coarse-to-fine goes on.
+    """
+    return _Study(spec, curve, workers, next_stage).run()
+
+
+class _Study:
+    """The state of one; `events` holds (seconds, trial) at which an epoch ends."""
+
+    def __init__(self, spec: StudySpec, curve: Curve, workers: int, next_stage: NextStage) -> None:
+        self.spec, self.curve, self.workers, self.next_stage = spec, curve, workers, next_stage
+        self.trials: list[SimulatedTrial] = []
+        self.traces: dict[int, Trace] = {}
+        self.ended: list[Observation] = []
+        self.ended_of_stage = 0
+        self.events: list[tuple[float, int]] = []
+        self.best: list[float] = []
+        self.best_loss, self.best_ended = math.inf, 0
+        self.seconds = 0.0
+        self.pruner = pruner_for(spec.pruner, spec.seed)
+        self.curves = CurveTable(Objective(metric="loss", direction="minimize"))
+        self.plans = stages_of(spec)
+        self.stages = [first_stage(spec)]
+        self.sampler = self._sampler()
+
+    def run(self) -> Outcome:
+        self._lease()
+        while self.events:
+            self.seconds, number = heapq.heappop(self.events)
+            has_ended = self._report(self.trials[number])
+            if self._limited():
+                break
+            if has_ended:
+                self._lease()
+        return Outcome(self.trials, self.stages, self.best, self.seconds)
+
+    def _sampler(self) -> Sampler:
+        return sampler_for(self.stages[-1].problem(self.spec))
+
+    def _lease(self) -> None:
+        """Gives idle workers trials, as far as the stage and the sampler allow."""
+        self._advance()
+        for proposal in self._proposals(self.workers - len(self.events)):
+            self._start(proposal)
+
+    def _advance(self) -> None:
+        """Opens the next stage when enough trials of the present one have ended."""
+        stage = self.stages[-1]
+        is_last = stage.index + 1 == len(self.plans)
+        if is_last or self.ended_of_stage < quorum(self.spec, stage):
+            return
+        tried = [trial.observed() for trial in self.trials[stage.first :]]
+        self.stages.append(self.next_stage(self.spec, stage, tried, len(self.trials)))
+        self.ended_of_stage = 0
+        self.sampler = self._sampler()
+
+    def _proposals(self, count: int) -> list[Proposal]:
+        stage, first = self.stages[-1], len(self.trials)
+        count = min(count, stage.end - first)
+        if count <= 0:
+            return []
+        proposals = list(stage.given[first - stage.first :][:count])
+        count, first = count - len(proposals), first + len(proposals)
+        if count == 0:
+            return proposals
+        tried = History()
+        if self.sampler.reads_history:
+            running = sorted(number for _, number in self.events)
+            tried = History(self.ended, [self.trials[number].observed() for number in running])
+        wanted = min(self.sampler.at_once(tried, count), count)
+        return proposals + self.sampler.suggest(range(first, first + wanted), tried)
+
+    def _start(self, proposal: Proposal) -> None:
+        stage, number = self.stages[-1], len(self.trials)
+        searched = proposal.params.get("training.epochs", self.spec.training.epochs)
+        trial = SimulatedTrial(
+            number, proposal.params, stage.index, stage.plan.epochs or int(searched), number
+        )
+        if proposal.continues is not None:
+            before = self.trials[proposal.continues]
+            trial.origin, trial.epochs_before = before.origin, before.observed().epochs
+        self.traces[number] = self.curve(trial.params, trial.epochs, (self.spec.seed, trial.origin))
+        self.curves.add(number, stage=stage.index, inherited=trial.epochs_before)
+        self.trials.append(trial)
+        heapq.heappush(self.events, (self.seconds + self.traces[number].seconds, number))
+
+    def _report(self, trial: SimulatedTrial) -> bool:
+        """A trial's next epoch; whether it was the last."""
+        trace = self.traces[trial.number]
+        epoch = trial.epochs_before + len(trial.losses)
+        loss = float(trace.losses[epoch])
+        trial.losses.append(loss)
+        least = self.best[-1] if self.best else math.inf
+        self.best.append(min(least, loss) if math.isfinite(loss) else least)
+        if not math.isfinite(loss) or self._pruned(trial, loss):
+            self._end(trial, TrialState.PRUNED)
+        elif epoch + 1 == trial.epochs:
+            self._end(trial, TrialState.COMPLETE)
+        else:
+            heapq.heappush(self.events, (self.seconds + trace.seconds, trial.number))
+        return trial.state != TrialState.RUNNING
+
+    def _pruned(self, trial: SimulatedTrial, loss: float) -> bool:
+        if self.pruner is None:
+            return False
+        return judge(self.pruner, self.curves, trial.number, [loss]).stop
+
+    def _end(self, trial: SimulatedTrial, state: TrialState) -> None:
+        trial.state, trial.ended_seconds = state, self.seconds
+        self.ended.append(trial.observed())
+        self.ended_of_stage += trial.stage == self.stages[-1].index
+        del self.traces[trial.number]
+        if state == TrialState.COMPLETE:
+            self.curves.complete(trial.number)
+            if trial.loss is not None and trial.loss < self.best_loss:
+                self.best_loss, self.best_ended = trial.loss, len(self.ended)
+
+    def _limited(self) -> bool:
+        progress = Progress(
+            ended=len(self.ended),
+            failed=0,
+            ended_since_best=len(self.ended) - self.best_ended,
+            epochs_done=len(self.best),
+            seconds=self.seconds,
+        )
+        planned = sum(plan.trials for plan in self.plans)
+        return limit_reached(self.spec.limits, progress, planned) is not None

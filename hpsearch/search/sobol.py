@@ -1,0 +1,51 @@
+"""Sobol points (Sobol 1967), scrambled with the study's seed (Owen 1998; Matoušek 1998).
+
+Every parameter of the space is a dimension, those inside branches as well: a trial takes the
+coordinates of the parameters that it has. Trial n is point n, whoever asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.search.base import NOTHING, History, Proposal, Sampler
+
+if TYPE_CHECKING:
+    from scipy.stats import qmc
+
+
+class SobolSampler(Sampler):
+    """Takes the points in turn."""
+
+    reads_history = False
+
+    def suggest(
+        self,
+        numbers: Sequence[int],
+        history: History = NOTHING,  # noqa: ARG002
+    ) -> list[Proposal]:
+        """The point of each number."""
+        return [self._proposal(number) for number in numbers]
+
+    def _proposal(self, number: int) -> Proposal:
+        if not self.space.parameters:
+            return Proposal({})
+        engine = self._engine
+        if number < engine.num_generated:
+            engine.reset()
+        if number > engine.num_generated:
+            engine.fast_forward(number - engine.num_generated)
+        names = (parameter.name for parameter in self.space.parameters)
+        point = dict(zip(names, engine.random(1)[0].tolist(), strict=True))
+        return Proposal(self.space.draw(lambda p: p.distribution.from_unit(point[p.name])))
+
+    @cached_property
+    def _engine(self) -> qmc.Sobol:
+        from scipy.stats import qmc  # takes most of a second to import
+
+        rng = np.random.default_rng(self.problem.seed)
+        return qmc.Sobol(len(self.space.parameters), scramble=True, rng=rng)

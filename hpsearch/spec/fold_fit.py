@@ -1,0 +1,76 @@
+"""Whether `training.folds`, a split and a data set go together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import FieldError
+from hpsearch.spec.messages import shown
+from hpsearch.spec.task import Split
+from hpsearch.spec.upload import ColumnInfo
+
+if TYPE_CHECKING:
+    from hpsearch.spec.dataset import DatasetInfo
+
+PATH = "training.folds"
+
+
+def fold_misfits(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+    """What is wrong with so many folds of this data; a column that splits it is one of its own."""
+    if info.target == "none":
+        yield FieldError(PATH, f"needs rows to divide, and {info.name} has none; leave it out")
+    elif split.time is not None:
+        yield FieldError(
+            PATH,
+            "cannot go with task.split.time, as models would train on later rows than those they "
+            "are judged on; leave out one of the two",
+        )
+    elif split.own is None:
+        yield from _share_misfits(folds, split, info)
+    else:
+        column = next(column for column in info.columns if column.name == split.own[1])
+        yield from _column_misfits(folds, split, column)
+
+
+def _share_misfits(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+    rows = info.rows - math.floor(info.rows * split.test + 0.5)
+    if rows < folds:
+        yield FieldError(
+            PATH,
+            f"must be at most the {rows} rows of {info.name} that do not test, got {folds}; "
+            "use fewer folds",
+        )
+        return
+    for name, members in zip(info.class_names, info.class_rows, strict=True):
+        left = members - math.ceil(members * split.test - 1e-9)
+        if left < 2:  # the one fold that has it validates on it, and trains without it
+            yield FieldError(
+                PATH,
+                f"must find two rows of every class that do not test, and {info.name} has only "
+                f"{members} of class {shown(name)}; add rows of it, or leave folds out",
+            )
+            return
+
+
+def _column_misfits(folds: int, split: Split, column: ColumnInfo) -> Iterator[FieldError]:
+    if split.column is not None:
+        if held := column.parts.get("validation"):
+            yield FieldError(
+                PATH,
+                f"cannot go with a column that names rows for validation, and {column.name} names "
+                f"{held}; leave folds out, or call these rows train",
+            )
+        elif column.parts.get("train", folds) < folds:
+            yield FieldError(
+                PATH,
+                f"must be at most the {column.parts['train']} rows that {column.name} calls train, "
+                f"got {folds}; use fewer folds",
+            )
+    elif column.distinct < folds + bool(split.test):
+        yield FieldError(
+            PATH,
+            f"must leave a group of {column.name} for each fold and for the test rows, and there "
+            f"are {column.distinct} for {folds} folds; use fewer",
+        )

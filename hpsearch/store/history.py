@@ -1,0 +1,94 @@
+"""Trials as samplers see them: those that ended, in the order in which they did, and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from hpsearch.spec.observation import Observation
+from hpsearch.spec.states import TrialState
+from hpsearch.spec.study import StudySpec
+from hpsearch.store.studies import losses_of, row_of
+from hpsearch.store.tables import TrialRow
+
+COLUMNS = (
+    TrialRow.number,
+    TrialRow.params,
+    TrialRow.stage,
+    TrialRow.state,
+    TrialRow.value,
+    TrialRow.objectives,
+    TrialRow.epochs_done,
+)
+
+
+def ended(session: Session, study_id: int, spec: StudySpec, after: int = 0) -> list[Observation]:
+    """Trials that are over, without the first `after` of them."""
+    query = (
+        select(*COLUMNS)
+        .where(TrialRow.study_id == study_id, TrialRow.end_order >= after)
+        .order_by(TrialRow.end_order)
+    )
+    return _observations(session, query, spec)
+
+
+def running(session: Session, study_id: int, spec: StudySpec) -> list[Observation]:
+    """Trials that are not over, by number."""
+    query = (
+        select(*COLUMNS)
+        .where(
+            TrialRow.study_id == study_id,
+            TrialRow.state.in_((TrialState.QUEUED, TrialState.RUNNING)),
+        )
+        .order_by(TrialRow.number)
+    )
+    return _observations(session, query, spec)
+
+
+def of_stage(session: Session, study_id: int, spec: StudySpec, stage: int) -> list[Observation]:
+    """Trials of a stage by number."""
+    query = (
+        select(*COLUMNS)
+        .where(TrialRow.study_id == study_id, TrialRow.stage == stage)
+        .order_by(TrialRow.number)
+    )
+    return _observations(session, query, spec)
+
+
+def keep_known(session: Session, study_id: int, trials: Sequence[Observation]) -> None:
+    """Stores what an earlier study's trials came to; they count from -1 downwards."""
+    row_of(session, study_id).known = [
+        {"params": dict(trial.params), "losses": list(trial.losses or ())} for trial in trials
+    ]
+
+
+def known(session: Session, study_id: int) -> list[Observation]:
+    """The earlier study's trials that a study learns from."""
+    return [
+        Observation(
+            number=-1 - place,
+            params=trial["params"],
+            stage=0,
+            state=TrialState.COMPLETE,
+            losses=tuple(trial["losses"]),
+        )
+        for place, trial in enumerate(row_of(session, study_id).known)
+    ]
+
+
+def _observations(session: Session, query: Select[Any], spec: StudySpec) -> list[Observation]:
+    several = len(spec.objectives) > 1
+    return [
+        Observation(
+            number=number,
+            params=params,
+            stage=stage,
+            state=TrialState(state),
+            losses=losses_of(objectives if several else [value], spec),
+            epochs=epochs,
+        )
+        for number, params, stage, state, value, objectives, epochs in session.execute(query)
+    ]

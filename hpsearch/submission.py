@@ -1,0 +1,209 @@
+"""Studies before and beside their trials: check, submit, preview, add trials, edit.
+
+All work inside the caller's transaction; whatever changes a study locks it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from hpsearch import proposing
+from hpsearch.errors import Conflict, FieldError, InvalidInput
+from hpsearch.search.narrowing import ranked
+from hpsearch.spec.dataset import BUILT_IN, complete
+from hpsearch.spec.distributions import Value
+from hpsearch.spec.edit import edited
+from hpsearch.spec.external import ExternalTask
+from hpsearch.spec.external_study import complete_external
+from hpsearch.spec.messages import counted, shown
+from hpsearch.spec.observation import Observation
+from hpsearch.spec.plugin import PluginTask
+from hpsearch.spec.plugin_study import complete_plugin
+from hpsearch.spec.records import StudyPreview
+from hpsearch.spec.search import LearningSearch
+from hpsearch.spec.search_fit import search_misfits
+from hpsearch.spec.space import search_space
+from hpsearch.spec.space_wire import space_to_wire
+from hpsearch.spec.stages import stages_of, typical_epochs
+from hpsearch.spec.states import EventKind, is_final
+from hpsearch.spec.study import StudySpec
+from hpsearch.store import datasets, events, history, jobs, stages, studies, trials, versions
+from hpsearch.store.trials import NewTrial
+
+MOST_KNOWN = 2000
+"""So many of an earlier study's trials, the best ones, are learned from."""
+
+
+def check(session: Session, spec: StudySpec) -> StudySpec:
+    """The spec with every default filled in; its data set stays until the transaction ends.
+
+    Raises:
+        InvalidInput: when data, metric, loss, model and search do not go together.
+    """
+    if isinstance(spec.task, PluginTask):
+        spec = complete_plugin(spec)
+    elif isinstance(spec.task, ExternalTask):
+        spec = complete_external(spec)
+    else:
+        name = spec.supervised.dataset
+        info = BUILT_IN.get(name) or datasets.find(session, name, hold=True)
+        if info is None:
+            raise InvalidInput.at(
+                "task.dataset",
+                f"must name a data set, and none is called {shown(name)}; "
+                f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
+            )
+        spec = complete(spec, info)
+    if errors := [*search_misfits(spec)]:
+        raise InvalidInput(errors)
+    if spec.search.kind == "gp" and find_spec("torch") is None:
+        raise InvalidInput.at(
+            "search.kind",
+            "gp needs PyTorch where the server runs, and it is not installed there; install it, "
+            "or use tpe",
+        )
+    return spec
+
+
+def submit(session: Session, spec: StudySpec) -> int:
+    """Queues a study; returns its id."""
+    spec = check(session, spec)
+    known = _known(session, spec)
+    study_id = studies.create(session, spec)
+    versions.add(session, study_id, spec, [])
+    history.keep_known(session, study_id, known)
+    events.add(
+        session,
+        study_id,
+        EventKind.STUDY_CREATED,
+        f"{counted(sum(s.trials for s in stages_of(spec)), 'trial')} by {spec.search.kind} search "
+        f"over {counted(len(search_space(spec).parameters), 'parameter')}"
+        + (f", knowing {counted(len(known), 'trial')} of an earlier study" if known else ""),
+    )
+    proposing.begin(session, study_id, spec, known)
+    return study_id
+
+
+def preview(session: Session, spec: StudySpec) -> StudyPreview:
+    """What a study would cost."""
+    spec = check(session, spec)
+    plans = [
+        {"trials": stage.trials, "epochs": typical_epochs(spec, index)}
+        for index, stage in enumerate(stages_of(spec))
+    ]
+    return StudyPreview(
+        spec=spec.model_dump(mode="json"),
+        parameters=space_to_wire(search_space(spec)),
+        stages=plans,
+        epochs_planned=sum(plan["trials"] * plan["epochs"] for plan in plans),
+    )
+
+
+def add_trials(
+    session: Session, study_id: int, configurations: Sequence[Mapping[str, Value]]
+) -> list[int]:
+    """Queues trials with given parameters, beside those that are planned; returns their numbers.
+
+    Raises:
+        Conflict: when the study is over.
+        InvalidInput: when a configuration is not of the study's space.
+    """
+    study = studies.lock(session, study_id)
+    if is_final(study.state):
+        raise Conflict(
+            f"a study must be open to be given trials, and study {study_id} is {study.state}; "
+            "clone it"
+        )
+    space = search_space(study.spec)
+    errors: list[FieldError] = []
+    for place, params in enumerate(configurations):
+        try:
+            space.check(params)
+        except InvalidInput as error:
+            errors += [FieldError(f"trials.{place}.{e.path}", e.message) for e in error.errors]
+    if errors:
+        raise InvalidInput(errors)
+    stage = stages.get(session, study_id, study.stage)
+    new = [
+        NewTrial(
+            number=study.trials_created + place,
+            params=params,
+            stage=stage.index,
+            version=study.version,
+            epochs=stage.epochs or proposing.epochs_of(study.spec, params),
+        )
+        for place, params in enumerate(configurations)
+    ]
+    stages.add_trials(session, study_id, stage.index, len(new))
+    jobs.add(session, study_id, trials.create(session, study_id, new), study.priority)
+    return [trial.number for trial in new]
+
+
+def edit(session: Session, study_id: int, patch: Mapping[str, Any]) -> list[str]:
+    """Changes the space or the budget of a study that is not over; returns what changed.
+
+    Trials that exist keep the spec they were made with.
+
+    Raises:
+        Conflict: when the study is over.
+        InvalidInput: when the result is no valid spec, or a part differs that has to stay.
+    """
+    study = studies.lock(session, study_id)
+    if is_final(study.state):
+        raise Conflict(
+            f"a study must be open to be edited, and study {study_id} is {study.state}; clone it "
+            "with the changes"
+        )
+    spec, changes = edited(study.spec, patch, study.stage)
+    spec = check(session, spec)
+    if not changes:
+        return []
+    stage = stages.get(session, study_id, study.stage)
+    plans, before = stages_of(spec), stages_of(study.spec)
+    made = study.trials_created - stage.first
+    wanted = stage.trials + plans[study.stage].trials - before[study.stage].trials
+    stages.add_trials(session, study_id, study.stage, max(wanted, made) - stage.trials)
+    later = sum(plan.trials for plan in plans[study.stage + 1 :])
+    studies.plan(session, study_id, stage.first + max(wanted, made) + later)
+    if stage.space is not None:
+        box = proposing.box_after(stage.space, search_space(study.spec), search_space(spec))
+        stages.set_space(session, study_id, study.stage, box)
+    version = versions.add(session, study_id, spec, changes)
+    jobs.set_priority(session, study_id, spec.priority)
+    events.add(
+        session,
+        study_id,
+        EventKind.STUDY_EDITED,
+        f"version {version}: {'; '.join(changes)}",
+        version=version,
+    )
+    return changes
+
+
+def _known(session: Session, spec: StudySpec) -> list[Observation]:
+    """The best trials of the study that a search starts from."""
+    search = spec.search
+    if not isinstance(search, LearningSearch) or search.warm_start is None:
+        return []
+    earlier = search.warm_start.study
+    source = studies.spec_of(session, earlier)
+    if source.objectives != spec.objectives:
+        raise InvalidInput.at(
+            "search.warm_start.study",
+            f"must be a study with the same objective, and study {earlier} has "
+            + ", ".join(f"{o.direction} {o.metric}" for o in source.objectives)
+            + "; leave it out",
+        )
+    space = search_space(spec)
+    found = [t for t in ranked(history.ended(session, earlier, source)) if space.fits(t.params)]
+    if not found:
+        raise InvalidInput.at(
+            "search.warm_start.study",
+            f"must have trials that fit this study's space, and study {earlier} has none; "
+            "leave it out, or search the same parameters in ranges that hold its values",
+        )
+    return found[:MOST_KNOWN]

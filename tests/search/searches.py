@@ -1,0 +1,149 @@
+"""What tests of samplers share: spaces, problems, and a study played to its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hpsearch.search import sampler_for
+from hpsearch.search.base import History, Observation, Problem, Proposal, Sampler
+from hpsearch.spec.distributions import (
+    Choice,
+    Distribution,
+    IntLogUniform,
+    IntUniform,
+    LogUniform,
+    Uniform,
+)
+from hpsearch.spec.search import Search
+from hpsearch.spec.space import Parameter, SearchSpace
+from hpsearch.spec.states import TrialState
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "random": {},
+    "grid": {"points": 3},
+    "sobol": {},
+    "coarse_to_fine": {},
+    "tpe": {"startup_trials": 4},
+    "gp": {"startup_trials": 4},
+    "cmaes": {"population": 4},
+    "nsga2": {"population": 4},
+}
+"""Each search with settings that let a short study pass its random start."""
+
+HISTORY_FREE = ("random", "grid", "sobol", "coarse_to_fine")
+ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
+WITH_BRANCHES = (*HISTORY_FREE, "tpe")
+WITH_CHOICES = (*WITH_BRANCHES, "gp", "nsga2")
+SEVERAL_OBJECTIVES = ("random", "grid", "sobol", "tpe", "gp", "nsga2")
+
+
+def space_of(**distributions: Distribution) -> SearchSpace:
+    """A space without branches."""
+    return SearchSpace(tuple(Parameter(name, found) for name, found in distributions.items()))
+
+
+RANGES = space_of(
+    lr=LogUniform(log_uniform=(1e-5, 1.0)),
+    decay=Uniform(uniform=(0.0, 0.3)),
+    drop=Uniform(uniform=(0.0, 0.3), step=0.1),
+    units=IntLogUniform(int_log_uniform=(1, 100), step=7),
+    depth=IntUniform(int_uniform=(0, 10), step=3),
+)
+TWO = SearchSpace(RANGES.parameters[:2])
+MIXED = SearchSpace(
+    (*RANGES.parameters, Parameter("hidden", Choice(choice=([64, 64], [128], None, True))))
+)
+BRANCHED = SearchSpace(
+    (
+        *RANGES.parameters[:2],
+        Parameter("optimizer", Choice(choice=("adam", "momentum"))),
+        Parameter(
+            "optimizer[adam].eps", LogUniform(log_uniform=(1e-9, 1e-3)), ("optimizer", "adam")
+        ),
+        Parameter(
+            "optimizer[momentum].momentum",
+            Choice(choice=(0.5, 0.9)),
+            ("optimizer", "momentum"),
+        ),
+    )
+)
+POINTS = space_of(
+    lr=LogUniform(log_uniform=(0.1, 0.1)),
+    decay=Uniform(uniform=(0.0, 0.0)),
+    drop=Uniform(uniform=(0.2, 0.2), step=0.1),
+    depth=IntUniform(int_uniform=(3, 3)),
+    units=IntLogUniform(int_log_uniform=(5, 5)),
+    kind=Choice(choice=("only",)),
+)
+FEW = space_of(
+    drop=Uniform(uniform=(0.0, 0.3), step=0.1),
+    depth=IntUniform(int_uniform=(1, 5), step=2),
+)
+"""Twelve configurations."""
+
+
+def ranges(kind: str) -> SearchSpace:
+    """Ranges of every sort; two for the Gaussian process, which takes its time over steps."""
+    return TWO if kind == "gp" else RANGES
+
+
+def problem(kind: str, space: SearchSpace, **more: Any) -> Problem:
+    """A search with its settings of above; `settings` changes them."""
+    settings = {"kind": kind, **SETTINGS[kind], **more.pop("settings", {})}
+    search = TypeAdapter[Search](Search).validate_python(settings)
+    return Problem(space, more.pop("seed", 7), search, **more)
+
+
+def sampler(kind: str, space: SearchSpace, **more: Any) -> Sampler:
+    """The sampler of such a problem."""
+    return sampler_for(problem(kind, space, **more))
+
+
+def bowl(params: Mapping[str, Any]) -> float:
+    """Least at lr = 0.01, decay = 0.1, depth = 3."""
+    return (
+        abs(math.log10(params.get("lr", 0.01)) + 2)
+        + abs(params.get("decay", 0.1) - 0.1)
+        + abs(params.get("depth", 3) - 3) / 10
+    )
+
+
+def trial(
+    number: int,
+    params: Mapping[str, Any],
+    *losses: float,
+    state: TrialState = TrialState.COMPLETE,
+) -> Observation:
+    """A trial after two epochs."""
+    return Observation(number, params, 0, state, losses or None, 2)
+
+
+def running(numbers: Sequence[int], proposals: Sequence[Proposal]) -> list[Observation]:
+    """Trials that were just proposed."""
+    return [
+        trial(number, proposal.params, state=TrialState.RUNNING)
+        for number, proposal in zip(numbers, proposals, strict=True)
+    ]
+
+
+def play(
+    sampler: Sampler,
+    trials: int,
+    end: Callable[[int, Mapping[str, Any]], Observation] | None = None,
+    capacity: int = 4,
+) -> list[Observation]:
+    """A study from its first trial to its last, each round's trials ending in turn."""
+    ended: list[Observation] = []
+    while len(ended) < trials:
+        history = History(ended)
+        count = sampler.at_once(history, min(capacity, trials - len(ended)))
+        numbers = range(len(ended), len(ended) + count)
+        for number, proposal in zip(numbers, sampler.suggest(numbers, history), strict=True):
+            sampler.space.check(proposal.params)
+            found = trial(number, proposal.params, bowl(proposal.params))
+            ended.append(end(number, proposal.params) if end else found)
+    return ended

@@ -1,0 +1,37 @@
+"""Several checkpoints in one body: what goes in comes out, and nothing else passes."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.errors import InvalidInput
+from hpsearch.spec.parcel import Enclosed, pack, unpack
+
+
+def enclosed(content: bytes, job: int = 1) -> Enclosed:
+    return Enclosed(
+        job=job, attempt=1, epoch=0, size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )  # fmt: skip
+
+
+@given(st.lists(st.binary(max_size=50), min_size=1, max_size=5))
+def test_a_parcel_holds_what_was_put_in(contents):
+    sent = [enclosed(content, job + 1) for job, content in enumerate(contents)]
+    assert unpack(pack(sent, contents)) == list(zip(sent, contents, strict=True))
+
+
+@given(st.binary(max_size=80))
+def test_other_bodies_are_refused(body):
+    with pytest.raises(InvalidInput, match="must open with a header"):
+        unpack(body)
+
+
+@pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"x"])
+def test_a_body_of_another_length_is_refused(change):
+    with pytest.raises(InvalidInput, match="as long as its header says"):
+        unpack(change(pack([enclosed(b"state")], [b"state"])))

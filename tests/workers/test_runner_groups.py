@@ -1,0 +1,200 @@
+"""A worker's groups: how many trials it takes on, and that running out of memory costs no epoch."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import torch
+
+from hpsearch.errors import StaleLease
+from hpsearch.spec.records import Decisions, Job, JobDecision
+from hpsearch.spec.states import Decision, FailureReason, JobKind, TrialState
+from hpsearch.spec.study import parse_study
+from hpsearch.training.engine import Group
+from hpsearch.training.grouping import Grouping, Groupings
+from workers.appetite import FIRST
+from workers.runner import Runner
+
+torch.set_num_threads(1)
+
+SPEC = {
+    "name": "groups",
+    "task": {"dataset": "wine", "model": {"kind": "mlp", "hidden": [4]}},
+    "optimizer": {"lr": {"log_uniform": [1e-4, 1e-1]}},
+    "objective": {"metric": "val_accuracy", "direction": "maximize"},
+}
+EPOCHS = 3
+
+
+class FakeLink:
+    """A server that has so many trials, and remembers what it was told."""
+
+    def __init__(self, trials: int, *, lost: int | None = None) -> None:
+        document = parse_study(SPEC).model_dump(mode="json")
+        self.queue = [
+            Job(
+                id=k + 1, kind=JobKind.TRIAL, attempt=1, study_id=1, trial=k, epochs=EPOCHS,
+                params={"optimizer.lr": 0.001 * (k + 1)}, spec=document,
+            )
+            for k in range(trials)
+        ]  # fmt: skip
+        self.lost = lost
+        self.asked: list[int] = []
+        self.calls: list[Any] = []
+        self.epochs: dict[int, list[int]] = {}
+        self.stored: dict[int, list[int]] = {}
+        self.ends: dict[int, Any] = {}
+        self.failures: dict[int, FailureReason] = {}
+
+    def lease(self, capacity: int) -> list[Job]:
+        self.asked.append(capacity)
+        given, self.queue = self.queue[:capacity], self.queue[capacity:]
+        return given
+
+    def report(self, reports: Any) -> Decisions:
+        for report in reports:
+            self.epochs.setdefault(report.job, []).append(report.epoch)
+        return Decisions(
+            decisions=[
+                JobDecision(job=job, decision=Decision.CONTINUE) for job in {r.job for r in reports}
+            ]
+        )
+
+    def _refuse(self, jobs: Any) -> None:
+        if self.lost in jobs:
+            raise StaleLease("its lease is gone")
+
+    def store(self, checkpoints: Any) -> None:
+        self._refuse([sent.job for sent, _ in checkpoints])
+        self.calls.append(("store", [sent.job for sent, _ in checkpoints]))
+        for sent, content in checkpoints:
+            assert sent.epoch in self.epochs[sent.job], "an epoch is reported before its checkpoint"
+            assert len(content) == sent.size_bytes
+            self.stored.setdefault(sent.job, []).append(sent.epoch)
+
+    def complete(self, completions: Any) -> None:
+        self._refuse([end.job for end in completions])
+        self.calls.append(("complete", [end.job for end in completions]))
+        for end in completions:
+            assert EPOCHS - 1 in self.stored[end.job], "a trial ends after its last checkpoint"
+            self.ends[end.job] = end
+
+    def fail(self, job: Job, failure: Any) -> None:
+        self.failures[job.id] = failure.reason
+
+
+class FakeHeartbeat:
+    def hold(self, jobs: Any) -> None: ...
+    def release(self, job: Any) -> None: ...
+    def has_lost(self, job: Any) -> bool:
+        return False
+
+
+def runner(link: FakeLink, capacity: int | None = None) -> Runner:
+    parts: Any = (link, None, FakeHeartbeat())
+    return Runner(*parts, torch.device("cpu"), 1000.0, threading.Event(), capacity)
+
+
+@pytest.fixture
+def grouping(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the engine is said to have measured."""
+    measured: dict[str, Any] = {"size": 8, "epoch_seconds": 1e-3}
+
+    def choose(self: Groupings, _plan: Any) -> Grouping:
+        return Grouping(measured["size"], "as measured", measured["epoch_seconds"])
+
+    monkeypatch.setattr(Groupings, "choose", choose)
+    return measured
+
+
+def test_a_worker_leases_more_once_it_knows_that_more_pay(grouping: dict[str, Any]) -> None:
+    link = FakeLink(20)
+    worker = runner(link)
+    assert worker.work()
+    assert link.asked == [FIRST, 64 - FIRST]
+    assert {end.training.group for end in link.ends.values()} == {6, 7}
+    assert {end.training.why for end in link.ends.values()} == {"as measured"}
+    assert not worker.work()
+    assert link.asked[2:] == [64]
+
+
+def test_trials_that_would_wait_long_are_given_back_and_not_asked_for(
+    grouping: dict[str, Any],
+) -> None:
+    grouping |= {"size": 1, "epoch_seconds": 100.0}
+    link = FakeLink(20)
+    worker = runner(link)
+    worker.work()
+    assert list(link.ends) == [1]
+    assert link.failures == dict.fromkeys([2, 3, 4], FailureReason.RELEASED)
+    worker.work()
+    assert link.asked == [FIRST, 1]
+
+
+def test_a_given_capacity_holds(grouping: dict[str, Any]) -> None:
+    grouping |= {"size": 1, "epoch_seconds": 100.0}
+    link = FakeLink(5)
+    runner(link, capacity=5).work()
+    assert link.asked == [5]
+    assert sorted(link.ends) == [1, 2, 3, 4, 5]
+    assert {end.training.group for end in link.ends.values()} == {1}
+
+
+def test_a_group_s_ends_go_in_one_request_behind_its_checkpoints(grouping: dict[str, Any]) -> None:
+    link = FakeLink(FIRST)
+    runner(link).work()
+    assert [name for name, _ in link.calls] == ["store", "complete"]
+    assert link.calls[1][1] == [1, 2, 3, 4]
+
+
+def test_a_lost_lease_costs_the_others_nothing(grouping: dict[str, Any]) -> None:
+    link = FakeLink(FIRST, lost=2)
+    runner(link).work()
+    assert sorted(link.ends) == [1, 3, 4]
+
+
+@pytest.mark.parametrize("step", [0, 3, 9, 14])
+def test_memory_that_runs_out_halves_the_group_and_repeats_no_epoch(
+    monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    expected = FakeLink(4)
+    runner(expected, capacity=4).work()
+    taken = {job: end.test_metrics for job, end in expected.ends.items()}
+
+    link, steps = FakeLink(4), 0
+    original = Group._looping
+
+    def looping(group: Group) -> Any:
+        loop = original(group)
+        learn = loop._task.learn
+
+        def failing(*arguments: Any) -> Any:
+            nonlocal steps
+            if len(group.numbers) == 4:
+                steps += 1
+                if steps > step:
+                    raise torch.OutOfMemoryError("full")
+            return learn(*arguments)
+
+        monkeypatch.setattr(loop._task, "learn", failing)
+        return loop
+
+    monkeypatch.setattr(Group, "_looping", looping)
+    monkeypatch.setattr(Groupings, "choose", lambda _self, _plan: Grouping(4, "as measured"))
+    runner(link, capacity=4).work()
+    assert link.epochs == {job: [0, 1, 2] for job in (1, 2, 3, 4)}, "each epoch is trained once"
+    assert {end.state for end in link.ends.values()} == {TrialState.COMPLETE}
+    assert {job: end.test_metrics for job, end in link.ends.items()} == taken
+    assert {end.training.group for end in link.ends.values()} == {2}
+
+
+def test_a_trial_that_does_not_fit_alone_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr("workers.runner.group_for", full)
+    link = FakeLink(3)
+    runner(link, capacity=3).work()
+    assert link.failures == dict.fromkeys([1, 2, 3], FailureReason.OUT_OF_MEMORY)

@@ -1,0 +1,115 @@
+"""A job's plan: what the server sends, and how many runs a trial is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from hpsearch.spec.records import Decisions, Failure, Job, JobCompletion, JobDecision, Report
+from hpsearch.spec.states import Decision, FailureReason
+from hpsearch.training.engine import Group
+from hpsearch.training.plan import replicas_of
+from workers.run import Run
+from workers.runner import Runner
+
+torch.set_num_threads(1)
+
+
+def job(training: Any = None, **fields: Any) -> Job:
+    spec = {
+        "name": "test",
+        "task": {"dataset": "wine"},
+        "optimizer": {"lr": {"log_uniform": [1e-3, 1.0]}},
+        "training": training or {},
+        "objective": {"metric": "val_loss", "direction": "minimize"},
+    }
+    given = {"id": 1, "kind": "trial", "attempt": 1, "study_id": 1, "trial": 4, "epochs": 3}
+    return Job.model_validate({**given, "spec": spec, "params": {"optimizer.lr": 0.1}, **fields})
+
+
+@pytest.mark.parametrize(
+    ("training", "repeats", "runs"),
+    [({}, None, 1), ({"repeats": 3}, None, 3), ({}, 5, 5), ({"repeats": 3}, 1, 1),
+     ({"folds": 2}, 2, 4)],
+)  # fmt: skip
+def test_a_job_s_repeats_take_the_place_of_the_spec_s(training, repeats, runs) -> None:
+    plan = Run.of(job(training, repeats=repeats)).plan
+    assert len(replicas_of(plan)) == runs
+    assert (plan.number, plan.epochs, plan.spec.optimizer.lr) == (4, 3, 0.1)
+
+
+@pytest.mark.parametrize("repeats", [0, 101])
+def test_no_job_has_more_or_fewer_repeats_than_a_spec_may(repeats: int) -> None:
+    with pytest.raises(ValidationError):
+        job(repeats=repeats)
+
+
+class Server:
+    """Takes what a runner says, and asks for nothing."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.ended: list[JobCompletion] = []
+        self.failed: list[Failure] = []
+
+    def report(self, reports: Sequence[Report]) -> Decisions:
+        self.reports += reports
+        jobs = sorted({report.job for report in reports})
+        return Decisions(decisions=[JobDecision(job=j, decision=Decision.CONTINUE) for j in jobs])
+
+    def store(self, checkpoints: Sequence[Any]) -> None:
+        pass
+
+    def complete(self, completions: Sequence[JobCompletion]) -> None:
+        self.ended += completions
+
+    def fail(self, job: Job, failure: Failure) -> None:
+        self.failed.append(failure)
+
+
+def trained(*runs: Run) -> Server:
+    server = Server()
+    heartbeat = SimpleNamespace(has_lost=lambda job: False)
+    ending = threading.Event()
+    runner = Runner(server, None, heartbeat, torch.device("cpu"), 1e9, ending)  # type: ignore[arg-type]
+    runner._train_safely(runs)
+    return server
+
+
+@pytest.mark.parametrize("fits", [1, 2, 4])
+def test_repeats_that_do_not_fit_into_memory_train_fewer_at_once(
+    fits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = trained(Run.of(job(repeats=5)))
+    epoch = Group._epoch
+
+    def bounded(group: Group) -> Any:
+        if len(group.numbers) > fits and group._members[0].epoch > 0:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return epoch(group)
+
+    monkeypatch.setattr(Group, "_epoch", bounded)
+    found = trained(Run.of(job(repeats=5)))
+    assert not found.failed
+    assert [report.epoch for report in found.reports] == [0, 1, 2]
+    for one, other in zip(found.reports, expected.reports, strict=True):
+        for metric in ("train_loss", "val_loss", "val_accuracy", "val_loss_std"):
+            assert one.metrics[metric] == pytest.approx(other.metrics[metric], rel=1e-5, abs=1e-6)
+    ((one,), (other,)) = (found.ended, expected.ended)
+    assert one.test_metrics == pytest.approx(other.test_metrics, rel=1e-5, abs=1e-6)
+
+
+def test_a_repeat_that_does_not_fit_alone_ends_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(group: Group) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Group, "_epoch", full)
+    server = trained(Run.of(job(repeats=3)))
+    assert [failure.reason for failure in server.failed] == [FailureReason.OUT_OF_MEMORY]
+    assert not server.ended
