@@ -24,7 +24,7 @@ from api.app import make_services
 from api.services import Services
 from benchmarks.seed import SPEC, curve, trial_row
 from hpsearch.settings import Settings
-from hpsearch.spec.records import LeaseRequest
+from hpsearch.spec.exchange import LeaseRequest
 from hpsearch.spec.space import search_space
 from hpsearch.spec.states import StudyState
 from hpsearch.spec.study import parse_study

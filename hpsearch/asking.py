@@ -14,15 +14,9 @@ from sqlalchemy.orm import Session
 
 from hpsearch import pruning
 from hpsearch.errors import Conflict, InvalidInput
+from hpsearch.spec.exchange import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.records import (
-    AskedTrials,
-    AskRequest,
-    Told,
-    Trial,
-    TrialEnd,
-    TrialReport,
-)
+from hpsearch.spec.records import Trial
 from hpsearch.spec.states import Decision, JobState, StudyState, TrialReason, TrialState
 from hpsearch.spec.study import StudySpec
 from hpsearch.store import jobs, judging, reports, studies, trials

@@ -11,7 +11,7 @@ from rich.console import Console
 from hpsearch import cards
 from hpsearch.errors import HpsearchError
 from hpsearch.remote_trial import Curves, Trial, Trials
-from hpsearch.spec import records
+from hpsearch.spec import exchange, records
 from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.spec.records import CheckpointList, Event, EventPage, TrialPage
 from hpsearch.spec.states import StudyState, TrialState, is_final
@@ -106,7 +106,7 @@ class Study:
             InvalidInput: naming the parameter that is missing, unknown or out of range.
         """
         given = {"trials": [{"params": dict(params)} for params in configurations]}
-        added = self._transport.post(f"/studies/{self.id}/trials", records.TrialList, given)
+        added = self._transport.post(f"/studies/{self.id}/trials", exchange.TrialList, given)
         return Trials(Trial.of(record, self._transport) for record in added.trials)
 
     def wait(
@@ -186,7 +186,7 @@ class Study:
             Conflict: when the study is not external, or not open.
         """
         asked = self._transport.post(
-            f"/studies/{self.id}:ask", records.AskedTrials, records.AskRequest(count=count)
+            f"/studies/{self.id}:ask", exchange.AskedTrials, exchange.AskRequest(count=count)
         )
         return Trials(Trial.of(record, self._transport) for record in asked.trials)
 

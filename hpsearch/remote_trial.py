@@ -11,7 +11,7 @@ from hpsearch import cards
 from hpsearch.errors import CorruptArtifact, NotFound
 from hpsearch.extras import needed
 from hpsearch.frames import curves_frame, trials_frame
-from hpsearch.spec import records
+from hpsearch.spec import exchange, records
 from hpsearch.spec.dataset import DatasetInfo
 from hpsearch.spec.records import CheckpointList
 from hpsearch.spec.states import Decision, TrialState
@@ -63,8 +63,8 @@ class Trial(records.Trial):
         Raises:
             Conflict: when the trial is over, or was given to another.
         """
-        report = records.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
-        told = self._transport.post(f"{self._path}:report", records.Told, report, once=False)
+        report = exchange.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
+        told = self._transport.post(f"{self._path}:report", exchange.Told, report, once=False)
         return told.decision is Decision.CONTINUE
 
     def complete(
@@ -84,7 +84,7 @@ class Trial(records.Trial):
         Raises:
             Conflict: when the trial is over, or was given to another.
         """
-        end = records.TrialEnd(
+        end = exchange.TrialEnd(
             attempt=self.attempt, value=value, state=TrialState(state), message=message
         )
         record = self._transport.post(f"{self._path}:complete", records.Trial, end)

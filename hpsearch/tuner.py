@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch import advising, continuing, proposing, pruning, submission
+from hpsearch import advising, continuing, ending, proposing, pruning, submission
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.proposing import Memory
 from hpsearch.pruning import Tables
@@ -23,9 +23,7 @@ from hpsearch.search.pruners import GO_ON
 from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.dataset import BUILT_IN
 from hpsearch.spec.distributions import Value
-from hpsearch.spec.parcel import Enclosed
-from hpsearch.spec.records import (
-    Checkpoint,
+from hpsearch.spec.exchange import (
     Completion,
     CompletionBatch,
     Decisions,
@@ -38,9 +36,9 @@ from hpsearch.spec.records import (
     JobStatusList,
     LeaseRequest,
     ReportBatch,
-    Study,
-    Trial,
 )
+from hpsearch.spec.parcel import Enclosed
+from hpsearch.spec.records import Checkpoint, Study, Trial
 from hpsearch.spec.stages import repeats_of
 from hpsearch.spec.states import (
     Decision,
@@ -131,7 +129,7 @@ class Tuner:
         """Ends a study now: what its trials reported so far is kept."""
         studies.lock(session, study_id)
         studies.change_state(session, study_id, StudyState.STOPPED, "stopped on request")
-        self._end_open_trials(session, study_id, "the study was stopped")
+        ending.stop_open_trials(session, study_id, "the study was stopped")
         return studies.get(session, study_id)
 
     def delete(self, session: Session, study_id: int) -> None:
@@ -293,9 +291,9 @@ class Tuner:
         """A job given back undone."""
         study, job = self._hold(session, job_id, failure.attempt)
         if failure.reason is FailureReason.RELEASED:
-            self._requeue(session, job, lost=False)
+            ending.requeue(session, job, lost=False)
         elif failure.reason is FailureReason.STORAGE_FULL:
-            self._requeue(session, job, lost=False)
+            ending.requeue(session, job, lost=False)
             if study.state in studies.OPEN:
                 studies.change_state(session, study.id, StudyState.PAUSED, failure.message)
         elif failure.reason is FailureReason.ERROR:
@@ -306,7 +304,7 @@ class Tuner:
                 if failure.reason is FailureReason.OUT_OF_MEMORY
                 else TrialReason.ERROR
             )
-            self._fail_trial(session, job, reason, failure.message)
+            ending.fail(session, job, reason, failure.message)
         self.settle(session, study)
         if failure.reason is FailureReason.ERROR:
             workers.failed(session, job.worker_id, job.its_trial, failure.message)
@@ -391,32 +389,9 @@ class Tuner:
     def _lose(self, session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
         """An attempt is lost: on to the next, unless it was the last."""
         if job.losses + 1 < self.max_attempts:
-            self._requeue(session, job, lost=True)
-            return
-        self._fail_trial(session, job, reason, f"attempt {job.attempt}: {message}")
-
-    def _requeue(self, session: Session, job: QueuedJob, *, lost: bool) -> None:
-        again = jobs.requeue(session, job.id, lost=lost)
-        trials.requeue(session, job.its_trial, again.attempt)
-
-    def _fail_trial(
-        self, session: Session, job: QueuedJob, reason: TrialReason, message: str
-    ) -> None:
-        jobs.finish(session, job.id, JobState.FAILED)
-        number = trials.end(session, job.its_trial, TrialState.FAILED, reason, message)
-        events.add(
-            session,
-            job.study_id,
-            EventKind.TRIAL_FAILED,
-            f"trial {number} failed ({reason}): {message}",
-            trial=number,
-            reason=reason,
-        )
-
-    def _end_open_trials(self, session: Session, study_id: int, message: str) -> None:
-        for job in jobs.take_unfinished(session, study_id):
-            jobs.finish(session, job.id, JobState.FAILED)
-            trials.end(session, job.its_trial, TrialState.FAILED, TrialReason.STOPPED, message)
+            ending.requeue(session, job, lost=True)
+        else:
+            ending.fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
     def settle(self, session: Session, study: OpenStudy) -> None:
         """Ends a study whose trials are all over, or which has reached a limit."""
@@ -431,8 +406,9 @@ class Tuner:
             if state is StudyState.QUEUED:
                 end = StudyState.STOPPED
             studies.change_state(session, study.id, end, message)
-            self._end_open_trials(session, study.id, message)
-            advising.warn_of_borders(session, study.id, study.spec)
+            ending.stop_open_trials(session, study.id, message)
+            if end is StudyState.COMPLETE:
+                advising.warn_of_borders(session, study.id, study.spec)
             return
         proposing.advance(session, study)
         planned = studies.lock(session, study.id).trials_planned

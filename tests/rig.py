@@ -11,9 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.parcel import Enclosed
-from hpsearch.spec.records import (
-    Checkpoint,
+from hpsearch.spec.exchange import (
     Completion,
     Failure,
     Job,
@@ -21,9 +19,9 @@ from hpsearch.spec.records import (
     LeaseRequest,
     Report,
     ReportBatch,
-    Study,
-    Trial,
 )
+from hpsearch.spec.parcel import Enclosed
+from hpsearch.spec.records import Checkpoint, Study, Trial
 from hpsearch.spec.states import FailureReason, JobState
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.store import studies, trials, workers

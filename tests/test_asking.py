@@ -10,7 +10,8 @@ from rig import Rig
 
 from hpsearch.asking import Asking
 from hpsearch.errors import Conflict, InvalidInput, StaleLease
-from hpsearch.spec.records import AskRequest, Trial, TrialEnd, TrialReport
+from hpsearch.spec.exchange import AskRequest, TrialEnd, TrialReport
+from hpsearch.spec.records import Trial
 from hpsearch.spec.states import StudyState, TrialState
 from hpsearch.store import studies
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.pruning import Tables, judges_of_trial
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
-from hpsearch.spec.records import Decisions, Job, ReportBatch
+from hpsearch.spec.exchange import Decisions, Job, ReportBatch
 from hpsearch.spec.states import Decision, TrialState
 from hpsearch.spec.study import Objective
 from hpsearch.store import studies

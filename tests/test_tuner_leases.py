@@ -11,7 +11,7 @@ from rig import Rig, a_report
 from sqlalchemy import event, func, select, update
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound, ReportGap, StaleLease
-from hpsearch.spec.records import Completion, Heartbeat, Job, Token
+from hpsearch.spec.exchange import Completion, Heartbeat, Job, Token
 from hpsearch.spec.states import FailureReason, StudyState, TrialReason, TrialState, WorkerState
 from hpsearch.store import studies, workers
 from hpsearch.store.database import now

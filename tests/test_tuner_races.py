@@ -14,7 +14,7 @@ from rig import Rig
 from sqlalchemy import select
 
 from hpsearch.errors import Conflict, IllegalTransition, NotFound
-from hpsearch.spec.records import Heartbeat, Job, Token
+from hpsearch.spec.exchange import Heartbeat, Job, Token
 from hpsearch.spec.states import FailureReason, JobState, StudyState, TrialState, is_final
 from hpsearch.store.tables import JobRow, TrialRow
 

@@ -10,7 +10,8 @@ import pytest
 from rig import Rig
 
 from hpsearch.errors import Conflict, InvalidInput
-from hpsearch.spec.records import Event, Job, Study
+from hpsearch.spec.exchange import Job
+from hpsearch.spec.records import Event, Study
 from hpsearch.spec.states import EventKind, FailureReason, StudyState
 from hpsearch.store import events, reports
 

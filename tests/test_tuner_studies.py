@@ -13,7 +13,8 @@ from rig import Rig, a_report, spec
 
 from hpsearch import submission
 from hpsearch.errors import Conflict, HpsearchError, IllegalTransition, InvalidInput, NotFound
-from hpsearch.spec.records import Event, Job
+from hpsearch.spec.exchange import Job
+from hpsearch.spec.records import Event
 from hpsearch.spec.states import EventKind, FailureReason, StudyState, TrialReason, TrialState
 from hpsearch.spec.study import parse_study
 from hpsearch.store import events, reports

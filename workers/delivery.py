@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from hpsearch.errors import NotFound, StaleLease
+from hpsearch.spec.exchange import JobCompletion
 from hpsearch.spec.parcel import Enclosed
-from hpsearch.spec.records import JobCompletion
 from workers.link import Link
 from workers.run import Run
 

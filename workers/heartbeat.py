@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from hpsearch.errors import HpsearchError, NotFound, StaleLease
-from hpsearch.spec.records import Job, Token
+from hpsearch.spec.exchange import Job, Token
 from workers.link import Link
 
 logger = logging.getLogger("hpsearch.worker")

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.spec.parcel import Enclosed, pack
-from hpsearch.spec.records import (
-    CheckpointList,
+from hpsearch.spec.exchange import (
     CompletionBatch,
     Decisions,
     Failure,
@@ -31,6 +29,8 @@ from hpsearch.spec.records import (
     Worker,
     WorkerJoin,
 )
+from hpsearch.spec.parcel import Enclosed, pack
+from hpsearch.spec.records import CheckpointList
 from hpsearch.transport import PASSING, Transport
 from hpsearch.version import VERSION
 

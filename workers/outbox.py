@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from hpsearch.errors import StaleLease
-from hpsearch.spec.records import Job, JobDecision, Report
+from hpsearch.spec.exchange import Job, JobDecision, Report
 from workers.link import Link
 
 FLUSH_SECONDS = 0.25

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.records import Job
+from hpsearch.spec.exchange import Job
 from hpsearch.spec.space import resolve
 from hpsearch.spec.study import Objective, parse_study
 from hpsearch.training.plan import EpochReport, Plan

@@ -23,7 +23,7 @@ from hpsearch.errors import (
     TrainingFailed,
     Unauthorized,
 )
-from hpsearch.spec.records import Failure, Job, JobCompletion, Trained
+from hpsearch.spec.exchange import Failure, Job, JobCompletion, Trained
 from hpsearch.spec.states import Decision, FailureReason, TrialReason, TrialState
 from hpsearch.training.evaluation import evaluate
 from hpsearch.training.grouping import Groupings

@@ -7,14 +7,8 @@ from fastapi import APIRouter, Response
 from api.requests import Id, Number, OneChange
 from api.services import Served
 from hpsearch.asking import Asking
-from hpsearch.spec.records import (
-    AskedTrials,
-    AskRequest,
-    Told,
-    Trial,
-    TrialEnd,
-    TrialReport,
-)
+from hpsearch.spec.exchange import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
+from hpsearch.spec.records import Trial
 
 router = APIRouter(tags=["external studies"])
 

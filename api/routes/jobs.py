@@ -12,10 +12,7 @@ from api.requests import Body, Id, Number, OneChange, answer
 from api.services import Served, Services
 from hpsearch.errors import StaleLease, VersionMismatch
 from hpsearch.spec.base import Record
-from hpsearch.spec.parcel import Enclosed, unpack
-from hpsearch.spec.records import (
-    Checkpoint,
-    CheckpointList,
+from hpsearch.spec.exchange import (
     Completion,
     CompletionBatch,
     Decisions,
@@ -30,6 +27,8 @@ from hpsearch.spec.records import (
     Worker,
     WorkerJoin,
 )
+from hpsearch.spec.parcel import Enclosed, unpack
+from hpsearch.spec.records import Checkpoint, CheckpointList
 from hpsearch.store import jobs, workers
 from hpsearch.version import VERSION
 

@@ -11,14 +11,8 @@ from api.requests import Id, Number, OneChange, answer
 from api.routes.studies import PageSize, PageToken
 from api.services import Served
 from hpsearch.errors import CorruptArtifact
-from hpsearch.spec.records import (
-    Checkpoint,
-    CheckpointList,
-    GivenTrials,
-    Trial,
-    TrialList,
-    TrialPage,
-)
+from hpsearch.spec.exchange import GivenTrials, TrialList
+from hpsearch.spec.records import Checkpoint, CheckpointList, Trial, TrialPage
 from hpsearch.spec.states import TrialState
 from hpsearch.store import checkpoints, trials
 

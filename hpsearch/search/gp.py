@@ -28,6 +28,8 @@ FITTED_AT_ONCE = 4
 class GpSampler(OptunaSampler):
     """Random until `startup_trials` have told something, then fitted."""
 
+    most_values = 1000  # Optuna lists every value of a stepped range, in memory
+
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         search = problem.search

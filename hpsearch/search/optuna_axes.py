@@ -5,6 +5,9 @@
     int_uniform, int_log_uniform    an integer; Optuna has no steps on a logarithmic axis, so
                                     there the nearest value is taken
 
+Where a sampler lists all values of a stepped range, one of too many is a float to it, and the
+nearest value is taken.
+
 Optuna is imported here: nothing that a server loads at its start may import this module.
 """
 
@@ -47,14 +50,17 @@ class Axis:
         raise TypeError(f"{found!r} is none of Optuna's three kinds of distributions")
 
 
-def axis(distribution: Distribution) -> Axis:
-    """The axis of a distribution."""
+def axis(distribution: Distribution, most_values: int | None = None) -> Axis:
+    """The axis of a distribution; a range of more values than `most_values` is continuous."""
     if isinstance(distribution, Choice):
         options = distribution.choice
         positions = CategoricalDistribution(range(len(options)))
         return Axis(positions, distribution.index, lambda i: options[int(i)])
     if not isinstance(distribution, Interval):
         raise TypeError(f"{distribution!r} is neither an interval nor a choice")
+    is_stepped = distribution.spacing is not None
+    if is_stepped and most_values is not None and steps(distribution) > most_values:
+        return _nearly_continuous(distribution)
     if distribution.integer:
         return _integers(distribution)
     if distribution.spacing is not None:
@@ -76,6 +82,16 @@ def _integers(interval: Interval) -> Axis:
         IntDistribution(low, high, log=True),
         int,
         lambda value: low + step * round((value - low) / step),
+    )
+
+
+def _nearly_continuous(interval: Interval) -> Axis:
+    values, low, spacing = Steps(interval), interval.low, interval.spacing or 1
+    last = steps(interval) - 1
+    return Axis(
+        FloatDistribution(float(low), float(values[last]), log=interval.log),
+        float,
+        lambda value: values[min(max(round((value - low) / spacing), 0), last)],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from hpsearch.search.adaptive import AdaptiveSampler, Params
 from hpsearch.spec.observation import Observation
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 class OptunaSampler(AdaptiveSampler):
     """Keeps an Optuna study up to date and asks one of Optuna's samplers."""
 
+    most_values: ClassVar[int | None] = None
+    """Stepped ranges of more values are continuous to the sampler; none for one that never lists
+    them."""
+
     @abstractmethod
     def sampler(self, seed: int) -> BaseSampler:
         """Optuna's sampler with this seed."""
@@ -28,7 +32,7 @@ class OptunaSampler(AdaptiveSampler):
         """The study as Optuna sees it."""
         from hpsearch.search.optuna_mirror import Mirror
 
-        return Mirror(self.space, self.problem.objectives)
+        return Mirror(self.space, self.problem.objectives, self.most_values)
 
     def forget(self) -> None:
         """Starts an empty study."""

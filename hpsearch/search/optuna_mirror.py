@@ -38,11 +38,9 @@ Space = dict[str, BaseDistribution]
 class Mirror:
     """One study; `joint` is what every trial has, without parameters of one value."""
 
-    def __init__(self, space: SearchSpace, objectives: int) -> None:
+    def __init__(self, space: SearchSpace, objectives: int, most_values: int | None = None) -> None:
         self._space = space
-        self._axes = {
-            parameter.name: axis(parameter.distribution) for parameter in space.parameters
-        }
+        self._axes = {p.name: axis(p.distribution, most_values) for p in space.parameters}
         self._distributions = {name: axis.distribution for name, axis in self._axes.items()}
         self._objectives = objectives
         shared = sorted(p.name for p in space.parameters if p.branch is None)

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.base import SpecModel
-from hpsearch.spec.records import Token
+from hpsearch.spec.exchange import Token
 
 LENGTH_BYTES = 8
 

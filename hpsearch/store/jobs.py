@@ -14,7 +14,7 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound, StaleLease
-from hpsearch.spec.records import JobStatus
+from hpsearch.spec.exchange import JobStatus
 from hpsearch.spec.states import JobKind, JobState, transition
 from hpsearch.store.database import now
 from hpsearch.store.studies import LOCK_ORDER

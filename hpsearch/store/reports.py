@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, insert, literal, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import ReportGap
-from hpsearch.spec.records import Curve, Curves, Metrics
+from hpsearch.spec.fields import Metrics
+from hpsearch.spec.records import Curve, Curves
 from hpsearch.spec.study import Objective
 from hpsearch.store.database import now
 from hpsearch.store.studies import row_of

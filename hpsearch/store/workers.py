@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
-from hpsearch.spec.records import Worker
+from hpsearch.spec.exchange import Worker
 from hpsearch.spec.states import EventKind, WorkerState
 from hpsearch.store import events
 from hpsearch.store.database import now

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from rig import Rig
 
 from hpsearch.asking import Asking
-from hpsearch.spec.records import AskRequest, TrialEnd
+from hpsearch.spec.exchange import AskRequest, TrialEnd
 from hpsearch.spec.states import EventKind
 from hpsearch.store import events
 

@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from rig import Rig, spec
 
+from hpsearch.spec.exchange import Job
 from hpsearch.spec.parcel import Enclosed, pack
-from hpsearch.spec.records import Job
 
 API = "/api/v1"
 

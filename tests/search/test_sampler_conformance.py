@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+import resource
 import subprocess
 import sys
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +110,23 @@ def test_every_proposal_lies_in_the_space(kind: str, data: st.DataObject) -> Non
 def test_every_proposal_of_the_gaussian_process_lies_in_the_space(space: SearchSpace) -> None:
     rng = random.Random(0)
     play(sampler("gp", space), 6, lambda n, params: trial(n, params, rng.random()))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SAMPLERS if kind != "grid"])
+def test_a_range_of_two_billion_values_takes_no_memory_for_each(kind: str) -> None:
+    space = space_of(
+        a=IntUniform(int_uniform=(1, 2**31 - 1)),
+        b=IntLogUniform(int_log_uniform=(1, 2**31 - 1)),
+        c=Uniform(uniform=(0.0, 1.0), step=1e-9),
+    )
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    roomy = 6 * 2**30 + pages * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (roomy, before[1]))
+    try:
+        play(sampler(kind, space), 12, lambda n, params: trial(n, params, float(n % 3)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_table_spec_and_documentation_name_the_same_searches() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hpsearch.errors import StaleLease
-from hpsearch.spec.records import Decisions, Job, JobDecision
+from hpsearch.spec.exchange import Decisions, Job, JobDecision
 from hpsearch.spec.states import Decision, FailureReason, JobKind, TrialState
 from hpsearch.spec.study import parse_study
 from hpsearch.training.engine import Group

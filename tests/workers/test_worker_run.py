@@ -11,7 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from hpsearch.spec.records import Decisions, Failure, Job, JobCompletion, JobDecision, Report
+from hpsearch.spec.exchange import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.spec.states import Decision, FailureReason
 from hpsearch.training.engine import Group
 from hpsearch.training.plan import replicas_of

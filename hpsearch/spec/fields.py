@@ -1,0 +1,55 @@
+"""Kinds of fields that travel: names, numbers by metric, keys, sentences."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise PydanticCustomError(
+            "unprintable", "must hold printable characters alone; remove the others"
+        )
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+
+Metrics = dict[Name, float]
+"""Numbers by metric name; NaN and ±inf travel as "NaN", "Infinity", "-Infinity"."""
+
+Key = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""An id, or an attempt."""
+
+Why = Annotated[
+    str | None,
+    Field(exclude_if=lambda why: why is None, description="In a sentence, where it is to stop."),
+]
+
+# A database keeps no NUL in a text.
+Sentence = Annotated[str, Field(max_length=2000), AfterValidator(lambda s: s.replace("\0", "�"))]
+
+
+def only_test(metrics: Metrics) -> Metrics:
+    """Refuses all but scores on the test split."""
+    for name in metrics:
+        if not name.startswith("test_"):
+            raise PydanticCustomError(
+                "not_test", "must hold test_* alone, got {name}; report it", {"name": name}
+            )
+    return metrics
+
+
+def no_test(metrics: Metrics) -> Metrics:
+    """Refuses scores on the test split."""
+    for name in metrics:
+        if name.startswith("test_"):
+            raise PydanticCustomError(
+                "test_in_report",
+                "must hold no score on the test split, got {name}; send it with :complete",
+                {"name": name},
+            )
+    return metrics
