@@ -94,7 +94,8 @@ class Interval(Distribution):
     @property
     def spacing(self) -> float | None:
         """Distance of neighbouring values; none where values are continuous."""
-        return getattr(self, "step", None) or (1 if self.integer else None)
+        # Kinds without the field have no such attribute, and asking pydantic for one is slow.
+        return self.__dict__.get("step") or (1 if self.integer else None)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -246,5 +246,8 @@ const line = watch(`${api}/live`, {
   },
 }, main.dataset.since);
 
-Object.values(redraw).forEach((run) => run());
+// What takes the server longest is asked for when the rest is there.
+const { importances, ...first } = redraw;
+await Promise.all(Object.values(first).map((run) => run()));
+importances();
 readvise();
