@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dashboard_studies import Dashboard, visit
 from playwright.sync_api import Page, expect
 
@@ -39,11 +41,21 @@ def test_what_matters_is_drawn_and_can_be_asked_otherwise(page: Page, dashboard:
     bars = "() => document.querySelector('[data-figure=importances]').data[0].y"
     assert set(page.evaluate(bars)) == {"optimizer.lr", "optimizer.weight_decay"}
     expect(page.locator("#advice li, #advice .hint").first).to_be_visible()
-    page.locator("[data-view=target]").select_option("seconds")
-    page.wait_for_function(
-        """() => document.querySelector('[data-figure=importances]').layout.title === undefined
-            && location.search === '?target=seconds'"""
-    )
+    with page.expect_response(
+        lambda answer: "importances?target=seconds" in answer.url
+    ) as answered:
+        page.locator("[data-view=target]").select_option("seconds")
+    told = answered.value.json()
+    assert page.url.endswith("?target=seconds")
+    figure = page.locator("[data-figure=importances]")
+    if told["data"]:
+        page.wait_for_function(
+            """(wanted) => JSON.stringify(wanted) === JSON.stringify(
+                document.querySelector('[data-figure=importances]').data?.[0].x)""",
+            arg=told["data"][0]["x"],
+        )
+    else:
+        expect(figure.locator(".hint")).to_have_text(told["layout"]["meta"]["note"])
 
 
 def test_two_objectives_have_a_front_whose_marks_lead_to_trials(
