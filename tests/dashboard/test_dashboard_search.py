@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from dashboard_studies import Dashboard, visit
 from playwright.sync_api import Page, expect
 
