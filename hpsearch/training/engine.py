@@ -127,6 +127,12 @@ class Group:
         """Trains on what `change` makes of an epoch's batches; the group is of no use then."""
         self._looping().epoch(change)
 
+    @torch.no_grad()
+    def validate(self) -> dict[str, Tensor]:
+        """The metrics of the weights as they are on the validation rows, each [K]."""
+        state = self._state
+        return self._task.measure(state.views, state.buffer_views, "validation")
+
     def checkpoint(self, number: int) -> bytes:
         """A trial's state after the epoch last reported.
 
@@ -201,8 +207,7 @@ class Group:
 
     def _measure(self, loss: Tensor, penalty: Tensor, loop: Loop) -> dict[str, Tensor]:
         """Metrics on validation rows, of the weights and of their averages; the objective."""
-        state = self._state
-        found = self._task.measure(state.views, state.buffer_views, "validation")
+        state, found = self._state, self.validate()
         for name in ("ema", "swa"):
             if name in state.copies and (name == "ema" or any(m.averaged for m in self._members)):
                 measured = self._task.measure(*state.views_of(name), "validation")

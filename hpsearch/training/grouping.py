@@ -21,7 +21,8 @@ from hpsearch.training.rehearsal import Rehearsal, rehearse
 SIZES = (1, 4, 16, 64)
 MOST = SIZES[-1]
 NEAR = 1.05
-GAIN = 1.1
+GAIN = 1.35
+"""Less was seen to vanish when every core trains, as the cores share caches and memory."""
 WORSE = 1.25
 """Past so much more than the best, larger groups are not tried."""
 SECONDS = 0.3

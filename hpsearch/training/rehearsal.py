@@ -26,11 +26,11 @@ class Rehearsal(NamedTuple):
     """What the steps of a group came to."""
 
     seconds: float
-    """Of the fastest step, per trial."""
+    """Of the fastest step and its share of the epoch's validation, per trial."""
     first: float
     """Of the first step, in which libraries prepare themselves for the shape."""
     whole: float
-    """Of the other steps together."""
+    """Of the other steps and a validation together."""
     steps: int
     """Batches of an epoch."""
     trial_bytes: int
@@ -58,10 +58,17 @@ def rehearse(plan: Plan, trials: int, device: torch.device, most_seconds: float)
         marks.clear()
         group.rehearse(timed)
         seconds += [after - before for before, after in itertools.pairwise(marks)]
+    began = _now(device)
+    group.validate()
+    validation = _now(device) - began
+    if validation < most_seconds:  # the first time may have prepared something
+        began = _now(device)
+        group.validate()
+        validation = min(validation, _now(device) - began)
     return Rehearsal(
-        min(seconds[1:]) / trials,
+        (min(seconds[1:]) + validation / group.steps) / trials,
         seconds[0],
-        sum(seconds[1:]),
+        sum(seconds[1:]) + validation,
         group.steps,
         _trial_bytes(group, trials, sample),
     )
