@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.search.narrowing import BORDER_CHANCE, MOST_CHANCE, Narrowed, narrowed, ranked
+from hpsearch.search.narrowing import (
+    BORDER_CHANCE,
+    LEAST_KEPT,
+    MOST_CHANCE,
+    Narrowed,
+    narrowed,
+    ranked,
+)
 from hpsearch.spec.distributions import (
     Choice,
     Distribution,
@@ -93,12 +100,24 @@ def test_the_margin_counts_in_half_widths_on_the_logarithmic_axis(margin: float)
 
 @given(best=st.floats(-4.0, -1.0), seed=st.integers(0, 10_000))
 @settings(max_examples=50, deadline=None)
-def test_the_best_place_stays_in_the_box(best: float, seed: int) -> None:
+def test_the_best_trials_stay_in_the_box(best: float, seed: int) -> None:
     where = space(x=RATE)
-    found = after(where, stage(where, decades_from(10**best), seed=seed))
+    tried = stage(where, decades_from(10**best), seed=seed)
+    found = after(where, tried)
     low, high = ends(found)
-    assert low <= 10**best <= high
+    for trial in ranked(tried)[:LEAST_KEPT]:
+        assert low <= trial.params["x"] <= high
     assert math.log10(high / low) < 5.0 or found.changes[0].kind == "extended"
+
+
+def test_the_best_place_stays_in_the_box_but_for_unlucky_draws() -> None:
+    where = space(x=RATE)
+    inside = 0
+    for seed in range(200):
+        best = 10 ** np.random.default_rng([seed, 2]).uniform(-4.0, -1.0)
+        low, high = ends(after(where, stage(where, decades_from(best), seed=seed)))
+        inside += bool(low <= best <= high)
+    assert inside >= 190
 
 
 @pytest.mark.parametrize("trials", [12, 24, 60])
