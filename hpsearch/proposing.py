@@ -48,14 +48,13 @@ class _Kept:
     key: tuple[float, int, int]
     sampler: Sampler
     ended: list[Observation]
-    """Those that fit its space."""
     seen: int = 0
-    """How many ended in all."""
+    """How many of them are the study's own."""
 
     def learn(self, trials: Sequence[Observation]) -> None:
         """Takes on trials that ended meanwhile."""
         self.seen += len(trials)
-        self.ended += [trial for trial in trials if self.sampler.space.fits(trial.params)]
+        self.ended += trials
 
 
 @dataclass(frozen=True)
@@ -152,8 +151,7 @@ def _sampled(
     tried = History()
     if kept.sampler.reads_history:
         kept.learn(history.ended(session, study.id, study.spec, after=kept.seen))
-        going = history.running(session, study.id, study.spec)
-        tried = History(kept.ended, [trial for trial in going if stage.space.fits(trial.params)])
+        tried = History(kept.ended, history.running(session, study.id, study.spec))
     count = min(count, kept.sampler.at_once(tried, count))
     return kept.sampler.suggest(range(first, first + count), tried)
 

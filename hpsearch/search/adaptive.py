@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.search.base import NOTHING, History, Observation, Problem, Proposal, Sampler
-from hpsearch.search.distinct import fits, unused_place
+from hpsearch.search.distinct import unused_place
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.grid import whole_grid
 
@@ -88,7 +88,7 @@ class AdaptiveSampler(Sampler):
         return max(1, min(count, self.room() - len(history.running)))
 
     def _fits(self, trial: Observation) -> bool:
-        return fits(self.space, trial.params)
+        return self.space.fits(trial.params)
 
     def _follow(self, history: History) -> None:
         if len(history.ended) < self._learned:

@@ -16,22 +16,8 @@ import numpy as np
 
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.grid import Grid
-from hpsearch.spec.space import SearchSpace
 
 REDRAWS = 16
-
-
-def fits(space: SearchSpace, params: Mapping[str, Value]) -> bool:
-    """Whether a configuration lies in a space."""
-    found = 0
-    for parameter in space.parameters:
-        if parameter.branch is None or params.get(parameter.branch[0]) == parameter.branch[1]:
-            if parameter.name not in params:
-                return False
-            if not parameter.distribution.contains(params[parameter.name]):
-                return False
-            found += 1
-    return found == len(params)
 
 
 def unused_place(grid: Grid, used: Collection[int], rng: np.random.Generator) -> int:

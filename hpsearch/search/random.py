@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from hpsearch.search.base import NOTHING, History, Proposal, Sampler
-from hpsearch.search.distinct import DistinctDraws, fits
+from hpsearch.search.distinct import DistinctDraws
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.grid import whole_grid
 
@@ -47,7 +47,7 @@ class RandomSampler(Sampler):
             grid,
             self._draw,
             lambda n: self._generator(first + n),
-            [params for params in self.problem.given if fits(self.space, params)],
+            [params for params in self.problem.given if self.space.fits(params)],
         )
 
     def _generator(self, number: int) -> np.random.Generator:

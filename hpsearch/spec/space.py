@@ -58,11 +58,15 @@ class SearchSpace:
 
     def fits(self, params: Mapping[str, Value]) -> bool:
         """Whether a configuration could have been drawn."""
-        try:
-            self.check(params)
-        except InvalidInput:
-            return False
-        return True
+        found = 0
+        for parameter in self.parameters:
+            if parameter.branch is None or params.get(parameter.branch[0]) == parameter.branch[1]:
+                if parameter.name not in params:
+                    return False
+                if not parameter.distribution.contains(params[parameter.name]):
+                    return False
+                found += 1
+        return found == len(params)
 
     def check(self, params: Mapping[str, Value]) -> None:
         """Holds a configuration given by a person to the space.
