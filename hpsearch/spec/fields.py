@@ -29,8 +29,12 @@ Why = Annotated[
     Field(exclude_if=lambda why: why is None, description="In a sentence, where it is to stop."),
 ]
 
+MESSAGE_LENGTH = 2000
+
 # A database keeps no NUL in a text.
-Sentence = Annotated[str, Field(max_length=2000), AfterValidator(lambda s: s.replace("\0", "�"))]
+Sentence = Annotated[
+    str, Field(max_length=MESSAGE_LENGTH), AfterValidator(lambda s: s.replace("\0", "�"))
+]
 
 
 def only_test(metrics: Metrics) -> Metrics:

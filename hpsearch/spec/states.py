@@ -56,6 +56,16 @@ class JobKind(StrEnum):
     RANGE_TEST = "range_test"
     TRIAL = "trial"
     ENSEMBLE = "ensemble"
+    PREDICT = "predict"
+
+
+class EnsembleState(StrEnum):
+    """Queued until a worker builds it, or while trials that it needs train."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
 
 
 class FailureReason(StrEnum):
@@ -103,6 +113,7 @@ class EventKind(StrEnum):
     WORKER_JOINED = "worker_joined"
     WORKER_LOST = "worker_lost"
     ENSEMBLE_COMPLETE = "ensemble_complete"
+    ENSEMBLE_FAILED = "ensemble_failed"
     LIMIT_REACHED = "limit_reached"
 
 
@@ -125,6 +136,12 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
         TrialState.COMPLETE: frozenset(),
         TrialState.PRUNED: frozenset(),
         TrialState.FAILED: frozenset(),
+    },
+    EnsembleState: {
+        EnsembleState.QUEUED: frozenset({EnsembleState.RUNNING, EnsembleState.FAILED}),
+        EnsembleState.RUNNING: frozenset(set(EnsembleState) - {EnsembleState.RUNNING}),
+        EnsembleState.COMPLETE: frozenset(),
+        EnsembleState.FAILED: frozenset(),
     },
     JobState: {
         JobState.QUEUED: frozenset({JobState.LEASED, JobState.FAILED}),

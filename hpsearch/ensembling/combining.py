@@ -1,0 +1,142 @@
+"""Makes one prediction out of the members' predictions.
+
+M   members        N   rows        C   classes, or outputs for numbers
+
+Nothing here depends on how many rows come together: a row alone gets, to the last bit, what it gets
+among others. A single member, and members that all say the same, give exactly what the member says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.ensembling.predictions import Numbers
+from hpsearch.errors import InvalidInput
+from hpsearch.spec.ensemble import Combine
+
+ROUNDING = 1e-9
+"""Sums of votes or weights that differ by less than this share of the whole are equal."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """What an ensemble says."""
+
+    shares: NDArray[np.float64]
+    """[N, C]: probabilities or shares of the votes; or the numbers themselves."""
+    labels: NDArray[np.int64] | None
+    """[N]: places of classes; none for numbers."""
+
+
+def probabilities(outputs: Numbers) -> NDArray[np.float32]:
+    """Softmax of logits [..., N, C] along the last axis, computed in float64.
+
+    A row that holds a logit that is not finite becomes NaN throughout.
+    """
+    powers = np.array(np.moveaxis(outputs, -1, 0), np.float64, order="C")
+    largest = powers.max(axis=0)
+    largest[powers.min(axis=0) == -np.inf] = np.nan
+    with np.errstate(invalid="ignore"):
+        powers -= largest
+    np.exp(powers, out=powers)
+    total = powers[0].copy()
+    for power in powers[1:]:  # `sum` would add a single row's in another order than many rows'
+        total += power
+    powers /= total
+    return np.ascontiguousarray(np.moveaxis(powers, 0, -1), np.float32)
+
+
+def combine(
+    members: Numbers, weights: NDArray[Any], how: Combine, of_classes: bool = True
+) -> Combined:
+    """What the members say together.
+
+    mean, weighted: the mean, each member by its weight; the label is the class with the largest
+        share, of equal ones the first.
+    vote: each member gives its weight to its likeliest class, of equal ones the first; the shares
+        are those of the votes. Ties go to the class with the larger mean probability, then to the
+        first one.
+    median: half of the weight is at or below it, half at or above it; where two numbers qualify,
+        their mean. With whole weights that is the usual median of every member repeated so often.
+
+    Args:
+        members: [M, N, C], probabilities or numbers, all finite.
+        weights: [M], at least 0 and not all 0; of any sum, as only their ratios matter.
+        how: see above.
+        of_classes: whether the members hold probabilities of classes.
+
+    Raises:
+        InvalidInput: for votes on numbers, a median of classes, or weights that are none.
+    """
+    members, weights = _weighing(members, weights)
+    if how == "vote":
+        if not of_classes:
+            raise InvalidInput.at(
+                "combine", "must be mean, weighted or median for numbers, got vote"
+            )
+        return _vote(members, weights)
+    if how == "median":
+        if of_classes:
+            raise InvalidInput.at(
+                "combine", "must be mean, weighted or vote for classes, got median"
+            )
+        return Combined(_median(members, weights), None)
+    mean = _mean(members, weights)
+    return Combined(mean, mean.argmax(axis=-1) if of_classes else None)
+
+
+def _weighing(members: Numbers, weights: NDArray[Any]) -> tuple[Numbers, NDArray[np.float64]]:
+    """The members that have a weight, and their weights."""
+    weights = np.asarray(weights, np.float64)
+    if members.ndim != 3 or weights.shape != members.shape[:1]:
+        raise InvalidInput.at(
+            "weights",
+            f"must be one for each of the members [M, N, C], got {list(weights.shape)} for "
+            f"{list(members.shape)}",
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights > 0).any()):
+        raise InvalidInput.at(
+            "weights", f"must be finite, at least 0 and not all 0, got {weights.tolist()}"
+        )
+    if weights.all():
+        return members, weights
+    return members[weights > 0], weights[weights > 0]
+
+
+def _mean(members: Numbers, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[N, C]: the first member plus the weighted differences from it, so that equals stay exact."""
+    first = members[0].astype(np.float64)
+    mean = first.copy()
+    for member, weight in zip(members[1:], weights[1:] / weights.sum(), strict=True):
+        mean += weight * (member - first)
+    return np.asarray(np.clip(mean, members.min(axis=0), members.max(axis=0)))
+
+
+def _vote(members: Numbers, weights: NDArray[np.float64]) -> Combined:
+    votes = np.zeros(members.shape[1:])
+    rows = np.arange(len(votes))
+    for member, weight in zip(members, weights, strict=True):
+        votes[rows, member.argmax(axis=-1)] += weight
+    shares = votes / votes.sum(axis=-1, keepdims=True)
+    most = shares >= shares.max(axis=-1, keepdims=True) - ROUNDING
+    mean = np.where(most, _mean(members, weights), -np.inf)
+    likeliest = mean >= mean.max(axis=-1, keepdims=True) - ROUNDING
+    return Combined(shares, likeliest.argmax(axis=-1))
+
+
+def _median(members: Numbers, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[N, C]: the mean of the lower and the upper weighted median."""
+    order = members.argsort(axis=0, kind="stable")
+    ordered = np.take_along_axis(members, order, axis=0).astype(np.float64)
+    upto = weights[order].cumsum(axis=0)
+    half, slack = upto[-1:] / 2, ROUNDING * upto[-1:]
+    lower, upper = (
+        np.take_along_axis(ordered, reached.argmax(axis=0)[None], axis=0)[0]
+        for reached in (upto >= half - slack, upto > half + slack)
+    )
+    middle: NDArray[np.float64] = lower + (upper - lower) / 2
+    return middle

@@ -1,0 +1,123 @@
+"""What a checkpoint says of the rows it has not trained on: one safetensors blob, read by NumPy.
+
+N   rows        C   outputs of a row
+Tensors: <part>.rows int64 [N], <part>.outputs float32 [N, C], <part>.targets int64 or float64 [N],
+for the parts `validation` and `test`. The JSON in the metadata names trial, epoch, the sha256 of
+the checkpoint, the classes and the targets' scale. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from hpsearch.errors import CorruptArtifact
+
+FORMAT = "hpsearch-predictions"
+VERSION = 1
+
+Numbers: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of the validation or the test split."""
+
+    rows: NDArray[np.int64]
+    """Which rows of the data set they are, [N], ascending."""
+    outputs: NDArray[np.float32]
+    """[N, C]: logits, of which softmax makes probabilities, or numbers in the data's own unit."""
+    targets: NDArray[np.int64] | NDArray[np.float64]
+    """[N]: places of classes, or numbers in the data's own unit."""
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether the targets are classes."""
+        return self.targets.dtype.kind == "i"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of one checkpoint."""
+
+    trial: int
+    epoch: int
+    checkpoint: str
+    """The checkpoint's sha256."""
+    classes: tuple[str, ...]
+    """Names, in the order of the outputs; none where they have none."""
+    target_scale: float
+    """What one unit of a standardised target is in the data's own unit; 1 for classes."""
+    validation: Part
+    test: Part | None
+
+
+def write(predictions: Predictions) -> bytes:
+    """The blob."""
+    parts = {"validation": predictions.validation}
+    if predictions.test is not None:
+        parts["test"] = predictions.test
+    tensors = {}
+    for name, part in parts.items():
+        tensors[f"{name}.rows"] = np.ascontiguousarray(part.rows, np.int64)
+        tensors[f"{name}.outputs"] = np.ascontiguousarray(part.outputs, np.float32)
+        kind = np.int64 if part.of_classes else np.float64
+        tensors[f"{name}.targets"] = np.ascontiguousarray(part.targets, kind)
+    state = {
+        "format": FORMAT,
+        "version": VERSION,
+        "trial": predictions.trial,
+        "epoch": predictions.epoch,
+        "checkpoint": predictions.checkpoint,
+        "classes": predictions.classes,
+        "target_scale": predictions.target_scale,
+    }
+    return save(tensors, {FORMAT: json.dumps(state)})
+
+
+def read(blob: bytes) -> Predictions:
+    """The predictions that a blob holds.
+
+    Raises:
+        CorruptArtifact: when they are none, damaged, or of another format version.
+    """
+    try:
+        size = int.from_bytes(blob[:8], "little")
+        header = json.loads(blob[8 : 8 + size])
+        state = json.loads(header["__metadata__"][FORMAT])
+        if state["version"] != VERSION:
+            raise ValueError(f"their format version is {state['version']}, not {VERSION}")
+        tensors = load(blob)
+        validation = _part(tensors, "validation")
+        if validation is None:
+            raise ValueError("they have no validation rows")
+        return Predictions(
+            trial=int(state["trial"]),
+            epoch=int(state["epoch"]),
+            checkpoint=str(state["checkpoint"]),
+            classes=tuple(map(str, state["classes"])),
+            target_scale=float(state["target_scale"]),
+            validation=validation,
+            test=_part(tensors, "test"),
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CorruptArtifact(
+            f"stored predictions must be a whole safetensors blob of this product, but {error}; "
+            "they can be made again from the checkpoint"
+        ) from None
+
+
+def _part(tensors: Mapping[str, NDArray[Any]], name: str) -> Part | None:
+    if f"{name}.rows" not in tensors:
+        return None
+    rows, outputs, targets = (tensors[f"{name}.{one}"] for one in ("rows", "outputs", "targets"))
+    if outputs.ndim != 2 or not len(rows) == len(outputs) == len(targets):
+        raise ValueError(f"their {name} rows, outputs and targets are of different lengths")
+    return Part(rows, outputs, targets)

@@ -1,0 +1,98 @@
+"""What an ensemble, or a model alone, is worth: predictions [N, C] and targets [N] → numbers.
+
+The names and conventions are those of a trial's scores, so that both can stand side by side.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.ensembling.combining import Combined
+
+SMALLEST_SHARE = float(np.finfo(np.float64).eps)
+"""Smaller shares count as this one in logarithms, as in scikit-learn's `log_loss`: a class held
+impossible costs −log 2.2e-16 = 36."""
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+def scores(
+    combined: Combined, targets: NDArray[Any], target_scale: float = 1.0
+) -> dict[str, float]:
+    """The scores.
+
+    Classes: accuracy and f1 of the labels, loss and auc of the shares. Numbers: loss, rmse, mae and
+    r2; the loss is the mean squared error of standardised targets.
+
+    Args:
+        combined: what was said.
+        targets: [N], places of classes, or numbers in the data's own unit.
+        target_scale: what one unit of a standardised target is in the data's own unit.
+    """
+    means = {
+        name: float(row.mean()) for name, row in row_values(combined, targets, target_scale).items()
+    }
+    if combined.labels is not None:
+        return {
+            **means,
+            "f1": _f1(combined.labels, targets, combined.shares.shape[1]),
+            "auc": _auc(combined.shares, targets),
+        }
+    squared = means["loss"] * target_scale**2
+    spread = float(np.square(targets - targets.mean()).mean())
+    return {
+        **means,
+        "rmse": squared**0.5,
+        "r2": 1 - squared / spread if spread > 0 else float("nan"),
+    }
+
+
+def row_values(
+    combined: Combined, targets: NDArray[Any], target_scale: float = 1.0
+) -> dict[str, Floats]:
+    """What each row adds to the scores that are means over rows, [N] by name.
+
+    Classes: `accuracy`, which is 1 or 0, and `loss`. Numbers: `loss` and `mae`.
+    """
+    if combined.labels is not None:
+        share = combined.shares[np.arange(len(targets)), targets]
+        return {
+            "accuracy": (combined.labels == targets).astype(np.float64),
+            "loss": -np.log(np.maximum(share, SMALLEST_SHARE)),
+        }
+    off = combined.shares[:, 0] - targets
+    return {"loss": np.square(off / target_scale), "mae": np.abs(off)}
+
+
+def _f1(labels: NDArray[np.int64], targets: NDArray[Any], classes: int) -> float:
+    """Mean over classes of 2tp / (2tp + fp + fn).
+
+    Classes that are neither among the targets nor among the labels do not count.
+    """
+    said, there, found = (
+        np.bincount(places, minlength=classes)
+        for places in (labels, targets, targets[labels == targets])
+    )
+    known = said + there > 0
+    return float((2 * found[known] / (said + there)[known]).mean())
+
+
+def _auc(shares: Floats, targets: NDArray[Any]) -> float:
+    """Area under the ROC curve, mean over classes of each against the rest.
+
+    The chance that a row of the class has a larger share than another row, ties counting half
+    (Mann & Whitney 1947). Classes that hold no row, or every row, do not count; NaN when none is
+    left. Of two classes the second says it all.
+    """
+    if not np.isfinite(shares).all():
+        return float("nan")
+    areas = []
+    for place in range(1 if shares.shape[1] == 2 else 0, shares.shape[1]):
+        own, rest = shares[targets == place, place], np.sort(shares[targets != place, place])
+        if len(own) and len(rest):
+            below, upto = (np.searchsorted(rest, own, side) for side in ("left", "right"))
+            areas.append((below + upto).mean() / (2 * len(rest)))
+    return float(np.mean(areas)) if areas else float("nan")
