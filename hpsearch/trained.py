@@ -69,7 +69,8 @@ class TrainedModel(Predictor):
         self.spec = checkpoint.spec
         self.epoch = checkpoint.epoch
         self._model = model_for(model, features, len(checkpoint.classes) or 1)
-        self._standardize = checkpoint.standardization
+        self.standardization = checkpoint.standardization
+        """What rows, and targets that are numbers, go through."""
         self._buffer_names = tuple(checkpoint.buffers)
         for name, tensor in checkpoint.weights.items():
             _place(self, name, nn.Parameter(tensor.clone()))
@@ -91,11 +92,11 @@ class TrainedModel(Predictor):
         weights = {name: weight[None] for name, weight in self.named_parameters()}
         buffers = {name: self.get_buffer(name)[None] for name in self._buffer_names}
         first = next(iter(weights.values()))
-        standard = torch.from_numpy(self._standardize(rows)).to(first)
+        standard = torch.from_numpy(self.standardization(rows)).to(first)
         outputs = self._model.forward(weights, buffers, standard, None, False)[0]
         if self.classes:
             return outputs
-        return outputs * self._standardize.target_scale + self._standardize.target_shift
+        return outputs * self.standardization.target_scale + self.standardization.target_shift
 
     def _rows(self, x: Any) -> np.ndarray:
         if self._encoding is not None:

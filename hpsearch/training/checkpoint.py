@@ -122,7 +122,8 @@ def read(blob: bytes) -> Checkpoint:
 
         def group(prefix: str) -> dict[str, Tensor]:
             start = f"{prefix}."
-            return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+            named = sorted(tensors.items())  # the format keeps no order
+            return {n.removeprefix(start): t for n, t in named if n.startswith(start)}
 
         return Checkpoint(
             number=int(state["number"]),

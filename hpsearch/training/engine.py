@@ -82,6 +82,11 @@ class Group:
         return len(self._task.sizes)
 
     @property
+    def updates_per_epoch(self) -> int:
+        """Optimizer steps of an epoch."""
+        return -(-self.steps // self._members[0].plan.spec.training.accumulate)
+
+    @property
     def layout(self) -> Layout:
         """One trial's weights."""
         return self._task.layout

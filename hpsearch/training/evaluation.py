@@ -148,10 +148,12 @@ def combined(runs: Sequence[RunOutputs]) -> tuple[Tensor, Tensor]:
     return mean.to(runs[0].outputs.dtype), targets
 
 
-def _opened(
-    plan: Plan, blob: bytes, device: torch.device, dtype: torch.dtype
-) -> Iterator[tuple[Replica, Checkpoint, Task]]:
-    """Each run of a plan with its checkpoint and its task."""
+def runs_of(plan: Plan, blob: bytes) -> tuple[tuple[Replica, Checkpoint], ...]:
+    """Each run of a trial with its checkpoint, in the order of `replicas_of`.
+
+    Raises:
+        CorruptArtifact: when the checkpoint cannot be read, or holds other runs.
+    """
     replicas = replicas_of(plan)
     saved = bundle.members(blob)
     if len(saved) != len(replicas):
@@ -159,8 +161,33 @@ def _opened(
             f"a checkpoint must hold the {len(replicas)} runs that folds and repeats make of trial "
             f"{plan.number}, and it holds {len(saved)}; use one that the trial wrote"
         )
+    return tuple(zip(replicas, saved, strict=True))
+
+
+def row_of(task: Task, saved: Checkpoint, copy: Copy) -> tuple[Tensor, Tensor]:
+    """Stored weights [P] and running statistics [Q], as they are stored.
+
+    Raises:
+        CorruptArtifact: when they are not those of the task's model.
+        TrainingFailed: when the trial has no such copy.
+    """
+    found: Parameters | Checkpoint = saved
+    if copy != "raw":
+        if copy not in saved.copies:
+            raise TrainingFailed(
+                f"the trial must keep {copy} weights to measure them, and trial {saved.number} "
+                "keeps none; measure its raw ones"
+            )
+        found = saved.copies[copy]
+    return flat(task.layout, found.weights), flat(task.buffers, found.buffers)
+
+
+def _opened(
+    plan: Plan, blob: bytes, device: torch.device, dtype: torch.dtype
+) -> Iterator[tuple[Replica, Checkpoint, Task]]:
+    """Each run of a plan with its checkpoint and its task."""
     tasks: dict[Fold | None, Task] = {}
-    for replica, found in zip(replicas, saved, strict=True):
+    for replica, found in runs_of(plan, blob):
         fold = Plan(plan.number, plan.spec, plan.epochs, replica).fold
         if fold not in tasks:
             tasks = {fold: task_for(plan.spec, device=device, dtype=dtype, fold=fold)}
@@ -183,13 +210,5 @@ def _views(
     def views(layout: Layout, row: Tensor) -> Views:
         return layout.views(row.to(device, dtype).unsqueeze(0))
 
-    found: Parameters | Checkpoint = saved
-    if copy != "raw":
-        if copy not in saved.copies:
-            raise TrainingFailed(
-                f"the trial must keep {copy} weights to measure them, and trial {saved.number} "
-                "keeps none; measure its raw ones"
-            )
-        found = saved.copies[copy]
-    weights, buffers = flat(task.layout, found.weights), flat(task.buffers, found.buffers)
+    weights, buffers = row_of(task, saved, copy)
     return views(task.layout, weights), views(task.buffers, buffers)

@@ -155,6 +155,11 @@ class Replicas:
             ],
         )
 
+    @property
+    def updates_per_epoch(self) -> int:
+        """Optimizer steps of an epoch of a run, the most that any has."""
+        return max((group.updates_per_epoch for group in self._groups), default=1)
+
     def drop(self, number: int) -> None:
         """Takes a trial out; the others go on as if it had never been there.
 

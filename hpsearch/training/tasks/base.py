@@ -74,6 +74,17 @@ class Outcome(NamedTuple):
     """Of the sum of the losses over `total` rows, in the order of the weights, [K, *shape] each."""
 
 
+class Measured(NamedTuple):
+    """What weights make of a part of the data, and how good that is."""
+
+    outputs: Tensor
+    """[K, N, C], numbers in the data's own unit."""
+    targets: Tensor
+    """[N]"""
+    metrics: dict[str, Tensor]
+    """Those of `Task.measure`, each [K]."""
+
+
 class Task(Protocol):
     """A family's member."""
 

@@ -6,7 +6,7 @@ K   trials        B   rows of a batch
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -25,7 +25,14 @@ from hpsearch.training.schedules import reads_history
 from hpsearch.training.seeding import seeded
 from hpsearch.training.seeds import Stream, seed_of, step_keys, torch_generator
 from hpsearch.training.standardize import Standardization
-from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch, initial_seed
+from hpsearch.training.tasks.base import (
+    Batch,
+    Held,
+    Measured,
+    Outcome,
+    TrialEpoch,
+    initial_seed,
+)
 from hpsearch.training.tasks.nest import joined, stacked
 from hpsearch.training.tasks.plugin import Nest
 from hpsearch.training.tasks.plugin_faults import Blame
@@ -118,16 +125,15 @@ class Plugged:
         """The plug-in's loss and metrics, trial by trial; none where it gives no such rows."""
         if split not in self._rows:
             return {}
-        prefix = "val" if split == "validation" else split
         found = []
         for k in range(len(next(iter(weights.values())))):
             with self._measuring():
-                found.append(self._scored(weights, buffers, k, split))
-        columns = {name: [scores[name] for scores in found] for name in found[0]}
-        return {
-            f"{prefix}_{name}": torch.tensor(column, dtype=torch.float64, device=self._device)
-            for name, column in columns.items()
-        }
+                found.append(self._scored(self._passed(weights, buffers, k, split)))
+        return self._columns(found, split)
+
+    def has_rows(self, split: Held) -> bool:
+        """Whether the plug-in gives any for a part."""
+        return split in self._rows
 
     def rows_of(self, split: Held) -> Tensor:
         """Numbers of a part's rows, [N]; each part counts its own."""
@@ -143,13 +149,47 @@ class Plugged:
         found, targets = [], torch.empty(0)
         for k in range(len(next(iter(weights.values())))):
             with self._measuring():
-                parts = [
-                    self._scores.predictions(outputs, y, rows)
-                    for outputs, y, rows in self._passed(weights, buffers, k, split)
-                ]
-            found.append(torch.cat([outputs for outputs, _ in parts]))
-            targets = torch.cat([y for _, y in parts])
+                made, targets = self._predicted(self._passed(weights, buffers, k, split))
+            found.append(made)
         return torch.stack(found), targets
+
+    def measured(self, weights: Views, buffers: Views, split: Held) -> Measured:
+        """Predictions and metrics of one pass.
+
+        Raises:
+            TrainingFailed: as `predictions` does.
+        """
+        self._held(split)
+        found, scores, targets = [], [], torch.empty(0)
+        for k in range(len(next(iter(weights.values())))):
+            with self._measuring():
+                passed = tuple(self._passed(weights, buffers, k, split))
+                scores.append(self._scored(passed))
+                made, targets = self._predicted(passed)
+            found.append(made)
+        return Measured(torch.stack(found), targets, self._columns(scores, split))
+
+    def refresh(self, weights: Views, buffers: Views) -> None:
+        """Sets batch norms' running statistics, in place, to their means over training batches.
+
+        Rows come in the data's order; only batch norms are in training, so nothing is dropped and
+        other buffers stay. A batch of a single row does not count. The means are those of
+        `torch.optim.swa_utils.update_bn`.
+        """
+        chosen = torch.split(self._used.sort().values, max(self.sizes[0], 2))
+        batches = [rows for rows in chosen if len(rows) > 1]
+        for k in range(len(next(iter(weights.values())))):
+            own = self._module.own({name: view[k] for name, view in buffers.items()})
+            with self._measuring():
+                inputs = (
+                    self._rows["train"].take(
+                        rows, seed=seed_of(Stream.PLUGIN, self._seed, int(rows[0]))
+                    )[0]
+                    for rows in batches
+                )
+                self._module.refresh({n: view[k] for n, view in weights.items()}, own, inputs)
+            for name, view in buffers.items():
+                view[k].copy_(own[name])
 
     @contextmanager
     def _measuring(self) -> Iterator[None]:
@@ -175,9 +215,24 @@ class Plugged:
             x, y = rows.take(chosen, seed=seed_of(Stream.PLUGIN, self._seed, int(chosen[0])))
             yield self._module(own, statistics, x, training=False), y, len(chosen)
 
-    def _scored(self, weights: Views, buffers: Views, k: int, split: Held) -> dict[str, float]:
+    def _predicted(self, passed: Iterable[tuple[Nest, Nest, int]]) -> tuple[Tensor, Tensor]:
+        """Outputs [N, C] and targets [N]."""
+        parts = [self._scores.predictions(outputs, y, rows) for outputs, y, rows in passed]
+        return torch.cat([outputs for outputs, _ in parts]), torch.cat([y for _, y in parts])
+
+    def _columns(self, found: Sequence[Mapping[str, float]], split: Held) -> dict[str, Tensor]:
+        """Metrics of all trials under their full names, each [K]."""
+        prefix = "val" if split == "validation" else split
+        return {
+            f"{prefix}_{name}": torch.tensor(
+                [scores[name] for scores in found], dtype=torch.float64, device=self._device
+            )
+            for name in found[0]
+        }
+
+    def _scored(self, passed: Iterable[tuple[Nest, Nest, int]]) -> dict[str, float]:
         rows, loss, outputs, targets = 0, 0.0, [], []
-        for found, y, count in self._passed(weights, buffers, k, split):
+        for found, y, count in passed:
             loss += float(self._scores.losses(found, y, count).sum(dtype=torch.float64))
             rows += count
             if self._scores.names:

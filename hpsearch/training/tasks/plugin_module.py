@@ -7,7 +7,7 @@ them (batch norm counts its batches) lie in the group's matrix as numbers of tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,36 @@ class PluginModule:
             outputs = functional_call(self._module, tensors, (inputs,))
         own.update((name, tensors[name].detach()) for name in own)
         return outputs
+
+    def refresh(
+        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], batches: Iterable[Nest]
+    ) -> None:
+        """Makes the running statistics in `own` the means over batches; alone batch norms train.
+
+        With momentum None a batch norm averages cumulatively over the batches that it has counted.
+        """
+        norms = {
+            path: module
+            for path, module in self._module.named_modules()
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+        }
+        if not norms:
+            return
+        momenta = {path: norm.momentum for path, norm in norms.items()}
+        self._module.eval()
+        for path, norm in norms.items():
+            norm.train()
+            norm.momentum = None
+            for name in ("running_mean", "num_batches_tracked"):
+                own[f"{path}.{name}"].zero_()
+            own[f"{path}.running_var"].fill_(1)
+        try:
+            for inputs in batches:
+                with self._blame.while_running("its model"):
+                    functional_call(self._module, {**weights, **own}, (inputs,))
+        finally:
+            for path, norm in norms.items():
+                norm.momentum = momenta[path]
 
     def _made(self, seed: int) -> nn.Module:
         with seeded(seed, CPU), self._blame.while_running("model()"):

@@ -21,9 +21,17 @@ from hpsearch.training.metrics import OF_CLASSES, OF_NUMBERS, hits
 from hpsearch.training.mixup import partners
 from hpsearch.training.models import model_for
 from hpsearch.training.models.base import Views
+from hpsearch.training.models.norm import MOMENTUM
 from hpsearch.training.optimizers import RULES
 from hpsearch.training.standardize import Standardization
-from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch, initial_seed
+from hpsearch.training.tasks.base import (
+    Batch,
+    Held,
+    Measured,
+    Outcome,
+    TrialEpoch,
+    initial_seed,
+)
 
 MEASURED_ROWS = 1024
 """Rows of one forward pass when measuring; the same for any number of trials."""
@@ -111,6 +119,10 @@ class Supervised:
         """What the outputs of a part of the data are compared with, [N]."""
         return self._data.part(split).y
 
+    def has_rows(self, split: Held) -> bool:
+        """Whether a part of the data holds any."""
+        return len(self.targets(split)) > 0
+
     def rows_of(self, split: Held) -> Tensor:
         """Which rows of the data set a part holds, [N] on the CPU."""
         return torch.from_numpy(self._data.rows._asdict()[split])
@@ -126,6 +138,10 @@ class Supervised:
         The loss of numbers is that of standardised targets; rmse and mae are in the targets' own
         unit.
         """
+        return self.measured(weights, buffers, split).metrics
+
+    def measured(self, weights: Views, buffers: Views, split: Held) -> Measured:
+        """Predictions and metrics of one pass."""
         outputs, y = self.outputs(weights, buffers, split), self.targets(split)
         prefix = "val" if split == "validation" else split
         metrics = {f"{prefix}_loss": self._loss(outputs, y, None).mean(-1)}
@@ -133,7 +149,29 @@ class Supervised:
             outputs, y = self.in_own_unit(outputs), self.in_own_unit(y)
         for name, metric in (OF_CLASSES if self.classes else OF_NUMBERS).items():
             metrics[f"{prefix}_{name}"] = metric(outputs, y)
-        return metrics
+        return Measured(outputs, y, metrics)
+
+    def refresh(self, weights: Views, buffers: Views) -> None:
+        """Sets running statistics, in place, to their means over the batches of training rows.
+
+        Rows come in the data's order, neither augmented nor dropped from. A batch of a single row
+        has no variance and does not count. The means are those of
+        `torch.optim.swa_utils.update_bn`.
+        """
+        size = max(self._batches.size, 2)
+        batches = [x for x in torch.split(self._train.x, size) if len(x) > 1]
+        totals = {
+            name: torch.zeros_like(view, dtype=torch.float64) for name, view in buffers.items()
+        }
+        for x in batches:
+            for view in buffers.values():
+                view.zero_()
+            self._model.forward(weights, buffers, x, None, True)
+            for name, view in buffers.items():
+                totals[name] += view
+        if batches:
+            for name, view in buffers.items():
+                view.copy_(totals[name] / (MOMENTUM * len(batches)))
 
     def in_own_unit(self, numbers: Tensor) -> Tensor:
         """Standardised targets, or outputs, in the unit of the data."""

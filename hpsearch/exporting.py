@@ -1,0 +1,157 @@
+"""Trained models for other programs: ONNX files and `torch.export` programs.
+
+What is exported takes rows as the data set has them, float32 [N, *features] with any N, and gives
+what the model gives, [N, C]: logits, of which softmax makes probabilities, or numbers in the
+data's own unit. Standardisation is inside, and several runs (folds, repeats) are one graph.
+
+Text has no place in it: of an uploaded table it takes encoded rows, numbers as they are (missing
+ones filled) and a 1 or 0 for each category; `columns` says which. Beside the graph lie as JSON
+`classes`, the names in the order of the outputs, and for a table `columns`: ONNX keeps them in
+`metadata_props`, `torch.export.load` gives them by `extra_files`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+
+from hpsearch.errors import InvalidInput
+from hpsearch.extras import needed
+from hpsearch.plain_model import plain_model
+from hpsearch.trained import Predictor, TrainedMean, TrainedModel
+
+Format = Literal["onnx", "torch"]
+
+ROWS = 2
+"""Of the example that a graph is traced with: any number but 0 and 1, which torch takes for
+fixed."""
+
+
+def export_model(model: Predictor, path: Path | str, format: Format = "onnx") -> None:  # noqa: A002
+    """Writes a trained model to one file.
+
+    Args:
+        model: of one trial, as `hpsearch.trained.model_of` makes it.
+        path: the file; one that exists is replaced.
+        format: `onnx`, for onnxruntime and others, or `torch`, for `torch.export.load`.
+
+    Raises:
+        InvalidInput: when there is no such format.
+        MissingPackage: when the extra `export` is not installed.
+    """
+    if format not in get_args(Format):
+        raise InvalidInput.at("format", f"must be onnx or torch, got {format}; use onnx")
+    graph, example = graph_of(model), (torch.zeros(ROWS, *model.features),)
+    said = {name: json.dumps(names) for name, names in _names(model).items()}
+    rows = ({0: torch.export.Dim("rows")},)
+    if format == "torch":
+        program = torch.export.export(graph, example, dynamic_shapes=rows)
+        with Path(path).open("wb") as file:
+            torch.export.save(program, file, extra_files=said)
+        return
+    for module in ("onnx", "onnxscript"):
+        needed(module, "export", "ONNX files")
+    with _quiet():
+        made = torch.onnx.export(
+            graph,
+            example,
+            input_names=["rows"],
+            output_names=["outputs"],
+            dynamic_shapes=rows,
+            dynamo=True,
+            verbose=False,
+        )
+    made = cast("torch.onnx.ONNXProgram", made)
+    made.model.metadata_props.update(said)
+    made.save(str(path), external_data=False)
+
+
+def graph_of(model: nn.Module) -> nn.Module:
+    """What is exported of a trained model: plain modules in evaluation, from raw rows to outputs.
+
+    Raises:
+        TypeError: when it is no model that checkpoints make.
+    """
+    if isinstance(model, TrainedMean):
+        return _Mean(model).eval()
+    if isinstance(model, TrainedModel):
+        return _Graph(model).eval()
+    raise TypeError(f"a model to export must come from a checkpoint, got {type(model).__name__}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch's exporter says of itself: packages that it can do without, old calls."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Graph(nn.Module):
+    """One run's model from raw rows to outputs, of plain modules alone."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, model: TrainedModel) -> None:
+        super().__init__()
+        fitted = model.standardization
+        self.register_buffer("shift", torch.from_numpy(fitted.shift))
+        self.register_buffer("scale", torch.from_numpy(fitted.scale))
+        tensors = dict(model.state_dict())
+        self._dtype = next(iter(tensors.values())).dtype
+        self.model = plain_model(model.spec.supervised.model, tensors)
+        self._target = None if model.classes else (fitted.target_scale, fitted.target_shift)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[N, *features] → [N, C]; standardised in float64, as in training."""
+        standard = (rows.double() - self.shift) / self.scale
+        outputs: Tensor = self.model(standard.to(self._dtype))
+        if self._target is None:
+            return outputs
+        scale, shift = self._target
+        return outputs * scale + shift
+
+
+class _Mean(nn.Module):
+    """Several runs as one: the mean of numbers, or the logarithm of the mean probability."""
+
+    def __init__(self, model: TrainedMean) -> None:
+        super().__init__()
+        self.runs = nn.ModuleList(graph_of(run) for run in model.runs)
+        self._of_classes = bool(model.classes)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[N, *features] → [N, C]."""
+        outputs = torch.stack([run(rows) for run in self.runs])
+        if not self._of_classes:
+            return outputs.mean(0)
+        return outputs.log_softmax(-1).logsumexp(0) - math.log(len(self.runs))
+
+
+def _names(model: Predictor) -> dict[str, list[str]]:
+    """What outputs and, of a table, inputs are called."""
+    first = model.runs[0] if isinstance(model, TrainedMean) else model
+    encoding = first.standardization.encoding if isinstance(first, TrainedModel) else None
+    columns = [
+        f"{column.name}={column.categories[code]}" if column.categories else column.name
+        for column in (encoding.columns if encoding else ())
+        for code in (column.kept if column.categories else (0,))
+    ]
+    named = {"classes": list(model.classes), "columns": columns}
+    return {name: names for name, names in named.items() if names}

@@ -1,0 +1,164 @@
+"""A trained model as plain modules of torch, which other programs read: no numbers but its own.
+
+The engine's models compute many trials at once; these are the same for one, from `torch.nn` alone,
+so that they can be traced and exported. A new model kind has one builder more here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its customary name)
+from torch import Tensor, nn
+
+from hpsearch.spec import task as specs
+from hpsearch.training.models.norm import EPS
+
+Tensors = Mapping[str, Tensor]
+"""Weights and running statistics by name, as a checkpoint has them."""
+
+ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "identity": nn.Identity,
+}
+
+
+def plain_model(spec: specs.Model, tensors: Tensors) -> nn.Module:
+    """The model of a resolved spec with these numbers, in evaluation: rows [N, *features] → [N, C].
+
+    Args:
+        spec: of the model.
+        tensors: in one precision.
+    """
+    return BUILDERS[type(spec)](spec, tensors).eval()
+
+
+def _linear(_: specs.Linear, tensors: Tensors) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), _dense(tensors, "output"))
+
+
+def _mlp(spec: specs.Mlp, tensors: Tensors) -> nn.Module:
+    parts: list[nn.Module] = [nn.Flatten()]
+    for i in range(len(spec.sizes)):
+        name = f"layers.{i}"
+        parts += [_dense(tensors, name), *_norm(spec.norm, tensors, name, nn.BatchNorm1d)]
+        parts.append(ACTIVATIONS[spec.activation]())
+    return nn.Sequential(*parts, _dense(tensors, "output"))
+
+
+def _cnn(spec: specs.Cnn, tensors: Tensors) -> nn.Module:
+    parts: list[nn.Module] = []
+    for i in range(len(spec.sizes)):
+        name = f"layers.{i}"
+        parts.append(_convolution(tensors, name, spec.stride, spec.padding))
+        parts += [*_norm(spec.norm, tensors, name, nn.BatchNorm2d), ACTIVATIONS[spec.activation]()]
+        parts.append(_Pool(spec.pool))
+    parts.append(nn.Flatten())
+    if spec.units:
+        parts += [_dense(tensors, "units"), ACTIVATIONS[spec.activation]()]
+    return nn.Sequential(*parts, _dense(tensors, "output"))
+
+
+def _resnet(spec: specs.Resnet, tensors: Tensors) -> nn.Module:
+    blocks = (spec.depth - 2) // 6
+    parts = [_layer(tensors, "stem", 1), nn.ReLU()]
+    parts += [
+        _Block(tensors, f"blocks.{i}", 2 if i and i % blocks == 0 else 1) for i in range(3 * blocks)
+    ]
+    return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), _dense(tensors, "output"))
+
+
+BUILDERS: Mapping[type[Any], Callable[..., nn.Module]] = {
+    specs.Linear: _linear,
+    specs.Mlp: _mlp,
+    specs.Cnn: _cnn,
+    specs.Resnet: _resnet,
+}
+"""What builds each kind of model."""
+
+
+class _Pool(nn.Module):
+    """The largest of each window; maps smaller than the window stay as they are."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[N, C, H, W] → [N, C, ⌊H / size⌋, ⌊W / size⌋]."""
+        return maps if min(maps.shape[-2:]) < self._size else F.max_pool2d(maps, self._size)
+
+
+class _Block(nn.Module):
+    """Two convolutions and a shortcut without weights."""
+
+    def __init__(self, tensors: Tensors, name: str, stride: int) -> None:
+        super().__init__()
+        self.first = _layer(tensors, f"{name}.first", stride)
+        self.second = _layer(tensors, f"{name}.second", 1)
+        self._stride = stride
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[N, C, H, W] → [N, C', H', W']."""
+        inner: Tensor = self.second(torch.relu(self.first(maps)))
+        kept = maps[..., :: self._stride, :: self._stride]
+        missing = inner.shape[1] - kept.shape[1]
+        return torch.relu(inner + F.pad(kept, (0, 0, 0, 0, 0, missing)))
+
+
+def _layer(tensors: Tensors, name: str, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        _convolution(tensors, name, stride, "same"),
+        *_norm("batch", tensors, name, nn.BatchNorm2d),
+    )
+
+
+def _dense(tensors: Tensors, name: str) -> nn.Module:
+    weight = tensors[f"{name}.weight"].T
+    made = nn.Linear(weight.shape[1], weight.shape[0])
+    return _with(made, weight=weight, bias=tensors[f"{name}.bias"])
+
+
+def _convolution(tensors: Tensors, name: str, stride: int, padding: str) -> nn.Module:
+    """As the engine pads: one more behind than before for even kernels."""
+    weight, bias = tensors[f"{name}.weight"], tensors.get(f"{name}.bias")
+    outputs, inputs, height, width = weight.shape
+    is_even = padding == "same" and not (height % 2 and width % 2)
+    around = 0 if is_even or padding == "valid" else (height // 2, width // 2)
+    made = nn.Conv2d(inputs, outputs, (height, width), stride, around, bias=bias is not None)
+    _with(made, **({"weight": weight} if bias is None else {"weight": weight, "bias": bias}))
+    if not is_even:
+        return made
+    sides = ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2)
+    return nn.Sequential(nn.ZeroPad2d(sides), made)
+
+
+def _norm(
+    kind: str, tensors: Tensors, name: str, batch: Callable[..., nn.Module]
+) -> list[nn.Module]:
+    """The layer's normalisation, if it has one."""
+    if kind == "none":
+        return []
+    scale, shift = tensors[f"{name}.norm.scale"], tensors[f"{name}.norm.shift"]
+    if kind == "layer":
+        return [_with(nn.GroupNorm(1, len(scale), EPS), weight=scale, bias=shift)]
+    mean, var = tensors[f"{name}.norm.mean"], tensors[f"{name}.norm.var"]
+    made = batch(len(scale), EPS)
+    return [_with(made, weight=scale, bias=shift, running_mean=mean, running_var=var)]
+
+
+def _with(module: nn.Module, **tensors: Tensor) -> nn.Module:
+    """The module with these numbers."""
+    module.to(next(iter(tensors.values())).dtype)
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            getattr(module, name).copy_(tensor)
+    return module
