@@ -20,7 +20,9 @@ from api.routes import (
     advice,
     asking,
     catalogue,
+    checkpoints,
     datasets,
+    ensembles,
     figures,
     jobs,
     live,
@@ -29,6 +31,7 @@ from api.routes import (
     trials,
 )
 from api.services import Services
+from hpsearch.combiner import Combiner
 from hpsearch.discovery import ensure_token
 from hpsearch.errors import HpsearchError
 from hpsearch.settings import Settings
@@ -63,7 +66,10 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.add_middleware(Gate, services=services)
     app.add_middleware(RequestEnvelope, max_dataset_bytes=settings.max_dataset_bytes)
-    for rooms in (studies, trials, asking, advice, figures, live, jobs, catalogue, datasets):
+    for rooms in (
+        studies, trials, checkpoints, ensembles, asking, advice, figures, live, jobs, catalogue,
+        datasets,
+    ):  # fmt: skip
         app.include_router(rooms.router, prefix="/api/v1")
     app.include_router(service.router)
     app.include_router(pages.door)
@@ -84,7 +90,13 @@ def make_services(settings: Settings) -> Services:
     with database.write() as session:
         queue.renew_all(session, settings.lease_seconds)
     return Services(
-        database, artifacts, tuner, token, settings.lease_seconds, settings.max_dataset_bytes
+        database,
+        artifacts,
+        tuner,
+        Combiner(tuner),
+        token,
+        settings.lease_seconds,
+        settings.max_dataset_bytes,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from hpsearch.combiner import Combiner
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
 from hpsearch.tuner import Tuner
@@ -19,6 +20,7 @@ class Services:
     database: Database
     artifacts: ArtifactStore
     tuner: Tuner
+    combiner: Combiner
     token: str
     lease_seconds: float
     max_dataset_bytes: int

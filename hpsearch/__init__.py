@@ -1,5 +1,32 @@
 """Hyperparameter search as a service: the client's names."""
 
-from hpsearch.client import Client, Study
+from __future__ import annotations
 
-__all__ = ["Client", "Study"]
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.client import Client, Study
+from hpsearch.extras import needed
+
+if TYPE_CHECKING:
+    from hpsearch.trained_ensemble import TrainedEnsemble
+
+__all__ = ["Client", "Study", "load_ensemble"]
+
+
+def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
+    """An ensemble that was downloaded: `load_ensemble("digits.zip").predict(X)`.
+
+    Args:
+        path: its zip, the directory that the zip was unpacked to, or the zip's bytes.
+
+    Raises:
+        NotFound: when nothing is there.
+        CorruptArtifact: when it is no ensemble, or no part of it is whole.
+        MissingPackage: when torch is not installed.
+    """
+    needed("torch", "worker", "ensembles")
+    loaded: TrainedEnsemble = needed(
+        "hpsearch.trained_ensemble", "worker", "ensembles"
+    ).load_ensemble(path)
+    return loaded

@@ -18,7 +18,9 @@ from pydantic_core import PydanticUndefined
 
 from hpsearch.spec.augment import Augmentation
 from hpsearch.spec.base import kind_of, wire_names
+from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.dataset import BUILT_IN, LOSSES, METRICS
+from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.optimizer import Optimizer
 from hpsearch.spec.pruner import Pruner
 from hpsearch.spec.schedule import Schedule, Warmup
@@ -36,6 +38,7 @@ FAMILIES: Mapping[str, Any] = {
     "Augmentations (`training.augment`)": Augmentation,
     "Searches (`search.kind`)": Search,
     "Pruners (`pruner.kind`)": Pruner,
+    "Ensembles (`ensemble.kind`)": EnsembleSpec,
 }
 PARTS: Mapping[str, type[BaseModel]] = {
     "A study": StudySpec,
@@ -45,6 +48,7 @@ PARTS: Mapping[str, type[BaseModel]] = {
     "`training.swa`": Swa,
     "`training.early_stopping`": EarlyStopping,
     "`schedule.warmup`": Warmup,
+    "`checkpoints`": Checkpoints,
 }
 
 HEAD = """# Everything a study may name

@@ -1,23 +1,36 @@
-"""How trials end that nobody completed, and how they are given to the next attempt."""
+"""How jobs end that nobody completed, and how they are given to the next attempt."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.states import EventKind, JobState, TrialReason, TrialState
-from hpsearch.store import events, jobs, trials
+from hpsearch import commissioning
+from hpsearch.spec.states import EventKind, JobKind, JobState, TrialReason, TrialState
+from hpsearch.store import ensembles, events, jobs, trials
 from hpsearch.store.jobs import QueuedJob
 
 
 def requeue(session: Session, job: QueuedJob, *, lost: bool) -> None:
-    """Back to the queue, for the next attempt; a loss is counted against the trial."""
+    """Back to the queue, for the next attempt; a loss is counted against the job."""
     again = jobs.requeue(session, job.id, lost=lost)
-    trials.requeue(session, job.its_trial, again.attempt)
+    if job.kind is JobKind.TRIAL:
+        trials.requeue(session, job.its_trial, again.attempt)
+    elif job.kind is JobKind.ENSEMBLE:
+        ensembles.requeue(session, job.its_ensemble)
 
 
 def fail(session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
-    """A trial has failed for good."""
+    """A job has failed for good."""
     jobs.finish(session, job.id, JobState.FAILED)
+    if job.kind is JobKind.ENSEMBLE:
+        commissioning.give_up(session, job.study_id, job.its_ensemble, message)
+    elif job.kind is JobKind.PREDICT:
+        jobs.keep_result(session, job.id, {"error": message})
+    else:
+        _fail_trial(session, job, reason, message)
+
+
+def _fail_trial(session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
     number = trials.end(session, job.its_trial, TrialState.FAILED, reason, message)
     events.add(
         session,
@@ -30,7 +43,16 @@ def fail(session: Session, job: QueuedJob, reason: TrialReason, message: str) ->
 
 
 def stop_open_trials(session: Session, study_id: int, message: str) -> None:
-    """Ends what is queued or runs, as its study is over."""
+    """Ends the trials that are queued or run, as their study trains no more."""
     for job in jobs.take_unfinished(session, study_id):
-        jobs.finish(session, job.id, JobState.FAILED)
-        trials.end(session, job.its_trial, TrialState.FAILED, TrialReason.STOPPED, message)
+        if job.kind is JobKind.TRIAL:
+            jobs.finish(session, job.id, JobState.FAILED)
+            trials.end(session, job.its_trial, TrialState.FAILED, TrialReason.STOPPED, message)
+
+
+def stop_ensembles(session: Session, study_id: int, message: str) -> None:
+    """Ends the ensembles that are not over, and what they wait for."""
+    for job in jobs.take_unfinished(session, study_id):
+        if job.kind is JobKind.ENSEMBLE:
+            jobs.finish(session, job.id, JobState.FAILED)
+    commissioning.stop(session, study_id, message)

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from hpsearch import proposing
 from hpsearch.errors import Conflict, FieldError, InvalidInput
 from hpsearch.search.narrowing import ranked
-from hpsearch.spec.dataset import BUILT_IN, complete
+from hpsearch.spec.dataset import BUILT_IN, Target, complete
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.edit import edited
+from hpsearch.spec.ensemble_fit import ensemble_misfits, with_checkpoints
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.external_study import complete_external
 from hpsearch.spec.messages import counted, shown
@@ -32,6 +33,7 @@ from hpsearch.spec.stages import stages_of, typical_epochs
 from hpsearch.spec.states import EventKind, is_final
 from hpsearch.spec.study import StudySpec
 from hpsearch.store import datasets, events, history, jobs, stages, studies, trials, versions
+from hpsearch.store.studies import OpenStudy
 from hpsearch.store.trials import NewTrial
 
 MOST_KNOWN = 2000
@@ -44,6 +46,7 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
     Raises:
         InvalidInput: when data, metric, loss, model and search do not go together.
     """
+    target: Target | None = None
     if isinstance(spec.task, PluginTask):
         spec = complete_plugin(spec)
     elif isinstance(spec.task, ExternalTask):
@@ -57,9 +60,10 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
                 f"must name a data set, and none is called {shown(name)}; "
                 f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
             )
-        spec = complete(spec, info)
-    if errors := [*search_misfits(spec)]:
+        spec, target = complete(spec, info), info.target
+    if errors := [*search_misfits(spec), *ensemble_misfits(spec, target)]:
         raise InvalidInput(errors)
+    spec = with_checkpoints(spec)
     if spec.search.kind == "gp" and find_spec("torch") is None:
         raise InvalidInput.at(
             "search.kind",
@@ -109,14 +113,14 @@ def add_trials(
     """Queues trials with given parameters, beside those that are planned; returns their numbers.
 
     Raises:
-        Conflict: when the study is over.
+        Conflict: when the study, or its search, is over.
         InvalidInput: when a configuration is not of the study's space.
     """
     study = studies.lock(session, study_id)
-    if is_final(study.state):
+    if is_final(study.state) or study.search_over:
         raise Conflict(
-            f"a study must be open to be given trials, and study {study_id} is {study.state}; "
-            "clone it"
+            f"a study must be open to be given trials, and study {study_id} is "
+            f"{study.state if is_final(study.state) else 'building its ensembles'}; clone it"
         )
     space = search_space(study.spec)
     errors: list[FieldError] = []
@@ -127,19 +131,41 @@ def add_trials(
             errors += [FieldError(f"trials.{place}.{e.path}", e.message) for e in error.errors]
     if errors:
         raise InvalidInput(errors)
-    stage = stages.get(session, study_id, study.stage)
+    return queue_trials(session, study, configurations)
+
+
+def queue_trials(
+    session: Session,
+    study: OpenStudy,
+    configurations: Sequence[Mapping[str, Value]],
+    *,
+    epochs: int | None = None,
+    version: int | None = None,
+) -> list[int]:
+    """Queues trials beside those that are planned; returns their numbers.
+
+    Args:
+        session: the transaction.
+        study: the study, as it is under its lock.
+        configurations: their parameters.
+        epochs: their length; none as the study's present stage, or its spec, says.
+        version: of the spec that they are of; none for the present one.
+    """
+    if not configurations:
+        return []
+    stage = stages.get(session, study.id, study.stage)
     new = [
         NewTrial(
             number=study.trials_created + place,
             params=params,
             stage=stage.index,
-            version=study.version,
-            epochs=stage.epochs or proposing.epochs_of(study.spec, params),
+            version=version or study.version,
+            epochs=epochs or stage.epochs or proposing.epochs_of(study.spec, params),
         )
         for place, params in enumerate(configurations)
     ]
-    stages.add_trials(session, study_id, stage.index, len(new))
-    jobs.add(session, study_id, trials.create(session, study_id, new), study.priority)
+    stages.add_trials(session, study.id, stage.index, len(new))
+    jobs.add(session, study.id, trials.create(session, study.id, new), study.priority)
     return [trial.number for trial in new]
 
 
@@ -149,7 +175,7 @@ def edit(session: Session, study_id: int, patch: Mapping[str, Any]) -> list[str]
     Trials that exist keep the spec they were made with.
 
     Raises:
-        Conflict: when the study is over.
+        Conflict: when the study is over, or its search is and that is to change.
         InvalidInput: when the result is no valid spec, or a part differs that has to stay.
     """
     study = studies.lock(session, study_id)
@@ -162,6 +188,14 @@ def edit(session: Session, study_id: int, patch: Mapping[str, Any]) -> list[str]
     spec = check(session, spec)
     if not changes:
         return []
+    searches_alike = spec.search == study.spec.search and search_space(spec) == search_space(
+        study.spec
+    )
+    if study.search_over and not searches_alike:
+        raise Conflict(
+            f"a study must still search to have its search edited, and study {study_id} is "
+            "building its ensembles; clone it with the changes"
+        )
     stage = stages.get(session, study_id, study.stage)
     plans, before = stages_of(spec), stages_of(study.spec)
     made = study.trials_created - stage.first

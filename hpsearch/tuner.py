@@ -15,15 +15,25 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch import advising, continuing, ending, proposing, pruning, submission
+from hpsearch import (
+    advising,
+    commissioning,
+    continuing,
+    ending,
+    keeping,
+    proposing,
+    pruning,
+    retaining,
+    submission,
+)
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.proposing import Memory
 from hpsearch.pruning import Tables
 from hpsearch.search.pruners import GO_ON
 from hpsearch.search.stopping import limit_reached
-from hpsearch.spec.dataset import BUILT_IN
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.exchange import (
+    AnyJob,
     Completion,
     CompletionBatch,
     Decisions,
@@ -44,6 +54,7 @@ from hpsearch.spec.states import (
     Decision,
     EventKind,
     FailureReason,
+    JobKind,
     JobState,
     StudyState,
     TrialReason,
@@ -51,11 +62,9 @@ from hpsearch.spec.states import (
     is_final,
 )
 from hpsearch.spec.study import Objective, StudySpec
-from hpsearch.spec.task import SupervisedTask
-from hpsearch.spec.upload import DatasetFile
 from hpsearch.store import (
     checkpoints,
-    datasets,
+    ensembles,
     events,
     jobs,
     reports,
@@ -127,9 +136,11 @@ class Tuner:
 
     def stop(self, session: Session, study_id: int) -> Study:
         """Ends a study now: what its trials reported so far is kept."""
-        studies.lock(session, study_id)
+        study = studies.lock(session, study_id)
         studies.change_state(session, study_id, StudyState.STOPPED, "stopped on request")
         ending.stop_open_trials(session, study_id, "the study was stopped")
+        ending.stop_ensembles(session, study_id, "the study was stopped")
+        self.discard(session, retaining.after_all(session, study))
         return studies.get(session, study_id)
 
     def delete(self, session: Session, study_id: int) -> None:
@@ -140,15 +151,21 @@ class Tuner:
                 f"a study must be over to be deleted, and study {study_id} is {study.state}; "
                 "stop it first"
             )
-        self._discard(session, checkpoints.artifacts_of_study(session, study_id))
+        self.discard(session, checkpoints.artifacts_of_study(session, study_id))
+        self.discard(session, ensembles.artifacts_of_study(session, study_id))
         studies.delete(session, study_id)
 
     # Jobs
 
     def lease(self, session: Session, request: LeaseRequest) -> JobList:
-        """Up to `capacity` trials for a worker: given-back ones first, then new ones."""
+        """Up to `capacity` jobs for a worker: predictions that somebody waits for, then a study's
+        given-back trials and ensembles, then new trials.
+        """  # noqa: D205
         workers.check(session, request.worker)
-        answer: list[Job] = []
+        answer: list[AnyJob] = self._lease_predictions(session, request)
+        if answer:  # their locks come before a study's, which must not be
+            workers.seen(session, request.worker)
+            return JobList(jobs=answer)
         study: OpenStudy | None = None
         present = workers.present(session, self.lease_seconds)
         while len(answer) < request.capacity:
@@ -157,19 +174,28 @@ class Tuner:
                 break
             share = self._fair_share(session, study, present)
             count = min(request.capacity - len(answer), share)
-            taken = [job.id for job in jobs.take_queued(session, study.id, count)]
-            taken += self.sample(session, study, count - len(taken))
+            paused = study.state is StudyState.PAUSED
+            taken = [
+                job.id for job in jobs.take_queued(session, study.id, count, trials=not paused)
+            ]
+            if study.state in studies.OPEN and not study.search_over:
+                taken += self.sample(session, study, count - len(taken))
             leased = jobs.lease(session, taken, request.worker, self.lease_seconds)
-            answer += self.start(session, study, leased)
+            answer += self._start(session, study, leased)
             if present > 1 and len(taken) == share:
                 break  # the rest is for others; less important work can wait as well
         workers.seen(session, request.worker)
         return JobList(jobs=answer)
 
+    def _lease_predictions(self, session: Session, request: LeaseRequest) -> list[AnyJob]:
+        waiting = [job.id for job in jobs.take_predictions(session, request.capacity)]
+        leased = jobs.lease(session, waiting, request.worker, self.lease_seconds)
+        return [commissioning.prediction_of(session, job) for job in leased]
+
     @staticmethod
     def _fair_share(session: Session, study: OpenStudy, workers_present: int) -> int:
         """So many of a study's trials may one worker take that all can have as many."""
-        to_come = study.trials_open - study.trials_created
+        to_come = 0 if study.search_over else study.trials_open - study.trials_created
         left = to_come + jobs.work_left(session, study.id)
         return max(1, -(-left // max(1, workers_present)))
 
@@ -184,9 +210,20 @@ class Tuner:
                 continuing.inherit(session, study.id, trial_id, trial.continues)
         return jobs.add(session, study.id, trial_ids, study.priority)
 
-    def start(self, session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[Job]:
+    @staticmethod
+    def _start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[AnyJob]:
+        to_build = [job for job in leased if job.kind is JobKind.ENSEMBLE]
+        return [
+            *Tuner.start(session, study, [job for job in leased if job.kind is JobKind.TRIAL]),
+            *(commissioning.job_of(session, job, study) for job in to_build),
+        ]
+
+    @staticmethod
+    def start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[Job]:
         """Marks leased trials as running and says what each needs."""
-        if leased and study.state is StudyState.QUEUED:
+        if not leased:
+            return []
+        if study.state is StudyState.QUEUED:
             studies.change_state(
                 session, study.id, StudyState.RUNNING, "its first trial was handed out"
             )
@@ -195,11 +232,10 @@ class Tuner:
             version: versions.spec_of(session, study.id, version).model_dump(mode="json")
             for version in {trial.version for trial in started}
         }
-        dataset = self._dataset(session, study.spec) if leased else None
+        dataset = commissioning.dataset_of(session, study.spec)
         return [
             Job(
                 id=job.id,
-                kind=job.kind,
                 attempt=job.attempt,
                 study_id=study.id,
                 trial=trial.number,
@@ -212,14 +248,6 @@ class Tuner:
             )
             for job, trial in zip(leased, started, strict=True)
         ]
-
-    @staticmethod
-    def _dataset(session: Session, spec: StudySpec) -> DatasetFile | None:
-        """What workers need to fetch an uploaded data set."""
-        if not isinstance(spec.task, SupervisedTask) or spec.task.dataset in BUILT_IN:
-            return None
-        known = datasets.find(session, spec.task.dataset)
-        return None if known is None else DatasetFile.model_validate(known.model_dump())
 
     def heartbeat(self, session: Session, beat: Heartbeat) -> None:
         """Renews a worker's leases."""
@@ -282,21 +310,26 @@ class Tuner:
             if end.training is not None:
                 trained = {"training": end.training.model_dump()}
                 trials.set_attributes(session, job.its_trial, trained)
-        self.settle(session, study)
+        self.settle(session, study, list(held.values()))
         for worker_id in {job.worker_id for job in held.values()}:
             workers.succeeded(session, worker_id)
         return [jobs.status(session, job_id) for job_id in ends]
 
     def fail(self, session: Session, job_id: int, failure: Failure) -> JobStatus:
         """A job given back undone."""
-        study, job = self._hold(session, job_id, failure.attempt)
+        study, job = self.hold(session, job_id, failure.attempt)
         if failure.reason is FailureReason.RELEASED:
             ending.requeue(session, job, lost=False)
-        elif failure.reason is FailureReason.STORAGE_FULL:
+        elif (
+            failure.reason is FailureReason.STORAGE_FULL
+            and job.kind is JobKind.TRIAL
+            and not is_final(study.state)
+        ):
             ending.requeue(session, job, lost=False)
             if study.state in studies.OPEN:
                 studies.change_state(session, study.id, StudyState.PAUSED, failure.message)
-        elif failure.reason is FailureReason.ERROR:
+        elif failure.reason in (FailureReason.ERROR, FailureReason.STORAGE_FULL):
+            # A pause would not hold this job back: without a count it would come again for ever.
             self._lose(session, job, TrialReason.ERROR, failure.message)
         else:
             reason = (
@@ -305,8 +338,8 @@ class Tuner:
                 else TrialReason.ERROR
             )
             ending.fail(session, job, reason, failure.message)
-        self.settle(session, study)
-        if failure.reason is FailureReason.ERROR:
+        self.settle(session, study, [job])
+        if failure.reason is FailureReason.ERROR and job.kind is JobKind.TRIAL:
             workers.failed(session, job.worker_id, job.its_trial, failure.message)
         return jobs.status(session, job_id)
 
@@ -314,7 +347,8 @@ class Tuner:
         """Takes back every lease that ran out, by the database's clock."""
         for study_id in jobs.expired_studies(session):
             study = studies.lock(session, study_id)
-            for job in jobs.take_expired(session, study_id):
+            expired = jobs.take_expired(session, study_id)
+            for job in expired:
                 message = (
                     f"worker {job.worker_id} let the lease (job {job.id}, attempt {job.attempt}) "
                     "run out"
@@ -324,7 +358,7 @@ class Tuner:
                     attempt=job.attempt,
                 )  # fmt: skip
                 self._lose(session, job, TrialReason.LOST, message)
-            self.settle(session, study)
+            self.settle(session, study, expired)
         workers.lose_silent(session, WORKER_LOST_AFTER_LEASES * self.lease_seconds)
 
     def enforce_limits(self, session: Session) -> None:
@@ -335,54 +369,27 @@ class Tuner:
     # Checkpoints
 
     def check_checkpoints(self, session: Session, sent: Sequence[Enclosed]) -> list[str]:
-        """Whether checkpoints may come; returns the start of each one's artifact key.
-
-        Raises:
-            StaleLease: when a lease is no longer in force.
-            ReportGap: when an epoch has not been reported yet.
-        """
-        held = self._held(session, sent)
-        prefixes = []
-        for one in sent:
-            job = held[one.job]
-            trials.check_reported(session, job.its_trial, one.epoch)
-            prefixes.append(
-                f"studies/{job.study_id}/trials/{job.its_trial}/"
-                f"epoch-{one.epoch:06d}-attempt-{one.attempt}"
-            )
-        return prefixes
+        """Whether checkpoints may come; returns the start of each one's artifact key."""
+        return keeping.check(session, sent, self.lease_seconds)
 
     def keep_checkpoints(
         self, session: Session, sent: Sequence[tuple[Enclosed, StoredArtifact]]
     ) -> list[Checkpoint]:
         """Makes whole artifacts visible as trials' checkpoints: all, or none."""
-        held = self._held(session, [one for one, _ in sent])
-        found = []
-        for one, artifact in sent:
-            kept, unneeded = checkpoints.put(
-                session,
-                held[one.job].its_trial,
-                one.epoch,
-                artifact,
-                best=one.best,
-                last=one.last,
-            )
-            self._discard(session, unneeded)
-            found.append(kept)
+        found, unneeded = keeping.keep(session, sent, self.lease_seconds)
+        self.discard(session, unneeded)
         return found
-
-    def _held(self, session: Session, sent: Sequence[Enclosed]) -> dict[int, QueuedJob]:
-        tokens = sorted({(one.job, one.attempt) for one in sent})
-        return jobs.hold(session, tokens, self.lease_seconds)
 
     def drop_unkept(self, session: Session, artifact: StoredArtifact) -> None:
         """Removes an artifact whose lease was lost on the way, unless a repeat made it visible."""
-        if not checkpoints.is_kept(session, artifact):
-            self._discard(session, [artifact.key])
+        kept = checkpoints.is_kept(session, artifact) or ensembles.is_kept(session, artifact)
+        if not kept:
+            self.discard(session, [artifact.key])
 
     # Ends
 
-    def _hold(self, session: Session, job_id: int, attempt: int) -> tuple[OpenStudy, QueuedJob]:
+    def hold(self, session: Session, job_id: int, attempt: int) -> tuple[OpenStudy, QueuedJob]:
+        """Locks a leased job, and its study before it."""
         study = studies.lock(session, jobs.study_of(session, job_id))
         return study, jobs.hold(session, [(job_id, attempt)], self.lease_seconds)[job_id]
 
@@ -393,30 +400,67 @@ class Tuner:
         else:
             ending.fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
-    def settle(self, session: Session, study: OpenStudy) -> None:
-        """Ends a study whose trials are all over, or which has reached a limit."""
-        state = studies.get_state(session, study.id)
-        if is_final(state):
-            return
+    def settle(self, session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) -> None:
+        """Ends a study whose trials and ensembles are all over, or which has reached a limit.
+
+        Lets go of the checkpoints that nothing needs any more.
+
+        Args:
+            session: the transaction.
+            study: the study, under its lock.
+            ended: jobs of its that this transaction has ended.
+        """
+        before = studies.get_state(session, study.id)
+        if not is_final(before):
+            self._settle_open(session, study, before)
+        commissioning.advance(session, study)
+        is_over_now = is_final(studies.get_state(session, study.id)) and not is_final(before)
+        if is_over_now or any(job.kind is JobKind.ENSEMBLE for job in ended):
+            self.discard(session, retaining.after_all(session, study))
+        else:
+            trial_ids = [job.trial_id for job in ended if job.trial_id is not None]
+            self.discard(session, retaining.after_trials(session, study, trial_ids))
+
+    def _settle_open(self, session: Session, study: OpenStudy, state: StudyState) -> None:
+        search_over = study.search_over or self._settle_search(session, study, state)
+        if search_over and not commissioning.is_waited_for(session, study):
+            built = ensembles.counts(session, [study.id])
+            why = "its ensembles are over" if built else "every trial has ended"
+            studies.change_state(session, study.id, StudyState.COMPLETE, why)
+
+    def _settle_search(self, session: Session, study: OpenStudy, state: StudyState) -> bool:
+        """Ends a search that has tried all, or reached a limit; returns whether it did."""
         progress = trials.progress(session, study.id, study.spec, study.started_at)
         limit = limit_reached(study.spec.limits, progress, study.trials_planned)
         if limit is not None:
             end, message = limit
             events.add(session, study.id, EventKind.LIMIT_REACHED, message)
+            ending.stop_open_trials(session, study.id, message)
             if state is StudyState.QUEUED:
                 end = StudyState.STOPPED
-            studies.change_state(session, study.id, end, message)
-            ending.stop_open_trials(session, study.id, message)
             if end is StudyState.COMPLETE:
-                advising.warn_of_borders(session, study.id, study.spec)
-            return
+                self._end_search(session, study)
+                return True
+            studies.change_state(session, study.id, end, message)
+            ending.stop_ensembles(session, study.id, message)
+            return False
         proposing.advance(session, study)
         planned = studies.lock(session, study.id).trials_planned
-        if progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED):
-            studies.change_state(session, study.id, StudyState.COMPLETE, "every trial has ended")
-            advising.warn_of_borders(session, study.id, study.spec)
+        is_over = progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED)
+        if is_over:
+            self._end_search(session, study)
+        return is_over
 
-    def _discard(self, session: Session, keys: Sequence[str]) -> None:
+    @staticmethod
+    def _end_search(session: Session, study: OpenStudy) -> None:
+        """No more trials: what they tell, and what is made of them."""
+        studies.end_search(session, study.id)
+        advising.warn_of_borders(session, study.id, study.spec)
+        commissioning.begin(session, studies.lock(session, study.id))
+
+    def discard(self, session: Session, keys: Sequence[str]) -> None:
+        """Removes artifacts once the transaction is through."""
+
         def remove() -> None:
             for key in keys:
                 self.artifacts.delete(key)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from hpsearch.combiner import Combiner
+from hpsearch.errors import NotFound, StaleLease
+from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensemble_records import Ensemble, EnsembleResult, Member, PredictRequest, Single
 from hpsearch.spec.exchange import (
+    AnyJob,
+    Built,
     Completion,
+    EnsembleJob,
     Failure,
     Job,
     JobStatus,
@@ -24,7 +33,8 @@ from hpsearch.spec.parcel import Enclosed
 from hpsearch.spec.records import Checkpoint, Study, Trial
 from hpsearch.spec.states import FailureReason, JobState
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.store import studies, trials, workers
+from hpsearch.store import checkpoints, ensembles, studies, trials, workers
+from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import Database, now
 from hpsearch.store.tables import JobRow, Table
 from hpsearch.tuner import Tuner
@@ -65,7 +75,7 @@ class Rig:
     def join(self, name: str = "tester") -> int:
         return self.do(lambda session: workers.join(session, name, {}, self.tuner.lease_seconds)).id
 
-    def lease(self, worker: int, capacity: int = 1) -> list[Job]:
+    def lease(self, worker: int, capacity: int = 1) -> list[AnyJob]:
         request = LeaseRequest(worker=worker, capacity=capacity)
         return self.do(lambda session: self.tuner.lease(session, request)).jobs
 
@@ -80,24 +90,84 @@ class Rig:
         completion = Completion(attempt=job.attempt, **fields)
         return self.do(lambda session: self.tuner.complete(session, job.id, completion))
 
-    def fail(self, job: Job, reason: FailureReason = FailureReason.ERROR) -> JobStatus:
+    def train(self, job: Job, value: float = 0.5, **fields: Any) -> None:
+        """All of a trial, with a checkpoint of its first epoch, the best, and of its last one."""
+        self.report(job, 0, val_accuracy=value)
+        self.store(job, 0, b"best", best=True)
+        self.report(job, *range(1, job.epochs), val_accuracy=value / 2)
+        self.store(job, job.epochs - 1, b"last", best=job.epochs == 1)
+        self.complete(job, **fields)
+
+    def fail(self, job: AnyJob, reason: FailureReason = FailureReason.ERROR) -> JobStatus:
         failure = Failure(attempt=job.attempt, reason=reason, message="it broke")
         return self.do(lambda session: self.tuner.fail(session, job.id, failure))
 
     def store(
-        self, job: Job, epoch: int, content: bytes, *, best: bool = False, last: bool = True
+        self,
+        job: Job,
+        epoch: int,
+        content: bytes,
+        *,
+        best: bool = False,
+        last: bool = True,
+        reasons: Collection[str] = (),
+        kind: str = "checkpoint",
     ) -> Checkpoint:
         sha256 = hashlib.sha256(content).hexdigest()
         sent = Enclosed(
             job=job.id, attempt=job.attempt, epoch=epoch, best=best, last=last,
-            size_bytes=len(content), sha256=sha256,
+            reasons=tuple(reasons), content=kind, size_bytes=len(content), sha256=sha256,
         )  # fmt: skip
         (prefix,) = self.do(lambda s: self.tuner.check_checkpoints(s, [sent]))
         artifact = self.tuner.artifacts.put(f"{prefix}-{sha256[:16]}.safetensors", content)
-        (kept,) = self.do(lambda s: self.tuner.keep_checkpoints(s, [(sent, artifact)]))
+        with self._dropped_when_stale(artifact):
+            (kept,) = self.do(lambda s: self.tuner.keep_checkpoints(s, [(sent, artifact)]))
         return kept
 
-    def run_out(self, *jobs: Job) -> None:
+    @contextmanager
+    def _dropped_when_stale(self, artifact: StoredArtifact) -> Iterator[None]:
+        """As the server does it: a file whose lease was lost on the way goes again."""
+        try:
+            yield
+        except (StaleLease, NotFound):
+            self.do(lambda session: self.tuner.drop_unkept(session, artifact))
+            raise
+
+    @property
+    def combiner(self) -> Combiner:
+        return Combiner(self.tuner)
+
+    def request(self, study_id: int, **asked: Any) -> int:
+        """Asks for an ensemble; returns its id."""
+        request = TypeAdapter(EnsembleSpec).validate_python({"kind": "top_k", **asked})
+        return self.do(lambda session: self.combiner.request(session, study_id, request)).id
+
+    def build(
+        self, job: EnsembleJob, *members: tuple[int, int], content: bytes = b"ensemble"
+    ) -> JobStatus:
+        """Ends the building of an ensemble, of these (trial, epoch) or of every candidate."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        result = a_result(*(members or [(one.trial, one.epoch) for one in job.candidates]))
+        built = Built(attempt=job.attempt, sha256=sha256, result=result)
+        prefix = self.do(lambda s: self.combiner.prefix(s, job.id, job.attempt))
+        artifact = self.tuner.artifacts.put(f"{prefix}-{sha256[:16]}.zip", content)
+        with self._dropped_when_stale(artifact):
+            return self.do(lambda s: self.combiner.finish(s, job.id, built, artifact))
+
+    def ask(self, ensemble_id: int, *inputs: Any) -> int:
+        """Asks an ensemble to predict; returns the job's id."""
+        asked = PredictRequest(inputs=list(inputs))
+        return self.do(lambda session: self.combiner.ask(session, ensemble_id, asked)).job
+
+    def ensembles(self, study_id: int) -> list[Ensemble]:
+        with self.database.read() as session:
+            return ensembles.of_study(session, study_id)
+
+    def checkpoints(self, study_id: int) -> list[Checkpoint]:
+        with self.database.read() as session:
+            return [held.checkpoint for held in checkpoints.of_study(session, study_id)]
+
+    def run_out(self, *jobs: AnyJob) -> None:
         """Lets the leases of these jobs (or of all) run out, by the database's clock."""
         chosen = update(JobRow).where(JobRow.state == JobState.LEASED)
         if jobs:
@@ -138,6 +208,22 @@ class Rig:
         """Every file in the artifact store."""
         root = self.tuner.artifacts.root
         return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+
+
+def a_result(*members: tuple[int, int]) -> EnsembleResult:
+    """What a worker would find of an ensemble of these (trial, epoch)."""
+    scores = {"validation": {"accuracy": 0.9, "loss": 0.3}, "test": {"accuracy": 0.8, "loss": 0.4}}
+    single = {"validation": {"accuracy": 0.85, "loss": 0.4}, "test": {"accuracy": 0.7, "loss": 0.5}}
+    trial, epoch = members[0]
+    return EnsembleResult(
+        members=[
+            Member(trial=trial, epoch=epoch, weight=1 / len(members)) for trial, epoch in members
+        ],
+        best_single=Single(trial=trial, epoch=epoch, **single),
+        mean_member=single,
+        candidates=len(members),
+        **scores,
+    )
 
 
 def a_report(job: Job, epoch: int, **metrics: float) -> Report:

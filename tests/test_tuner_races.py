@@ -14,8 +14,25 @@ from rig import Rig
 from sqlalchemy import select
 
 from hpsearch.errors import Conflict, IllegalTransition, NotFound
-from hpsearch.spec.exchange import Heartbeat, Job, Token
-from hpsearch.spec.states import FailureReason, JobState, StudyState, TrialState, is_final
+from hpsearch.spec.ensemble_records import PredictionResult
+from hpsearch.spec.exchange import (
+    AnyJob,
+    CollectRequest,
+    EnsembleJob,
+    Heartbeat,
+    Job,
+    Predicted,
+    Token,
+)
+from hpsearch.spec.states import (
+    FailureReason,
+    JobKind,
+    JobState,
+    StudyState,
+    TrialState,
+    is_final,
+)
+from hpsearch.store import checkpoints, ensembles
 from hpsearch.store.tables import JobRow, TrialRow
 
 PATIENCE_SECONDS = 60
@@ -145,6 +162,95 @@ def test_all_verbs_at_once_keep_the_invariants(rig: Rig) -> None:
     for study in studies:
         _check(rig, study)
         assert is_final(rig.study(study).state)
+
+
+def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
+    """Ensembles are asked for, built, lost, asked to predict and deleted while all else goes on."""
+    policy = {"keep": ["best"], "top": 2}
+    studies = [
+        rig.submit(
+            search={"trials": 5}, training={"epochs": 1}, priority=i % 2, checkpoints=policy,
+            ensemble=[{"kind": "top_k", "size": 2}, {"kind": "reinit", "size": 2}],
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    over = threading.Event()
+
+    def end(luck: random.Random, job: AnyJob) -> None:
+        fate = luck.random()
+        if fate < 0.1:
+            rig.run_out(job)
+        elif fate < 0.2:
+            rig.fail(job, FailureReason.RELEASED)
+        elif isinstance(job, Job):
+            rig.train(job, luck.random())
+        elif isinstance(job, EnsembleJob):
+            rig.build(job, (job.candidates[0].trial, job.candidates[0].epoch))
+        else:
+            said = Predicted(attempt=job.attempt, result=PredictionResult(predictions=[0]))
+            rig.do(lambda session: rig.combiner.answer(session, job.id, said))
+
+    def work(seed: int) -> Callable[[], None]:
+        def run() -> None:
+            luck = random.Random(seed)
+            worker = rig.join()
+            while not over.is_set():
+                found = rig.lease(worker, luck.choice([1, 3]))
+                tokens = [Token(job=job.id, attempt=job.attempt) for job in found]
+                if not found:
+                    time.sleep(0.01)
+                for place, job in enumerate(found):
+                    with suppress(Conflict, NotFound):
+                        beat = Heartbeat(worker=worker, jobs=tokens[place:])
+                        rig.do(lambda session: rig.tuner.heartbeat(session, beat))  # noqa: B023
+                        end(luck, job)
+
+        return run
+
+    def ask() -> None:
+        luck = random.Random(99)
+        while not over.is_set():
+            study = luck.choice(studies)
+            for one in rig.ensembles(study):
+                with suppress(Conflict, NotFound):
+                    rig.ask(one.id, [0.0])
+                    rig.ask(one.id, [1.0])
+                    if luck.random() < 0.2:
+                        rig.do(lambda session: rig.combiner.delete(session, one.id))  # noqa: B023
+            with suppress(Conflict):
+                rig.request(study)
+            time.sleep(0.02)
+
+    def keep_house() -> None:
+        began = time.monotonic()
+        try:
+            while not all(is_final(rig.study(study).state) for study in studies):
+                rig.expire()
+                rig.do(rig.tuner.enforce_limits)
+                files, terms = rig.tuner.artifacts.files(), CollectRequest()
+                rig.do(lambda session: rig.combiner.collect(session, files, terms))  # noqa: B023
+                if time.monotonic() - began > 1:
+                    with suppress(IllegalTransition):  # it has ended by itself
+                        rig.do(lambda session: rig.tuner.stop(session, studies[0]))
+                assert time.monotonic() - began < PATIENCE_SECONDS / 2
+        finally:
+            over.set()
+
+    _together(*(work(seed) for seed in range(3)), ask, keep_house)
+    needed: set[str] = set()
+    with rig.database.read() as session:
+        for study in studies:
+            needed |= {*checkpoints.artifacts_of_study(session, study)}
+            needed |= {*ensembles.artifacts_of_study(session, study)}
+        jobs = session.scalars(select(JobRow).where(JobRow.kind == JobKind.ENSEMBLE)).all()
+    assert {*rig.artifacts()} == needed
+    job_of = {job.ensemble_id: job.state for job in jobs}
+    fits = {
+        "queued": {"queued"}, "running": {"leased"}, "complete": {"done"}, "failed": {"failed"},
+    }  # fmt: skip
+    for study in studies:
+        for one in rig.ensembles(study):
+            assert job_of.get(one.id, "failed") in fits[one.state]
 
 
 @pytest.mark.parametrize("rival", ["complete", "fail", "expire", "stop"])

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from hpsearch.errors import HpsearchError, NotFound, StaleLease
-from hpsearch.spec.exchange import Job, Token
+from hpsearch.spec.exchange import Leased, Token
 from workers.link import Link
 
 logger = logging.getLogger("hpsearch.worker")
@@ -34,20 +34,20 @@ class Heartbeat:
         self._over.set()
         self._thread.join(timeout=5)
 
-    def hold(self, jobs: Iterable[Job]) -> None:
+    def hold(self, jobs: Iterable[Leased]) -> None:
         """Beats for these too."""
         with self._guard:
             for job in jobs:
                 self._held[job.id] = Token(job=job.id, attempt=job.attempt)
                 self._lost.discard(job.id)
 
-    def release(self, job: Job) -> None:
+    def release(self, job: Leased) -> None:
         """Beats for this one no more."""
         with self._guard:
             self._held.pop(job.id, None)
             self._lost.discard(job.id)
 
-    def has_lost(self, job: Job) -> bool:
+    def has_lost(self, job: Leased) -> bool:
         """Whether a beat found the job's lease gone."""
         with self._guard:
             return job.id in self._lost

@@ -12,16 +12,22 @@ from typing import TypeVar
 
 from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.exchange import (
+    Advance,
+    AnyJob,
+    Built,
     CompletionBatch,
     Decisions,
+    EnsembleJob,
     Failure,
     Heartbeat,
-    Job,
     JobCompletion,
     JobList,
     JobStatus,
     JobStatusList,
+    Leased,
     LeaseRequest,
+    Predicted,
+    PredictJob,
     Renewal,
     Report,
     ReportBatch,
@@ -29,7 +35,7 @@ from hpsearch.spec.exchange import (
     Worker,
     WorkerJoin,
 )
-from hpsearch.spec.parcel import Enclosed, pack
+from hpsearch.spec.parcel import Enclosed, pack, pack_ensemble
 from hpsearch.spec.records import CheckpointList
 from hpsearch.transport import PASSING, Transport
 from hpsearch.version import VERSION
@@ -61,7 +67,7 @@ class Link:
         self.worker_id = worker.id
         return worker
 
-    def lease(self, capacity: int) -> list[Job]:
+    def lease(self, capacity: int) -> list[AnyJob]:
         """Up to `capacity` jobs; none when there is no work."""
         key = secrets.token_urlsafe(16)
         request = LeaseRequest(worker=self.worker_id, capacity=capacity)
@@ -95,15 +101,54 @@ class Link:
         Raises:
             CorruptArtifact: when it is not what was stored.
         """
-        content, sha256 = self._patiently(
-            lambda: self._transport.download(f"/checkpoints/{checkpoint_id}/artifact")
-        )
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise CorruptArtifact(
-                f"checkpoint {checkpoint_id} must have the sha256 {sha256}, and its content has "
-                "another; it is left out"
-            )
+        return self._whole(f"/checkpoints/{checkpoint_id}/artifact", f"checkpoint {checkpoint_id}")
+
+    def fetch_predictions(self, checkpoint_id: int) -> bytes:
+        """What a checkpoint predicts, whole.
+
+        Raises:
+            CorruptArtifact: when it is not what was stored.
+        """
+        noun = f"predictions of checkpoint {checkpoint_id}"
+        return self._whole(f"/checkpoints/{checkpoint_id}/predictions", noun)
+
+    def fetch_ensemble(self, ensemble_id: int) -> bytes:
+        """An ensemble's file, whole.
+
+        Raises:
+            CorruptArtifact: when it is not what was stored.
+        """
+        return self._whole(f"/ensembles/{ensemble_id}/artifact", f"ensemble {ensemble_id}")
+
+    def _whole(self, path: str, noun: str) -> bytes:
+        content, sha256 = self._patiently(lambda: self._transport.download(path))
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise CorruptArtifact(f"{noun} must have the sha256 {sha256[:12]}…, got {found[:12]}…")
         return content
+
+    def advance(self, job: EnsembleJob, progress: Advance) -> None:
+        """Says how far a job is."""
+        self._patiently(
+            lambda: self._transport.post(f"/jobs/{job.id}:advance", JobStatus, progress, once=False)
+        )
+
+    def keep_ensemble(self, job: EnsembleJob, built: Built, content: bytes) -> None:
+        """Ends the building of an ensemble."""
+        body = pack_ensemble(built, content)
+        sha256 = hashlib.sha256(body).hexdigest()
+        self._patiently(
+            lambda: self._transport.put(f"/jobs/{job.id}/ensemble", JobStatus, body, sha256)
+        )
+
+    def predicted(self, job: PredictJob, said: Predicted) -> None:
+        """Ends a prediction."""
+        key = secrets.token_urlsafe(16)
+        self._patiently(
+            lambda: self._transport.post(
+                f"/jobs/{job.id}:predicted", JobStatus, said, idempotency_key=key
+            )
+        )
 
     def fetch_dataset(self, name: str, path: Path) -> str:
         """Writes an uploaded data set to a file; returns the sha256 of what came."""
@@ -121,7 +166,7 @@ class Link:
             )
         )
 
-    def fail(self, job: Job, failure: Failure) -> None:
+    def fail(self, job: Leased, failure: Failure) -> None:
         """Gives a job back."""
         key = secrets.token_urlsafe(16)
         self._patiently(

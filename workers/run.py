@@ -11,6 +11,7 @@ from hpsearch.spec.space import resolve
 from hpsearch.spec.study import Objective, parse_study
 from hpsearch.training.plan import EpochReport, Plan
 from hpsearch.training.replicas import AnyGroup
+from workers.kept import Kept
 
 ALONE = "one by one: the only one of its shape at hand"
 
@@ -29,8 +30,12 @@ class Run:
     best: bytes | None = None
     """The best epoch's checkpoint."""
     best_is_stored: bool = True
+    kept: Kept | None = None
+    """What is kept beside these, once it trains."""
     last: bytes | None = None
     """The checkpoint stored last: where the trial goes on from when its group must be re-formed."""
+    last_epoch: int = -1
+    """The epoch that it was taken after."""
     group: int = 1
     """Trials that it trains with, itself one of them."""
     why: str = ALONE
@@ -65,15 +70,23 @@ class Run:
         """The trial's number in its study."""
         return self.plan.number
 
+    @property
+    def tests(self) -> bool:
+        """Whether the trial's task keeps rows to test on."""
+        split = getattr(self.plan.spec.task, "split", None)
+        return split is None or split.test > 0
+
     def rescue(self, group: AnyGroup) -> None:
         """Goes on from the last finished epoch when the group can train no more."""
         if self.epoch >= 0:
-            self.last = group.checkpoint(self.number)
+            self.last, self.last_epoch = group.checkpoint(self.number), self.epoch
 
     def forget(self) -> None:
         """Back to the trial's beginning."""
         self.epoch, self.best_epoch, self.best_value = -1, None, None
-        self.best, self.last, self.best_is_stored = None, None, True
+        self.best, self.best_is_stored = None, True
+        self.last, self.last_epoch = None, -1
+        self.kept = None
 
     def note(self, report: EpochReport) -> bool:
         """Takes an epoch on; says whether it is the trial's best."""

@@ -23,25 +23,29 @@ from hpsearch.errors import (
     TrainingFailed,
     Unauthorized,
 )
-from hpsearch.spec.exchange import Failure, Job, JobCompletion, Trained
+from hpsearch.spec.exchange import AnyJob, Failure, Job
+from hpsearch.spec.fields import MESSAGE_LENGTH
 from hpsearch.spec.states import Decision, FailureReason, TrialReason, TrialState
-from hpsearch.training.evaluation import evaluate
 from hpsearch.training.grouping import Groupings
 from hpsearch.training.memory import is_out_of_memory
 from hpsearch.training.plan import EpochReport, group_key
 from hpsearch.training.replicas import AnyGroup, group_for
 from hpsearch.transport import PASSING
 from workers.appetite import Appetite
+from workers.assembling import Assembler
+from workers.closing import Closing, End
 from workers.datasets import Datasets
 from workers.delivery import DROPPED, Delivery, lose
 from workers.heartbeat import Heartbeat
+from workers.kept import Kept, State
 from workers.link import Link
 from workers.outbox import Outbox
 from workers.run import Run
 
 logger = logging.getLogger("hpsearch.worker")
 
-MESSAGE_LENGTH = 2000
+HELD_BYTES = 1 << 28
+"""States are sent when those held come to this much."""
 
 
 class Runner:
@@ -73,9 +77,10 @@ class Runner:
         self._device = device
         self._checkpoint_seconds = checkpoint_seconds
         self._ending = ending
+        self._assembler = Assembler(link, datasets, device, ending)
         self._groupings = Groupings(device)
         self._appetite = Appetite(self._groupings, capacity)
-        self._delivery = Delivery(link)
+        self._closing = Closing(Delivery(link), device)
 
     def work(self) -> bool:
         """Takes on what the server has, and trains it; whether there was any."""
@@ -83,13 +88,16 @@ class Runner:
         jobs = self._link.lease(asked)
         if not jobs:
             return False
-        held: list[Job] = []
+        held: list[AnyJob] = []
         try:
             runs = self._take(jobs, held)
             wanted = self._wanted(runs)
-            if wanted > asked == len(jobs):
+            if wanted > asked == len(runs):
                 runs += self._take(self._link.lease(wanted - asked), held)
             self._release(runs[wanted:], "more trials were leased than train at once")
+            for job in held:  # before the trials, which take longer
+                if not isinstance(job, Job):
+                    self._assembler.do(job)
             self.run(runs[:wanted])
         finally:
             for job in held:
@@ -120,11 +128,12 @@ class Runner:
         for part in range(parts):
             yield runs[part * len(runs) // parts : (part + 1) * len(runs) // parts]
 
-    def _take(self, jobs: Sequence[Job], held: list[Job]) -> list[Run]:
-        """Keeps the leases from now on."""
+    def _take(self, jobs: Sequence[AnyJob], held: list[AnyJob]) -> list[Run]:
+        """Keeps the leases from now on; the runs of those that are trials."""
         self._heartbeat.hold(jobs)
         held += jobs
-        return [run for job in jobs if (run := self._prepare(job)) is not None]
+        trials = [job for job in jobs if isinstance(job, Job)]
+        return [run for job in trials if (run := self._prepare(job)) is not None]
 
     def _wanted(self, runs: Sequence[Run]) -> int:
         """How many trials like these to hold; none is refused that cannot be measured."""
@@ -161,7 +170,7 @@ class Runner:
                 logger.warning("trial %d starts from its beginning: %s", job.trial, error)
                 run.forget()
             else:
-                run.epoch = resume.epoch
+                run.epoch = run.last_epoch = resume.epoch
                 run.best_epoch, run.best_value = resume.best_epoch, resume.best_value
         return run
 
@@ -225,10 +234,12 @@ class Runner:
             resume={run.number: run.last for run in runs if run.last is not None},
             rows=runs[0].rows,
         )
-        outbox, self._delivery = Outbox(self._link), Delivery(self._link)
+        outbox = Outbox(self._link)
+        self._closing = Closing(Delivery(self._link), self._device)
         living = {run.number: run for run in runs}
         for run in runs:
             run.group = len(runs)
+            run.kept = run.kept or Kept(run.plan, group.updates_per_epoch)
         try:
             self._train_group(group, outbox, living)
         except Exception as error:
@@ -251,31 +262,40 @@ class Runner:
             for report in finished:
                 if report.number in living:
                     self._finish(living.pop(report.number), group, report)
-            self._delivery.send()
+            self._closing.send()
             if self._ending.is_set():
                 self._store_all(group, living)
                 self._release(living.values())
                 return
-            if time.monotonic() - stored_at >= self._checkpoint_seconds:
+            is_due = time.monotonic() - stored_at >= self._checkpoint_seconds
+            if is_due or _held_bytes(living.values()) >= HELD_BYTES:
                 self._flush(outbox, group, living)
                 self._store_all(group, living)
                 stored_at = time.monotonic()
         for run in living.values():  # resumed after their last epoch
-            self._complete(run, TrialState.COMPLETE, None)
-        self._delivery.send()
+            self._closing.end(End(run, TrialState.COMPLETE))
+        self._closing.send()
 
     def _store_all(self, group: AnyGroup, living: dict[int, Run]) -> None:
         """Sends the present state of all, and lets go of those that are lost."""
         for run in living.values():
             self._store(run, group)
-        self._delivery.send()
+        self._closing.send()
         self._let_go(group, living)
 
     def _note(self, run: Run, group: AnyGroup, outbox: Outbox, report: EpochReport) -> None:
         outbox.add(run.job, report.epoch, report.metrics)
         run.finished = report.finished
-        if run.note(report):
-            run.best, run.best_is_stored = group.checkpoint(run.number), False
+        is_best = run.note(report)
+        # What diverged is of no use to anybody.
+        reasons = run.kept.reasons(report.epoch) if run.kept and not report.diverged else ()
+        if not is_best and not reasons:
+            return
+        state = group.checkpoint(run.number)
+        if is_best:
+            run.best, run.best_is_stored = state, False
+        if reasons and run.kept:
+            run.kept.add(report.epoch, state, reasons)
 
     def _flush(self, outbox: Outbox, group: AnyGroup, living: dict[int, Run]) -> None:
         """Sends what waits; lets go of the trials that are lost or told to stop."""
@@ -287,8 +307,8 @@ class Runner:
                 lose(run)
             elif told is not None and told.decision is Decision.STOP and not run.finished:
                 self._store(run, group)
-                self._complete(run, TrialState.PRUNED, None, told.why)
-        self._delivery.send()
+                self._closing.end(End(run, TrialState.PRUNED, message=told.why))
+        self._closing.send()
         self._let_go(group, living)
 
     def _let_go(self, group: AnyGroup, living: dict[int, Run]) -> None:
@@ -297,47 +317,27 @@ class Runner:
             group.drop(number)
 
     def _store(self, run: Run, group: AnyGroup) -> None:
-        """Sends the trial's present state, and its best one unless the server has it."""
-        is_best = run.best_epoch == run.epoch
-        if not is_best:
-            self._store_best(run, last=False)
-        fresh = None if run.best_is_stored or not is_best else run.best
-        run.last = last = fresh or group.checkpoint(run.number)
-        self._delivery.checkpoint(run, run.epoch, last, best=is_best, last=True)
+        """Sends the trial's present state, and what the server does not have of its past ones."""
+        is_fresh = run.best_epoch == run.epoch and not run.best_is_stored
+        run.last = (run.best if is_fresh else None) or group.checkpoint(run.number)
+        run.last_epoch = run.epoch
+        self._send_states(run, State(run.epoch, run.last, last=True))
+
+    def _send_states(self, run: Run, last: State | None) -> None:
+        best = None
+        if run.best is not None and run.best_epoch is not None and not run.best_is_stored:
+            # Of a trial without another state its best one is the last.
+            best = State(run.best_epoch, run.best, best=True, last=last is None)
+        self._closing.store(run, run.kept.take(best, last) if run.kept else [])
         run.best_is_stored = True
 
-    def _store_best(self, run: Run, *, last: bool) -> None:
-        if run.best is not None and run.best_epoch is not None and not run.best_is_stored:
-            self._delivery.checkpoint(run, run.best_epoch, run.best, best=True, last=last)
-            run.best_is_stored = True
-
     def _finish(self, run: Run, group: AnyGroup, report: EpochReport) -> None:
-        if report.diverged:  # what it ended with is of no use to anybody
-            self._store_best(run, last=True)
-            self._complete(run, TrialState.PRUNED, TrialReason.DIVERGED)
+        if report.diverged:
+            self._send_states(run, None)
+            self._closing.end(End(run, TrialState.PRUNED, TrialReason.DIVERGED))
         else:
             self._store(run, group)
-            self._complete(run, TrialState.COMPLETE, None)
-
-    def _complete(
-        self, run: Run, state: TrialState, reason: TrialReason | None, message: str | None = None
-    ) -> None:
-        if run.over:
-            return
-        test_metrics: dict[str, float] = {}
-        if run.best is not None and _has_test_rows(run):
-            measured = evaluate(run.plan, run.best, "test", device=self._device)
-            test_metrics = {k: v for k, v in measured.items() if k.startswith("test_")}
-        completion = JobCompletion(
-            job=run.job.id,
-            attempt=run.job.attempt,
-            state=state,
-            reason=reason,
-            message=message,
-            test_metrics=test_metrics,
-            training=Trained(group=run.group, why=run.why),
-        )
-        self._delivery.end(run, completion)
+            self._closing.end(End(run, TrialState.COMPLETE))
 
     def _give_back(self, run: Run, reason: FailureReason, message: str) -> None:
         self._fail(run.job, reason, message)
@@ -355,14 +355,12 @@ class Runner:
             logger.warning(DROPPED, job.id)
 
 
-def _has_test_rows(run: Run) -> bool:
-    """Whether the trial's task keeps rows to test on."""
-    split = getattr(run.plan.spec.task, "split", None)
-    return split is None or split.test > 0
-
-
 def _open(runs: Iterable[Run]) -> list[Run]:
     return [run for run in runs if not run.over]
+
+
+def _held_bytes(runs: Iterable[Run]) -> int:
+    return sum(run.kept.size_bytes for run in runs if run.kept)
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:

@@ -1,8 +1,9 @@
-"""What workers speak: join, lease, heartbeat, report, checkpoint, complete, fail."""
+"""What workers speak: join, lease, heartbeat, report, checkpoint, ensemble, complete, fail."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -10,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from api.requests import Body, Id, Number, OneChange, answer
 from api.services import Served, Services
-from hpsearch.errors import StaleLease, VersionMismatch
+from hpsearch.errors import NotFound, StaleLease, VersionMismatch
 from hpsearch.spec.base import Record
 from hpsearch.spec.exchange import (
+    Advance,
     Completion,
     CompletionBatch,
     Decisions,
@@ -22,14 +24,16 @@ from hpsearch.spec.exchange import (
     JobStatus,
     JobStatusList,
     LeaseRequest,
+    Predicted,
     Renewal,
     ReportBatch,
     Worker,
     WorkerJoin,
 )
-from hpsearch.spec.parcel import Enclosed, unpack
+from hpsearch.spec.parcel import Enclosed, unpack, unpack_ensemble
 from hpsearch.spec.records import Checkpoint, CheckpointList
 from hpsearch.store import jobs, workers
+from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.version import VERSION
 
 router = APIRouter(tags=["workers"])
@@ -122,7 +126,9 @@ def put_checkpoints(body: Body, services: Served) -> Response:
     """Stores several trials' states at once: all become visible, or none.
 
     The body is a parcel: 8 bytes that say how long the header is (little-endian), the header
-    `{"checkpoints": [{job, attempt, epoch, best, last, size_bytes, sha256}]}`, then the contents.
+    `{"checkpoints": [{job, attempt, epoch, content, best, last, reasons, size_bytes, sha256}]}`,
+    then the contents. `content` is `checkpoint`, or `predictions` for what the checkpoint says of
+    validation and test rows.
     """
     return answer(CheckpointList(checkpoints=_store(services, unpack(body))))
 
@@ -135,14 +141,55 @@ def _store(services: Services, sent: Sequence[tuple[Enclosed, bytes]]) -> list[C
     for (one, content), prefix in zip(sent, prefixes, strict=True):
         key = f"{prefix}-{one.sha256[:16]}.safetensors"
         written.append((one, services.artifacts.put(key, content, one.sha256)))
+    with (
+        _dropped_when_stale(services, [artifact for _, artifact in written]),
+        services.database.write() as session,
+    ):
+        return services.tuner.keep_checkpoints(session, written)
+
+
+@contextmanager
+def _dropped_when_stale(services: Services, written: Sequence[StoredArtifact]) -> Iterator[None]:
+    """Removes files again whose lease was lost, or whose study was deleted, while they came."""
     try:
+        yield
+    except (StaleLease, NotFound):
         with services.database.write() as session:
-            return services.tuner.keep_checkpoints(session, written)
-    except StaleLease:  # A lease was lost while the files came.
-        with services.database.write() as session:
-            for _, artifact in written:
+            for artifact in written:
                 services.tuner.drop_unkept(session, artifact)
         raise
+
+
+@router.put("/jobs/{job_id:int}/ensemble", response_model=JobStatus)
+def put_ensemble(
+    job_id: Id,
+    body: Body,
+    services: Served,
+) -> Response:
+    """Ends the building of an ensemble: what was found, and its file, which is visible when whole.
+
+    The body is a parcel of its own: 8 bytes that say how long the JSON is (little-endian), the JSON
+    `{attempt, sha256, result}`, then the file.
+    """
+    built, content = unpack_ensemble(body)
+    with services.database.write() as session:
+        prefix = services.combiner.prefix(session, job_id, built.attempt)
+    key = f"{prefix}-{built.sha256[:16]}.zip"
+    artifact = services.artifacts.put(key, content, built.sha256)
+    with _dropped_when_stale(services, [artifact]), services.database.write() as session:
+        return answer(services.combiner.finish(session, job_id, built, artifact))
+
+
+@router.post("/jobs/{job_id:int}:advance", response_model=JobStatus)
+def advance(job_id: Id, progress: Advance, change: OneChange, services: Served) -> Response:
+    """How far the building of an ensemble is; renews the lease."""
+    return change(lambda session: services.combiner.advance(session, job_id, progress))
+
+
+@router.post("/jobs/{job_id:int}:predicted", response_model=JobStatus)
+def predicted(job_id: Id, said: Predicted, change: OneChange, services: Served) -> Response:
+    """What an ensemble says of the rows that it was asked about."""
+    return change(lambda session: services.combiner.answer(session, job_id, said))
 
 
 @router.post("/jobs:complete", response_model=JobStatusList)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
 
 from api.requests import Id, Number, OneChange, answer
 from api.routes.studies import PageSize, PageToken
 from api.services import Served
-from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.exchange import GivenTrials, TrialList
-from hpsearch.spec.records import Checkpoint, CheckpointList, Trial, TrialPage
+from hpsearch.spec.records import CheckpointList, Trial, TrialPage
 from hpsearch.spec.states import TrialState
 from hpsearch.store import checkpoints, trials
 
@@ -73,29 +71,3 @@ def trial_checkpoints(study_id: Id, number: Number, services: Served) -> Respons
     with services.database.read() as session:
         trial = trials.get(session, study_id, number)
         return answer(CheckpointList(checkpoints=checkpoints.of_trial(session, trial.id)))
-
-
-@router.get("/checkpoints/{checkpoint_id:int}", response_model=Checkpoint)
-def checkpoint(checkpoint_id: Id, services: Served) -> Response:
-    """What a checkpoint holds."""
-    with services.database.read() as session:
-        return answer(checkpoints.get(session, checkpoint_id)[0])
-
-
-@router.get("/checkpoints/{checkpoint_id:int}/artifact", response_class=FileResponse)
-def artifact(checkpoint_id: Id, services: Served) -> Response:
-    """A checkpoint's file (safetensors); its sha256 is in `X-Content-Sha256`."""
-    with services.database.read() as session:
-        record, stored = checkpoints.get(session, checkpoint_id)
-    path = services.artifacts.path(stored.key)
-    if not path.is_file() or path.stat().st_size != stored.size_bytes:
-        raise CorruptArtifact(
-            f"checkpoint {checkpoint_id} must have a whole file, and {stored.key} is missing or "
-            "truncated; use another checkpoint"
-        )
-    return FileResponse(
-        path,
-        media_type="application/octet-stream",
-        filename=f"study-{record.study_id}-trial-{record.trial}-epoch-{record.epoch}.safetensors",
-        headers={"X-Content-Sha256": stored.sha256},
-    )

@@ -3,18 +3,21 @@
 WorkerJoin, LeaseRequest, Job   how a worker gets work
 Report, Completion, Failure     how it says what came of it; each carries the fencing token
                                 (job, attempt), and an old token gets 409 and changes nothing
+Advance, Built, Predicted       the same for ensembles
 AskRequest, TrialReport, TrialEnd  the same for trials that somebody's own loop trains
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 from hpsearch.spec.base import Record, SpecModel
 from hpsearch.spec.distributions import Value
+from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensemble_records import Candidate, EnsembleResult, PredictionResult
 from hpsearch.spec.fields import Key, Metrics, Name, Sentence, Why, no_test, only_test
 from hpsearch.spec.records import Trial
 from hpsearch.spec.states import (
@@ -75,13 +78,18 @@ class Resume(Record):
     """It is another trial's, which this one goes on with."""
 
 
-class Job(Record):
+class Leased(Record):
     """Work under a lease; (id, attempt) is its fencing token."""
 
     id: int
-    kind: JobKind
     attempt: int
     study_id: int
+
+
+class Job(Leased):
+    """A trial to train."""
+
+    kind: Literal[JobKind.TRIAL] = JobKind.TRIAL
     trial: int
     """The trial's number."""
     epochs: int
@@ -96,10 +104,38 @@ class Job(Record):
     """Runs of the trial, in place of the spec's `training.repeats`; none: as the spec says."""
 
 
+class EnsembleJob(Leased):
+    """An ensemble to build."""
+
+    kind: Literal[JobKind.ENSEMBLE] = JobKind.ENSEMBLE
+    ensemble: int
+    """Its id."""
+    request: EnsembleSpec
+    spec: dict[str, Any]
+    """The study's."""
+    candidates: list[Candidate]
+    """Checkpoints to choose from, by trial and epoch."""
+    dataset: DatasetFile | None = None
+
+
+class PredictJob(Leased):
+    """Rows for an ensemble to predict."""
+
+    kind: Literal[JobKind.PREDICT] = JobKind.PREDICT
+    ensemble: int
+    """Its id."""
+    sha256: str
+    """Of its file."""
+    inputs: list[Any]
+
+
+AnyJob: TypeAlias = Job | EnsembleJob | PredictJob
+
+
 class JobList(Record):
     """Jobs just leased."""
 
-    jobs: list[Job]
+    jobs: list[Annotated[AnyJob, Field(discriminator="kind")]]
 
 
 class JobStatus(Record):
@@ -195,12 +231,48 @@ class JobStatusList(Record):
     jobs: list[JobStatus]
 
 
+class Advance(SpecModel):
+    """How far a job is; renews its lease."""
+
+    attempt: Key
+    done: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    total: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    what: Sentence
+    """What is being done."""
+
+
+class Built(SpecModel):
+    """An ensemble is built; its file was sent before."""
+
+    attempt: Key
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """Of the file."""
+    result: EnsembleResult
+
+
+class Predicted(SpecModel):
+    """Rows were predicted."""
+
+    attempt: Key
+    result: PredictionResult
+
+
 class Failure(SpecModel):
     """A job could not be done."""
 
     attempt: Key
     reason: FailureReason
     message: Sentence
+
+
+class CollectRequest(SpecModel):
+    """Asks for a garbage collection."""
+
+    dry_run: bool = False
+    """Only to say what would go."""
+    older_than_seconds: Annotated[float, Field(ge=60, allow_inf_nan=False)] = 3600.0
+    """Files that nothing refers to are left alone until they are so old: they may just be on their
+    way."""
 
 
 class GivenTrial(SpecModel):

@@ -1,31 +1,39 @@
-"""Several checkpoints in one body.
+"""Several checkpoints, and what they predict, in one body.
 
 8 bytes    n, the header's length, little-endian
-n bytes    the header, JSON: {"checkpoints": [{job, attempt, epoch, best, last, size_bytes,
-           sha256}, ...]}
+n bytes    the header, JSON: {"checkpoints": [{job, attempt, epoch, content, best, last, reasons,
+           size_bytes, sha256}, ...]}
 the rest   the contents, one after another in the header's order
+
+An ensemble's parcel is alike: its header is what the worker found, its one content the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.base import SpecModel
-from hpsearch.spec.exchange import Token
+from hpsearch.spec.checkpoints import Reason
+from hpsearch.spec.exchange import Built, Token
 
 LENGTH_BYTES = 8
 
+H = TypeVar("H", bound=SpecModel)
+
 
 class Enclosed(Token):
-    """One of them: a trial's state after an epoch."""
+    """One of them: a trial's state after an epoch, or what the state sent before predicts."""
 
     epoch: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    content: Literal["checkpoint", "predictions"] = "checkpoint"
     best: bool = False
     last: bool = True
+    reasons: tuple[Reason, ...] = ()
+    """Why it is kept beside these two."""
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -36,8 +44,7 @@ class _Header(SpecModel):
 
 def pack(checkpoints: Sequence[Enclosed], contents: Sequence[bytes]) -> bytes:
     """The body that holds these contents."""
-    header = _Header(checkpoints=list(checkpoints)).model_dump_json().encode()
-    return b"".join([len(header).to_bytes(LENGTH_BYTES, "little"), header, *contents])
+    return _packed(_Header(checkpoints=list(checkpoints)), contents)
 
 
 def unpack(body: bytes) -> list[tuple[Enclosed, bytes]]:
@@ -46,14 +53,7 @@ def unpack(body: bytes) -> list[tuple[Enclosed, bytes]]:
     Raises:
         InvalidInput: when the body is no such parcel.
     """
-    begin = LENGTH_BYTES + int.from_bytes(body[:LENGTH_BYTES], "little")
-    try:
-        header = _Header.model_validate_json(body[LENGTH_BYTES:begin])
-    except ValidationError as error:
-        raise InvalidInput.at(
-            "body",
-            f"must open with a header that lists its checkpoints ({error.errors()[0]['msg']})",
-        ) from None
+    header, begin = _opened(body, _Header)
     if begin + sum(one.size_bytes for one in header.checkpoints) != len(body):
         raise InvalidInput.at(
             "body", f"must be as long as its header says, got {len(body)} bytes; send it again"
@@ -63,3 +63,35 @@ def unpack(body: bytes) -> list[tuple[Enclosed, bytes]]:
         found.append((one, body[begin : begin + one.size_bytes]))
         begin += one.size_bytes
     return found
+
+
+def pack_ensemble(built: Built, content: bytes) -> bytes:
+    """The body that holds an ensemble."""
+    return _packed(built, [content])
+
+
+def unpack_ensemble(body: bytes) -> tuple[Built, bytes]:
+    """What `pack_ensemble` was given.
+
+    Raises:
+        InvalidInput: when the body is no such parcel.
+    """
+    built, begin = _opened(body, Built)
+    return built, body[begin:]
+
+
+def _packed(header: SpecModel, contents: Sequence[bytes]) -> bytes:
+    text = header.model_dump_json().encode()
+    return b"".join([len(text).to_bytes(LENGTH_BYTES, "little"), text, *contents])
+
+
+def _opened(body: bytes, kind: type[H]) -> tuple[H, int]:
+    """A body's header, and where its contents begin."""
+    begin = LENGTH_BYTES + int.from_bytes(body[:LENGTH_BYTES], "little")
+    try:
+        return kind.model_validate_json(body[LENGTH_BYTES:begin]), begin
+    except ValidationError as error:
+        raise InvalidInput.at(
+            "body",
+            f"must open with a header that says what it holds ({error.errors()[0]['msg']})",
+        ) from None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from hpsearch.spec.base import Record
+from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.fields import Metrics
 from hpsearch.spec.states import EventKind, StudyState, TrialReason, TrialState
@@ -76,6 +77,12 @@ class Study(Record):
     epochs_done: int
     epochs_planned: int
     eta_seconds: float | None
+    checkpoints: int = 0
+    """How many are stored."""
+    checkpoint_bytes: int = 0
+    """Their size, with what they predict."""
+    ensembles: int = 0
+    """How many were asked for."""
     attributes: dict[str, Any] = {}
     created_at: datetime
     started_at: datetime | None
@@ -180,8 +187,15 @@ class Checkpoint(Record):
     epoch: int
     best: bool
     last: bool
+    reasons: tuple[Reason, ...] = ()
+    """Why it is kept beside these."""
+    pinned: bool = False
+    """A person wants it kept."""
     size_bytes: int
     sha256: str
+    predictions_bytes: int = 0
+    """Size of what it predicts on validation and test rows, where that is stored."""
+    predictions_sha256: str | None = None
     created_at: datetime
 
 
@@ -189,6 +203,23 @@ class CheckpointList(Record):
     """A trial's checkpoints."""
 
     checkpoints: list[Checkpoint]
+
+
+class Rubbish(Record):
+    """A file that nothing needs."""
+
+    key: str
+    """Its place in the artifact store."""
+    size_bytes: int
+    why: str
+
+
+class Collection(Record):
+    """What a garbage collection removed, or would remove."""
+
+    dry_run: bool
+    files: list[Rubbish]
+    size_bytes: int
 
 
 class Event(Record):

@@ -16,8 +16,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.base import SpecModel, kind_of, not_available, tag
+from hpsearch.spec.base import SpecModel, kind_of, tag
+from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.distributions import LARGEST_INTEGER, OneOf
+from hpsearch.spec.ensemble import Ensembles, EnsembleSpec
 from hpsearch.spec.messages import explain, shown
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner
@@ -89,14 +91,6 @@ class RangeTest(Switch):
     apply: Literal["suggest", "narrow"] = "suggest"
 
 
-class Checkpoints(SpecModel):
-    """Which checkpoints of a trial are kept."""
-
-    planned = ("every", "snapshots", "top")
-
-    keep: tuple[Literal["best", "last"], ...] = ("best", "last")
-
-
 class Limits(SpecModel):
     """Where a study stops short; all but `failed_trials` are open unless given."""
 
@@ -135,7 +129,8 @@ class StudySpec(SpecModel):
     preflight: Preflight = Preflight()
     range_test: RangeTest = RangeTest()
     checkpoints: Checkpoints = Checkpoints()
-    ensemble: Any = None
+    ensemble: Ensembles = None
+    """Built when the trials are over: one, or a list."""
     limits: Limits = Limits()
     priority: Annotated[int, Field(ge=-1000, le=1000, strict=True)] = 0
     """Studies of higher priority are served first."""
@@ -157,6 +152,13 @@ class StudySpec(SpecModel):
         if isinstance(self.objective, tuple):
             return [(f"objective.{place}", one) for place, one in enumerate(self.objective)]
         return [("objective", self.objective or default)]
+
+    @property
+    def ensembles(self) -> tuple[EnsembleSpec, ...]:
+        """Those that are built when the trials are over."""
+        if self.ensemble is None:
+            return ()
+        return self.ensemble if isinstance(self.ensemble, tuple) else (self.ensemble,)
 
     @property
     def supervised(self) -> SupervisedTask:
@@ -193,12 +195,6 @@ class StudySpec(SpecModel):
             return data
         stages = [stage.model_dump() for stage in default_stages(epochs)]
         return {**data, "search": {**given, "stages": stages}}
-
-    @field_validator("ensemble")
-    @classmethod
-    def _no_ensemble(cls, value: Any) -> None:
-        if value not in (None, "none"):
-            raise not_available("", "an ensemble")
 
     @field_validator("name")
     @classmethod

@@ -9,15 +9,26 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.store.checkpoints import StoredArtifact
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the store, known or not."""
+
+    key: str
+    size_bytes: int
+    changed_at: float
 
 
 class ArtifactStore:
@@ -107,6 +118,17 @@ class ArtifactStore:
                 parent.rmdir()
             except OSError:
                 break
+
+    def files(self) -> list[StoredFile]:
+        """Every file there is, unfinished ones too."""
+        found = []
+        for path in sorted(self.root.rglob("*")):
+            with suppress(FileNotFoundError):  # it may go while we look
+                state = path.lstat()
+                if stat.S_ISREG(state.st_mode):
+                    key = path.relative_to(self.root).as_posix()
+                    found.append(StoredFile(key, state.st_size, state.st_mtime))
+        return found
 
     @contextmanager
     def _room_named(self, size_bytes: int) -> Iterator[None]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.spec.records import Study, Trial
 from hpsearch.spec.states import TrialState, is_final
-from hpsearch.store import studies, trials
+from hpsearch.store import ensembles, jobs, studies, trials
 from hpsearch.store.database import now
 from hpsearch.store.tables import StudyRow, TrialRow
 
@@ -41,6 +41,7 @@ class StudyWatch:
     study_id: int
     since: float | None = None
     _study: Study | None = None
+    _rest: int | None = None
     _told: dict[int, tuple[str, int, int]] = field(default_factory=dict)
 
     def look(self, session: Session) -> StudyChange | None:
@@ -49,9 +50,10 @@ class StudyWatch:
         Raises:
             NotFound: when the study is gone.
         """
-        state = studies.get_state(session, self.study_id)
-        if self._study is not None and self._study.state == state and is_final(state):
+        at_rest = self._at_rest(session)
+        if at_rest is not None and at_rest == self._rest:
             return None
+        self._rest = at_rest
         moment = now(session)
         study = studies.get(session, self.study_id)
         if self._study is not None and _progress(study) == _progress(self._study):
@@ -71,6 +73,14 @@ class StudyWatch:
         self._told |= {row.number: _place(row) for row in moved}
         self.since = moment
         return StudyChange(moment, study, trials.records(session, self.study_id, moved))
+
+    def _at_rest(self, session: Session) -> int | None:
+        """How many ensembles a study has that is over and has nothing under way; else none."""
+        if not is_final(studies.get_state(session, self.study_id)):
+            return None
+        if jobs.work_left(session, self.study_id):
+            return None
+        return ensembles.counts(session, [self.study_id]).get(self.study_id, 0)
 
 
 @dataclass
@@ -103,7 +113,10 @@ class StudiesWatch:
 
 def _progress(study: Study) -> tuple[object, ...]:
     """What a watcher sees move."""
-    return (study.state, study.counts, study.epochs_done, study.best_trial, study.best_value)
+    return (
+        study.state, study.counts, study.epochs_done, study.best_trial, study.best_value,
+        study.ensembles,
+    )  # fmt: skip
 
 
 def _place(row: TrialRow) -> tuple[str, int, int]:

@@ -123,6 +123,11 @@ def is_kept(session: Session, artifact: StoredArtifact) -> bool:
     return session.scalar(found) is not None
 
 
+def artifacts(session: Session) -> set[str]:
+    """Every artifact key of a data set."""
+    return set(session.scalars(select(DatasetRow.artifact)))
+
+
 def _row(session: Session, name: str, *, hold: bool = False) -> DatasetRow:
     row = None
     if re.fullmatch(DATASET_NAME, name):

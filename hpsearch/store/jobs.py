@@ -6,11 +6,11 @@ A lease that runs out moves to the next attempt, so an old token never fits agai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound, StaleLease
@@ -29,6 +29,7 @@ class QueuedJob:
     kind: JobKind
     study_id: int
     trial_id: int | None
+    ensemble_id: int | None
     attempt: int
     losses: int
     worker_id: int | None
@@ -45,6 +46,31 @@ class QueuedJob:
                 f"only a trial's job can do this, and job {self.id} is a {self.kind}; drop it"
             )
         return self.trial_id
+
+    @property
+    def its_ensemble(self) -> int:
+        """The id of the ensemble that the job builds or asks.
+
+        Raises:
+            Conflict: when it has none to do with one.
+        """
+        if self.ensemble_id is None:
+            raise Conflict(
+                f"only an ensemble's job can do this, and job {self.id} is a {self.kind}; drop it"
+            )
+        return self.ensemble_id
+
+    def check_kind(self, kind: JobKind) -> None:
+        """Refuses what only a job of this kind can do.
+
+        Raises:
+            Conflict: when it is of another kind.
+        """
+        if self.kind is not kind:
+            raise Conflict(
+                f"only a job of kind {kind} can do this, and job {self.id} is a {self.kind}; "
+                "drop it"
+            )
 
 
 def add(session: Session, study_id: int, trial_ids: Sequence[int], priority: int) -> list[int]:
@@ -67,14 +93,59 @@ def add(session: Session, study_id: int, trial_ids: Sequence[int], priority: int
     return [row.id for row in rows]
 
 
-def take_queued(session: Session, study_id: int, count: int) -> list[QueuedJob]:
-    """Locks up to `count` of a study's waiting jobs, the oldest first."""
+def add_for_ensemble(
+    session: Session,
+    kind: JobKind,
+    study_id: int,
+    ensemble_id: int,
+    priority: int,
+    payload: Mapping[str, Any] | None = None,
+) -> int:
+    """Queues the building of an ensemble, or rows for it to predict; returns the job's id."""
+    row = JobRow(
+        kind=kind,
+        state=JobState.QUEUED,
+        study_id=study_id,
+        ensemble_id=ensemble_id,
+        priority=priority,
+        payload=dict(payload or {}),
+        created_at=now(session),
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def take_queued(
+    session: Session, study_id: int, count: int, *, trials: bool = True
+) -> list[QueuedJob]:
+    """Locks up to `count` of a study's waiting jobs, the oldest first; perhaps but for trials.
+
+    Predictions are not among them: whoever waits for one must not wait for its study as well.
+    """
+    kinds = (JobKind.TRIAL, JobKind.ENSEMBLE) if trials else (JobKind.ENSEMBLE,)
     rows = session.scalars(
         select(JobRow)
-        .where(JobRow.study_id == study_id, JobRow.state == JobState.QUEUED)
+        .where(
+            JobRow.study_id == study_id,
+            JobRow.state == JobState.QUEUED,
+            JobRow.kind.in_(kinds),
+        )
         .order_by(JobRow.id)
         .limit(count)
         .with_for_update()
+    ).all()
+    return [_job(row) for row in rows]
+
+
+def take_predictions(session: Session, count: int) -> list[QueuedJob]:
+    """Locks up to `count` waiting predictions of any study: somebody waits for them."""
+    rows = session.scalars(
+        select(JobRow)
+        .where(JobRow.kind == JobKind.PREDICT, JobRow.state == JobState.QUEUED)
+        .order_by(JobRow.id)
+        .limit(count)
+        .with_for_update(skip_locked=True)
     ).all()
     return [_job(row) for row in rows]
 
@@ -160,6 +231,29 @@ def finish(session: Session, job_id: int, state: JobState) -> None:
     row = session.get_one(JobRow, job_id)
     row.state = transition(f"job {job_id}", JobState(row.state), state)
     row.expires_at = None
+
+
+def payload(session: Session, job_id: int) -> Mapping[str, Any]:
+    """What a job was given."""
+    found: Mapping[str, Any] = session.get_one(JobRow, job_id).payload
+    return found
+
+
+def keep_result(session: Session, job_id: int, result: Mapping[str, Any]) -> None:
+    """What came of a job; what it was given is forgotten."""
+    row = session.get_one(JobRow, job_id)
+    row.result, row.payload = dict(result), {}
+
+
+def forget_ensemble(session: Session, ensemble_id: int) -> None:
+    """Removes the jobs of an ensemble."""
+    locked = session.scalars(
+        select(JobRow.id)
+        .where(JobRow.ensemble_id == ensemble_id)
+        .order_by(JobRow.id)
+        .with_for_update()
+    ).all()
+    session.execute(delete(JobRow).where(JobRow.id.in_(locked)))
 
 
 def requeue(session: Session, job_id: int, *, lost: bool) -> QueuedJob:
@@ -274,6 +368,7 @@ def _job(row: JobRow) -> QueuedJob:
         kind=JobKind(row.kind),
         study_id=row.study_id,
         trial_id=row.trial_id,
+        ensemble_id=row.ensemble_id,
         attempt=row.attempt,
         losses=row.losses,
         worker_id=row.worker_id,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select, true
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
@@ -15,16 +16,28 @@ from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.pareto import pareto_front
 from hpsearch.spec.records import Counts, Stage, Study, StudyPage
 from hpsearch.spec.stages import stages_of, typical_epochs
-from hpsearch.spec.states import EventKind, JobState, StudyState, TrialState, is_final, transition
+from hpsearch.spec.states import (
+    EventKind,
+    JobKind,
+    JobState,
+    StudyState,
+    TrialState,
+    is_final,
+    transition,
+)
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.store import events, stages
+from hpsearch.store import checkpoints, ensembles, events, stages
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor
 from hpsearch.store.tables import JobRow, StudyRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
 
+R = TypeVar("R")
+
 OPEN = (StudyState.QUEUED, StudyState.RUNNING)
 """States in which trials are handed out."""
+
+OVER = tuple(state for state in StudyState if is_final(state))
 
 LOCK_ORDER = (StudyRow.priority.desc(), StudyRow.id)
 """Whoever locks several studies does so from the highest priority, then the oldest."""
@@ -43,6 +56,7 @@ class OpenStudy:
     trials_created: int
     trials_open: int
     trials_planned: int
+    search_over: bool
     created_at: float
     started_at: float | None
 
@@ -58,6 +72,7 @@ def create(session: Session, spec: StudySpec) -> int:
         trials_open=0,
         spec=spec.model_dump(mode="json"),
         known=[],
+        search_over=False,
         attributes={},
         created_at=now(session),
     )
@@ -115,14 +130,27 @@ def next_with_work(session: Session, after: OpenStudy | None) -> OpenStudy | Non
             StudyRow.priority < after.priority,
             and_(StudyRow.priority == after.priority, StudyRow.id > after.id),
         )
-    waiting = exists().where(JobRow.study_id == StudyRow.id, JobRow.state == JobState.QUEUED)
+    waiting = exists().where(
+        JobRow.study_id == StudyRow.id,
+        JobRow.state == JobState.QUEUED,
+        JobRow.kind != JobKind.PREDICT,
+    )
+    to_sample = and_(StudyRow.trials_created < StudyRow.trials_open, not_(StudyRow.search_over))
     row = session.scalars(
         select(StudyRow)
         .where(
-            StudyRow.state.in_(OPEN),
             not_(StudyRow.external),
             behind,
-            or_(StudyRow.trials_created < StudyRow.trials_open, waiting),
+            or_(
+                and_(StudyRow.state.in_(OPEN), or_(to_sample, waiting)),
+                # What people asked of a study that is over.
+                and_(StudyRow.state.in_(OVER), waiting),
+                # A pause holds trials back, nothing else.
+                and_(
+                    StudyRow.state == StudyState.PAUSED,
+                    waiting.where(JobRow.kind == JobKind.ENSEMBLE),
+                ),
+            ),
         )
         .order_by(*LOCK_ORDER)
         .limit(1)
@@ -150,9 +178,19 @@ def open_ids(session: Session) -> Sequence[int]:
     ).all()
 
 
+def all_ids(session: Session) -> Sequence[int]:
+    """Every study, in the order in which several are locked."""
+    return session.scalars(select(StudyRow.id).order_by(*LOCK_ORDER)).all()
+
+
 def plan(session: Session, study_id: int, trials: int) -> None:
     """How many trials a study has in all."""
     row_of(session, study_id).trials_planned = trials
+
+
+def end_search(session: Session, study_id: int) -> None:
+    """From now on the study trains no more trials of its own accord."""
+    row_of(session, study_id).search_over = True
 
 
 def change_state(session: Session, study_id: int, state: StudyState, why: str) -> None:
@@ -212,6 +250,7 @@ def _open(row: StudyRow) -> OpenStudy:
         trials_created=row.trials_created,
         trials_open=row.trials_open,
         trials_planned=row.trials_planned,
+        search_over=row.search_over,
         created_at=row.created_at,
         started_at=row.started_at,
     )
@@ -241,13 +280,19 @@ def _records(session: Session, rows: Sequence[StudyRow]) -> list[Study]:
             left[study_id] += int(length) - int(trained)
     begun = stages.of_studies(session, ids)
     moment = now(session)
+    stored, combined = checkpoints.sizes(session, ids), ensembles.counts(session, ids)
     records = []
     for row in rows:
         coming = _epochs_to_come(row, begun[row.id])
         epochs = _Epochs(done[row.id], planned[row.id] + coming, left[row.id] + coming)
-        records.append(
-            _record(session, row, Counts(**counts[row.id]), begun[row.id], epochs, moment)
-        )
+        record = _record(session, row, Counts(**counts[row.id]), begun[row.id], epochs, moment)
+        number, size_bytes = stored.get(row.id, (0, 0))
+        made = {
+            "checkpoints": number,
+            "checkpoint_bytes": size_bytes,
+            "ensembles": combined.get(row.id, 0),
+        }
+        records.append(record.model_copy(update=made))
     return records
 
 
@@ -262,7 +307,7 @@ class _Epochs:
 
 def _epochs_to_come(row: StudyRow, begun: Sequence[Stage]) -> int:
     """Epochs of the trials that are not there yet."""
-    if row.trials_created == row.trials_planned:
+    if row.trials_created == row.trials_planned or row.search_over:
         return 0
     spec = parse_study(row.spec)
     plans = stages_of(spec)
@@ -332,15 +377,19 @@ def losses_of(
 
 def best_trial(session: Session, study_id: int, spec: StudySpec) -> TrialRow | None:
     """The complete trial with the best (first) objective, the earliest among equals."""
+    return session.scalars(_best_first(select(TrialRow), study_id, spec).limit(1)).one_or_none()
+
+
+def best_numbers(session: Session, study_id: int, spec: StudySpec, count: int) -> Sequence[int]:
+    """Numbers of the complete trials with the best values, the best first."""
+    return session.scalars(_best_first(select(TrialRow.number), study_id, spec).limit(count)).all()
+
+
+def _best_first(query: Select[R], study_id: int, spec: StudySpec) -> Select[R]:
     maximize = bool(spec.objectives) and spec.objectives[0].direction == "maximize"
     order = TrialRow.value.desc() if maximize else TrialRow.value.asc()
-    return session.scalars(
-        select(TrialRow)
-        .where(
-            TrialRow.study_id == study_id,
-            TrialRow.state == TrialState.COMPLETE,
-            TrialRow.value.is_not(None),
-        )
-        .order_by(order, TrialRow.number)
-        .limit(1)
-    ).one_or_none()
+    return query.where(
+        TrialRow.study_id == study_id,
+        TrialRow.state == TrialState.COMPLETE,
+        TrialRow.value.is_not(None),
+    ).order_by(order, TrialRow.number)

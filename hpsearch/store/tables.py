@@ -1,8 +1,9 @@
 """The tables. Times are seconds since 1970 by the database's clock; `attributes` are free-form.
 
 studies ─┬─ trials ─┬─ reports        one row an epoch: the curves
-         │          ├─ checkpoints    which files hold which state
+         │          ├─ checkpoints    which files hold which state, and what it predicts
          │          └─ jobs           the queue
+         ├─ ensembles                 what was combined, and what came of it
          ├─ stages                    where each stage of a search draws its trials
          ├─ study_versions            the specs that a study ran with
          └─ events                    the log
@@ -55,6 +56,7 @@ class StudyRow(Table):
     """A study; `trials_created` is the number that the next trial gets, of `trials_planned` in all
     and `trials_open` in the stages that have begun; `trials_ended` of them are over.
 
+    Once its `search_over` it trains no more trials of its own accord, and its ensembles are built.
     `version` is that of its spec; `revision` rises with each report that a pruner judges; `known`
     are the trials of an earlier study that it learns from. An external study is asked for trials
     by its owner's loop; workers pass it by.
@@ -77,6 +79,7 @@ class StudyRow(Table):
     revision: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
     known: Mapped[list[dict[str, Any]]]
+    search_over: Mapped[bool] = mapped_column(default=False)
     attributes: Mapped[dict[str, Any]]
     created_at: Mapped[float]
     started_at: Mapped[float | None]
@@ -178,7 +181,10 @@ class ReportRow(Table):
 
 
 class CheckpointRow(Table):
-    """A stored state; `artifact` is its key in the artifact store."""
+    """A stored state; `artifact` is its key in the artifact store, `predictions` that of what it
+    predicts. `reasons` say why it is kept beside the best and the last one, `pinned` that a person
+    wants it.
+    """  # noqa: D205
 
     __tablename__ = "checkpoints"
     __table_args__ = (UniqueConstraint("trial_id", "epoch"),)
@@ -191,7 +197,37 @@ class CheckpointRow(Table):
     artifact: Mapped[str]
     size_bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
+    reasons: Mapped[list[str]]
+    pinned: Mapped[bool] = mapped_column(default=False)
+    predictions: Mapped[str | None]
+    predictions_bytes: Mapped[int] = mapped_column(default=0)
+    predictions_sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float]
+
+
+class EnsembleRow(Table):
+    """An ensemble: what was asked for (`request`), how far it is, and what a worker found
+    (`result`). `artifact` is the key of its file.
+    """  # noqa: D205
+
+    __tablename__ = "ensembles"
+    __table_args__ = (Index(None, "study_id", "state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(16))
+    automatic: Mapped[bool]
+    request: Mapped[dict[str, Any]]
+    trials: Mapped[list[int]]
+    progress: Mapped[dict[str, Any] | None]
+    message: Mapped[str | None]
+    result: Mapped[dict[str, Any] | None]
+    artifact: Mapped[str | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
 
 
 class WorkerRow(Table):
@@ -209,7 +245,11 @@ class WorkerRow(Table):
 
 
 class JobRow(Table):
-    """A unit of work; (id, attempt) is the fencing token, `losses` how often it was lost."""
+    """A unit of work: a trial's, an ensemble's, or rows that an ensemble is to predict.
+
+    (id, attempt) is the fencing token, `losses` how often it was lost. An ensemble's jobs go with
+    its study; SQLite cannot add a key that refers to the ensemble.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -217,6 +257,7 @@ class JobRow(Table):
         Index(None, "state", "expires_at"),
         Index(None, "study_id", "state"),
         Index(None, "trial_id"),
+        Index(None, "ensemble_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -224,6 +265,7 @@ class JobRow(Table):
     state: Mapped[str] = mapped_column(String(16))
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
     trial_id: Mapped[int | None] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"))
+    ensemble_id: Mapped[int | None]
     priority: Mapped[int]
     attempt: Mapped[int] = mapped_column(default=1)
     losses: Mapped[int] = mapped_column(default=0)

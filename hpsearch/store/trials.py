@@ -146,6 +146,41 @@ def end(
     return row.number
 
 
+def alike(session: Session, study_id: int, number: int) -> list[int]:
+    """Numbers of the trials of one's parameters and length that are complete or yet to end.
+
+    Itself is the first, then those that are complete.
+    """
+    row = session.get_one(TrialRow, id_of(session, study_id, number))
+    found = session.execute(
+        select(TrialRow.number, TrialRow.params, TrialRow.state).where(
+            TrialRow.study_id == study_id,
+            TrialRow.state.in_((TrialState.COMPLETE, TrialState.QUEUED, TrialState.RUNNING)),
+            TrialRow.epochs == row.epochs,
+            TrialRow.version == row.version,
+            TrialRow.continues.is_(None),
+        )
+    )
+    same = sorted(
+        (state != TrialState.COMPLETE, other)
+        for other, params, state in found
+        if params == row.params and other != number
+    )
+    return [number, *(other for _, other in same)]
+
+
+def continued(session: Session, study_id: int) -> set[int]:
+    """Numbers of the trials that others, which are not over, go on from."""
+    found = session.scalars(
+        select(TrialRow.continues).where(
+            TrialRow.study_id == study_id,
+            TrialRow.continues.is_not(None),
+            TrialRow.state.in_((TrialState.QUEUED, TrialState.RUNNING)),
+        )
+    )
+    return {number for number in found if number is not None}
+
+
 def set_value(session: Session, trial_id: int, value: float) -> None:
     """The value that an external trial was told to have come to."""
     session.get_one(TrialRow, trial_id).value = value

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.parcel import Enclosed, pack, unpack
+from hpsearch.spec.ensemble_records import EnsembleResult, Member, Scores, Single
+from hpsearch.spec.exchange import Built
+from hpsearch.spec.parcel import Enclosed, pack, pack_ensemble, unpack, unpack_ensemble
 
 
 def enclosed(content: bytes, job: int = 1) -> Enclosed:
@@ -35,3 +37,28 @@ def test_other_bodies_are_refused(body):
 def test_a_body_of_another_length_is_refused(change):
     with pytest.raises(InvalidInput, match="as long as its header says"):
         unpack(change(pack([enclosed(b"state")], [b"state"])))
+
+
+RESULT = EnsembleResult(
+    members=[Member(trial=3, epoch=9, weight=1.0)],
+    validation={"accuracy": 0.9},
+    best_single=Single(trial=3, epoch=9, validation={"accuracy": 0.9}),
+    mean_member=Scores(validation={"accuracy": 0.9}),
+)
+BUILT = Built(attempt=2, sha256="0" * 64, result=RESULT)
+
+
+@given(st.binary(max_size=50))
+def test_an_ensembles_parcel_holds_what_was_put_in(content):
+    assert unpack_ensemble(pack_ensemble(BUILT, content)) == (BUILT, content)
+
+
+@given(st.integers(0, 7 + len(BUILT.model_dump_json())))
+def test_an_ensembles_parcel_cut_in_its_header_is_refused(length):
+    with pytest.raises(InvalidInput, match="must open with a header"):
+        unpack_ensemble(pack_ensemble(BUILT, b"file")[:length])
+
+
+def test_a_header_longer_than_any_body_is_refused():
+    with pytest.raises(InvalidInput, match="must open with a header"):
+        unpack(b"\xff" * 8 + b"{}")

@@ -78,6 +78,11 @@ VALID = {
     ),
     "images": spec(task={"dataset": "digits", "model": {"kind": "cnn", "filters": [8, 16]}}),
     "numbers": spec(training={"epochs": {"int_uniform": [1, 9]}}, limits={"seconds": 10}),
+    "ensembles": spec(
+        checkpoints={"keep": ["best", {"every": 2}], "snapshots": True},
+        ensemble=["greedy", {"kind": "top_k", "size": 3}],
+    ),
+    "no ensemble": spec(ensemble="none", checkpoints="snapshots"),
     "all off": spec(preflight={"enabled": False}, range_test={}, ensemble=None, checkpoints={}),
 }
 
@@ -256,8 +261,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "preflight.enabled",
         "true is not available in this version; leave it out",
     ),
-    ({"ensemble": "greedy"}, "ensemble", "an ensemble is not available in this version"),
-    ({"checkpoints": {"every": 2}}, "checkpoints.every", "`every` is not available in this"),
+    ({"ensemble": "greed"}, "ensemble.kind", "; got 'greed'"),
+    ({"ensemble": {"kind": "top_k", "size": 0}}, "ensemble.size", "must be >= 1, got 0"),
+    ({"checkpoints": {"every": 0}}, "checkpoints.every", "must be >= 1, got 0"),
     ({"limits": {"seconds": 1e999}}, "limits.seconds", "must be a finite number, got inf"),
     ({"limits": {"seconds": "5"}}, "limits.seconds", "must be a number, got '5'"),
     ({"limits": {"trials": 0}}, "limits.trials", "must be >= 1, got 0"),

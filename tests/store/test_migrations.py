@@ -21,7 +21,7 @@ def _down(rig: Rig, revision: str) -> None:
             command.downgrade(config, revision)
 
 
-@pytest.mark.parametrize("revision", ["0002"])
+@pytest.mark.parametrize("revision", ["0002", "0003"])
 def test_a_study_under_way_goes_on_after_an_upgrade(rig: Rig, revision: str) -> None:
     study = rig.submit(search={"trials": 4})
     worker = rig.join()
@@ -49,6 +49,43 @@ def test_a_study_under_way_goes_on_after_an_upgrade(rig: Rig, revision: str) -> 
     rig.complete(last)
     record = rig.study(study)
     assert (record.state, record.best_trial) == (StudyState.COMPLETE, 2)
+
+
+def test_checkpoints_of_an_earlier_version_become_an_ensemble(rig: Rig) -> None:
+    study = rig.submit(search={"trials": 3}, training={"epochs": 2}, ensemble="top_k")
+    worker = rig.join()
+    first, second = rig.lease(worker, 2)
+    rig.train(first)
+    before, files = rig.checkpoints(study), rig.artifacts()
+    _down(rig, "0003")
+    rig.database.upgrade()
+    assert (rig.checkpoints(study), rig.artifacts()) == (before, files)
+    assert rig.study(study).checkpoint_bytes == sum(one.size_bytes for one in before)
+    rig.train(second)
+    (third,) = rig.lease(worker)
+    rig.train(third)
+    (job,) = rig.lease(worker)
+    assert {one.trial for one in job.candidates} == {0, 1, 2}
+    rig.build(job)
+    assert rig.study(study).state is StudyState.COMPLETE
+
+
+def test_a_study_whose_ensembles_an_earlier_version_did_not_know_ends_again(rig: Rig) -> None:
+    study = rig.submit(search={"trials": 1}, training={"epochs": 2}, ensemble=["top_k", "greedy"])
+    worker = rig.join()
+    (job,) = rig.lease(worker)
+    rig.train(job)
+    one, _ = rig.lease(worker, 2)
+    rig.build(one)
+    rig.ask(one.ensemble, [0.0])
+    _down(rig, "0003")
+    rig.database.upgrade()
+    assert [row for row in rig.snapshot()["jobs"] if "trial" not in row] == []
+    assert (rig.ensembles(study), rig.lease(worker)) == ([], [])
+    rig.do(rig.tuner.enforce_limits)
+    for job in rig.lease(worker, 5):
+        rig.build(job)
+    assert (rig.study(study).state, len(rig.ensembles(study))) == (StudyState.COMPLETE, 2)
 
 
 def test_an_upgraded_study_draws_what_it_would_have_drawn(rig: Rig) -> None:

@@ -1,0 +1,66 @@
+"""Checkpoints: what they hold, what they predict, which are kept."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse
+from sqlalchemy.orm import Session
+
+from api.files import file_answer
+from api.requests import Id, OneChange, answer
+from api.services import Served
+from hpsearch.spec.exchange import CollectRequest
+from hpsearch.spec.records import Checkpoint, Collection
+from hpsearch.store import checkpoints
+
+router = APIRouter(tags=["checkpoints"])
+
+
+@router.get("/checkpoints/{checkpoint_id:int}", response_model=Checkpoint)
+def checkpoint(checkpoint_id: Id, services: Served) -> Response:
+    """What a checkpoint holds."""
+    with services.database.read() as session:
+        return answer(checkpoints.get(session, checkpoint_id)[0])
+
+
+@router.get("/checkpoints/{checkpoint_id:int}/artifact", response_class=FileResponse)
+def artifact(checkpoint_id: Id, services: Served) -> Response:
+    """A checkpoint's file (safetensors); its sha256 is in `X-Content-Sha256`."""
+    with services.database.read() as session:
+        record, stored = checkpoints.get(session, checkpoint_id)
+    name = f"study-{record.study_id}-trial-{record.trial}-epoch-{record.epoch}.safetensors"
+    remedy = "use another checkpoint"
+    return file_answer(services, stored, name, f"checkpoint {checkpoint_id}", remedy)
+
+
+@router.get("/checkpoints/{checkpoint_id:int}/predictions", response_class=FileResponse)
+def predictions(checkpoint_id: Id, services: Served) -> Response:
+    """What a checkpoint says of validation and test rows (safetensors), where that is stored."""
+    with services.database.read() as session:
+        stored = checkpoints.predictions_of(session, checkpoint_id)
+    name = f"predictions-{checkpoint_id}.safetensors"
+    remedy = "make them again from the checkpoint"
+    return file_answer(services, stored, name, f"predictions of checkpoint {checkpoint_id}", remedy)
+
+
+@router.post("/checkpoints/{checkpoint_id:int}:pin", response_model=Checkpoint)
+def pin(checkpoint_id: Id, change: OneChange) -> Response:
+    """Keeps a checkpoint, whatever the study's policy says."""
+    return change(lambda session: checkpoints.pin(session, checkpoint_id, pinned=True))
+
+
+@router.post("/checkpoints/{checkpoint_id:int}:unpin", response_model=Checkpoint)
+def unpin(checkpoint_id: Id, change: OneChange) -> Response:
+    """Leaves a checkpoint to the study's policy again."""
+    return change(lambda session: checkpoints.pin(session, checkpoint_id, pinned=False))
+
+
+@router.post("/artifacts:collect", response_model=Collection)
+def collect(terms: CollectRequest, change: OneChange, services: Served) -> Response:
+    """Removes files that nothing needs; with `dry_run` only says what these are."""
+    files = services.artifacts.files()
+
+    def sweep(session: Session) -> Collection:
+        return services.combiner.collect(session, files, terms)
+
+    return change(sweep)

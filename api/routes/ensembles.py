@@ -1,0 +1,68 @@
+"""Ensembles: asked for, looked at, downloaded, asked to predict."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+from fastapi.responses import FileResponse
+
+from api.files import file_answer
+from api.requests import Id, OneChange, answer
+from api.services import Served
+from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensemble_records import Ensemble, EnsembleList, JobTicket, PredictRequest
+from hpsearch.store import ensembles, studies
+
+router = APIRouter(tags=["ensembles"])
+
+
+@router.get("/studies/{study_id:int}/ensembles", response_model=EnsembleList)
+def of_study(study_id: Id, services: Served) -> Response:
+    """A study's ensembles, the oldest first."""
+    with services.database.read() as session:
+        studies.get_state(session, study_id)
+        return answer(EnsembleList(ensembles=ensembles.of_study(session, study_id)))
+
+
+@router.post("/studies/{study_id:int}/ensembles", status_code=202, response_model=Ensemble)
+def build(
+    study_id: Id,
+    asked: Annotated[EnsembleSpec, Body()],
+    change: OneChange,
+    services: Served,
+) -> Response:
+    """Queues an ensemble of a study's checkpoints; a worker builds it."""
+    return change(lambda session: services.combiner.request(session, study_id, asked), 202)
+
+
+@router.get("/ensembles/{ensemble_id:int}", response_model=Ensemble)
+def get(ensemble_id: Id, services: Served) -> Response:
+    """One ensemble: members, scores, progress."""
+    with services.database.read() as session:
+        return answer(ensembles.get(session, ensemble_id))
+
+
+@router.delete("/ensembles/{ensemble_id:int}", status_code=204)
+def delete(ensemble_id: Id, services: Served) -> Response:
+    """Removes an ensemble with its file; one that is not over is built no further."""
+    with services.database.write() as session:
+        services.combiner.delete(session, ensemble_id)
+    return Response(status_code=204)
+
+
+@router.get("/ensembles/{ensemble_id:int}/artifact", response_class=FileResponse)
+def artifact(ensemble_id: Id, services: Served) -> Response:
+    """An ensemble's file (zip), which `hpsearch.load_ensemble` reads."""
+    with services.database.read() as session:
+        stored = ensembles.artifact_of(session, ensemble_id)
+    name, noun = f"ensemble-{ensemble_id}.zip", f"ensemble {ensemble_id}"
+    return file_answer(services, stored, name, noun, "build it anew")
+
+
+@router.post("/ensembles/{ensemble_id:int}:predict", status_code=202, response_model=JobTicket)
+def predict(
+    ensemble_id: Id, asked: PredictRequest, change: OneChange, services: Served
+) -> Response:
+    """Queues rows for an ensemble to predict; `GET /jobs/{job}` has the answer when it is done."""
+    return change(lambda session: services.combiner.ask(session, ensemble_id, asked), 202)

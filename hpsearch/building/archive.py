@@ -1,0 +1,197 @@
+"""An ensemble as one file or one directory: a manifest, and beside it the weights of its models.
+
+    manifest.json
+    parts/trial-3-epoch-9.safetensors
+
+The file is a zip without compression; the same ensemble makes the same bytes. A directory with the
+same files is read as well. Nothing is unpacked to disk, and nothing is read but the files that the
+manifest names, each checked by its hash.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from hpsearch.building import manifest as manifests
+from hpsearch.building.manifest import Manifest, PartEntry
+from hpsearch.errors import CorruptArtifact, NotFound
+
+LARGEST_MANIFEST = 64 * 2**20
+LARGEST_RATIO = 20
+"""Unpacked to packed bytes: weights hardly shrink, so more is no ensemble."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The date of every entry: the earliest that a zip can say."""
+
+_UNREADABLE = (
+    KeyError, OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
+"""What reading a file raises that is missing, damaged, encrypted or packed in an unknown way."""
+
+
+class Files(Protocol):
+    """Contents by name."""
+
+    def size(self, name: str) -> int:
+        """In bytes; KeyError where there is no such file."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The content; KeyError where there is no such file."""
+        ...
+
+
+def write(manifest: Manifest, parts: Mapping[str, bytes]) -> bytes:
+    """The zip of a manifest and the files that it names."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted({manifests.NAME: manifests.write(manifest), **parts}.items()):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system = 3  # Unix on every system, for the same bytes
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return stream.getvalue()
+
+
+class Archive(AbstractContextManager["Archive"]):
+    """An ensemble's files, to be closed after use.
+
+    Args:
+        place: the zip, the directory, or the zip's bytes.
+
+    Raises:
+        NotFound: when nothing is there.
+        CorruptArtifact: when it is no ensemble.
+    """
+
+    manifest: Manifest
+
+    def __init__(self, place: str | Path | bytes) -> None:
+        self._zip: zipfile.ZipFile | None = None
+        if not isinstance(place, bytes) and Path(place).is_dir():
+            self._files: Files = _Directory(Path(place))
+        else:
+            self._zip = _opened(place)
+            self._files = _Zip(self._zip)
+        try:
+            self.manifest = self._manifest()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self._zip is not None:
+            self._zip.close()
+
+    def part(self, part: PartEntry) -> bytes:
+        """A file of weights.
+
+        Raises:
+            CorruptArtifact: when it is missing, or its content does not match its hash.
+        """
+        content = self._read(part.file)
+        if content is None:
+            raise CorruptArtifact(f"{part.file} is missing; download the ensemble again")
+        if (found := sha256(content).hexdigest()) != part.sha256:
+            raise CorruptArtifact(
+                f"{part.file} must have the sha256 {part.sha256[:12]}…, got {found[:12]}…; "
+                "download the ensemble again"
+            )
+        return content
+
+    def _manifest(self) -> Manifest:
+        try:
+            size = self._files.size(manifests.NAME)
+        except KeyError:
+            size = 0
+        content = self._read(manifests.NAME) if size <= LARGEST_MANIFEST else None
+        if content is None:
+            raise CorruptArtifact(
+                f"an ensemble must hold a whole {manifests.NAME} of at most {LARGEST_MANIFEST:,} "
+                f"bytes, got {f'{size:,} bytes' if size else 'none'}; download the ensemble again"
+            )
+        return manifests.read(content)
+
+    def _read(self, name: str) -> bytes | None:
+        """A file's content; none where it is missing or cannot be read."""
+        try:
+            return self._files.read(name)
+        except _UNREADABLE:
+            return None
+
+
+class _Zip:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def size(self, name: str) -> int:
+        return self._archive.getinfo(name).file_size
+
+    def read(self, name: str) -> bytes:
+        return self._archive.read(name)
+
+
+class _Directory:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def size(self, name: str) -> int:
+        return self._file(name).stat().st_size
+
+    def read(self, name: str) -> bytes:
+        return self._file(name).read_bytes()
+
+    def _file(self, name: str) -> Path:
+        path = self._root / name
+        if not path.is_file():
+            raise KeyError(name)
+        return path
+
+
+def _opened(place: str | Path | bytes) -> zipfile.ZipFile:
+    """The zip, once what it says of its size can be true."""
+    if isinstance(place, bytes):
+        stream: io.BytesIO | Path = io.BytesIO(place)
+        packed = len(place)
+    else:
+        stream = Path(place)
+        if not stream.is_file():
+            raise NotFound(
+                f"an ensemble must be a directory or a zip file, and nothing is at '{place}'; "
+                "download it first"
+            )
+        packed = stream.stat().st_size
+    try:
+        archive = zipfile.ZipFile(stream)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError) as error:
+        raise CorruptArtifact(
+            f"an ensemble must be a whole zip file, but {str(error) or 'it is cut short'}; "
+            "download it again"
+        ) from None
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > LARGEST_RATIO * packed:
+        archive.close()
+        raise CorruptArtifact(
+            f"an ensemble must unpack to at most {LARGEST_RATIO} times its size, got {unpacked:,} "
+            f"bytes from {packed:,}; download it again"
+        )
+    return archive

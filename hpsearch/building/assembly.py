@@ -1,0 +1,188 @@
+"""From a request and candidates to a result and a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+import torch
+
+from hpsearch.building import archive
+from hpsearch.building.chosen import Chosen, Ingredient
+from hpsearch.building.findings import Models, fitted_temperature, result_of, weighted
+from hpsearch.building.inputs import column_names, features_of
+from hpsearch.building.kinds import choose, nothing_left
+from hpsearch.building.manifest import Manifest, MemberEntry, PartEntry
+from hpsearch.building.ranking import Case, Tell
+from hpsearch.building.sources import Candidates, LeftOut, Sources
+from hpsearch.ensembling.predictions import Predictions
+from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
+from hpsearch.spec.study import StudySpec
+from hpsearch.training import bundle
+from hpsearch.training.soups import slim
+from hpsearch.version import VERSION
+
+
+@dataclass(frozen=True)
+class Built:
+    """An ensemble."""
+
+    result: EnsembleResult
+    content: bytes
+    """Its file: a zip, see `archive`."""
+
+
+def build(
+    request: EnsembleSpec,
+    study: StudySpec,
+    candidates: Sequence[Candidate],
+    sources: Sources,
+    *,
+    device: torch.device | str = "cpu",
+    on_progress: Tell = lambda done, total, what: None,  # noqa: ARG005
+) -> Built:
+    """Builds an ensemble.
+
+    Members are chosen on validation rows alone; test rows are read once they stand.
+
+    Args:
+        request: what is asked for.
+        study: the study's spec.
+        candidates: checkpoints to choose from.
+        sources: where their contents come from.
+        device: where weights are put to work, if they have to be.
+        on_progress: told of steps done, steps in all, and what is being done.
+
+    Raises:
+        TrainingFailed: when nothing whole is left, or the candidates do not fit the request.
+        InvalidInput: when the request does not fit the targets.
+    """
+    case = Case(request, study, Candidates(candidates, sources, device), device, on_progress)
+    while True:
+        try:
+            return _built(case)
+        except LeftOut:
+            continue
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What an ensemble is put together from."""
+
+    members: Sequence[tuple[Ingredient, Predictions]]
+    """Checkpoints with what each predicts alone."""
+    models: Models
+    blobs: dict[str, bytes]
+    """The models' weights by file."""
+
+
+def _built(case: Case) -> Built:
+    single = _best_single(case)
+    chosen = choose(case)
+    made = _averaged(case, chosen, chosen.averaged) if chosen.averaged else _beside(case, chosen)
+    case.tell(0, 1, "measuring")
+    temperature = fitted_temperature(made.models)
+    result = result_of(
+        made.models,
+        made.members,
+        single,
+        temperature=temperature,
+        candidates=len(case.candidates.whole),
+        seed=case.study.seed,
+        warnings=case.candidates.warnings,
+    )
+    manifest = _manifest(case, made, result, temperature)
+    return Built(result, archive.write(manifest, made.blobs))
+
+
+def _averaged(case: Case, chosen: Chosen, content: bytes) -> _Material:
+    """One model, made of the members' weights."""
+    first = chosen.ingredients[0]
+    together = case.candidates.predicted(content, first.candidate)
+    members = [(first, together)]
+    if len(chosen.ingredients) > 1:
+        members = _read(case, chosen)
+    blobs = {f"parts/{case.request.kind}.safetensors": slim(content)}
+    return _Material(members, Models([together], np.ones(1), "mean"), blobs)
+
+
+def _beside(case: Case, chosen: Chosen) -> _Material:
+    """The members as models beside each other."""
+    members = _read(case, chosen)
+    if case.request.combine == "weighted":
+        weights = weighted([found for _, found in members])
+        members = [
+            (replace(one, weight=float(weight)), found)
+            for (one, found), weight in zip(members, weights, strict=True)
+            if weight > 0
+        ]
+    blobs = {}
+    for place, (one, _) in enumerate(members):
+        case.tell(place, len(members), "reading the members")
+        blobs[_file(one.candidate)] = slim(case.candidates.checkpoint(one.candidate))
+    shares = np.array([one.weight for one, _ in members])
+    return _Material(
+        members, Models([found for _, found in members], shares, case.request.combine), blobs
+    )
+
+
+def _read(case: Case, chosen: Chosen) -> list[tuple[Ingredient, Predictions]]:
+    """Members with what each predicts alone."""
+    members = []
+    for one in chosen.ingredients:
+        found = case.candidates.predictions(one.candidate)
+        if found is None:
+            raise LeftOut
+        members.append((one, found))
+    return members
+
+
+def _best_single(case: Case) -> tuple[Candidate, Predictions]:
+    """The best trial's checkpoint by the study's objective; its rows are everybody's."""
+    for one in case.representatives():
+        found = case.candidates.predictions(one)
+        if found is not None:
+            return one, found
+    raise nothing_left(case)
+
+
+def _file(candidate: Candidate) -> str:
+    return f"parts/trial-{candidate.trial}-epoch-{candidate.epoch}.safetensors"
+
+
+def _manifest(
+    case: Case, made: _Material, result: EnsembleResult, temperature: float | None
+) -> Manifest:
+    files = list(made.blobs)
+    is_one = len(files) < len(result.members)
+    first = bundle.members(made.blobs[files[0]])[0]
+    return Manifest(
+        hpsearch=VERSION,
+        study=case.study.name,
+        kind=case.request.kind,
+        combine=made.models.how,
+        classes=made.models.predictions[0].classes,
+        features=features_of(case.study, first),
+        columns=column_names(first),
+        target="classes" if made.models.of_classes else "numbers",
+        temperature=temperature,
+        members=tuple(
+            MemberEntry(
+                trial=one.trial,
+                epoch=one.epoch,
+                weight=one.weight,
+                copy=one.copy_,
+                part=files[0 if is_one else place],
+            )
+            for place, one in enumerate(result.members)
+        ),
+        parts=tuple(
+            PartEntry(file=name, sha256=sha256(blob).hexdigest(), weight=float(weight))
+            for (name, blob), weight in zip(made.blobs.items(), made.models.weights, strict=True)
+        ),
+        validation=result.validation,
+        test=result.test,
+    )

@@ -1,0 +1,31 @@
+"""What was chosen for an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hpsearch.spec.ensemble_records import Candidate, Copy
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """A checkpoint that enters an ensemble."""
+
+    candidate: Candidate
+    weight: float
+    copy: Copy = "raw"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The members, the weightiest first where they differ; their weights add up to 1."""
+
+    ingredients: Sequence[Ingredient]
+    averaged: bytes | None = None
+    """The one checkpoint that was made of them, where their weights were averaged."""
+
+
+def equally(candidates: Sequence[Candidate]) -> Chosen:
+    """All with the same weight."""
+    return Chosen([Ingredient(one, 1 / len(candidates)) for one in candidates])

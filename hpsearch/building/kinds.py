@@ -1,0 +1,134 @@
+"""The table of ensembles: a request's class → what chooses its members.
+
+Choices see validation rows alone. Weights add up to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.building import averages
+from hpsearch.building.chosen import Chosen, Ingredient, equally
+from hpsearch.building.ranking import Case, evenly, told_in_steps
+from hpsearch.building.sources import confidences
+from hpsearch.ensembling.predictions import Part, Predictions
+from hpsearch.ensembling.selection import select
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec import ensemble as specs
+from hpsearch.spec.ensemble_records import Candidate
+
+
+@dataclass(frozen=True)
+class Read:
+    """Candidates with what they say of validation rows."""
+
+    candidates: list[Candidate]
+    members: NDArray[np.float32]
+    """[M, N, C]"""
+    part: Part
+
+
+def choose(case: Case) -> Chosen:
+    """The members of an ensemble.
+
+    Raises:
+        LeftOut: when one of them turns out to be damaged; choose again.
+        TrainingFailed: when nothing is left to choose from, or it does not fit the request.
+    """
+    if not case.candidates.whole:
+        raise nothing_left(case)
+    return KINDS[type(case.request)](case)
+
+
+def nothing_left(case: Case) -> TrainingFailed:
+    """The refusal where no candidate is whole."""
+    reasons = case.candidates.warnings
+    why = f"the first of them: {reasons[0]}" if reasons else "train some trials first"
+    return TrainingFailed(f"an ensemble needs at least one whole checkpoint, got none; {why}")
+
+
+def _greedy(case: Case) -> Chosen:
+    read = _read(case)
+    request = case.request
+    metric = request.metric or "val_loss"
+    case.tell(0, 1, "choosing members")
+    counts = select(
+        read.members,
+        read.part.targets,
+        request.size,
+        metric,
+        bags=getattr(request, "bags", 0),
+        seed=case.study.seed,
+    ).counts
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda place: -counts[place])
+    total = int(counts.sum())
+    return Chosen([Ingredient(read.candidates[m], float(counts[m]) / total) for m in order])
+
+
+def _best_trials(case: Case) -> Chosen:
+    found: list[Candidate] = []
+    for one in case.trials_best_first():
+        if len(found) == case.request.size:
+            break
+        if case.candidates.predictions(one) is not None:
+            found.append(one)
+    if not found:
+        raise nothing_left(case)
+    return equally(found)
+
+
+def _snapshots(case: Case) -> Chosen:
+    kept = case.of_one_trial()
+    minima = [one for one in kept if "snapshot" in one.reasons]
+    size = case.request.size
+    chosen = minima[-size:] if len(minima) > 1 else evenly(kept, size)
+    found = [one for one in chosen if case.candidates.predictions(one) is not None]
+    if len(found) < min(2, size):
+        raise TrainingFailed(
+            f"snapshots need at least 2 checkpoints of a trial, and {len(found)} of trial "
+            f"{kept[0].trial} is kept; set checkpoints.every or checkpoints.snapshots"
+        )
+    return equally(found)
+
+
+KINDS: Mapping[type[Any], Callable[[Case], Chosen]] = {
+    specs.GreedyEnsemble: _greedy,
+    specs.TopKEnsemble: _best_trials,
+    specs.ReinitEnsemble: _best_trials,
+    specs.SnapshotsEnsemble: _snapshots,
+    specs.AverageEnsemble: averages.late_weights,
+    specs.EmaEnsemble: averages.kept_copy,
+    specs.SwaEnsemble: averages.kept_copy,
+    specs.UniformSoup: averages.uniform_soup,
+    specs.GreedySoup: averages.greedy_soup,
+}
+
+
+def _read(case: Case) -> Read:
+    """All candidates' validation predictions, the best trial's first; 4·M·N·C bytes."""
+    listed = case.by_value(case.candidates.whole)
+    found: list[Candidate] = []
+    members: NDArray[np.float32] | None = None
+    part: Part | None = None
+    for place, one, predictions in _each(case, listed):
+        if members is None:
+            part = predictions.validation
+            members = np.empty((len(listed) - place, *part.outputs.shape), np.float32)
+        members[len(found)] = confidences(predictions.validation)
+        found.append(one)
+    if members is None or part is None:
+        raise nothing_left(case)
+    return Read(found, members[: len(found)], part)
+
+
+def _each(case: Case, listed: list[Candidate]) -> Iterable[tuple[int, Candidate, Predictions]]:
+    for place, one in enumerate(listed):
+        told_in_steps(case.tell, place, len(listed), "reading predictions")
+        predictions = case.candidates.predictions(one)
+        if predictions is not None:
+            yield place, one, predictions

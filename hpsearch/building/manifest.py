@@ -1,0 +1,123 @@
+"""`manifest.json`: what an ensemble's file says of itself, held to its form when it is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from hpsearch.errors import CorruptArtifact
+from hpsearch.spec.base import Record
+from hpsearch.spec.ensemble import MOST_MEMBERS, Combine
+from hpsearch.spec.ensemble_records import Copy, Scores
+from hpsearch.spec.fields import Metrics
+from hpsearch.spec.messages import explain, shown
+
+NAME = "manifest.json"
+FORMAT: Literal["hpsearch-ensemble"] = "hpsearch-ensemble"
+VERSION: Literal[1] = 1
+
+Weight = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+File = Annotated[str, Field(pattern=r"^parts/[a-z0-9_-]{1,80}\.safetensors$")]
+"""A place below the manifest's own, which no other can be reached from."""
+
+
+class MemberEntry(Record):
+    """A checkpoint in the ensemble; the weights of all members add up to 1."""
+
+    trial: Annotated[int, Field(ge=0)]
+    epoch: Annotated[int, Field(ge=0)]
+    weight: Weight
+    copy_: Copy = Field(default="raw", alias="copy")
+    part: File
+    """The file that holds it, alone or averaged with others."""
+
+
+class PartEntry(Record):
+    """A model of the ensemble: a file of weights."""
+
+    file: File
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    weight: Weight
+
+
+class Manifest(Record):
+    """All but the weights."""
+
+    format: Literal["hpsearch-ensemble"] = FORMAT
+    version: Literal[1] = VERSION
+    hpsearch: Annotated[str, Field(max_length=100)]
+    """The release that wrote it."""
+    study: Annotated[str, Field(max_length=200)]
+    """The study's name."""
+    kind: Annotated[str, Field(max_length=100)]
+    combine: Combine
+    classes: Annotated[tuple[str, ...], Field(max_length=1_000_000)]
+    """Names in the order of the outputs."""
+    features: (
+        Annotated[tuple[Annotated[int, Field(ge=1, le=2**31 - 1)], ...], Field(min_length=1)] | None
+    )
+    """Shape of a row, where the data are not a plug-in's own."""
+    columns: tuple[str, ...] = ()
+    """Of an uploaded table; rows map them to values."""
+    target: Literal["classes", "numbers"]
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """What makes probabilities calibrated; fitted on validation rows."""
+    members: Annotated[tuple[MemberEntry, ...], Field(min_length=1, max_length=100_000)]
+    parts: Annotated[tuple[PartEntry, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+    validation: Metrics = {}
+    test: Metrics = {}
+
+    @property
+    def scores(self) -> Scores:
+        """What was measured when it was built."""
+        return Scores(validation=self.validation, test=self.test)
+
+    @model_validator(mode="after")
+    def _files_are_told_apart(self) -> Self:
+        files = [part.file for part in self.parts]
+        if len(set(files)) != len(files):
+            raise PydanticCustomError("repeated_part", "must name each file of parts once")
+        if strange := {member.part for member in self.members}.difference(files):
+            raise PydanticCustomError(
+                "unknown_part", "must list {part} among its parts", {"part": min(strange)}
+            )
+        return self
+
+
+def write(manifest: Manifest) -> bytes:
+    """Its JSON, the same bytes each time."""
+    document = manifest.model_dump(mode="json", by_alias=True)
+    return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def read(content: bytes) -> Manifest:
+    """The manifest that JSON holds.
+
+    Raises:
+        CorruptArtifact: when it is none, breaks a rule, or is of another format version.
+    """
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _refused(f"it cannot be read as JSON ({error})") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise _refused(f"it does not say that its format is {FORMAT}")
+    if document.get("version") != VERSION:
+        raise CorruptArtifact(
+            f"an ensemble must be of format version {VERSION}, got "
+            f"{shown(document.get('version'))}; read it with the release that wrote it"
+        )
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        raise _refused(str(explain(error).errors[0])) from None
+
+
+def _refused(reason: str) -> CorruptArtifact:
+    return CorruptArtifact(
+        f"an ensemble's {NAME} must be one that this product wrote, but {reason}; "
+        "download the ensemble again"
+    )

@@ -1,0 +1,246 @@
+"""Ensembles of a study: asked for, fed with trials and checkpoints, handed to a worker, ended.
+
+The way of one: `request` (or `begin`, when a study's search is over) queues it; where it needs
+trials that are not there yet, these are queued first and `advance` goes on when they are over;
+`job_of` says to the worker that has leased its job what it may choose from; `finish` or `give_up`
+ends it. All work inside the caller's transaction, under the study's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from hpsearch import submission
+from hpsearch.errors import Conflict, InvalidInput
+from hpsearch.spec.dataset import BUILT_IN, Target
+from hpsearch.spec.ensemble import EnsembleSpec, OfOneTrial, ReinitEnsemble
+from hpsearch.spec.ensemble_fit import request_misfits
+from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
+from hpsearch.spec.exchange import EnsembleJob, PredictJob
+from hpsearch.spec.messages import counted
+from hpsearch.spec.states import EventKind, JobKind, TrialReason, TrialState, is_final
+from hpsearch.spec.study import StudySpec
+from hpsearch.spec.task import SupervisedTask
+from hpsearch.spec.upload import DatasetFile
+from hpsearch.store import checkpoints, datasets, ensembles, events, jobs, studies, trials
+from hpsearch.store.checkpoints import Held, StoredArtifact
+from hpsearch.store.ensembles import OpenEnsemble
+from hpsearch.store.jobs import QueuedJob
+from hpsearch.store.studies import OpenStudy
+
+
+def request(session: Session, study: OpenStudy, asked: EnsembleSpec) -> OpenEnsemble:
+    """Queues an ensemble that a person asks for.
+
+    Raises:
+        InvalidInput: when the study cannot have it.
+        Conflict: when no trial of the study has come to a value yet.
+    """
+    if errors := list(request_misfits(study.spec, asked, target_of(session, study.spec))):
+        raise InvalidInput(errors)
+    if studies.best_trial(session, study.id, study.spec) is None:
+        raise Conflict(
+            f"a study must have a complete trial to have an ensemble, and study {study.id} has "
+            "none; wait for one"
+        )
+    if isinstance(asked, OfOneTrial) and asked.trial is not None:
+        _check_trial(session, study.id, asked.trial)
+    return _queue(session, study, asked, automatic=False)
+
+
+def _check_trial(session: Session, study_id: int, number: int) -> None:
+    trial = trials.get(session, study_id, number)
+    if not is_final(trial.state):
+        raise Conflict(
+            f"a trial must be over to make an ensemble of, and trial {number} is {trial.state}; "
+            "wait for it"
+        )
+    if trial.state is TrialState.FAILED or trial.reason is TrialReason.DIVERGED:
+        raise Conflict(
+            f"a trial must have come to a value to make an ensemble of, and trial {number} is "
+            f"{trial.state} ({trial.reason}); use another"
+        )
+
+
+def begin(session: Session, study: OpenStudy) -> None:
+    """The study's search is over: queues the ensembles that its spec asks for, if any can be."""
+    if studies.best_trial(session, study.id, study.spec) is None:
+        return
+    for asked in study.spec.ensembles:
+        _queue(session, study, asked, automatic=True)
+
+
+def target_of(session: Session, spec: StudySpec) -> Target | None:
+    """Of the study's data; none where only training finds out."""
+    if not isinstance(spec.task, SupervisedTask):
+        return None
+    info = BUILT_IN.get(spec.task.dataset) or datasets.find(session, spec.task.dataset)
+    return None if info is None else info.target
+
+
+def _queue(
+    session: Session, study: OpenStudy, asked: EnsembleSpec, *, automatic: bool
+) -> OpenEnsemble:
+    ensemble = ensembles.create(session, study.id, asked, automatic=automatic)
+    if isinstance(asked, ReinitEnsemble):
+        ensembles.limit_to(session, ensemble.id, _same_configuration(session, study, asked.size))
+    advance(session, study)
+    return ensemble
+
+
+def _same_configuration(session: Session, study: OpenStudy, size: int) -> Sequence[int]:
+    """Numbers of `size` trials of the best configuration; those that are missing are queued."""
+    best = studies.best_trial(session, study.id, study.spec)
+    if best is None:
+        raise Conflict(
+            f"a study must have a complete trial to be repeated, and study {study.id} has none"
+        )
+    there = trials.alike(session, study.id, best.number)[:size]
+    missing = size - len(there)
+    new = submission.queue_trials(
+        session,
+        studies.lock(session, study.id),
+        [best.params] * missing,
+        epochs=best.epochs,
+        version=best.version,
+    )
+    return [*there, *new]
+
+
+def advance(session: Session, study: OpenStudy) -> None:
+    """Queues the job of every ensemble that waits for nothing any more."""
+    for ensemble in ensembles.waiting_for_trials(session, study.id):
+        jobs.add_for_ensemble(session, JobKind.ENSEMBLE, study.id, ensemble.id, study.priority)
+
+
+def job_of(session: Session, job: QueuedJob, study: OpenStudy) -> EnsembleJob:
+    """What the worker that has leased an ensemble's job needs to build it."""
+    ensembles.start(session, job.its_ensemble)
+    ensemble = ensembles.opened(session, job.its_ensemble)
+    return EnsembleJob(
+        id=job.id,
+        attempt=job.attempt,
+        study_id=study.id,
+        ensemble=ensemble.id,
+        request=ensemble.request,
+        spec=study.spec.model_dump(mode="json"),
+        candidates=_candidates(session, study, ensemble),
+        dataset=dataset_of(session, study.spec),
+    )
+
+
+def _candidates(session: Session, study: OpenStudy, ensemble: OpenEnsemble) -> list[Candidate]:
+    """Checkpoints of trials that came to a value; not of those that diverged."""
+    allowed = set(ensemble.trials)
+    return [
+        Candidate(
+            checkpoint=held.checkpoint.id,
+            trial=held.checkpoint.trial,
+            epoch=held.checkpoint.epoch,
+            value=held.value,
+            complete=held.state is TrialState.COMPLETE,
+            best=held.checkpoint.best,
+            last=held.checkpoint.last,
+            reasons=held.checkpoint.reasons,
+            sha256=held.checkpoint.sha256,
+            predictions_sha256=held.checkpoint.predictions_sha256,
+        )
+        for held in checkpoints.of_study(session, study.id)
+        if _may_join(held) and (not allowed or held.checkpoint.trial in allowed)
+    ]
+
+
+def _may_join(held: Held) -> bool:
+    return (
+        held.value is not None
+        and held.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        and held.reason is not TrialReason.DIVERGED
+    )
+
+
+def dataset_of(session: Session, spec: StudySpec) -> DatasetFile | None:
+    """What workers need to fetch an uploaded data set."""
+    if not isinstance(spec.task, SupervisedTask) or spec.task.dataset in BUILT_IN:
+        return None
+    known = datasets.find(session, spec.task.dataset)
+    return None if known is None else DatasetFile.model_validate(known.model_dump())
+
+
+def finish(
+    session: Session, study: OpenStudy, ensemble_id: int, result: EnsembleResult,
+    artifact: StoredArtifact,
+) -> None:  # fmt: skip
+    """A worker has built it."""
+    ensembles.finish(session, ensemble_id, result, artifact)
+    ensemble = ensembles.get(session, ensemble_id)
+    events.add(
+        session,
+        study.id,
+        EventKind.ENSEMBLE_COMPLETE,
+        f"ensemble {ensemble_id} ({ensemble.kind}) of {counted(len(result.members), 'member')}: "
+        + _compared(result)
+        + (f"; {'; '.join(result.warnings[:3])}" if result.warnings else ""),
+        ensemble=ensemble_id,
+        validation=result.validation,
+    )
+
+
+def _compared(result: EnsembleResult) -> str:
+    """How it stands beside the best single trial on the validation rows."""
+    name = "accuracy" if "accuracy" in result.validation else "rmse"
+    own, single = (part.get(name) for part in (result.validation, result.best_single.validation))
+    if own is None or single is None:
+        return "it is built"
+    return f"validation {name} {own:.4g}, the best single trial {single:.4g}"
+
+
+def give_up(session: Session, study_id: int, ensemble_id: int, message: str) -> None:
+    """It cannot be built."""
+    ensembles.fail(session, ensemble_id, message)
+    events.add(
+        session,
+        study_id,
+        EventKind.ENSEMBLE_FAILED,
+        f"ensemble {ensemble_id} failed: {message}",
+        ensemble=ensemble_id,
+    )
+
+
+def ask(session: Session, ensemble_id: int, inputs: Sequence[object]) -> int:
+    """Queues rows for an ensemble to predict; returns the job's id.
+
+    Raises:
+        Conflict: when it is not complete.
+    """
+    study = studies.lock(session, ensembles.opened(session, ensemble_id).study_id)
+    ensembles.artifact_of(session, ensemble_id)
+    payload = {"inputs": list(inputs)}
+    return jobs.add_for_ensemble(
+        session, JobKind.PREDICT, study.id, ensemble_id, study.priority, payload
+    )
+
+
+def prediction_of(session: Session, job: QueuedJob) -> PredictJob:
+    """What the worker that has leased a prediction needs."""
+    payload: Mapping[str, list[object]] = jobs.payload(session, job.id)
+    return PredictJob(
+        id=job.id,
+        attempt=job.attempt,
+        study_id=job.study_id,
+        ensemble=job.its_ensemble,
+        sha256=ensembles.artifact_of(session, job.its_ensemble).sha256,
+        inputs=payload["inputs"],
+    )
+
+
+def is_waited_for(session: Session, study: OpenStudy) -> bool:
+    """Whether a study that trains no more still has ensembles to come that its spec asks for."""
+    return any(one.automatic for one in ensembles.open_of_study(session, study.id))
+
+
+def stop(session: Session, study_id: int, message: str) -> None:
+    """Ends every ensemble that is not over."""
+    for ensemble in ensembles.open_of_study(session, study_id):
+        give_up(session, study_id, ensemble.id, message)

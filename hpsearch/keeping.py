@@ -1,0 +1,87 @@
+"""Files on their way to becoming visible: checkpoints, what they predict, ensembles.
+
+A file is written between two looks at its lease, so no lock is held while it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from hpsearch.spec.parcel import Enclosed
+from hpsearch.spec.records import Checkpoint
+from hpsearch.spec.states import JobKind
+from hpsearch.store import checkpoints, jobs, studies, trials
+from hpsearch.store.checkpoints import StoredArtifact
+from hpsearch.store.jobs import QueuedJob
+
+
+def check(session: Session, sent: Sequence[Enclosed], lease_seconds: float) -> list[str]:
+    """Whether files may come; returns the start of each one's artifact key.
+
+    Raises:
+        StaleLease: when a lease is no longer in force.
+        ReportGap: when an epoch has not been reported yet.
+    """
+    held = _held(session, sent, lease_seconds)
+    prefixes = []
+    for one in sent:
+        job = held[one.job]
+        trials.check_reported(session, job.its_trial, one.epoch)
+        kind = "" if one.content == "checkpoint" else f"-{one.content}"
+        prefixes.append(
+            f"studies/{job.study_id}/trials/{job.its_trial}/"
+            f"epoch-{one.epoch:06d}-attempt-{one.attempt}{kind}"
+        )
+    return prefixes
+
+
+def keep(
+    session: Session, sent: Sequence[tuple[Enclosed, StoredArtifact]], lease_seconds: float
+) -> tuple[list[Checkpoint], list[str]]:
+    """Makes whole files visible as trials' checkpoints, or as what these predict: all, or none.
+
+    Returns the checkpoints, and the artifacts that nothing needs any more.
+    """
+    held = _held(session, [one for one, _ in sent], lease_seconds)
+    recent: dict[int, int] = {}
+    found, unneeded = [], []
+    for one, artifact in sent:
+        job = held[one.job]
+        if one.content == "predictions":
+            kept, gone = checkpoints.put_predictions(session, job.its_trial, one.epoch, artifact)
+        else:
+            if "recent" in one.reasons and job.study_id not in recent:
+                policy = studies.spec_of(session, job.study_id).checkpoints
+                recent[job.study_id] = policy.recent or 0
+            kept, gone = checkpoints.put(
+                session,
+                job.its_trial,
+                one.epoch,
+                artifact,
+                best=one.best,
+                last=one.last,
+                reasons=one.reasons,
+                recent=recent.get(job.study_id),
+            )
+        unneeded += gone
+        if kept is not None:
+            found.append(kept)
+    return found, unneeded
+
+
+def ensemble_prefix(session: Session, job_id: int, attempt: int, lease_seconds: float) -> str:
+    """The start of the artifact key of an ensemble's file.
+
+    Raises:
+        StaleLease: when the lease is no longer in force.
+    """
+    job = jobs.hold(session, [(job_id, attempt)], lease_seconds)[job_id]
+    job.check_kind(JobKind.ENSEMBLE)
+    return f"studies/{job.study_id}/ensembles/{job.its_ensemble}/attempt-{attempt}"
+
+
+def _held(session: Session, sent: Sequence[Enclosed], lease_seconds: float) -> dict[int, QueuedJob]:
+    tokens = sorted({(one.job, one.attempt) for one in sent})
+    return jobs.hold(session, tokens, lease_seconds)

@@ -1,0 +1,272 @@
+"""Ensembles: asked for, built by a worker, complete or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hpsearch.errors import Conflict, NotFound
+from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensemble_records import Ensemble, EnsembleResult, Progress
+from hpsearch.spec.states import EnsembleState, TrialState, transition
+from hpsearch.store.checkpoints import StoredArtifact
+from hpsearch.store.database import now
+from hpsearch.store.tables import EnsembleRow, JobRow, TrialRow
+from hpsearch.store.timestamps import as_datetime
+
+OPEN = (EnsembleState.QUEUED, EnsembleState.RUNNING)
+
+_REQUEST: TypeAdapter[EnsembleSpec] = TypeAdapter(EnsembleSpec)
+
+
+@dataclass(frozen=True)
+class OpenEnsemble:
+    """What the tuner needs to know of one."""
+
+    id: int
+    study_id: int
+    state: EnsembleState
+    automatic: bool
+    request: EnsembleSpec
+    trials: tuple[int, ...]
+    """Numbers of the trials that it is limited to; all where there are none."""
+
+
+def create(
+    session: Session, study_id: int, request: EnsembleSpec, *, automatic: bool
+) -> OpenEnsemble:
+    """A new ensemble in the queue."""
+    row = EnsembleRow(
+        study_id=study_id,
+        state=EnsembleState.QUEUED,
+        automatic=automatic,
+        request=request.model_dump(mode="json"),
+        trials=[],
+        created_at=now(session),
+    )
+    session.add(row)
+    session.flush()
+    return _open(row)
+
+
+def limit_to(session: Session, ensemble_id: int, trials: Sequence[int]) -> None:
+    """Which trials it may choose from."""
+    row_of(session, ensemble_id).trials = list(trials)
+
+
+def get(session: Session, ensemble_id: int) -> Ensemble:
+    """One as people see it."""
+    return _record(row_of(session, ensemble_id))
+
+
+def of_study(session: Session, study_id: int) -> list[Ensemble]:
+    """A study's ensembles, the oldest first."""
+    rows = session.scalars(
+        select(EnsembleRow).where(EnsembleRow.study_id == study_id).order_by(EnsembleRow.id)
+    )
+    return [_record(row) for row in rows]
+
+
+def opened(session: Session, ensemble_id: int) -> OpenEnsemble:
+    """One as the tuner handles it."""
+    return _open(row_of(session, ensemble_id))
+
+
+def open_of_study(session: Session, study_id: int) -> list[OpenEnsemble]:
+    """Those of a study that are not over."""
+    rows = session.scalars(
+        select(EnsembleRow)
+        .where(EnsembleRow.study_id == study_id, EnsembleRow.state.in_(OPEN))
+        .order_by(EnsembleRow.id)
+    )
+    return [_open(row) for row in rows]
+
+
+def waiting_for_trials(session: Session, study_id: int) -> list[OpenEnsemble]:
+    """Those of a study that have no job yet and whose trials are all over."""
+    has_job = select(JobRow.id).where(JobRow.ensemble_id == EnsembleRow.id).exists()
+    rows = session.scalars(
+        select(EnsembleRow).where(
+            EnsembleRow.study_id == study_id, EnsembleRow.state == EnsembleState.QUEUED, ~has_job
+        )
+    ).all()
+    return [_open(row) for row in rows if not _runs(session, study_id, row.trials)]
+
+
+def _runs(session: Session, study_id: int, numbers: Sequence[int]) -> bool:
+    """Whether one of these trials is not over."""
+    found = session.scalar(
+        select(TrialRow.id)
+        .where(
+            TrialRow.study_id == study_id,
+            TrialRow.number.in_(numbers),
+            TrialRow.state.in_((TrialState.QUEUED, TrialState.RUNNING)),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def start(session: Session, ensemble_id: int) -> None:
+    """A worker has taken it; again, where an earlier one was lost."""
+    row = row_of(session, ensemble_id)
+    _change(row, EnsembleState.RUNNING)
+    if row.started_at is None:
+        row.started_at = now(session)
+
+
+def requeue(session: Session, ensemble_id: int) -> None:
+    """It waits for another worker."""
+    row = row_of(session, ensemble_id)
+    _change(row, EnsembleState.QUEUED)
+    row.progress = None
+
+
+def advance(session: Session, ensemble_id: int, progress: Progress) -> None:
+    """How far its worker is."""
+    row_of(session, ensemble_id).progress = progress.model_dump()
+
+
+def finish(
+    session: Session, ensemble_id: int, result: EnsembleResult, artifact: StoredArtifact
+) -> None:
+    """It is built."""
+    row = row_of(session, ensemble_id)
+    _change(row, EnsembleState.COMPLETE)
+    row.result = result.model_dump(mode="json")
+    row.artifact, row.size_bytes, row.sha256 = artifact.key, artifact.size_bytes, artifact.sha256
+    row.progress, row.finished_at = None, now(session)
+
+
+def fail(session: Session, ensemble_id: int, message: str) -> None:
+    """It cannot be built."""
+    row = row_of(session, ensemble_id)
+    _change(row, EnsembleState.FAILED)
+    row.message, row.progress, row.finished_at = message, None, now(session)
+
+
+def delete(session: Session, ensemble_id: int) -> str | None:
+    """Removes one; returns the key of its file."""
+    row = row_of(session, ensemble_id)
+    session.delete(row)
+    return row.artifact
+
+
+def artifact_of(session: Session, ensemble_id: int) -> StoredArtifact:
+    """Where its file lies.
+
+    Raises:
+        Conflict: when it has none.
+    """
+    row = row_of(session, ensemble_id)
+    if row.artifact is None or row.sha256 is None or row.size_bytes is None:
+        raise Conflict(
+            f"an ensemble must be complete to be used, and ensemble {ensemble_id} is {row.state}; "
+            + ("ask for another one" if row.state == EnsembleState.FAILED else "wait for it")
+        )
+    return StoredArtifact(row.artifact, row.size_bytes, row.sha256)
+
+
+def is_kept(session: Session, artifact: StoredArtifact) -> bool:
+    """Whether an ensemble's file lies in the artifact."""
+    found = select(EnsembleRow.id).where(EnsembleRow.artifact == artifact.key).limit(1)
+    return session.scalar(found) is not None
+
+
+def artifacts_of_study(session: Session, study_id: int) -> list[str]:
+    """Every artifact key of a study's ensembles."""
+    found = session.scalars(
+        select(EnsembleRow.artifact).where(
+            EnsembleRow.study_id == study_id, EnsembleRow.artifact.is_not(None)
+        )
+    )
+    return [key for key in found if key is not None]
+
+
+def artifacts(session: Session) -> set[str]:
+    """Every artifact key of an ensemble."""
+    return {key for key in session.scalars(select(EnsembleRow.artifact)) if key is not None}
+
+
+def members(session: Session, study_id: int) -> set[tuple[int, int]]:
+    """(trial, epoch) of every checkpoint that a complete ensemble is made of."""
+    results = session.scalars(
+        select(EnsembleRow.result).where(
+            EnsembleRow.study_id == study_id, EnsembleRow.state == EnsembleState.COMPLETE
+        )
+    )
+    return {
+        (member["trial"], member["epoch"])
+        for result in results
+        for member in (result or {}).get("members", [])
+    }
+
+
+def counts(session: Session, study_ids: Collection[int]) -> Mapping[int, int]:
+    """How many ensembles studies have, of those that have any."""
+    found = session.execute(
+        select(EnsembleRow.study_id, func.count())
+        .where(EnsembleRow.study_id.in_(study_ids))
+        .group_by(EnsembleRow.study_id)
+    )
+    return {study: count for study, count in found}  # noqa: C416 (rows are no pairs to mypy)
+
+
+def row_of(session: Session, ensemble_id: int) -> EnsembleRow:
+    """The row.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    row = session.get(EnsembleRow, ensemble_id)
+    if row is None:
+        raise NotFound(
+            f"an ensemble must exist to be used, and none has id {ensemble_id}; list the study's"
+        )
+    return row
+
+
+def _change(row: EnsembleRow, state: EnsembleState) -> None:
+    row.state = transition(f"ensemble {row.id}", EnsembleState(row.state), state)
+
+
+def _open(row: EnsembleRow) -> OpenEnsemble:
+    return OpenEnsemble(
+        id=row.id,
+        study_id=row.study_id,
+        state=EnsembleState(row.state),
+        automatic=row.automatic,
+        request=_REQUEST.validate_python(row.request),
+        trials=tuple(row.trials),
+    )
+
+
+def _record(row: EnsembleRow) -> Ensemble:
+    result: dict[str, Any] = row.result or {}
+    asked = row.request
+    return Ensemble.model_validate(
+        {
+            **result,
+            "id": row.id,
+            "study_id": row.study_id,
+            "kind": asked["kind"],
+            "size": asked["size"],
+            "combine": asked["combine"],
+            "metric": asked["metric"],
+            "request": asked,
+            "automatic": row.automatic,
+            "state": row.state,
+            "progress": row.progress,
+            "message": row.message,
+            "size_bytes": row.size_bytes,
+            "sha256": row.sha256,
+            "created_at": as_datetime(row.created_at),
+            "started_at": as_datetime(row.started_at),
+            "finished_at": as_datetime(row.finished_at),
+        }
+    )

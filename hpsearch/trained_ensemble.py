@@ -1,0 +1,239 @@
+"""An ensemble outside the service: from its file alone, without server, database or data.
+
+N   rows        C   classes, or 1 for numbers
+A row's prediction is the same to the last bit in every process, among however many other rows, and
+with any number of threads: models compute in float64, whose rounding differs with the size of a
+matrix, and what they say is rounded to float32, where such differences vanish. What follows from
+there takes each row on its own.
+"""
+
+from __future__ import annotations
+
+import html
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hpsearch.building.archive import Archive
+from hpsearch.building.inputs import column_names
+from hpsearch.building.manifest import Manifest, MemberEntry, PartEntry
+from hpsearch.building.rows import numbers_of, records_of
+from hpsearch.ensembling.calibration import scaled
+from hpsearch.ensembling.combining import Combined, combine, probabilities
+from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed
+from hpsearch.spec.ensemble_records import PredictionResult, Scores
+from hpsearch.spec.messages import counted
+from hpsearch.trained import Predictor, model_of
+from hpsearch.training import bundle
+from hpsearch.training.checkpoint import Checkpoint
+from hpsearch.training.models import model_for
+
+CHUNK_ROWS = 1024
+"""Rows of one forward pass."""
+
+
+class TrainedEnsemble:
+    """Models that answer together.
+
+    Args:
+        manifest: what the ensemble says of itself.
+        parts: its models that are whole, with their entries; at least one.
+    """
+
+    def __init__(self, manifest: Manifest, parts: Sequence[tuple[PartEntry, Predictor]]) -> None:
+        total = sum(entry.weight for entry, _ in parts)
+        if not total > 0:
+            raise CorruptArtifact(
+                "an ensemble must have a part with a weight above 0, got none; download it again"
+            )
+        self._manifest = manifest
+        self._models = tuple(model for _, model in parts)
+        self._weights = np.array([entry.weight / total for entry, _ in parts])
+        there = {entry.file for entry, _ in parts}
+        kept = [member for member in manifest.members if member.part in there]
+        whole = sum(member.weight for member in kept) or 1.0
+        self.members: tuple[MemberEntry, ...] = tuple(
+            member.model_copy(update={"weight": member.weight / whole}) for member in kept
+        )
+        """The checkpoints in it; their weights add up to 1."""
+
+    @property
+    def kind(self) -> str:
+        """How its members were chosen."""
+        return self._manifest.kind
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names in the order of the probabilities; none for numbers."""
+        return self._manifest.classes
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of a row of an uploaded table; none where rows are numbers."""
+        return self._manifest.columns
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Shape of a row of numbers."""
+        return self._manifest.features or ()
+
+    @property
+    def scores(self) -> Scores:
+        """What was measured on validation and test rows when it was built."""
+        return self._manifest.scores
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """Each row's class by name, or its number, [N].
+
+        Args:
+            x: rows [N, *features] as the data set has them; of an uploaded table a DataFrame, or a
+                mapping from column to value for each row, None or NaN where one is missing.
+
+        Raises:
+            InvalidInput: when rows have another shape, or are no numbers.
+        """
+        said = self._combined(x)
+        if said.labels is None:
+            return said.shares[:, 0]
+        return np.array(self.classes)[said.labels]
+
+    def predict_probabilities(self, x: Any, *, calibrated: bool = False) -> NDArray[np.float64]:
+        """Of each class, [N, C]; under a vote the shares of the votes.
+
+        Args:
+            x: rows, as `predict` takes them.
+            calibrated: scaled by the temperature that was fitted on the validation rows (Guo et al.
+                2017), which moves no row's largest one.
+
+        Raises:
+            InvalidInput: when rows do not fit, or there are no classes.
+        """
+        if not self.classes:
+            raise InvalidInput.at(
+                "x", "must be of classes to have probabilities, and these are numbers; use predict"
+            )
+        shares = self._combined(x).shares
+        fitted = self._manifest.temperature
+        return scaled(shares, fitted) if calibrated and fitted is not None else shares
+
+    def answer(self, inputs: Sequence[Any]) -> PredictionResult:
+        """What `predict` and `predict_probabilities` say, as it travels.
+
+        Raises:
+            InvalidInput: when rows do not fit.
+        """
+        said = self._combined(inputs)
+        if said.labels is None:
+            return PredictionResult(predictions=said.shares[:, 0].tolist())
+        return PredictionResult(
+            predictions=said.labels.tolist(),
+            labels=[self.classes[label] for label in said.labels],
+            probabilities=said.shares.tolist(),
+        )
+
+    def _combined(self, x: Any) -> Combined:
+        takes_records = bool(self.columns)
+        rows = records_of(x, self.columns) if takes_records else numbers_of(x, self.features)
+        members = np.stack([self._said(model, rows) for model in self._models])
+        return combine(members, self._weights, self._manifest.combine, bool(self.classes))
+
+    @torch.no_grad()
+    def _said(
+        self, model: Predictor, rows: NDArray[np.float64] | list[Mapping[str, Any]]
+    ) -> NDArray[np.float32]:
+        """One model's probabilities or numbers, [N, C]."""
+        found = [
+            model(rows[start : start + CHUNK_ROWS]).float().numpy()
+            for start in range(0, max(len(rows), 1), CHUNK_ROWS)
+        ]
+        outputs = np.concatenate(found)
+        return probabilities(outputs) if self.classes else outputs
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __repr__(self) -> str:
+        return f"TrainedEnsemble({self._line()})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{member.trial}</td><td>{member.epoch}</td><td>{member.weight:.3f}</td></tr>"
+            for member in self.members
+        )
+        return (
+            f"<p>{html.escape(self._line())}</p><table><thead><tr><th>trial</th><th>epoch</th>"
+            f"<th>weight</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def _line(self) -> str:
+        about = [f"{self.kind} of '{self._manifest.study}'", counted(len(self), "member")]
+        about.append(self._manifest.combine)
+        told = self.scores.test or self.scores.validation
+        part = "test" if self.scores.test else "validation"
+        name = "accuracy" if "accuracy" in told else "rmse"
+        if name in told:
+            about.append(f"{part} {name} {told[name]:.4g}")
+        return ", ".join(about)
+
+
+def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
+    """An ensemble from its zip or its directory; a part that is damaged is left out with a warning.
+
+    Raises:
+        NotFound: when nothing is there.
+        CorruptArtifact: when it is no ensemble, or no part of it is whole.
+        InvalidInput: when it is of a plug-in, whose models need its own code.
+    """
+    with Archive(path) as archive:
+        manifest = archive.manifest
+        if manifest.features is None:
+            raise InvalidInput.at(
+                "task", "must be supervised to have models that can be loaded; use the scores"
+            )
+        found, faults = [], []
+        for entry in manifest.parts:
+            try:
+                model = _model(archive.part(entry), manifest)
+            except (CorruptArtifact, TrainingFailed, InvalidInput) as error:
+                faults.append(f"{entry.file}: {error}")
+            else:
+                found.append((entry, model))
+    if not found:
+        raise CorruptArtifact(f"an ensemble must have a part that is whole, got none; {faults[0]}")
+    for fault in faults:
+        warnings.warn(f"{fault}; it is left out, and the others count more", stacklevel=3)
+    return TrainedEnsemble(manifest, found)
+
+
+def _model(content: bytes, manifest: Manifest) -> Predictor:
+    """A part's model, once its numbers have the shapes that it needs."""
+    saved = bundle.members(content)
+    for run in saved:
+        if (run.classes, column_names(run)) != (manifest.classes, manifest.columns):
+            raise CorruptArtifact("its classes or columns are not those of the ensemble")
+    features = manifest.features or ()
+    try:
+        model = model_of(saved, features)
+        fits = all(_fits(run, features) for run in saved)
+    except (TypeError, ValueError) as error:  # a spec that nobody resolved
+        raise CorruptArtifact(f"no model can be made of it ({error})") from None
+    if not fits:
+        raise CorruptArtifact("its numbers do not have the shapes of its model")
+    return model.double()
+
+
+def _fits(run: Checkpoint, features: tuple[int, ...]) -> bool:
+    """Whether weights, statistics and standardisation belong to rows of this shape."""
+    shapes = model_for(run.spec.supervised.model, features, len(run.classes) or 1)
+    fitted, by_column = run.standardization, (features[0], *(1,) * (len(features) - 1))
+    return (
+        {name: tuple(tensor.shape) for name, tensor in run.weights.items()} == dict(shapes.shapes)
+        and {name: tuple(one.shape) for name, one in run.buffers.items()} == dict(shapes.buffers)
+        and fitted is not None
+        and fitted.shift.shape == fitted.scale.shape == by_column
+    )

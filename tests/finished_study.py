@@ -1,0 +1,121 @@
+"""A small study that has been trained, with every epoch's checkpoint kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import torch
+
+from hpsearch.building import predictions_of
+from hpsearch.errors import NotFound
+from hpsearch.spec.ensemble_records import Candidate
+from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.training.plan import Plan
+from hpsearch.training.predicting import Inference
+from hpsearch.training.replicas import group_for
+
+torch.set_num_threads(1)
+
+Documents = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """Candidates, and their contents by id."""
+
+    spec: StudySpec
+    candidates: tuple[Candidate, ...]
+    checkpoints: dict[int, bytes]
+    stored: dict[int, bytes]
+
+    def predictions(self, candidate: Candidate) -> bytes:
+        if candidate.checkpoint not in self.stored:
+            raise NotFound("no artifact is called so")
+        return self.stored[candidate.checkpoint]
+
+    def checkpoint(self, candidate: Candidate) -> bytes:
+        if candidate.checkpoint not in self.checkpoints:
+            raise NotFound("no artifact is called so")
+        return self.checkpoints[candidate.checkpoint]
+
+    def of(self, trial: int, epoch: int) -> Candidate:
+        """The candidate at an epoch of a trial."""
+        return next(one for one in self.candidates if (one.trial, one.epoch) == (trial, epoch))
+
+    def without(self, candidates: Iterable[Candidate]) -> FinishedStudy:
+        """The study as if it had never kept them."""
+        gone = {one.checkpoint for one in candidates}
+        left = tuple(one for one in self.candidates if one.checkpoint not in gone)
+        return replace(self, candidates=left)
+
+    def damaged(
+        self, *, checkpoints: dict[int, bytes] | None = None, stored: dict[int, bytes] | None = None
+    ) -> FinishedStudy:
+        """The study with other contents than were stored."""
+        return replace(
+            self,
+            checkpoints=self.checkpoints | (checkpoints or {}),
+            stored=self.stored | (stored or {}),
+        )
+
+
+@cache
+def finished(
+    dataset: str = "wine",
+    rates: tuple[float, ...] = (0.002, 0.02, 0.05, 0.005, 0.01),
+    epochs: int = 4,
+    objective: str = "val_accuracy",
+    model: Documents = (("kind", "mlp"), ("hidden", (12,)), ("norm", "batch")),
+    training: Documents = (("init_seed", "shared"), ("ema", "{}"), ("swa", "{}")),
+) -> FinishedStudy:
+    """A study with one trial for each learning rate; `{}` stands for a section as it is."""
+    sections = {name: {} if value == "{}" else value for name, value in training}
+    direction = "maximize" if objective == "val_accuracy" else "minimize"
+    document = {
+        "name": f"small {dataset}",
+        "seed": 7,
+        "task": {"dataset": dataset, "model": dict(model)},
+        "optimizer": {"kind": "adam", "lr": 0.01},
+        "training": {"epochs": epochs, "batch_size": 32, **sections},
+        "objective": {"metric": objective, "direction": direction},
+    }
+    plans = [
+        Plan(number, parse_study({**document, "optimizer": {"kind": "adam", "lr": rate}}), epochs)
+        for number, rate in enumerate(rates)
+    ]
+    group = group_for(plans)
+    blobs: dict[tuple[int, int], bytes] = {}
+    values: dict[int, list[float]] = {plan.number: [] for plan in plans}
+    for reports in group.epochs():
+        for report in reports:
+            blobs[report.number, report.epoch] = group.checkpoint(report.number)
+            values[report.number].append(report.metrics[objective])
+    best = max if direction == "maximize" else min
+    inference = Inference()
+    study = FinishedStudy(parse_study(document), (), {}, {})
+    candidates = []
+    for number, ((trial, epoch), blob) in enumerate(sorted(blobs.items()), start=1):
+        predicted = inference.predict(plans[trial], blob)
+        assert predicted is not None
+        content = sha256(blob).hexdigest()
+        said = predictions_of(predicted, trial=trial, epoch=epoch, checkpoint=content)
+        study.checkpoints[number], study.stored[number] = blob, said
+        value = best(values[trial])
+        candidates.append(
+            Candidate(
+                checkpoint=number,
+                trial=trial,
+                epoch=epoch,
+                value=value,
+                best=epoch == values[trial].index(value),
+                last=epoch == epochs - 1,
+                reasons=("recent",) if epoch else (),
+                sha256=content,
+                predictions_sha256=sha256(said).hexdigest(),
+            )
+        )
+    return replace(study, candidates=tuple(candidates))

@@ -1,0 +1,662 @@
+"""Ensembles through the tuner: when they are built, what they wait for, how they end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rig import Rig, a_report
+from sqlalchemy import select, update
+
+from hpsearch.errors import Conflict, InvalidInput, NotFound, StaleLease
+from hpsearch.spec.ensemble_records import PredictionResult
+from hpsearch.spec.exchange import (
+    Advance,
+    AnyJob,
+    EnsembleJob,
+    Failure,
+    Job,
+    JobStatus,
+    Predicted,
+    PredictJob,
+    ReportBatch,
+)
+from hpsearch.spec.states import (
+    Decision,
+    EnsembleState,
+    EventKind,
+    FailureReason,
+    JobState,
+    StudyState,
+    TrialReason,
+    TrialState,
+)
+from hpsearch.store import events, jobs, studies
+from hpsearch.store.tables import JobRow, StudyRow
+
+TOP_K = {"kind": "top_k", "size": 2}
+REINIT = {"kind": "reinit", "size": 3}
+
+
+def searched(rig: Rig, worker: int, trials: int = 2, **sections: Any) -> int:
+    """A study whose trials are over: the second is its best."""
+    study = rig.submit(search={"trials": trials}, training={"epochs": 2}, **sections)
+    for number in range(trials):
+        (job,) = rig.lease(worker)
+        rig.train(job, 0.5 + number / 10)
+    return study
+
+
+def built(rig: Rig, worker: int) -> int:
+    """A complete ensemble of a complete study."""
+    searched(rig, worker, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    rig.build(job)
+    return job.ensemble
+
+
+def state(rig: Rig, study: int) -> StudyState:
+    return rig.study(study).state
+
+
+def states(rig: Rig, study: int) -> list[EnsembleState]:
+    return [one.state for one in rig.ensembles(study)]
+
+
+def status(rig: Rig, job_id: int) -> JobStatus:
+    with rig.database.read() as session:
+        return jobs.status(session, job_id)
+
+
+def advance(rig: Rig, job: AnyJob) -> JobStatus:
+    said = Advance(attempt=job.attempt, done=1, total=4, what="it selects")
+    return rig.do(lambda session: rig.combiner.advance(session, job.id, said))
+
+
+def answer(rig: Rig, job: AnyJob) -> JobStatus:
+    result = PredictionResult(predictions=[1], labels=["b"], probabilities=[[0.25, 0.75]])
+    said = Predicted(attempt=job.attempt, result=result)
+    return rig.do(lambda session: rig.combiner.answer(session, job.id, said))
+
+
+# At the end of a study
+
+
+def test_a_study_is_complete_only_when_its_ensembles_are(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=[TOP_K, {"kind": "greedy"}])
+    assert (state(rig, study), states(rig, study)) == (
+        StudyState.RUNNING,
+        [EnsembleState.QUEUED] * 2,
+    )
+    first, second = rig.lease(worker, 5)
+    assert rig.lease(worker) == []
+    assert states(rig, study) == [EnsembleState.RUNNING] * 2
+    rig.build(first)
+    assert (state(rig, study), rig.study(study).best_trial) == (StudyState.RUNNING, 1)
+    rig.build(second)
+    record = rig.study(study)
+    assert (record.state, record.ensembles) == (StudyState.COMPLETE, 2)
+    with rig.database.read() as session:
+        log = events.page(session, study, 100, None).events
+    told = [one.message for one in log if one.kind is EventKind.ENSEMBLE_COMPLETE]
+    assert told[0] == (
+        "ensemble 1 (top_k) of 4 members: validation accuracy 0.9, the best single trial 0.85"
+    )
+    assert log[-1].message == "running → complete: its ensembles are over"
+
+
+def test_a_worker_is_told_of_every_checkpoint_that_came_to_a_value(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 5}, training={"epochs": 2}, ensemble=TOP_K)
+    whole, pruned, diverged, failed, silent = rig.lease(worker, 5)
+    rig.train(whole, 0.8)
+    rig.train(pruned, 0.6, state="pruned")
+    rig.train(diverged, 0.9, state="pruned", reason="diverged")
+    rig.report(failed, 0)
+    rig.store(failed, 0, b"state", best=True)
+    rig.fail(failed, FailureReason.INVALID)
+    rig.report(silent, 0)
+    rig.complete(silent)
+    (job,) = rig.lease(worker)
+    assert isinstance(job, EnsembleJob)
+    assert (job.study_id, job.attempt, job.request.kind, job.request.size) == (study, 1, "top_k", 2)
+    assert job.spec["task"]["dataset"] == "wine"
+    found = [(one.trial, one.epoch, one.complete, one.best, one.last) for one in job.candidates]
+    assert found == [
+        (0, 0, True, True, False),
+        (0, 1, True, False, True),
+        (1, 0, False, True, False),
+        (1, 1, False, False, True),
+    ]
+    assert [one.value for one in job.candidates] == [0.8, 0.8, 0.6, 0.6]
+
+
+def test_an_ensemble_that_fails_does_not_hold_up_its_study(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    rig.fail(job, FailureReason.INVALID)
+    (ensemble,) = rig.ensembles(study)
+    assert (ensemble.state, ensemble.message) == (EnsembleState.FAILED, "it broke")
+    assert state(rig, study) is StudyState.COMPLETE
+
+
+def test_without_a_complete_trial_there_is_nothing_to_combine(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 1}, training={"epochs": 2}, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    rig.train(job, state="pruned")
+    assert (state(rig, study), rig.ensembles(study)) == (StudyState.COMPLETE, [])
+    with pytest.raises(Conflict, match="must have a complete trial to have an ensemble, and"):
+        rig.request(study)
+
+
+@pytest.mark.parametrize("limits", [{"trials": 1}, {"epochs": 2}, {"seconds": 60}])
+def test_a_limit_ends_the_search_and_not_the_ensembles(rig: Rig, limits: dict[str, float]) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 9}, training={"epochs": 2}, ensemble=TOP_K, limits=limits)
+    one, other = rig.lease(worker, 2)
+    rig.do(lambda session: session.execute(update(StudyRow).values(started_at=1.0)))
+    rig.train(one)
+    assert rig.trial(study, 1).reason is TrialReason.STOPPED
+    with pytest.raises(StaleLease):
+        rig.report(other, 0)
+    (job,) = rig.lease(worker, 5)
+    rig.do(rig.tuner.enforce_limits)
+    assert state(rig, study) is StudyState.RUNNING
+    rig.build(job)
+    record = rig.study(study)
+    assert (record.state, record.counts.ended) == (StudyState.COMPLETE, 2)
+    assert record.epochs_planned == 4
+
+
+def test_too_many_failures_fail_the_study_with_its_ensembles(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 5}, training={"epochs": 2}, limits={"failed_trials": 1})
+    whole, other = rig.lease(worker, 2)
+    rig.train(whole)
+    rig.request(study)
+    (job,) = [job for job in rig.lease(worker, 5) if isinstance(job, EnsembleJob)]
+    rig.fail(other, FailureReason.INVALID)
+    assert (state(rig, study), states(rig, study)) == (StudyState.FAILED, [EnsembleState.FAILED])
+    with pytest.raises(StaleLease):
+        rig.build(job)
+
+
+def test_a_pause_holds_trials_back_and_not_ensembles(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=[TOP_K, REINIT])
+    rig.do(lambda session: rig.tuner.pause(session, study))
+    (first,) = rig.lease(worker, 9)
+    rig.build(first)
+    assert (rig.lease(worker, 9), state(rig, study)) == ([], StudyState.PAUSED)
+    rig.do(lambda session: rig.tuner.resume(session, study))
+    extra = rig.lease(worker, 9)
+    assert [job.trial for job in extra] == [2, 3]
+    rig.train(extra[0])
+    rig.do(lambda session: rig.tuner.pause(session, study))
+    rig.train(extra[1])
+    (second,) = rig.lease(worker, 9)
+    rig.build(second)
+    assert state(rig, study) is StudyState.COMPLETE
+
+
+def test_stopping_ends_ensembles_and_what_they_wait_for(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=[TOP_K, TOP_K, REINIT])
+    building, *_ = rig.lease(worker)
+    rig.do(lambda session: rig.tuner.stop(session, study))
+    assert states(rig, study) == [EnsembleState.FAILED] * 3
+    assert {one.message for one in rig.ensembles(study)} == {"the study was stopped"}
+    assert rig.study(study).counts.failed == 2
+    assert rig.lease(worker, 9) == []
+    for late in (lambda: rig.build(building), lambda: advance(rig, building)):
+        with pytest.raises(StaleLease):
+            late()
+    rig.do(lambda session: rig.tuner.delete(session, study))
+    assert rig.artifacts() == []
+    assert rig.snapshot()["ensembles"] == rig.snapshot()["jobs"] == []
+
+
+def test_deleting_a_study_takes_its_ensembles_and_their_files(rig: Rig) -> None:
+    worker = rig.join()
+    ensemble = built(rig, worker)
+    rig.ask(ensemble, [0.0])
+    assert any(key.endswith(".zip") for key in rig.artifacts())
+    rig.do(lambda session: rig.tuner.delete(session, 1))
+    assert rig.artifacts() == []
+    assert rig.snapshot()["ensembles"] == rig.snapshot()["jobs"] == []
+
+
+def test_what_a_study_is_called_may_change_while_ensembles_are_built_but_not_its_search(
+    rig: Rig,
+) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=TOP_K)
+    record = rig.do(lambda s: rig.tuner.edit(s, study, {"name": "new", "priority": 3}))
+    assert (record.name, record.state) == ("new", StudyState.RUNNING)
+    for patch in ({"search": {"trials": 9}}, {"optimizer": {"lr": {"log_uniform": [1e-4, 1]}}}):
+        with pytest.raises(Conflict, match="building its ensembles; clone it with the changes"):
+            rig.do(lambda s: rig.tuner.edit(s, study, patch))  # noqa: B023
+    with pytest.raises(Conflict, match="is building its ensembles; clone it"):
+        rig.do(lambda s: rig.tuner.add_trials(s, study, [{"optimizer.lr": 0.1}]))
+    (job,) = rig.lease(worker, 9)
+    rig.build(job)
+    assert (state(rig, study), rig.study(study).trials_planned) == (StudyState.COMPLETE, 2)
+
+
+# On request
+
+
+@pytest.mark.parametrize("verb", ["", "pause", "stop"])
+def test_an_ensemble_may_be_asked_for_in_any_state(rig: Rig, verb: str) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 2}, training={"epochs": 2})
+    one, other = rig.lease(worker, 2)
+    rig.train(one)
+    if verb:
+        rig.do(lambda session: getattr(rig.tuner, verb)(session, study))
+    before = state(rig, study)
+    ensemble = rig.request(study)
+    (job,) = rig.lease(worker)
+    assert (job.ensemble, {c.trial for c in job.candidates}) == (ensemble, {0})
+    rig.build(job)
+    assert (state(rig, study), states(rig, study)) == (before, [EnsembleState.COMPLETE])
+    if verb != "stop":
+        rig.train(other)
+        assert state(rig, study) is StudyState.COMPLETE
+
+
+def test_an_ensemble_on_request_does_not_hold_up_a_study(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 2}, training={"epochs": 2})
+    one, other = rig.lease(worker, 2)
+    rig.train(one)
+    rig.request(study)
+    rig.train(other)
+    assert state(rig, study) is StudyState.COMPLETE
+    (job,) = rig.lease(worker)
+    rig.build(job)
+    assert states(rig, study) == [EnsembleState.COMPLETE]
+
+
+def test_one_of_a_single_trial_needs_one_that_came_to_a_value(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 4}, training={"epochs": 2})
+    done, runs, failed, diverged = rig.lease(worker, 4)
+    rig.train(done)
+    rig.fail(failed, FailureReason.INVALID)
+    rig.train(diverged, state="pruned", reason="diverged")
+    refusals = [
+        (runs.trial, Conflict, "must be over to make an ensemble of, and trial 1 is running; wait"),
+        (failed.trial, Conflict, r"come to a value .* trial 2 is failed \(error\); use another"),
+        (diverged.trial, Conflict, r"trial 3 is pruned \(diverged\); use another"),
+        (9, NotFound, "has none of number 9"),
+    ]
+    for trial, kind, sentence in refusals:
+        with pytest.raises(kind, match=sentence):
+            rig.request(study, kind="snapshots", trial=trial)
+    rig.request(study, kind="snapshots", trial=done.trial)
+    assert len(rig.ensembles(study)) == 1
+
+
+def test_what_a_study_cannot_have_is_refused_at_its_field(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker)
+    with pytest.raises(InvalidInput) as caught:
+        rig.request(study, kind="ema", metric="val_rmse")
+    assert {error.path for error in caught.value.errors} == {"kind", "metric"}
+    with pytest.raises(InvalidInput) as caught:
+        rig.submit(ensemble=[TOP_K, {"kind": "ema"}])
+    assert [error.path for error in caught.value.errors] == ["ensemble.1.kind"]
+    assert rig.ensembles(study) == []
+
+
+# New initialisations
+
+
+def test_reinit_trains_what_is_missing_on_a_complete_study(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker)
+    before = rig.study(study)
+    assert before.state is StudyState.COMPLETE
+    rig.request(study, **REINIT)
+    record = rig.study(study)
+    assert (record.state, record.trials_planned, record.counts.queued) == (before.state, 4, 2)
+    assert (record.epochs_planned, record.eta_seconds) == (8, None)
+    extra = rig.lease(worker, 9)
+    assert [(job.trial, job.epochs, job.params) for job in extra] == [
+        (number, 2, rig.trial(study, 1).params) for number in (2, 3)
+    ]
+    rig.train(extra[0], 0.9)
+    assert rig.lease(worker) == []
+    rig.train(extra[1], 0.4)
+    (job,) = rig.lease(worker)
+    assert {one.trial for one in job.candidates} == {1, 2, 3}
+    rig.build(job)
+    record = rig.study(study)
+    assert (record.state, record.counts.complete, record.best_trial) == (before.state, 4, 2)
+    assert record.epochs_done == record.epochs_planned == 8
+    assert record.finished_at == before.finished_at
+
+
+def test_reinit_goes_on_without_a_trial_that_failed(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=REINIT)
+    extra = rig.lease(worker, 9)
+    rig.fail(extra[0], FailureReason.INVALID)
+    rig.train(extra[1])
+    (job,) = rig.lease(worker)
+    assert {one.trial for one in job.candidates} == {1, 3}
+    rig.build(job)
+    assert state(rig, study) is StudyState.COMPLETE
+
+
+def test_reinit_takes_what_is_there_first(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker)
+    first, second = rig.request(study, **REINIT), rig.request(study, **REINIT)
+    assert rig.study(study).trials_planned == 4
+    for job in rig.lease(worker, 9):
+        rig.train(job, 0.3)
+    built = {job.ensemble: job for job in rig.lease(worker, 9)}
+    assert built.keys() == {first, second}
+    for job in built.values():
+        assert {one.trial for one in job.candidates} == {1, 2, 3}
+        rig.build(job)
+    rig.request(study, kind="reinit", size=2)
+    (job,) = rig.lease(worker, 9)
+    assert {one.trial for one in job.candidates} == {1, 2}
+    assert rig.study(study).trials_planned == 4
+
+
+def test_reinit_repeats_the_spec_that_its_trial_ran_with(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 2}, training={"epochs": 2})
+    (best,) = rig.lease(worker)
+    rig.train(best, 0.9)
+    wider = {"optimizer": {"weight_decay": {"log_uniform": [1e-5, 0.1]}}}
+    rig.do(lambda session: rig.tuner.edit(session, study, wider))
+    rig.request(study, kind="reinit", size=2)
+    (again,) = rig.lease(worker)
+    assert (again.params, again.spec) == (best.params, best.spec)
+
+
+# Fencing
+
+
+def test_a_lost_ensemble_goes_to_the_next_attempt(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    advance(rig, job)
+    (ensemble,) = rig.ensembles(study)
+    assert ensemble.progress is not None
+    assert (ensemble.progress.done, ensemble.progress.total) == (1, 4)
+    rig.run_out()
+    rig.expire()
+    (ensemble,) = rig.ensembles(study)
+    assert (ensemble.state, ensemble.progress) == (EnsembleState.QUEUED, None)
+    before = rig.artifacts()
+    for late in (lambda: rig.build(job), lambda: advance(rig, job), lambda: rig.fail(job)):
+        with pytest.raises(StaleLease):
+            late()
+    assert rig.artifacts() == before
+    (again,) = rig.lease(worker)
+    assert (again.id, again.attempt) == (job.id, 2)
+    rig.build(again)
+    with pytest.raises(StaleLease):
+        rig.build(again)
+    assert states(rig, study) == [EnsembleState.COMPLETE]
+    assert state(rig, study) is StudyState.COMPLETE
+
+
+def test_a_file_whose_lease_was_lost_on_the_way_goes(rig: Rig) -> None:
+    worker = rig.join()
+    searched(rig, worker, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    before = rig.artifacts()
+    prefix = rig.do(lambda s: rig.combiner.prefix(s, job.id, job.attempt))
+    artifact = rig.tuner.artifacts.put(f"{prefix}-x.zip", b"late")
+    rig.do(lambda s: rig.tuner.drop_unkept(s, artifact))
+    assert rig.artifacts() == before
+    rig.build(job)
+    kept = rig.artifacts()
+    (own,) = set(kept) - set(before)
+    assert own.startswith(f"studies/1/ensembles/{job.ensemble}/attempt-1-")
+    stored = rig.tuner.artifacts.put(own, b"ensemble")
+    rig.do(lambda s: rig.tuner.drop_unkept(s, stored))
+    assert rig.artifacts() == kept
+
+
+def test_the_third_loss_fails_it_and_says_why(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=TOP_K)
+    for attempt in (1, 2, 3):
+        (job,) = rig.lease(worker)
+        assert job.attempt == attempt
+        rig.run_out()
+        rig.expire()
+    (ensemble,) = rig.ensembles(study)
+    assert ensemble.state is EnsembleState.FAILED
+    assert ensemble.message == (
+        f"attempt 3: worker {worker} let the lease (job {job.id}, attempt 3) run out"
+    )
+    assert state(rig, study) is StudyState.COMPLETE
+
+
+def test_giving_it_back_costs_nothing(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=TOP_K)
+    for _ in range(4):
+        (job,) = rig.lease(worker)
+        rig.fail(job, FailureReason.RELEASED)
+        assert states(rig, study) == [EnsembleState.QUEUED]
+    (job,) = rig.lease(worker)
+    rig.build(job)
+    assert states(rig, study) == [EnsembleState.COMPLETE]
+
+
+def test_a_full_disk_does_not_make_it_come_back_for_ever(rig: Rig) -> None:
+    worker = rig.join()
+    study = searched(rig, worker, ensemble=TOP_K)
+    for _ in range(3):
+        (job,) = rig.lease(worker)
+        rig.fail(job, FailureReason.STORAGE_FULL)
+    assert (rig.lease(worker), states(rig, study)) == ([], [EnsembleState.FAILED])
+    assert state(rig, study) is StudyState.COMPLETE
+
+
+def test_its_errors_set_no_worker_aside(rig: Rig) -> None:
+    worker = rig.join()
+    searched(rig, worker, ensemble=[TOP_K, TOP_K])
+    for _ in range(6):
+        (job,) = rig.lease(worker)
+        rig.fail(job)
+    assert rig.lease(worker) == []
+
+
+def test_progress_renews_the_lease(rig: Rig) -> None:
+    worker = rig.join()
+    searched(rig, worker, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    expiry = select(JobRow.expires_at).where(JobRow.id == job.id)
+
+    def expires_at() -> float:
+        with rig.database.read() as session:
+            return session.execute(expiry).scalar_one()
+
+    before = expires_at()
+    advance(rig, job)
+    assert expires_at() > before
+
+
+@pytest.mark.parametrize("kind", ["trial", "ensemble", "predict"])
+def test_a_job_is_ended_only_as_its_kind_is(rig: Rig, kind: str) -> None:
+    worker = rig.join()
+    job: AnyJob
+    if kind == "trial":
+        rig.submit()
+        (job,) = rig.lease(worker)
+    elif kind == "ensemble":
+        searched(rig, worker, ensemble=TOP_K)
+        (job,) = rig.lease(worker)
+    else:
+        rig.ask(built(rig, worker), [0.0])
+        (job,) = rig.lease(worker)
+    ways = {
+        "trial": [lambda: rig.complete(job), lambda: rig.report(job, 0)],
+        "ensemble": [lambda: rig.build(job, (0, 0)), lambda: advance(rig, job)],
+        "predict": [lambda: answer(rig, job)],
+    }
+    before = rig.snapshot(), rig.artifacts()
+    for other in ways.keys() - {kind}:
+        for way in ways[other]:
+            with pytest.raises(Conflict, match=f"can do this, and job {job.id} is a {kind}; drop"):
+                way()
+    assert (rig.snapshot(), rig.artifacts()) == before
+
+
+# Predicting
+
+
+def test_rows_are_predicted_before_trials(rig: Rig) -> None:
+    worker = rig.join()
+    ensemble = built(rig, worker)
+    rig.submit(search={"trials": 3}, priority=9)
+    job_id = rig.ask(ensemble, [1.0, 2.0], [3.0, 4.0])
+    assert status(rig, job_id).state is JobState.QUEUED
+    (job,) = rig.lease(worker, 5)
+    assert isinstance(job, PredictJob)
+    assert (job.id, job.ensemble, job.inputs) == (job_id, ensemble, [[1.0, 2.0], [3.0, 4.0]])
+    assert job.sha256 == rig.ensembles(1)[0].sha256
+    assert [type(job) for job in rig.lease(worker, 2)] == [Job, Job]
+    said = answer(rig, job)
+    assert (said.state, said.result) == (
+        JobState.DONE,
+        {"predictions": [1], "labels": ["b"], "probabilities": [[0.25, 0.75]]},
+    )
+    assert status(rig, job_id) == said
+    with rig.database.read() as session:
+        assert jobs.payload(session, job_id) == {}
+
+
+def test_a_prediction_is_locked_in_its_studys_place_but_not_taken_with_its_trials(rig: Rig) -> None:
+    """All of a study's jobs have its priority, by which they are locked in order."""
+    worker = rig.join()
+    searched(rig, worker, ensemble=TOP_K, priority=3)
+    (job,) = rig.lease(worker)
+    rig.build(job)
+    rig.ask(job.ensemble, [0.0])
+    with rig.database.write() as session:
+        assert set(session.scalars(select(JobRow.priority))) == {3}
+        assert jobs.take_queued(session, job.study_id, 9) == []
+        assert studies.next_with_work(session, None) is None
+    assert len(rig.lease(worker)) == 1
+
+
+def test_only_a_complete_ensemble_predicts(rig: Rig) -> None:
+    worker = rig.join()
+    searched(rig, worker, ensemble=TOP_K)
+    (ensemble,) = rig.ensembles(1)
+    with pytest.raises(Conflict, match=r"must be complete to be used, .* is queued; wait for it"):
+        rig.ask(ensemble.id, [0.0])
+    (job,) = rig.lease(worker)
+    rig.fail(job, FailureReason.INVALID)
+    with pytest.raises(Conflict, match="is failed; ask for another one"):
+        rig.ask(ensemble.id, [0.0])
+    with pytest.raises(NotFound, match="none has id 99"):
+        rig.ask(99, [0.0])
+
+
+def test_rows_that_cannot_be_predicted_say_why(rig: Rig) -> None:
+    worker = rig.join()
+    job_id = rig.ask(built(rig, worker), "x")
+    (job,) = rig.lease(worker)
+    said = Failure(attempt=1, reason=FailureReason.INVALID, message="rows must have 13 numbers")
+    rig.do(lambda session: rig.tuner.fail(session, job.id, said))
+    found = status(rig, job_id)
+    assert (found.state, found.result) == (
+        JobState.FAILED,
+        {"error": "rows must have 13 numbers"},
+    )
+    assert (state(rig, 1), rig.lease(worker)) == (StudyState.COMPLETE, [])
+
+
+def test_a_lost_prediction_goes_to_another_worker(rig: Rig) -> None:
+    worker = rig.join()
+    rig.ask(built(rig, worker), [0.0])
+    (job,) = rig.lease(worker)
+    rig.run_out()
+    rig.expire()
+    with pytest.raises(StaleLease):
+        answer(rig, job)
+    (again,) = rig.lease(worker)
+    assert (again.id, again.attempt, again.inputs) == (job.id, 2, [[0.0]])
+    assert answer(rig, again).state is JobState.DONE
+
+
+def test_deleting_an_ensemble_takes_its_jobs_and_its_file(rig: Rig) -> None:
+    worker = rig.join()
+    ensemble = built(rig, worker)
+    job_id = rig.ask(ensemble, [0.0])
+    rig.do(lambda session: rig.combiner.delete(session, ensemble))
+    assert not any(key.endswith(".zip") for key in rig.artifacts())
+    assert (rig.ensembles(1), rig.lease(worker)) == ([], [])
+    with pytest.raises(NotFound):
+        status(rig, job_id)
+
+
+def test_deleting_an_ensemble_that_is_being_built_ends_its_job_and_what_waits_for_it(
+    rig: Rig,
+) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 1}, training={"epochs": 1}, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    rig.train(job)
+    (job,) = rig.lease(worker)
+    assert rig.study(study).state is StudyState.RUNNING
+    (ensemble,) = rig.ensembles(study)
+    rig.do(lambda session: rig.combiner.delete(session, ensemble.id))
+    assert (rig.ensembles(study), rig.study(study).state) == ([], StudyState.COMPLETE)
+    with pytest.raises((StaleLease, NotFound)):
+        rig.build(job)
+    assert not any(key.endswith(".zip") for key in rig.artifacts())
+
+
+def test_the_test_scores_of_trials_stay_hidden_until_the_ensembles_are_built(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 1}, training={"epochs": 1}, ensemble=TOP_K)
+    (job,) = rig.lease(worker)
+    rig.train(job, test_metrics={"test_accuracy": 0.5})
+    assert "test_accuracy" not in rig.trial(study, 0).metrics
+    (job,) = rig.lease(worker)
+    rig.build(job)
+    assert rig.trial(study, 0).state is TrialState.COMPLETE
+    assert rig.trial(study, 0).metrics["test_accuracy"] == 0.5
+
+
+def test_no_pruner_stops_a_trial_that_an_ensemble_asked_for(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(
+        search={"trials": 2},
+        training={"epochs": 2},
+        pruner={"kind": "median", "startup_trials": 1},
+        objective={"metric": "val_loss", "direction": "minimize"},
+    )
+    first, second = rig.lease(worker, 2)
+    rig.report(first, 0, 1, val_loss=0.1)
+    rig.complete(first)
+    assert decision(rig, second, 9.0) is Decision.STOP
+    rig.complete(second, state=TrialState.PRUNED)
+    rig.request(study, kind="reinit", size=2)
+    (again,) = rig.lease(worker)
+    assert decision(rig, again, 9.0) is Decision.CONTINUE
+
+
+def decision(rig: Rig, job: Job, loss: float) -> Decision:
+    epoch = rig.trial(job.study_id, job.trial).epochs_done
+    batch = ReportBatch(worker=1, reports=[a_report(job, epoch, val_loss=loss)])
+    (told,) = rig.do(lambda session: rig.tuner.report(session, batch)).decisions
+    return told.decision

@@ -1,0 +1,149 @@
+"""The ends of trials: what their kept states predict, then that they are over.
+
+What several trials predict that end at once is computed together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from hpsearch.building import predictions_of
+from hpsearch.errors import CorruptArtifact, TrainingFailed
+from hpsearch.spec.exchange import JobCompletion, Trained
+from hpsearch.spec.states import TrialReason, TrialState
+from hpsearch.training.evaluation import evaluate
+from hpsearch.training.memory import is_out_of_memory
+from hpsearch.training.predicting import Inference, Predicted
+from workers.delivery import Delivery
+from workers.kept import State
+from workers.run import Run
+
+logger = logging.getLogger("hpsearch.worker")
+
+
+@dataclass(frozen=True)
+class End:
+    """What became of a trial."""
+
+    run: Run
+    state: TrialState
+    reason: TrialReason | None = None
+    message: str | None = None
+
+
+class Closing:
+    """Collects ends and states; `send` sends what has come together.
+
+    Args:
+        delivery: takes what is to be sent.
+        device: where predictions are computed.
+    """
+
+    def __init__(self, delivery: Delivery, device: torch.device) -> None:
+        self._delivery = delivery
+        self._device = device
+        self._inference = Inference(device=device)
+        self._ends: list[End] = []
+        self._states: list[tuple[Run, State]] = []
+
+    def store(self, run: Run, states: Sequence[State]) -> None:
+        """Takes a trial's states on, which the server is to keep."""
+        for state in states:
+            self._delivery.checkpoint(run, state)
+            if state.reasons:  # the best and the last one may yet change
+                self._states.append((run, state))
+
+    def end(self, end: End) -> None:
+        """Takes a trial's end on."""
+        if not end.run.over:
+            self._ends.append(end)
+
+    def send(self) -> None:
+        """Sends all."""
+        ends, self._ends = self._ends, []
+        states, self._states = self._states, []
+        told = {(run.number, state.epoch) for run, state in states}
+        states += [
+            (end.run, state)
+            for end in ends
+            for state in _final(end.run)
+            if (end.run.number, state.epoch) not in told
+        ]
+        said: dict[tuple[int, int], Predicted] = {}
+        for (run, state), predicted in zip(states, self._predict(states), strict=True):
+            if predicted is not None:
+                said[run.number, state.epoch] = predicted
+                sha256 = hashlib.sha256(state.content).hexdigest()
+                content = predictions_of(
+                    predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256
+                )
+                self._delivery.predictions(run, state.epoch, content)
+        for end in ends:
+            self._delivery.end(end.run, self._completion(end, said))
+        self._delivery.send()
+
+    def _predict(self, states: Sequence[tuple[Run, State]]) -> list[Predicted | None]:
+        """What states predict; none where one of them cannot, which costs the others nothing."""
+        if not states:
+            return []
+        try:
+            return self._inference.predict_all([(run.plan, one.content) for run, one in states])
+        except Exception as error:
+            if not _is_survived(error):
+                raise
+            if len(states) == 1:
+                ((run, state),) = states
+                logger.warning(
+                    "no predictions of trial %d, epoch %d, are stored: %s",
+                    run.number, state.epoch, error,
+                )  # fmt: skip
+                return [None]
+        half = len(states) // 2
+        return self._predict(states[:half]) + self._predict(states[half:])
+
+    def _completion(self, end: End, said: dict[tuple[int, int], Predicted]) -> JobCompletion:
+        run = end.run
+        return JobCompletion(
+            job=run.job.id,
+            attempt=run.job.attempt,
+            state=end.state,
+            reason=end.reason,
+            message=end.message,
+            test_metrics=self._test_metrics(run, said),
+            training=Trained(group=run.group, why=run.why),
+        )
+
+    def _test_metrics(self, run: Run, said: dict[tuple[int, int], Predicted]) -> dict[str, float]:
+        """Of the best state; a plug-in may have some although nothing can be combined."""
+        if run.best is None or run.best_epoch is None or not run.tests:
+            return {}
+        if predicted := said.get((run.number, run.best_epoch)):
+            return predicted.test_metrics
+        try:
+            measured = evaluate(run.plan, run.best, "test", device=self._device)
+        except Exception as error:
+            if isinstance(error, TrainingFailed) or not _is_survived(error):
+                raise
+            logger.warning("trial %d ends without test scores: %s", run.number, error)
+            return {}
+        return {k: v for k, v in measured.items() if k.startswith("test_")}
+
+
+def _is_survived(error: Exception) -> bool:
+    """Whether a trial goes on without what an error keeps from being computed."""
+    return isinstance(error, CorruptArtifact | TrainingFailed) or is_out_of_memory(error)
+
+
+def _final(run: Run) -> list[State]:
+    """The best and the last state of a trial that ends, the best one for its scores in any case."""
+    found = {}
+    if run.last is not None and "last" in run.plan.spec.checkpoints.keep:
+        found[run.last_epoch] = State(run.last_epoch, run.last, last=True)
+    if run.best is not None and run.best_epoch is not None:
+        found[run.best_epoch] = State(run.best_epoch, run.best, best=True)
+    return list(found.values())
