@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from hpsearch.spec.ensemble_records import Ensemble
 from hpsearch.spec.records import Study, Trial
 
 ROWS_SHOWN = 10
@@ -46,6 +47,31 @@ def progress_bar(study: Study) -> str:
         f"<span style='{_MUTED}'>{study.counts.ended} trials ended, "
         f"{study.epochs_done} of {study.epochs_planned} epochs{left}</span></div>"
     )
+
+
+def ensemble_card(ensemble: Ensemble) -> str:
+    """Kind and state, then its scores beside the best single trial's."""
+    what = f" <span style='{_MUTED}'>{escape(ensemble.message)}</span>" if ensemble.message else ""
+    head = (
+        f"<b>{escape(ensemble.kind)}</b> ensemble {ensemble.id} of study {ensemble.study_id} "
+        f"{_state(ensemble.state)} {len(ensemble.members)} members, "
+        f"combined by {escape(ensemble.combine)}{what}"
+    )
+    single = ensemble.best_single
+    if single is None:
+        return f"<div>{head}</div>"
+    rows = "".join(
+        f"<tr><td style='{_CELL}'>{escape(name)}</td>"
+        + "".join(
+            f"<td style='{_CELL}'>{part[name]:.5g}</td>" if name in part else "<td></td>"
+            for part in (ensemble.validation, ensemble.test, single.validation, single.test)
+        )
+        + "</tr>"
+        for name in ensemble.validation
+    )
+    titles = ("", "validation", "test", f"trial {single.trial}: validation", "test")
+    heads = "".join(f"<th style='{_CELL}'>{title}</th>" for title in titles)
+    return f"<div>{head}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
 def trial_card(trial: Trial) -> str:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch import cli_changes, cli_datasets
+from hpsearch import cli_changes, cli_datasets, cli_ensembles
 from hpsearch.cli_options import AsJson, Server, StudyId, complete_studies
 from hpsearch.client import Client, Study
 from hpsearch.errors import CannotStart, HpsearchError
@@ -43,6 +43,8 @@ app = typer.Typer(
 )
 app.add_typer(cli_changes.app)
 app.add_typer(cli_datasets.app, name="datasets")
+app.add_typer(cli_ensembles.app, name="ensemble")
+app.add_typer(cli_ensembles.uses)
 out = Console()
 NOT_COMPLETE = 3
 
@@ -317,6 +319,8 @@ def show_study(study: Study, top: int) -> None:
             + (f", {test}" if test else ""),
             highlight=False,
         )
+    for ensemble in study.ensembles() if record.ensembles else []:
+        out.print(Text(cli_ensembles.in_a_line(ensemble)), soft_wrap=True)
 
 
 def sign_in_address(url: str, token: str | None, path: str = "/") -> str:

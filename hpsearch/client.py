@@ -5,6 +5,7 @@
     study.trials().to_frame()                # pandas
     study.plot.curves("val_loss", log="y")   # the dashboard's figures
     study.best_trial.load_model()            # torch
+    study.build_ensemble("greedy").wait().load().predict(rows)
 
 It finds a server of this machine, and its token, by itself.
 """
@@ -17,17 +18,29 @@ from pathlib import Path
 from typing import Any, Self
 
 from hpsearch.errors import InvalidInput
+from hpsearch.remote_ensemble import Ensemble, EnsembleTimeout
 from hpsearch.remote_study import Study, StudyTimeout
 from hpsearch.remote_trial import Curves, Trial, Trials
-from hpsearch.spec import records
+from hpsearch.spec import ensemble_records, records
 from hpsearch.spec.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.document import read_document
-from hpsearch.spec.records import StudyPage, StudyPreview
+from hpsearch.spec.exchange import CollectRequest
+from hpsearch.spec.records import Checkpoint, Collection, StudyPage, StudyPreview
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.upload import ColumnUse
 from hpsearch.transport import Transport
 
-__all__ = ["Client", "Curves", "Study", "StudyTimeout", "Trial", "Trials", "spec_document"]
+__all__ = [
+    "Client",
+    "Curves",
+    "Ensemble",
+    "EnsembleTimeout",
+    "Study",
+    "StudyTimeout",
+    "Trial",
+    "Trials",
+    "spec_document",
+]
 
 Spec = StudySpec | Mapping[str, Any] | str | Path
 
@@ -89,6 +102,28 @@ class Client:
         """The latest studies, newest first."""
         page = self._transport.get("/studies", StudyPage, page_size=limit)
         return [Study(self._transport, record) for record in page.studies]
+
+    def ensemble(self, ensemble_id: int) -> Ensemble:
+        """An ensemble by its id."""
+        record = self._transport.get(f"/ensembles/{ensemble_id}", ensemble_records.Ensemble)
+        return Ensemble.of(record, self._transport)
+
+    def pin(self, checkpoint_id: int, *, pinned: bool = True) -> Checkpoint:
+        """Keeps a checkpoint whatever its study's policy says, or leaves it to the policy again."""
+        verb = "pin" if pinned else "unpin"
+        return self._transport.post(f"/checkpoints/{checkpoint_id}:{verb}", Checkpoint)
+
+    def collect_garbage(
+        self, *, dry_run: bool = True, older_than_seconds: float = 3600.0
+    ) -> Collection:
+        """Removes files on the server that nothing needs, or says which these are.
+
+        Args:
+            dry_run: nothing is removed.
+            older_than_seconds: files that nothing refers to stay until they are so old.
+        """
+        terms = CollectRequest(dry_run=dry_run, older_than_seconds=older_than_seconds)
+        return self._transport.post("/artifacts:collect", Collection, terms)
 
     def add_dataset(
         self,

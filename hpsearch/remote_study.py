@@ -10,9 +10,11 @@ from rich.console import Console
 
 from hpsearch import cards
 from hpsearch.errors import HpsearchError
+from hpsearch.remote_ensemble import Ensemble
 from hpsearch.remote_trial import Curves, Trial, Trials
-from hpsearch.spec import exchange, records
+from hpsearch.spec import ensemble_records, exchange, records
 from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.spec.ensemble_records import EnsembleList
 from hpsearch.spec.records import CheckpointList, Event, EventPage, TrialPage
 from hpsearch.spec.states import StudyState, TrialState, is_final
 from hpsearch.study_plots import StudyPlots
@@ -189,6 +191,37 @@ class Study:
             f"/studies/{self.id}:ask", exchange.AskedTrials, exchange.AskRequest(count=count)
         )
         return Trials(Trial.of(record, self._transport) for record in asked.trials)
+
+    def ensembles(self) -> list[Ensemble]:
+        """What was combined of its checkpoints, the oldest first."""
+        found = self._transport.get(f"/studies/{self.id}/ensembles", EnsembleList)
+        return [Ensemble.of(record, self._transport) for record in found.ensembles]
+
+    def build_ensemble(
+        self,
+        kind: str = "greedy",
+        *,
+        size: int = 10,
+        combine: str = "mean",
+        **more: Any,
+    ) -> Ensemble:
+        """Has a worker combine checkpoints; `wait` on the answer gives the ensemble once built.
+
+        Args:
+            kind: greedy, top_k, reinit, snapshots, average, ema, swa, soup_uniform or soup_greedy.
+            size: members at most.
+            combine: mean, weighted, vote, or median for numbers.
+            more: `metric`, `trial` (for those of a single trial), `bags` (greedy).
+
+        Raises:
+            InvalidInput: when the study cannot have it, with the reason.
+            Conflict: when no trial is complete yet.
+        """
+        asked = {"kind": kind, "size": size, "combine": combine, **more}
+        record = self._transport.post(
+            f"/studies/{self.id}/ensembles", ensemble_records.Ensemble, asked
+        )
+        return Ensemble.of(record, self._transport)
 
     def checkpoints(self, number: int) -> CheckpointList:
         """A trial's stored states."""

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from running import running
 from typer.testing import CliRunner, Result
 
 from hpsearch import cli, cli_options
+from hpsearch.client import Client
+from hpsearch.errors import HpsearchError
 from hpsearch.example_files import example, examples
 from hpsearch.spec.document import read_document
 from hpsearch.spec.study import parse_study
 from hpsearch.stack import Stack
+from hpsearch.training.sources import load
 from hpsearch.version import VERSION
 from hpsearch.watching import short_names
 
@@ -121,6 +129,194 @@ def test_a_refusal_is_one_sentence_and_status_one() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("hpsearch: a study must exist")
     assert len(done.stderr.splitlines()) == 1
+
+
+COLOURS = ("red", "007", "1")
+
+
+def a_table(path: Path, rows: int, first: int = 0) -> Path:
+    """Two classes told by a size and a colour, two colours of which look like numbers."""
+    with path.open("w", newline="") as file:
+        out = csv.writer(file, delimiter=";")
+        out.writerow(["size", "colour", "kind"])
+        for row in range(first, first + rows):
+            size, colour = (row * 37 % 100) / 100, COLOURS[row % 3]
+            kind = "large" if (colour == "007") != (size > 0.9) else "small"
+            out.writerow(["" if row % 17 == 3 else size, "" if row % 19 == 5 else colour, kind])
+    return path
+
+
+@pytest.fixture(scope="module")
+def uploaded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """An ensemble of an uploaded table's study: its id, and where it was downloaded to."""
+    directory = tmp_path_factory.mktemp("uploaded")
+    with Client(stack.url, stack.token) as client:
+        table = a_table(directory / "table.csv", 240)
+        client.add_dataset("table", table, target="kind", columns={"colour": "category"})
+        study = client.submit(
+            {
+                "name": "table",
+                "task": {"dataset": "table", "model": {"kind": "mlp", "hidden": [8]}},
+                "optimizer": {"kind": "adam", "lr": 0.03},
+                "training": {"epochs": 15, "batch_size": 16},
+                "search": {"trials": 2},
+            }
+        ).wait(60)
+        ensemble = study.build_ensemble("top_k", size=2).wait(60)
+        return str(ensemble.id), ensemble.download(directory / "table.zip")
+
+
+def test_rows_of_a_table_are_predicted_by_path_and_by_id(
+    uploaded: tuple[str, Path], tmp_path: Path
+) -> None:
+    number, place = uploaded
+    file = a_table(tmp_path / "fresh.csv", 60, first=1000)
+    with file.open() as opened:
+        rows = list(csv.DictReader(opened, delimiter=";"))
+    (tmp_path / "fresh.json").write_text(
+        json.dumps([{"size": row["size"] or None, "colour": row["colour"] or None} for row in rows])
+    )
+    told = [
+        run("predict", which, str(tmp_path / name)).stdout.split()
+        for which in (number, str(place))
+        for name in ("fresh.csv", "fresh.json")
+    ]
+    assert told[0] == told[1] == told[2] == told[3]
+    sure = [(said, row) for said, row in zip(told[0], rows, strict=True) if row["colour"]]
+    assert np.mean([said == row["kind"] for said, row in sure]) > 0.8, (
+        "a colour that looks like a number stays a colour"
+    )
+
+
+def test_a_damaged_part_is_said_on_standard_error(
+    uploaded: tuple[str, Path], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(uploaded[1]) as packed:
+        packed.extractall(tmp_path / "unpacked")
+    victim = next((tmp_path / "unpacked" / "parts").iterdir())
+    victim.write_bytes(victim.read_bytes()[:-1] + b"x")
+    result = run(
+        "predict", str(tmp_path / "unpacked"), str(a_table(tmp_path / "rows.csv", 5)), "--json"
+    )
+    assert len(json.loads(result.stdout)["labels"]) == 5
+    assert result.stderr.startswith(f"hpsearch: parts/{victim.name}: ")
+    assert "it is left out" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def digits(stack: Stack) -> str:
+    """The id of a study of images."""
+    with Client(stack.url, stack.token) as client:
+        spec = {
+            "name": "digits",
+            "task": {"dataset": "digits", "model": {"kind": "cnn", "layers": 1, "filters": 2}},
+            "optimizer": {"kind": "adam", "lr": 0.01},
+            "training": {"epochs": 2},
+            "search": {"trials": 2},
+        }
+        return str(client.submit(spec).wait(60).id)
+
+
+def test_an_ensemble_is_built_shown_downloaded_used_and_deleted(
+    digits: str, tmp_path: Path
+) -> None:
+    assert "build one with: hpsearch ensemble build" in run("ensemble", "list", digits).stdout
+    built = as_json("ensemble", "build", digits, "--kind=greedy", "--size=3", "--bags=2")
+    number = str(built["id"])
+    assert (built["state"], built["request"]["bags"]) == ("complete", 2)
+    assert [one["id"] for one in as_json("ensemble", "list", digits)["ensembles"]] == [built["id"]]
+    assert as_json("ensemble", "show", number) == built
+    shown = run("ensemble", "show", number).stdout
+    assert "greedy" in shown
+    assert f"{built['members'][0]['weight']:.3f}" in shown
+    place = tmp_path / "digits"
+    assert as_json("ensemble", "download", number, str(place)) == {"path": str(place)}
+    images = load("digits").x[:6]
+    np.save(tmp_path / "images.npy", images)
+    (tmp_path / "images.json").write_text(json.dumps(images.tolist()))
+    answers = [
+        as_json("predict", which, str(tmp_path / name))
+        for which in (number, str(place))
+        for name in ("images.npy", "images.json")
+    ]
+    assert all(answer == answers[0] for answer in answers)
+    assert np.shape(answers[0]["probabilities"]) == (6, 10)
+    lines = run("predict", str(place), str(tmp_path / "images.npy")).stdout.split()
+    assert lines == answers[0]["labels"]
+    assert as_json("ensemble", "delete", number) == {"deleted": built["id"]}
+    assert as_json("ensemble", "list", digits)["ensembles"] == []
+
+
+def test_a_model_is_exported_and_says_what_it_says_here(
+    digits: str, stack: Stack, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pt2"
+    assert as_json("export", digits, "0", str(path), "--format=torch") == {
+        "path": str(path), "format": "torch",
+    }  # fmt: skip
+    images = load("digits").x[:5].astype(np.float32)
+    with Client(stack.url, stack.token) as client:
+        expected = client.study(int(digits)).trial(0).load_model()(images).detach().numpy()
+    found = torch.export.load(path).module()(torch.from_numpy(images)).detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    onnx = tmp_path / "model.onnx"
+    assert "is in" in run("export", digits, "1", str(onnx)).stdout
+    assert onnx.read_bytes()
+
+
+def test_checkpoints_are_pinned_and_rubbish_is_named(digits: str, stack: Stack) -> None:
+    with Client(stack.url, stack.token) as client:
+        held = client.study(int(digits)).checkpoints(0).checkpoints[0]
+    assert as_json("pin", str(held.id))["pinned"]
+    assert not as_json("pin", str(held.id), "--undo")["pinned"]
+    stray = stack.data_dir / "artifacts" / "stray.safetensors"
+    stray.write_bytes(b"stray")
+    assert as_json("gc", "--dry-run")["files"] == [], "it is too young to be a stray"
+    os.utime(stray, (0, 0))
+    assert "1 files of 5 bytes would go" in run("gc", "--dry-run").stdout
+    assert stray.exists()
+    assert [file["key"] for file in as_json("gc")["files"]] == [stray.name]
+    assert not stray.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["ensemble", "build", "4711"], "a study must exist"),
+        (["ensemble", "build", "STUDY", "--kind=best"], "kind: must be one of greedy"),
+        (["ensemble", "build", "STUDY", "--kind=ema"], "training.ema"),
+        (["ensemble", "show", "4711"], "an ensemble must exist"),
+        (["ensemble", "download", "4711"], "an ensemble must exist"),
+        (["predict", "4711", "rows.csv"], "an ensemble must exist"),
+        (["predict", "nowhere.zip", "rows.csv"], "nothing is at 'nowhere.zip'"),
+        (["predict", "TABLE", "nowhere.csv"], "No such file or directory"),
+        (["predict", "TABLE", "rows.txt"], "must end in .csv"),
+        (["predict", "TABLE", "wrong.csv"], "must have some of the columns size, colour"),
+        (["predict", "PLACE", "wrong.csv"], "must have some of the columns size, colour"),
+        (["predict", "PLACE", "word.csv"], "size: must be a number, got 'big'"),
+        (["export", "STUDY", "4711", "m.onnx"], "a trial must exist"),
+        (["export", "STUDY", "0", "nowhere/m.pt2", "--format=torch"], "a file that can be written"),
+        (["pin", "4711"], "a checkpoint must exist"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    digits: str,
+    uploaded: tuple[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("size;colour\n1;red\n")
+    (tmp_path / "wrong.csv").write_text("length,width\n1,2\n")
+    (tmp_path / "word.csv").write_text("size,colour\nbig,red\n")
+    meant = {"STUDY": digits, "TABLE": uploaded[0], "PLACE": str(uploaded[1])}
+    result = run(*(meant.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, HpsearchError)
+    assert sentence in str(result.exception)
+    assert "\n" not in str(result.exception)
 
 
 @pytest.mark.parametrize("path", list(examples()), ids=lambda path: path.stem)

@@ -9,8 +9,12 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 import uvicorn
 from fastapi import FastAPI
 from rig import TOKEN, Rig, spec
@@ -18,7 +22,7 @@ from rig import TOKEN, Rig, spec
 import hpsearch
 from api.server import bind
 from hpsearch import Client
-from hpsearch.client import StudyTimeout
+from hpsearch.client import EnsembleTimeout, StudyTimeout
 from hpsearch.discovery import RunningServer, announce, ensure_token
 from hpsearch.errors import (
     Conflict,
@@ -30,8 +34,9 @@ from hpsearch.errors import (
     StaleLease,
     Unauthorized,
 )
+from hpsearch.remote_ensemble import _rows
 from hpsearch.spec.records import Study
-from hpsearch.spec.states import StudyState
+from hpsearch.spec.states import FailureReason, StudyState
 from hpsearch.spec.study import parse_study
 from hpsearch.transport import Transport
 
@@ -240,4 +245,109 @@ def test_a_token_that_is_none_is_said_so(token: str) -> None:
 
 
 def test_names_at_the_top() -> None:
-    assert hpsearch.__all__ == ["Client", "Study"]
+    assert hpsearch.__all__ == ["Client", "Study", "load_ensemble"]
+
+
+def trained(client: Client, served: Rig) -> int:
+    """A study with one complete trial; its id."""
+    study = client.submit(spec(search={"trials": 1}))
+    (job,) = served.lease(served.join())
+    served.report(job, 0, val_accuracy=0.5)
+    served.store(job, 0, b"state", best=True)
+    served.complete(job)
+    return study.id
+
+
+def test_an_ensemble_is_queued_listed_waited_for_and_deleted(client: Client, served: Rig) -> None:
+    study = client.study(trained(client, served))
+    assert study.ensembles() == []
+    ensemble = study.build_ensemble("top_k", size=3, combine="vote", metric="val_loss")
+    assert repr(ensemble) == "Ensemble(1 of study 1, top_k, queued, 0 members)"
+    assert [one.id for one in study.ensembles()] == [ensemble.id]
+    assert client.ensemble(ensemble.id).request["metric"] == "val_loss"
+    with pytest.raises(EnsembleTimeout, match="must be built in 0 s, and it is queued; wait"):
+        ensemble.wait(timeout_seconds=0)
+    with pytest.raises(Conflict, match="complete"):
+        ensemble.content()
+    with pytest.raises(Conflict, match="complete"):
+        ensemble.predict([[1.0]])
+    (job,) = served.lease(served.join())
+    served.fail(job, FailureReason.INVALID)
+    with pytest.raises(Conflict, match=f"ensemble {ensemble.id} could not be built: it broke"):
+        ensemble.wait()
+    assert "it broke" in ensemble.refresh()._repr_html_()
+    ensemble.delete()
+    with pytest.raises(NotFound, match="an ensemble must exist"):
+        client.ensemble(ensemble.id)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "sentence"),
+    [
+        ("greedyy", {}, "kind: must be one of greedy, top_k"),
+        ("top_k", {"size": 0}, "size: "),
+        ("top_k", {"bags": 3}, "bags: no such field"),
+        ("greedy", {"combine": "median"}, "combine: "),
+        ("average", {"trial": 7}, "a trial must exist"),
+        ("swa", {}, "training.swa"),
+        ("soup_greedy", {}, "must start from one initialisation"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_is_refused_in_a_sentence(
+    client: Client, served: Rig, kind: str, more: dict[str, Any], sentence: str
+) -> None:
+    study = client.study(trained(client, served))
+    with pytest.raises((InvalidInput, NotFound), match=sentence):
+        study.build_ensemble(kind, **more)
+    assert study.ensembles() == []
+
+
+def test_a_study_without_a_complete_trial_has_no_ensembles(client: Client) -> None:
+    with pytest.raises(Conflict, match="wait for one"):
+        client.submit(spec()).build_ensemble()
+
+
+def test_a_checkpoint_is_pinned_and_left_to_the_policy(client: Client, served: Rig) -> None:
+    study = client.study(trained(client, served))
+    (held,) = study.checkpoints(0).checkpoints
+    assert client.pin(held.id).pinned
+    assert study.checkpoints(0).checkpoints[0].pinned
+    assert not client.pin(held.id, pinned=False).pinned
+
+
+def test_rubbish_is_named_before_it_goes(client: Client, served: Rig) -> None:
+    study = client.study(trained(client, served))
+    stray = served.tuner.artifacts.put("studies/99/stray.safetensors", b"stray")
+    os.utime(served.tuner.artifacts.path(stray.key), (0, 0))
+    found = client.collect_garbage()
+    assert (found.dry_run, [file.key for file in found.files], found.size_bytes) == (
+        True, [stray.key], 5,
+    )  # fmt: skip
+    assert stray.key in served.artifacts()
+    assert client.collect_garbage(dry_run=False).files == found.files
+    assert stray.key not in served.artifacts()
+    assert study.checkpoints(0).checkpoints
+
+
+NAN = float("nan")
+ROWS: list[tuple[Any, list[Any]]] = [
+    (np.ones((2, 2), np.float32), [[1.0, 1.0], [1.0, 1.0]]),
+    ([np.ones(2), np.zeros(2)], [[1.0, 1.0], [0.0, 0.0]]),
+    ([[np.float32(0.5), np.int64(3)]], [[0.5, 3]]),
+    (torch.ones(1, 2, requires_grad=True), [[1.0, 1.0]]),
+    (((1, 2), (3, 4)), [[1, 2], [3, 4]]),
+    ([{"size": 1, "colour": None}, {"size": NAN}], [{"size": 1, "colour": None}, {"size": None}]),
+    (pd.DataFrame({"size": [1.5, None], "colour": ["red", None]}),
+     [{"size": 1.5, "colour": "red"}, {"size": None, "colour": None}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "sent"), ROWS)
+def test_rows_may_come_in_any_form(given: Any, sent: list[Any]) -> None:
+    assert _rows(given) == sent
+
+
+@pytest.mark.parametrize("given", [3, "rows", {"size": [1]}, np.float64(2), [object()]])
+def test_what_are_no_rows_is_said_so(given: Any) -> None:
+    with pytest.raises(InvalidInput, match="x: must"):
+        _rows(given)

@@ -1,0 +1,119 @@
+"""Rows to predict, read from files as an upload would read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch import row_files
+from hpsearch.errors import InvalidInput
+from hpsearch.row_files import read_rows
+from hpsearch.training.uploads import columns
+
+
+def written(directory: Path, name: str, content: str | bytes) -> Path:
+    path = directory / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+NAMED: list[tuple[str, list[dict[str, Any]]]] = [
+    ("size,colour\n1.5,red\n2,blue\n", [{"size": "1.5", "colour": "red"},
+                                        {"size": "2", "colour": "blue"}]),
+    ("size;colour\n1.5;red, dark\n", [{"size": "1.5", "colour": "red, dark"}]),
+    ("size\tcolour\r\n 1.5\t red \r\n", [{"size": "1.5", "colour": "red"}]),
+    ("\ufeffsize,colour\n1,\n", [{"size": "1", "colour": None}]),
+    ("code,n\n007,NA\n1_0,?\n", [{"code": "007", "n": None}, {"code": "1_0", "n": None}]),
+    ("size,colour\n1\n\n3,red\n", [{"size": "1"}, {"size": "3", "colour": "red"}]),
+    ('size,"a, b"\n1,"x\ny"\n', [{"size": "1", "a, b": "x\ny"}]),
+    ("size,colour\n", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), NAMED)
+def test_fields_of_a_table_stay_as_they_are(
+    tmp_path: Path, text: str, rows: list[dict[str, Any]]
+) -> None:
+    assert read_rows(written(tmp_path, "rows.csv", text), named=True) == rows
+
+
+PLAIN: list[tuple[str, list[list[Any]]]] = [
+    ("1,2\n3,4\n", [[1.0, 2.0], [3.0, 4.0]]),
+    ("a,b\n3,4\n", [[3.0, 4.0]]),
+    (",b\n3,4\n", [[3.0, 4.0]]),
+    ("1;2.5\n", [[1.0, 2.5]]),
+    ("a,b\n3,\n", [[3.0, None]]),
+    ("1,x\n", [[1.0, "x"]]),
+]
+
+
+@pytest.mark.parametrize(("text", "rows"), PLAIN)
+def test_numbers_may_have_names_above_them(
+    tmp_path: Path, text: str, rows: list[list[Any]]
+) -> None:
+    assert read_rows(written(tmp_path, "rows.CSV", text), named=False) == rows
+
+
+@given(
+    st.lists(
+        st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+def test_numbers_come_back_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[float]]
+) -> None:
+    directory = tmp_path_factory.mktemp("rows", numbered=True)
+    text = "\n".join(",".join(map(repr, row)) for row in rows)
+    assert read_rows(written(directory, "rows.csv", text), named=False) == rows
+    assert read_rows(written(directory, "rows.json", json.dumps(rows)), named=False) == rows
+    np.save(directory / "rows.npy", np.array(rows))
+    assert read_rows(directory / "rows.npy", named=False).tolist() == rows
+
+
+def test_what_is_missing_is_so_in_uploads_too() -> None:
+    assert row_files.MISSING == columns.MISSING
+
+
+WRONG: list[tuple[str, str | bytes, str]] = [
+    ("rows.txt", "1", r"must end in \.csv, \.json, \.npy, got rows\.txt"),
+    ("rows.csv", "", "is not \\(it is empty\\)"),
+    ("rows.csv", b"\xff\xfe\x00", "must be readable as csv"),
+    ("rows.csv", "a,b\n1,2,3\n", "row 2 has 3 fields, the first one 2"),
+    ("rows.json", "{", "must be readable as json"),
+    ("rows.json", '{"a": 1}', "it holds no list of rows"),
+    ("rows.json", "[" * 100_000, "must be readable as json"),
+    ("rows.npy", b"", "must be readable as npy"),
+    ("rows.npy", b"no array", "must be readable as npy"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), WRONG)
+def test_a_file_that_is_none_is_said_so(
+    tmp_path: Path, name: str, content: str | bytes, sentence: str
+) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        read_rows(written(tmp_path, name, content), named=True)
+
+
+def test_arrays_without_rows_and_missing_files_are_said_so(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", np.float64(3))
+    np.savez(tmp_path / "several.npz", x=np.zeros(3))
+    (tmp_path / "several.npz").rename(tmp_path / "several.npy")
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "folder.csv").mkdir()
+    for name, sentence in {
+        "one.npy": "it holds no rows",
+        "several.npy": "must be readable as npy",
+        "objects.npy": "allow_pickle=False",
+        "nowhere.csv": "No such file or directory",
+        "folder.csv": "Is a directory",
+    }.items():
+        with pytest.raises(InvalidInput, match=sentence):
+            read_rows(tmp_path / name, named=False)
