@@ -22,6 +22,15 @@ from hpsearch.stack import Stack
 WIDTHS = (1400, 400)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HOSTILE = "<img src=x onerror=document.title='broken'> & “a very long name” " + "x" * 60
+COMBINED = {
+    "name": "digits, combined",
+    "task": {"dataset": "digits"},
+    "optimizer": {"kind": "adam", "lr": {"log_uniform": [1e-4, 0.1]}},
+    "schedule": {"kind": "cosine_restarts", "first_period": 3},
+    "training": {"epochs": 9, "init_seed": "shared", "ema": {}},
+    "search": {"kind": "random", "trials": 12},
+    "ensemble": ["greedy", {"kind": "top_k", "combine": "vote"}, "snapshots", "ema", "soup_greedy"],
+}
 
 
 def main(directory: Path) -> None:
@@ -66,6 +75,7 @@ def submit(stack: Stack) -> dict[str, str]:
         client.submit(example("digits.yaml")).wait(120)
         staged = client.submit(example("coarse_to_fine.yaml")).wait(120)
         schedules = client.submit(example("schedules.yaml")).wait(120)
+        combined = client.submit(COMBINED).wait(120)
         spec = {
             "name": HOSTILE,
             "task": {"dataset": "digits"},
@@ -80,6 +90,8 @@ def submit(stack: Stack) -> dict[str, str]:
         "study": "/studies/1",
         "choices": f"/studies/{schedules.id}?metric=val_loss&log=y&top=50",
         "stages": f"/studies/{staged.id}",
+        "ensembles": f"/studies/{combined.id}",
+        "checkpoints": f"/studies/{combined.id}/trials/0",
         "waiting": f"/studies/{waiting.id}",
         "trial": f"/studies/{schedules.id}/trials/{best}",
         "new": "/studies/new?like=2",

@@ -54,6 +54,8 @@ _templates = Environment(
 )
 _templates.filters |= {
     "number": words.number,
+    "signed": words.signed,
+    "percent": words.percent,
     "duration": words.duration,
     "size": words.size,
     "moment": words.moment,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.auth import give_cookie, has_cookie, knows, take_cookie
+from api.dashboard.ensembles import choices, comparison
 from api.dashboard.page import HEADERS, Page, own_path, render
 from api.dashboard.reference import operations
 from api.dashboard.words import as_yaml
@@ -26,6 +27,7 @@ from hpsearch.spec.states import StudyState, TrialState
 from hpsearch.spec.study import parse_study
 from hpsearch.store import (
     checkpoints,
+    ensembles,
     events,
     points,
     studies,
@@ -83,7 +85,7 @@ def new_study(services: Served, like: Annotated[int | None, Query(ge=1)] = None)
 
 @router.get("/studies/{study_id:int}")
 def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
-    """A study: how far it is, its curves, its space, its trials, its log."""
+    """A study: how far it is, its curves, its space, its ensembles, its trials, its log."""
     asked = dict(request.query_params)
     with services.database.read() as session:
         study = studies.get(session, study_id)
@@ -103,6 +105,8 @@ def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
             tops=TOPS,
             log=events.latest(session, study_id, EVENTS_SHOWN),
             since=now(session),
+            compared=comparison(session, study_id),
+            choices=choices(session, spec),
             **_table(session, study_id, asked),
         )
 
@@ -128,6 +132,16 @@ def study_advice(study_id: Id, services: Served) -> HTMLResponse:
     return render("advice.html", diagnosis=known_diagnosis(services, study_id))
 
 
+@router.get("/studies/{study_id:int}/ensembles")
+def study_ensembles(study_id: Id, services: Served) -> HTMLResponse:
+    """The table of ensembles alone."""
+    with services.database.read() as session:
+        studies.get_state(session, study_id)
+        return render(
+            "ensembles_table.html", study_id=study_id, compared=comparison(session, study_id)
+        )
+
+
 @router.get("/studies/{study_id:int}/log")
 def study_log(study_id: Id, services: Served) -> HTMLResponse:
     """The log alone."""
@@ -148,6 +162,7 @@ def one_trial(study_id: Id, number: Number, services: Served) -> HTMLResponse:
             objective=parse_study(study.spec).objectives[0],
             panels=plots.panels([name for name in trial.metrics if not name.startswith("test_")]),
             checkpoints=checkpoints.of_trial(session, trial.id),
+            members=ensembles.members(session, study_id),
             attempts=trial_log.attempts(session, trial.id),
             log=trial_log.events_of(session, study_id, trial.id, number),
             since=now(session),

@@ -13,8 +13,8 @@ import yaml
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-def number(value: Any) -> str:
-    """A number in at most five significant digits; other values as JSON has them."""
+def number(value: Any, digits: int = 5) -> str:
+    """A number in at most so many significant digits; other values as JSON has them."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -24,8 +24,18 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         if not math.isfinite(value):
             return {math.inf: "∞", -math.inf: "−∞"}.get(value, "NaN")
-        return f"{value:.5g}".replace("-", "−") if value else "0"
+        return f"{value:.{digits}g}".replace("-", "−") if value else "0"
     return str(value)
+
+
+def signed(value: float) -> str:
+    """A difference with its sign."""
+    return ("+" if value > 0 else "") + number(value, 3)
+
+
+def percent(share: float) -> str:
+    """A share of a whole."""
+    return f"{100 * share:.3g} %"
 
 
 def duration(seconds: float | None) -> str:
@@ -55,7 +65,9 @@ def size(count: int) -> str:
         return f"{count} B"
     if count < 1024**2:
         return f"{count / 1024:.1f} KiB"
-    return f"{count / 1024**2:.1f} MiB"
+    if count < 1024**3:
+        return f"{count / 1024**2:.1f} MiB"
+    return f"{count / 1024**3:.1f} GiB"
 
 
 def moment(at: datetime) -> str:

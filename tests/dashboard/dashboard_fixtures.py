@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from dashboard_studies import HOSTILE, SPEC, STAGED, TWO_GOALS, Dashboard
+from dashboard_studies import COMBINED, HOSTILE, SPEC, STAGED, TWO_GOALS, Dashboard
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from running import running
 
@@ -16,14 +16,14 @@ from hpsearch.client import Client
 @pytest.fixture(scope="session")
 def dashboard() -> Iterator[Dashboard]:
     with running() as stack, Client(stack.url, stack.token) as client:
-        complete, staged, two_goals = (
-            client.submit(spec).wait(120).id for spec in (SPEC, STAGED, TWO_GOALS)
+        complete, staged, two_goals, combined = (
+            client.submit(spec).wait(120).id for spec in (SPEC, STAGED, TWO_GOALS, COMBINED)
         )
         waiting = client.submit(
             {**SPEC, "name": HOSTILE, "notes": HOSTILE, "tags": [HOSTILE[:90]], "priority": -1}
         )
         waiting.pause()
-        yield Dashboard(stack, client, complete, waiting.id, staged, two_goals)
+        yield Dashboard(stack, client, complete, waiting.id, staged, two_goals, combined)
 
 
 @pytest.fixture(scope="session")

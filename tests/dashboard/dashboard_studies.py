@@ -35,6 +35,14 @@ TWO_GOALS = {
     ],
     "search": {"kind": "sobol", "trials": 8},
 }
+COMBINED = {
+    **SPEC,
+    "name": "combined",
+    "training": {"epochs": 3},
+    "search": {"kind": "random", "trials": 4},
+    "checkpoints": {"every": 1},
+    "ensemble": ["greedy", {"kind": "top_k", "size": 3}],
+}
 
 
 @dataclass
@@ -51,6 +59,8 @@ class Dashboard:
     """Coarse to fine: the best rate lies past the submitted range."""
     two_goals: int = 0
     """8 trials judged by accuracy and loss."""
+    combined: int = 0
+    """4 trials, and two ensembles of their checkpoints."""
     faults: list[str] = field(default_factory=list)
     """What any page complained of: a script's error, a refused load, a request to elsewhere."""
 

@@ -1,12 +1,14 @@
 // A study's page. What is shown is what the address says: a control changes the address, and what
 // the change touches is drawn anew, on a click as well as on a step back in the history.
 
+import { confirmed } from "./confirm.js";
+import { ensembles } from "./ensembles.js";
 import { draw } from "./figure.js";
 import { watch } from "./live.js";
 import { paced } from "./pace.js";
 import { act, ask, toast } from "./server.js";
 import { sayTimes } from "./times.js";
-import { duration, number } from "./words.js";
+import { duration, number, size } from "./words.js";
 
 const main = document.getElementById("main");
 const id = main.dataset.study;
@@ -83,6 +85,7 @@ const readvise = paced(5000, readAdvice);
 const restage = paced(1500, readStages);
 const reread = paced(1500, readTable);
 const relog = paced(1500, readLog);
+const reassemble = ensembles(id, () => { relog(); reread(); });
 
 // The address is the state
 
@@ -160,13 +163,7 @@ filter.addEventListener("input", (event) => {
 // Actions
 
 async function perform(verb) {
-  if (verb === "stop") {
-    const dialog = document.getElementById("confirm");
-    dialog.returnValue = "no";
-    dialog.showModal();
-    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-    if (dialog.returnValue !== "yes") return;
-  }
+  if (verb === "stop" && !(await confirmed("confirm"))) return;
   const buttons = document.querySelectorAll("[data-act]");
   buttons.forEach((button) => { button.disabled = true; });
   try {
@@ -208,6 +205,11 @@ function tell(study) {
   place("progress").max = Math.max(study.epochs_planned, 1);
   place("progress").value = study.epochs_done;
   for (const name of ["running", "pruned", "failed"]) put(name, number(counts[name]));
+  put("checkpoints", number(study.checkpoints));
+  put("checkpoint_bytes", size(study.checkpoint_bytes));
+  const card = document.getElementById("ensembles");
+  if (study.best_trial !== null && card.dataset.canBuild === "yes") card.hidden = false;
+  if (number(study.ensembles) !== place("ensembles").textContent) reassemble();
   const start = new Date(study.started_at ?? study.created_at);
   put("time_label", study.finished_at ? "Took" : "Time left");
   put("time", study.finished_at ? duration((new Date(study.finished_at) - start) / 1000) : duration(study.eta_seconds));

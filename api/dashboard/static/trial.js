@@ -1,8 +1,10 @@
-// A trial's page: its curves, drawn anew as epochs come in; the page itself anew when it ends.
+// A trial's page: its curves, drawn anew as epochs come in; the page itself anew when it ends; its
+// checkpoints, pinned and let go.
 
 import { draw } from "./figure.js";
 import { watch } from "./live.js";
 import { paced } from "./pace.js";
+import { act, toast } from "./server.js";
 import "./times.js";
 
 const main = document.getElementById("main");
@@ -13,6 +15,23 @@ const drawAll = () => Promise.all([...document.querySelectorAll("[data-panel]")]
   return draw(element, `/api/v1/studies/${study}/figures/trial?${query}`);
 }));
 const redraw = paced(900, drawAll);
+
+document.getElementById("checkpoints")?.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-checkpoint]");
+  if (!button) return;
+  const tag = button.closest("tr").querySelector("[data-pinned]");
+  button.disabled = true;
+  try {
+    const verb = tag.hidden ? "pin" : "unpin";
+    const { pinned } = await act(`/api/v1/checkpoints/${button.dataset.checkpoint}:${verb}`);
+    tag.hidden = !pinned;
+    button.firstChild.textContent = pinned ? "Unpin" : "Pin";
+  } catch (error) {
+    toast(error.message);
+  } finally {
+    button.disabled = false;
+  }
+});
 
 redraw();
 if (["queued", "running"].includes(main.dataset.state)) {

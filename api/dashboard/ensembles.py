@@ -1,0 +1,211 @@
+"""What the study's page says of ensembles: how each compares with the best single trial.
+
+Score   the one that people ask for first: accuracy of classes, rmse of numbers
+Gain    what an ensemble has over the best single trial on test rows; more is better
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from sqlalchemy.orm import Session
+
+from hpsearch.commissioning import target_of
+from hpsearch.spec.base import kind_of
+from hpsearch.spec.dataset import Target
+from hpsearch.spec.ensemble import (
+    AVERAGES,
+    SELECTION_METRICS,
+    Combine,
+    EmaEnsemble,
+    EnsembleSpec,
+    GreedyEnsemble,
+    OfOneTrial,
+    SwaEnsemble,
+)
+from hpsearch.spec.ensemble_fit import request_misfits
+from hpsearch.spec.ensemble_records import Ensemble, Member, Range, Single
+from hpsearch.spec.states import EnsembleState, is_final
+from hpsearch.spec.study import StudySpec
+from hpsearch.store import ensembles
+
+MOST_SHOWN = 50
+"""Ensembles of a study, the newest."""
+MOST_MEMBERS_SHOWN = 20
+"""Of each, the heaviest."""
+
+Verdict = Literal["better", "worse", "within chance"]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Over the best single trial, on test rows."""
+
+    value: float
+    range: Range | None
+    verdict: Verdict | None
+    """`within chance` where the interval contains 0; none where there is no interval."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ensemble."""
+
+    ensemble: Ensemble
+    range_on_test: Range | None
+    gain: Gain | None
+    loss_gain: Gain | None
+    members: Sequence[Member]
+    """The heaviest, the heaviest first."""
+    rest: float
+    """The weight of all others together."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is yet to be built."""
+        return not is_final(self.ensemble.state)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A study's ensembles, one below the other."""
+
+    rows: Sequence[Row]
+    """The oldest first."""
+    older: int
+    """How many are not shown."""
+    score: str | None
+    """Its name; none as long as no ensemble is complete."""
+    single: Single | None
+    """The best single trial, as the newest complete ensemble found it."""
+
+    @property
+    def count(self) -> int:
+        """Ensembles in all."""
+        return len(self.rows) + self.older
+
+    @property
+    def open(self) -> int:
+        """How many are yet to be built."""
+        return sum(row.is_open for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of ensemble that can be asked for."""
+
+    name: str
+    summary: str
+    fixed: Sequence[str]
+    """Fields that make no difference to it."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the form offers."""
+
+    kinds: Sequence[Kind]
+    combines: Sequence[str]
+    metrics: Sequence[str]
+
+
+def comparison(session: Session, study_id: int) -> Comparison:
+    """A study's ensembles, compared."""
+    found = ensembles.of_study(session, study_id)
+    shown = found[-MOST_SHOWN:]
+    complete = [one for one in shown if one.state is EnsembleState.COMPLETE]
+    return Comparison(
+        rows=[row_of(one) for one in shown],
+        older=len(found) - len(shown),
+        score=score_of(complete[-1]) if complete else None,
+        single=complete[-1].best_single if complete else None,
+    )
+
+
+def choices(session: Session, spec: StudySpec) -> Choices | None:
+    """What ensembles a study can have; none where its checkpoints predict no rows."""
+    target = target_of(session, spec)
+    if any(request_misfits(spec, GreedyEnsemble(kind="greedy"), target)):
+        return None
+    wrong = {"classes": "median", "numbers": "vote"}.get(target or "")
+    return Choices(
+        kinds=[_kind(one) for one in get_args(get_args(EnsembleSpec)[0])],
+        combines=[one for one in get_args(Combine) if one != wrong],
+        metrics=_metrics(target),
+    )
+
+
+def _metrics(target: Target | None) -> list[str]:
+    found = (
+        metric
+        for kind, metrics in SELECTION_METRICS.items()
+        if target in (None, kind)
+        for metric in metrics
+    )
+    return list(dict.fromkeys(found))
+
+
+def _kind(model: type[Any]) -> Kind:
+    summary = (inspect.getdoc(model) or "").split("\n\n")[0]
+    fixed = ["combine"] if issubclass(model, AVERAGES) else []
+    fixed += ["size"] if issubclass(model, EmaEnsemble | SwaEnsemble) else []
+    fixed += [] if issubclass(model, OfOneTrial) else ["trial"]
+    return Kind(kind_of(model), " ".join(summary.split()).replace("`", ""), fixed)
+
+
+def row_of(ensemble: Ensemble) -> Row:
+    """An ensemble with what its numbers say."""
+    heaviest = sorted(ensemble.members, key=lambda one: -one.weight)
+    return Row(
+        ensemble=ensemble,
+        range_on_test=range_on_test(ensemble),
+        gain=gain(ensemble, score_of(ensemble)),
+        loss_gain=gain(ensemble, "loss"),
+        members=heaviest[:MOST_MEMBERS_SHOWN],
+        rest=sum(one.weight for one in heaviest[MOST_MEMBERS_SHOWN:]),
+    )
+
+
+def score_of(ensemble: Ensemble) -> str:
+    """The name of the score that counts first."""
+    return "accuracy" if "accuracy" in ensemble.validation else "rmse"
+
+
+def range_on_test(ensemble: Ensemble) -> Range | None:
+    """The interval of the test score.
+
+    That of the rmse follows from that of the mean squared error, of which it is the root.
+    """
+    score, intervals = score_of(ensemble), ensemble.intervals
+    if score in intervals:
+        return intervals[score]
+    squared = intervals.get("loss")
+    rmse, loss = ensemble.test.get("rmse"), ensemble.test.get("loss")
+    if squared is None or not rmse or not loss:
+        return None
+    return Range(low=rmse * (squared.low / loss) ** 0.5, high=rmse * (squared.high / loss) ** 0.5)
+
+
+def gain(ensemble: Ensemble, score: str) -> Gain | None:
+    """What the ensemble has over the best single trial; none where test scores are missing.
+
+    Where a gain in rmse has no interval of its own, that in mean squared error tells whether it is
+    within chance: in every resample both have the same sign.
+    """
+    single = ensemble.best_single
+    if single is None or score not in ensemble.test or score not in single.test:
+        return None
+    more = ensemble.test[score] - single.test[score]
+    own = ensemble.intervals.get(f"{score}_gain")
+    judge = own or (ensemble.intervals.get("loss_gain") if score == "rmse" else None)
+    verdict = None if judge is None else _verdict(judge)
+    return Gain(more if score == "accuracy" else -more, own, verdict)
+
+
+def _verdict(interval: Range) -> Verdict:
+    if interval.low <= 0 <= interval.high:
+        return "within chance"
+    return "better" if interval.low > 0 else "worse"
