@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from hpsearch.spec.parcel import Enclosed
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import JobKind
-from hpsearch.store import checkpoints, jobs, studies, trials
+from hpsearch.store import jobs, studies, trials
+from hpsearch.store.arrivals import Arrivals
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.jobs import QueuedJob
 
@@ -45,30 +46,26 @@ def keep(
     Returns the checkpoints, and the artifacts that nothing needs any more.
     """
     held = _held(session, [one for one, _ in sent], lease_seconds)
+    arrivals = Arrivals(session, {job.its_trial for job in held.values()})
     recent: dict[int, int] = {}
-    found, unneeded = [], []
     for one, artifact in sent:
         job = held[one.job]
         if one.content == "predictions":
-            kept, gone = checkpoints.put_predictions(session, job.its_trial, one.epoch, artifact)
-        else:
-            if "recent" in one.reasons and job.study_id not in recent:
-                policy = studies.spec_of(session, job.study_id).checkpoints
-                recent[job.study_id] = policy.recent or 0
-            kept, gone = checkpoints.put(
-                session,
-                job.its_trial,
-                one.epoch,
-                artifact,
-                best=one.best,
-                last=one.last,
-                reasons=one.reasons,
-                recent=recent.get(job.study_id),
-            )
-        unneeded += gone
-        if kept is not None:
-            found.append(kept)
-    return found, unneeded
+            arrivals.put_predictions(job.its_trial, one.epoch, artifact)
+            continue
+        if "recent" in one.reasons and job.study_id not in recent:
+            policy = studies.spec_of(session, job.study_id).checkpoints
+            recent[job.study_id] = policy.recent or 0
+        arrivals.put(
+            job.its_trial,
+            one.epoch,
+            artifact,
+            best=one.best,
+            last=one.last,
+            reasons=one.reasons,
+            recent=recent.get(job.study_id),
+        )
+    return arrivals.records(), arrivals.unneeded
 
 
 def ensemble_prefix(session: Session, job_id: int, attempt: int, lease_seconds: float) -> str:

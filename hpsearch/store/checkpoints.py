@@ -5,7 +5,7 @@ A row exists only for a whole artifact.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,8 @@ from sqlalchemy import Row, func, or_, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import NotFound
-from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import TrialReason, TrialState
-from hpsearch.store.database import now
 from hpsearch.store.tables import CheckpointRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
 
@@ -30,102 +28,12 @@ class StoredArtifact:
     sha256: str
 
 
-def put(
-    session: Session,
-    trial_id: int,
-    epoch: int,
-    artifact: StoredArtifact,
-    *,
-    best: bool,
-    last: bool,
-    reasons: Collection[Reason] = (),
-    recent: int | None = None,
-) -> tuple[Checkpoint, list[str]]:
-    """Makes a checkpoint visible; returns it with the artifacts that nothing needs any more.
-
-    A trial keeps its best, its last, and those with a reason: whatever this one takes the place of
-    goes.
-
-    Args:
-        session: the transaction.
-        trial_id: whose state it is.
-        epoch: after which.
-        artifact: where it lies.
-        best: it is the best one now.
-        last: it is the last one now.
-        reasons: why it is kept beside these.
-        recent: how many with the reason `recent` are kept; none for all.
-    """
-    rows = {
-        row.epoch: row
-        for row in session.scalars(
-            select(CheckpointRow).where(CheckpointRow.trial_id == trial_id).with_for_update()
-        )
-    }
-    row = rows.get(epoch)
-    unneeded: set[str] = set()
-    if row is None:
-        row = CheckpointRow(
-            trial_id=trial_id, epoch=epoch, best=False, last=False, reasons=[], pinned=False,
-            predictions_bytes=0, created_at=now(session),
-        )  # fmt: skip
-        session.add(row)
-        rows[epoch] = row
-    elif row.artifact != artifact.key:
-        unneeded.add(row.artifact)
-    if row.sha256 != artifact.sha256 and row.predictions is not None:
-        unneeded.add(row.predictions)
-        row.predictions, row.predictions_sha256, row.predictions_bytes = None, None, 0
-    row.artifact, row.size_bytes, row.sha256 = artifact.key, artifact.size_bytes, artifact.sha256
-    row.reasons = sorted({*row.reasons, *reasons})
-    if recent is not None:
-        _forget_older(rows, recent)
-    for other in rows.values():
-        other.best = other is row if best else other.best
-        other.last = other is row if last else other.last
-        is_kept = other.best or other.last or other.reasons or other.pinned
-        if not is_kept and other is not row:
-            unneeded.update(_keys(other))
-            session.delete(other)
-    session.flush()
-    trial = session.get_one(TrialRow, trial_id)
-    return _record(row, trial.study_id, trial.number), sorted(unneeded)
-
-
-def _forget_older(rows: Mapping[int, CheckpointRow], count: int) -> None:
-    """Takes the reason `recent` from all but the latest so many."""
-    recent = sorted(epoch for epoch, row in rows.items() if "recent" in row.reasons)
-    for epoch in recent[: max(0, len(recent) - count)]:
-        rows[epoch].reasons = [reason for reason in rows[epoch].reasons if reason != "recent"]
-
-
-def put_predictions(
-    session: Session, trial_id: int, epoch: int, artifact: StoredArtifact
-) -> tuple[Checkpoint | None, list[str]]:
-    """Adds what a checkpoint predicts; none where the checkpoint is not kept any more.
-
-    Returns it with the artifacts that nothing needs any more.
-    """
-    row = session.scalars(
-        select(CheckpointRow)
-        .where(CheckpointRow.trial_id == trial_id, CheckpointRow.epoch == epoch)
-        .with_for_update()
-    ).one_or_none()
-    if row is None:
-        return None, [artifact.key]
-    unneeded = [row.predictions] if row.predictions not in (None, artifact.key) else []
-    row.predictions, row.predictions_bytes = artifact.key, artifact.size_bytes
-    row.predictions_sha256 = artifact.sha256
-    trial = session.get_one(TrialRow, trial_id)
-    return _record(row, trial.study_id, trial.number), [key for key in unneeded if key]
-
-
 def pin(session: Session, checkpoint_id: int, *, pinned: bool) -> Checkpoint:
     """Keeps a checkpoint whatever the policy says, or lets it go its way again."""
     row = _row(session, checkpoint_id, lock=True)
     row.pinned = pinned
     trial = session.get_one(TrialRow, row.trial_id)
-    return _record(row, trial.study_id, trial.number)
+    return record_of(row, trial.study_id, trial.number)
 
 
 def remove(session: Session, checkpoint_ids: Collection[int]) -> list[str]:
@@ -137,7 +45,7 @@ def remove(session: Session, checkpoint_ids: Collection[int]) -> list[str]:
         .order_by(CheckpointRow.id)
         .with_for_update()
     ):
-        keys += _keys(row)
+        keys += keys_of(row)
         session.delete(row)
     return keys
 
@@ -150,7 +58,7 @@ def of_trial(session: Session, trial_id: int) -> list[Checkpoint]:
         .where(CheckpointRow.trial_id == trial_id)
         .order_by(CheckpointRow.epoch)
     )
-    return [_record(row, trial.study_id, trial.number) for row in rows]
+    return [record_of(row, trial.study_id, trial.number) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -183,7 +91,7 @@ def of_study(
         query = query.where(TrialRow.id.in_(trial_ids))
     return [
         Held(
-            _record(row, study_id, row.number),
+            record_of(row, study_id, row.number),
             TrialState(row.state),
             TrialReason(row.reason) if row.reason else None,
             row.value,
@@ -200,7 +108,7 @@ def get(session: Session, checkpoint_id: int) -> tuple[Checkpoint, StoredArtifac
     """
     row = _row(session, checkpoint_id)
     trial = session.get_one(TrialRow, row.trial_id)
-    return _record(row, trial.study_id, trial.number), StoredArtifact(
+    return record_of(row, trial.study_id, trial.number), StoredArtifact(
         row.artifact, row.size_bytes, row.sha256
     )
 
@@ -222,7 +130,7 @@ def predictions_of(session: Session, checkpoint_id: int) -> StoredArtifact:
 
 def keys(session: Session, checkpoint_id: int) -> list[str]:
     """Keys of a checkpoint's artifacts."""
-    return _keys(_row(session, checkpoint_id))
+    return keys_of(_row(session, checkpoint_id))
 
 
 def is_kept(session: Session, artifact: StoredArtifact) -> bool:
@@ -280,11 +188,13 @@ def _row(session: Session, checkpoint_id: int, *, lock: bool = False) -> Checkpo
     return row
 
 
-def _keys(row: CheckpointRow) -> list[str]:
+def keys_of(row: CheckpointRow) -> list[str]:
+    """Keys of a row's artifacts, for the store's own modules."""
     return [row.artifact] + ([row.predictions] if row.predictions else [])
 
 
-def _record(row: CheckpointRow | Row[*tuple[Any, ...]], study_id: int, number: int) -> Checkpoint:
+def record_of(row: CheckpointRow | Row[*tuple[Any, ...]], study_id: int, number: int) -> Checkpoint:
+    """A row as people see it, for the store's own modules."""
     return Checkpoint(
         id=row.id,
         study_id=study_id,
