@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch import cli_changes, cli_datasets, cli_ensembles
+from hpsearch import cli_changes, cli_datasets, cli_ensembles, cli_uses
 from hpsearch.cli_options import AsJson, Server, StudyId, complete_studies
 from hpsearch.client import Client, Study
 from hpsearch.errors import CannotStart, HpsearchError
@@ -44,7 +44,7 @@ app = typer.Typer(
 app.add_typer(cli_changes.app)
 app.add_typer(cli_datasets.app, name="datasets")
 app.add_typer(cli_ensembles.app, name="ensemble")
-app.add_typer(cli_ensembles.uses)
+app.add_typer(cli_uses.app)
 out = Console()
 NOT_COMPLETE = 3
 

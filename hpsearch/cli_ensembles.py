@@ -1,38 +1,30 @@
-"""`hpsearch ensemble`: build, list, show, download, delete; `predict` and `export` beside it."""
+"""`hpsearch ensemble`: build, list, show, download, delete."""
 
 from __future__ import annotations
 
 import json
-import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-import hpsearch
 from hpsearch.cli_options import AsJson, Server, StudyId
 from hpsearch.client import Client, Ensemble
-from hpsearch.errors import InvalidInput
-from hpsearch.extras import needed
-from hpsearch.row_files import read_rows
 from hpsearch.spec import ensemble_records
-from hpsearch.spec.dataset import Dataset
 from hpsearch.spec.ensemble_records import EnsembleList
 from hpsearch.spec.states import is_final
 from hpsearch.watching import shown
 
 if TYPE_CHECKING:
-    from hpsearch.trained_ensemble import TrainedEnsemble
+    pass
 
 app = typer.Typer(
     help="Combine a study's checkpoints and use what comes of it.", no_args_is_help=True
 )
-uses = typer.Typer()
 out = Console()
 
 EnsembleId = Annotated[int, typer.Argument(help="An ensemble's id.")]
@@ -136,101 +128,6 @@ def delete(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = Fal
     out.print(f"ensemble {ensemble_id} is deleted", highlight=False)
 
 
-@uses.command()
-def predict(
-    ensemble: Annotated[
-        str, typer.Argument(help="A downloaded ensemble (.zip or directory), or an ensemble's id.")
-    ],
-    file: Annotated[Path, typer.Argument(help="Rows: .csv, .json or .npy.")],
-    server: Server = None,
-    as_json: AsJson = False,
-) -> None:
-    """Predict rows: a line for each, its class by name or its number.
-
-    A path is loaded here, without a server; an id is asked of the server, whose worker answers.
-    """
-    if ensemble.isdecimal() and not Path(ensemble).exists():
-        with Client(server) as client:
-            asked = client.ensemble(int(ensemble))
-            result = asked.ask(read_rows(file, named=_has_columns(client, asked)))
-    else:
-        loaded = _loaded(ensemble)
-        result = loaded.answer(read_rows(file, named=bool(loaded.columns)))
-    if as_json:
-        print(result.model_dump_json())  # noqa: T201
-        return
-    for value in result.predictions if result.labels is None else result.labels:
-        print(value)  # noqa: T201
-
-
-@uses.command()
-def export(
-    study_id: StudyId,
-    trial: Annotated[int, typer.Argument(help="A trial's number.")],
-    path: Annotated[Path, typer.Argument(help="Where to write it.")],
-    form: Annotated[
-        Literal["onnx", "torch"], typer.Option("--format", help="For onnxruntime, or torch.export.")
-    ] = "onnx",
-    which: Annotated[
-        Literal["best", "last"], typer.Option(help="Which of its checkpoints.")
-    ] = "best",
-    server: Server = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write a trial's model for other programs."""
-    exporting = needed("hpsearch.exporting", "export", "exported models")
-    with Client(server) as client:
-        model = client.study(study_id).trial(trial).load_model(which)
-    try:
-        exporting.export_model(model, path, form)
-    except OSError as error:
-        raise InvalidInput.at(
-            "path", f"must be a file that can be written, got {path} ({error.strerror})"
-        ) from None
-    if as_json:
-        print(json.dumps({"path": str(path), "format": form}))  # noqa: T201
-        return
-    out.print(f"trial {trial} is in {path}", highlight=False, soft_wrap=True)
-
-
-@uses.command()
-def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    older_than: Annotated[
-        float, typer.Option(help="Seconds; younger files that nothing refers to stay.", min=60)
-    ] = 3600.0,
-    server: Server = None,
-    as_json: AsJson = False,
-) -> None:
-    """Remove files on the server that nothing needs."""
-    with Client(server) as client:
-        found = client.collect_garbage(dry_run=dry_run, older_than_seconds=older_than)
-    if as_json:
-        print(found.model_dump_json())  # noqa: T201
-        return
-    for file in found.files:
-        out.print(Text(f"{file.size_bytes:>12,}  {file.key}  {file.why}"), soft_wrap=True)
-    verb = "would go" if dry_run else "are gone"
-    out.print(f"{len(found.files)} files of {found.size_bytes:,} bytes {verb}", highlight=False)
-
-
-@uses.command()
-def pin(
-    checkpoint_id: Annotated[int, typer.Argument(help="A checkpoint's id.")],
-    undo: Annotated[bool, typer.Option("--undo", help="Leave it to the policy again.")] = False,
-    server: Server = None,
-    as_json: AsJson = False,
-) -> None:
-    """Keep a checkpoint, whatever its study's policy says."""
-    with Client(server) as client:
-        found = client.pin(checkpoint_id, pinned=not undo)
-    if as_json:
-        print(found.model_dump_json())  # noqa: T201
-        return
-    what = "left to the policy" if undo else "pinned"
-    out.print(f"checkpoint {checkpoint_id} is {what}", highlight=False)
-
-
 def in_a_line(ensemble: ensemble_records.Ensemble) -> str:
     """What an ensemble came to, beside the best single trial."""
     text = f"ensemble {ensemble.id} ({ensemble.kind}): {ensemble.state}"
@@ -257,23 +154,6 @@ def _waited(ensemble: Ensemble, *, quiet: bool) -> Ensemble:
             more = "" if told is None else f": {told.what} {told.done} of {told.total}"
             status.update(f"ensemble {now.id} is {now.state}{more}")
     return now.wait()
-
-
-def _loaded(path: str) -> TrainedEnsemble:
-    """A downloaded ensemble; what it lacks is said on standard error."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        loaded = hpsearch.load_ensemble(path)
-    for warning in caught:
-        print(f"hpsearch: {warning.message}", file=sys.stderr)  # noqa: T201
-    return loaded
-
-
-def _has_columns(client: Client, ensemble: Ensemble) -> bool:
-    """Whether rows of the ensemble's study are of an uploaded table."""
-    name = client.study(ensemble.study_id).spec["task"].get("dataset")
-    found = next((info for info in client.datasets() if info.name == name), None)
-    return isinstance(found, Dataset) and not found.is_image and bool(found.columns)
 
 
 def _show(found: list[Ensemble], as_json: bool) -> None:

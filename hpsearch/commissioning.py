@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from hpsearch import submission
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.spec.dataset import BUILT_IN, Target
-from hpsearch.spec.ensemble import EnsembleSpec, OfOneTrial, ReinitEnsemble
+from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, ReinitEnsemble
 from hpsearch.spec.ensemble_fit import request_misfits
 from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
 from hpsearch.spec.exchange import EnsembleJob, PredictJob
 from hpsearch.spec.messages import counted
+from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import EventKind, JobKind, TrialReason, TrialState, is_final
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
@@ -132,8 +133,18 @@ def job_of(session: Session, job: QueuedJob, study: OpenStudy) -> EnsembleJob:
 
 
 def _candidates(session: Session, study: OpenStudy, ensemble: OpenEnsemble) -> list[Candidate]:
-    """Checkpoints of trials that came to a value; not of those that diverged."""
+    """Checkpoints of trials that came to a value; not of those that diverged.
+
+    What the policy does not keep has no stored predictions, and to choose among all is to read
+    them: it is left to ensembles of single trials.
+    """
     allowed = set(ensemble.trials)
+    keep = study.spec.checkpoints.keep
+    among_all = isinstance(ensemble.request, GreedyEnsemble)
+
+    def is_kept(one: Checkpoint) -> bool:
+        return bool(one.best or one.reasons or one.pinned or (one.last and "last" in keep))
+
     return [
         Candidate(
             checkpoint=held.checkpoint.id,
@@ -148,7 +159,9 @@ def _candidates(session: Session, study: OpenStudy, ensemble: OpenEnsemble) -> l
             predictions_sha256=held.checkpoint.predictions_sha256,
         )
         for held in checkpoints.of_study(session, study.id)
-        if _may_join(held) and (not allowed or held.checkpoint.trial in allowed)
+        if _may_join(held)
+        and (not allowed or held.checkpoint.trial in allowed)
+        and (not among_all or is_kept(held.checkpoint))
     ]
 
 

@@ -16,8 +16,10 @@ from hpsearch import cards
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
 from hpsearch.extras import needed
 from hpsearch.spec import ensemble_records as records
+from hpsearch.spec.dataset import Dataset, DatasetList
 from hpsearch.spec.ensemble_records import JobTicket, PredictionResult
 from hpsearch.spec.exchange import JobStatus
+from hpsearch.spec.records import Study
 from hpsearch.spec.states import EnsembleState, JobState, is_final
 from hpsearch.transport import Transport
 
@@ -130,11 +132,20 @@ class Ensemble(records.Ensemble):
         ).load_ensemble(self.content())
         return loaded
 
+    @property
+    def names_columns(self) -> bool:
+        """Whether its rows are of an uploaded table, and map columns to values."""
+        study = self._transport.get(f"/studies/{self.study_id}", Study)
+        name = study.spec["task"].get("dataset")
+        known = self._transport.get("/datasets", DatasetList).datasets
+        info = next((info for info in known if info.name == name), None)
+        return isinstance(info, Dataset) and not info.is_image and bool(info.columns)
+
     def predict(self, x: Any, timeout_seconds: float | None = 60.0) -> list[Any]:
         """Each row's class by name, or its number, as a worker of the server computes it.
 
         Args:
-            x: rows as the data set has them: an array, lists, or for a table a DataFrame.
+            x: rows as the data set has them: an array, lists or a DataFrame.
             timeout_seconds: how long to wait for a worker.
 
         Raises:
@@ -146,7 +157,7 @@ class Ensemble(records.Ensemble):
 
     def ask(self, x: Any, timeout_seconds: float | None = 60.0) -> PredictionResult:
         """The same with the classes' places and probabilities."""
-        asked = {"inputs": _rows(x)}
+        asked = {"inputs": _rows(x, named=hasattr(x, "to_dict") and self.names_columns)}
         ticket = self._transport.post(f"/ensembles/{self.id}:predict", JobTicket, asked)
         until = _until(timeout_seconds)
         while True:
@@ -187,11 +198,12 @@ def _until(seconds: float | None) -> float:
     return float("inf") if seconds is None else time.monotonic() + seconds
 
 
-def _rows(x: Any) -> list[Any]:
-    """Rows as they travel."""
-    found = x.to_dict("records") if hasattr(x, "to_dict") else x
+def _rows(x: Any, *, named: bool) -> list[Any]:
+    """Rows as they travel; of a DataFrame perhaps by the names of its columns."""
+    if hasattr(x, "to_dict"):
+        x = x.to_dict("records") if named else x.to_numpy()
     try:
-        rows = to_jsonable_python(found, inf_nan_mode="null", fallback=_listed)
+        rows = to_jsonable_python(x, inf_nan_mode="null", fallback=_listed)
     except ValueError as error:
         raise InvalidInput.at("x", f"must hold numbers and texts alone ({error})") from None
     if not isinstance(rows, list):

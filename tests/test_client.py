@@ -344,10 +344,15 @@ ROWS: list[tuple[Any, list[Any]]] = [
 
 @pytest.mark.parametrize(("given", "sent"), ROWS)
 def test_rows_may_come_in_any_form(given: Any, sent: list[Any]) -> None:
-    assert _rows(given) == sent
+    assert _rows(given, named=True) == sent
+
+
+def test_a_frame_of_numbers_alone_goes_without_its_names() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    assert _rows(frame, named=False) == [[1.0, 3.0], [2.0, 4.0]]
 
 
 @pytest.mark.parametrize("given", [3, "rows", {"size": [1]}, np.float64(2), [object()]])
 def test_what_are_no_rows_is_said_so(given: Any) -> None:
     with pytest.raises(InvalidInput, match="x: must"):
-        _rows(given)
+        _rows(given, named=False)

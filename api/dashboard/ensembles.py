@@ -175,33 +175,18 @@ def score_of(ensemble: Ensemble) -> str:
 
 
 def range_on_test(ensemble: Ensemble) -> Range | None:
-    """The interval of the test score.
-
-    That of the rmse follows from that of the mean squared error, of which it is the root.
-    """
-    score, intervals = score_of(ensemble), ensemble.intervals
-    if score in intervals:
-        return intervals[score]
-    squared = intervals.get("loss")
-    rmse, loss = ensemble.test.get("rmse"), ensemble.test.get("loss")
-    if squared is None or not rmse or not loss:
-        return None
-    return Range(low=rmse * (squared.low / loss) ** 0.5, high=rmse * (squared.high / loss) ** 0.5)
+    """The interval of the test score."""
+    return ensemble.intervals.get(score_of(ensemble))
 
 
 def gain(ensemble: Ensemble, score: str) -> Gain | None:
-    """What the ensemble has over the best single trial; none where test scores are missing.
-
-    Where a gain in rmse has no interval of its own, that in mean squared error tells whether it is
-    within chance: in every resample both have the same sign.
-    """
+    """What the ensemble has over the best single trial; none where test scores are missing."""
     single = ensemble.best_single
     if single is None or score not in ensemble.test or score not in single.test:
         return None
     more = ensemble.test[score] - single.test[score]
     own = ensemble.intervals.get(f"{score}_gain")
-    judge = own or (ensemble.intervals.get("loss_gain") if score == "rmse" else None)
-    verdict = None if judge is None else _verdict(judge)
+    verdict = None if own is None else _verdict(own)
     return Gain(more if score == "accuracy" else -more, own, verdict)
 
 

@@ -12,6 +12,8 @@ AT_ONCE = 2**20
 """Draws that are held in memory at a time."""
 
 MORE_IS_BETTER = frozenset({"accuracy"})
+ROOTS = frozenset({"rmse"})
+"""Scores that are the root of their rows' mean."""
 
 
 def bootstrap(
@@ -36,22 +38,32 @@ def bootstrap(
         its gain on the single model: ensemble − single for accuracy, single − ensemble for losses,
         so that more is better.
     """
-    gains = {
-        f"{name}_gain": row - single_rows[name]
-        if name in MORE_IS_BETTER
-        else single_rows[name] - row
-        for name, row in ensemble_rows.items()
-    }
-    values = {**ensemble_rows, **gains}
-    columns = np.stack(list(values.values()), axis=1)
+    names = list(ensemble_rows)
+    columns = np.stack(
+        [rows[name] for rows in (ensemble_rows, single_rows) for name in names], axis=1
+    )
     # Distances from the first row, so that rows that are all alike give an interval of no width.
     first = columns[0]
-    means = np.concatenate(
-        [counts @ (columns - first) for counts in _drawn(len(columns), seed, resamples)]
+    means = first + np.concatenate(
+        [
+            counts @ (columns - first) / len(columns)
+            for counts in _drawn(len(columns), seed, resamples)
+        ]
     )
+    found = {}
+    for place, name in enumerate(names):
+        own, single = means[:, place], means[:, place + len(names)]
+        if name in ROOTS:
+            own, single = np.sqrt(np.maximum(own, 0)), np.sqrt(np.maximum(single, 0))
+        found[name] = _interval(own)
+        found[f"{name}_gain"] = _interval(own - single if name in MORE_IS_BETTER else single - own)
+    return found
+
+
+def _interval(draws: NDArray[np.float64]) -> tuple[float, float]:
     tail = (1 - LEVEL) / 2
-    low, high = first + np.quantile(means / len(columns), (tail, 1 - tail), axis=0)
-    return {name: (float(low[place]), float(high[place])) for place, name in enumerate(values)}
+    low, high = np.quantile(draws, (tail, 1 - tail))
+    return float(low), float(high)
 
 
 def _drawn(rows: int, seed: int, resamples: int) -> Iterator[NDArray[np.float64]]:

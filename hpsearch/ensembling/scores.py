@@ -53,9 +53,10 @@ def scores(
 def row_values(
     combined: Combined, targets: NDArray[Any], target_scale: float = 1.0
 ) -> dict[str, Floats]:
-    """What each row adds to the scores that are means over rows, [N] by name.
+    """What each row adds to the scores that are means over rows, or their roots, [N] by name.
 
-    Classes: `accuracy`, which is 1 or 0, and `loss`. Numbers: `loss` and `mae`.
+    Classes: `accuracy`, which is 1 or 0, and `loss`. Numbers: `loss`, `mae`, and `rmse`, of whose
+    mean the score is the root.
     """
     if combined.labels is not None:
         share = combined.shares[np.arange(len(targets)), targets]
@@ -64,7 +65,11 @@ def row_values(
             "loss": -np.log(np.maximum(share, SMALLEST_SHARE)),
         }
     off = combined.shares[:, 0] - targets
-    return {"loss": np.square(off / target_scale), "mae": np.abs(off)}
+    return {
+        "loss": np.square(off / target_scale),
+        "rmse": np.square(off),
+        "mae": np.abs(off),
+    }
 
 
 def _f1(labels: NDArray[np.int64], targets: NDArray[Any], classes: int) -> float:

@@ -80,10 +80,10 @@ class Encoding:
             codes = {name: float(code) for code, name in enumerate(column.categories)}
             for index, row in enumerate(rows):
                 value = row.get(column.name)
-                if value is None or value != value:
+                if _is_missing(value):
                     continue
                 x[index, column.place] = (
-                    codes.get(str(value), -1.0)
+                    codes.get(str(value), codes.get(_whole(value), -1.0))
                     if column.categories
                     else _number(value, column.name, index)
                 )
@@ -108,6 +108,20 @@ class Encoding:
                 for entry in document
             )
         )
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is none, or what is not equal to itself: NaN, NaT, pandas' NA."""
+    if value is None:
+        return True
+    different = value != value
+    return not isinstance(different, bool | np.bool_) or bool(different)
+
+
+def _whole(value: Any) -> str:
+    """A value's name as a whole number: pandas makes floats of these where one is missing."""
+    is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if is_whole else str(value)
 
 
 def _number(value: Any, name: str, index: int) -> float:

@@ -29,6 +29,25 @@ def test_intervals_are_those_of_scipy():
         assert found[name] == pytest.approx(tuple(theirs.confidence_interval), abs=0.015)
 
 
+def test_intervals_of_a_root_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    ensemble, single = rng.exponential(size=80), rng.exponential(2, size=80)
+
+    def rmse(own, axis):
+        return np.sqrt(own.mean(axis=axis))
+
+    def gain(own, other, axis):
+        return np.sqrt(other.mean(axis=axis)) - np.sqrt(own.mean(axis=axis))
+
+    found = bootstrap({"rmse": ensemble}, {"rmse": single}, resamples=20_000)
+    for name, values, score in (
+        ("rmse", (ensemble,), rmse),
+        ("rmse_gain", (ensemble, single), gain),
+    ):
+        theirs = oracle(values, score, n_resamples=20_000, method="percentile", rng=0, paired=True)
+        assert found[name] == pytest.approx(tuple(theirs.confidence_interval), abs=0.015)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 60))
 def test_what_was_measured_lies_within_and_a_seed_decides(seed, count):

@@ -92,8 +92,9 @@ def test_scores_are_means_of_row_values(of_classes):
     outputs, targets = drawn(0, 4)
     said = alone(outputs) if of_classes else Combined(outputs.astype(np.float64), None)
     rows = row_values(said, targets, 2.0)
-    assert set(rows) == ({"accuracy", "loss"} if of_classes else {"loss", "mae"})
+    assert set(rows) == ({"accuracy", "loss"} if of_classes else {"loss", "rmse", "mae"})
     found = scores(said, targets, 2.0)
     for name, row in rows.items():
         assert row.shape == targets.shape
-        assert row.mean() == found[name]
+        mean = row.mean()
+        assert (np.sqrt(mean) if name == "rmse" else mean) == found[name]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from hypothesis import given, settings
@@ -120,3 +121,14 @@ def test_other_content_under_a_name_is_read_anew(shelved):
     assert dataset_for(spec.task, 0, **cpu).features == (2,)
     with pytest.raises(NotFound, match="no data set is called 'other'"):
         load("other")
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
+def test_fresh_rows_may_come_from_a_frame_that_has_made_floats_of_whole_numbers(missing):
+    columns = (Column("c", "category", ("1", "2")), Column("n"))
+    encoding = fit_encoding(columns, np.array([[0.0, 3.0], [1.0, 5.0]]))
+    frame = pandas.DataFrame({"c": [1, 2, missing], "n": [1.0, 2.0, missing]})
+    (one, two, hole), said = encoding.rows(frame.to_dict("records")), [{"c": 1, "n": 1.0}]
+    assert one.tolist() == encoding.rows(said)[0].tolist() == [0.0, 1.0]
+    assert two.tolist() == [1.0, 2.0]
+    assert np.isnan(hole).all()
