@@ -16,6 +16,7 @@ from hpsearch.cli_options import AsJson, Server, StudyId
 from hpsearch.client import Client, Ensemble
 from hpsearch.spec import ensemble_records
 from hpsearch.spec.ensemble_records import EnsembleList
+from hpsearch.spec.messages import counted
 from hpsearch.spec.states import is_final
 from hpsearch.watching import shown
 
@@ -138,7 +139,7 @@ def in_a_line(ensemble: ensemble_records.Ensemble) -> str:
         return text
     single = ensemble.best_single.test.get(name)
     return (
-        f"{text}, {len(ensemble.members)} members, test_{name} {shown(ensemble.test[name])}"
+        f"{text}, {counted(len(ensemble.members), 'member')}, test_{name} {shown(ensemble.test[name])}"
         f" (best trial {shown(single)})"
     )
 
@@ -162,14 +163,19 @@ def _show(found: list[Ensemble], as_json: bool) -> None:
             record = ensemble_records.Ensemble.model_validate(dict(ensemble))
             print(record.model_dump_json())  # noqa: T201
         return
+    names = {_main_name(one.validation) for one in found} - {None}
     table = Table(
-        "id", "kind", "combine", "state", "members", "validation", "test", "best single: test",
-        box=None,
+        "id", "kind", "state", "members", "validation", "test", "best trial", box=None,
+        caption=f"{' or '.join(sorted(map(str, names)))}; last the best trial's on test rows"
+        if names
+        else None,
+        caption_justify="left",
     )  # fmt: skip
     for one in found:
         single = {} if one.best_single is None else one.best_single.test
+        kind = one.kind if one.combine == "mean" else f"{one.kind} {one.combine}"
         cells = (
-            str(one.id), one.kind, one.combine, str(one.state), str(len(one.members) or ""),
+            str(one.id), kind, str(one.state), str(len(one.members) or ""),
             _main(one.validation), _main(one.test), _main(single),
         )  # fmt: skip
         table.add_row(*map(Text, cells))
@@ -182,7 +188,7 @@ def _show(found: list[Ensemble], as_json: bool) -> None:
 def _main(scores: Mapping[str, float]) -> str:
     """The score that people look at first."""
     name = _main_name(scores)
-    return "" if name is None else f"{name} {shown(scores[name])}"
+    return "" if name is None else shown(scores[name])
 
 
 def _main_name(scores: Mapping[str, float]) -> str | None:

@@ -30,6 +30,7 @@ from hpsearch.spec.exchange import (
     PredictJob,
 )
 from hpsearch.spec.fields import MESSAGE_LENGTH
+from hpsearch.spec.messages import counted
 from hpsearch.spec.states import FailureReason
 from hpsearch.spec.study import parse_study
 from hpsearch.trained_ensemble import TrainedEnsemble, load_ensemble
@@ -114,7 +115,8 @@ class Assembler:
         digest = sha256(built.content).hexdigest()
         found = Built(attempt=job.attempt, sha256=digest, result=built.result)
         self._link.keep_ensemble(job, found, built.content)
-        logger.info("ensemble %d is built of %d members", job.ensemble, len(built.result.members))
+        members = counted(len(built.result.members), "member")
+        logger.info("ensemble %d is built of %s", job.ensemble, members)
 
     def _predict(self, job: PredictJob) -> None:
         if self._loaded is None or self._loaded[0] != job.sha256:

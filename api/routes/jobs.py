@@ -161,11 +161,7 @@ def _dropped_when_stale(services: Services, written: Sequence[StoredArtifact]) -
 
 
 @router.put("/jobs/{job_id:int}/ensemble", response_model=JobStatus)
-def put_ensemble(
-    job_id: Id,
-    body: Body,
-    services: Served,
-) -> Response:
+def put_ensemble(job_id: Id, body: Body, services: Served) -> Response:
     """Ends the building of an ensemble: what was found, and its file, which is visible when whole.
 
     The body is a parcel of its own: 8 bytes that say how long the JSON is (little-endian), the JSON

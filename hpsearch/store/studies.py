@@ -328,7 +328,8 @@ def _record(
     spec = parse_study(row.spec)
     best = best_trial(session, row.id, spec)
     eta = None
-    if row.state == StudyState.RUNNING and row.started_at is not None and epochs.done:
+    is_training = row.state == StudyState.RUNNING and not row.search_over
+    if is_training and row.started_at is not None and epochs.done:
         eta = epochs.left * (moment - row.started_at) / epochs.done
     return Study(
         id=row.id,
