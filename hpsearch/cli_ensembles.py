@@ -138,9 +138,9 @@ def in_a_line(ensemble: ensemble_records.Ensemble) -> str:
     if ensemble.best_single is None or name is None:
         return text
     single = ensemble.best_single.test.get(name)
+    members = counted(len(ensemble.members), "member")
     return (
-        f"{text}, {counted(len(ensemble.members), 'member')}, test_{name} {shown(ensemble.test[name])}"
-        f" (best trial {shown(single)})"
+        f"{text}, {members}, test_{name} {shown(ensemble.test[name])} (best trial {shown(single)})"
     )
 
 
