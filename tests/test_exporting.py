@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 
+from hpsearch.building.inputs import features_of
 from hpsearch.errors import InvalidInput
 from hpsearch.exporting import export_model, graph_of
 from hpsearch.extras import MissingPackage
@@ -25,7 +26,6 @@ from hpsearch.training import checkpoint as checkpoints
 from hpsearch.training.encoding import EncodedColumn, Encoding
 from hpsearch.training.models import MODELS
 from hpsearch.training.plan import Plan
-from hpsearch.training.predicting import features_of
 from hpsearch.training.replicas import group_for
 from hpsearch.training.sources import load
 
@@ -47,7 +47,8 @@ def stored(dataset: str, model: Any, **training: Any) -> tuple[StudySpec, bytes]
 
 def trained(dataset: str, model: Any, **training: Any) -> Predictor:
     spec, blob = stored(dataset, model, **training)
-    return model_of(bundle.members(blob), features_of(spec))
+    runs = bundle.members(blob)
+    return model_of(runs, features_of(spec, runs[0]) or ())
 
 
 def rows_of(dataset: str, count: int = 40) -> np.ndarray:
@@ -140,7 +141,7 @@ def test_of_a_table_encoded_rows_are_taken_and_named(tmp_path: Path) -> None:
     saved = checkpoints.read(blob)
     encoding = Encoding((*numbers, kinds))
     fitted = replace(saved.standardization, encoding=encoding)
-    found = model_of([replace(saved, standardization=fitted)], features_of(spec))
+    found = model_of([replace(saved, standardization=fitted)], features_of(spec, saved) or ())
     records = [{f"n{i}": float(i) for i in range(11)} | {"kind": kind} for kind in ("white", "?")]
     encoded = encoding(encoding.rows(records)).astype(np.float32)
     export_model(found, tmp_path / "model.pt2", "torch")

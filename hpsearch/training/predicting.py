@@ -21,10 +21,8 @@ import torch
 from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.study import StudySpec
 from hpsearch.training import bundle
 from hpsearch.training.aligned import stacked
-from hpsearch.training.datasets import dataset_for
 from hpsearch.training.evaluation import Copy, RunOutputs, combined, row_of, runs_of
 from hpsearch.training.means import mean_metrics
 from hpsearch.training.plan import Plan, Replica, replicas_of
@@ -184,16 +182,6 @@ def plan_of(blob: bytes) -> Plan:
     """
     saved = bundle.members(blob)[0]
     return Plan(saved.number, saved.spec, saved.spec.training.epochs)
-
-
-def features_of(spec: StudySpec) -> tuple[int, ...]:
-    """Shape of a row as the model of a resolved spec takes it, which no checkpoint of images tells.
-
-    Raises:
-        NotFound: when nothing has the data set's name.
-    """
-    task = spec.supervised
-    return dataset_for(task, spec.seed, device=torch.device("cpu"), dtype=torch.float32).features
 
 
 def _together(task: _WithRows) -> int:

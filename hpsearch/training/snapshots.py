@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpsearch.spec.study import StudySpec
 from hpsearch.training.member import Member
 from hpsearch.training.plan import Plan
 from hpsearch.training.schedules import Horizon, lr_factors, reads_history
@@ -42,8 +41,3 @@ def snapshot_epochs(plan: Plan, steps_per_epoch: int) -> frozenset[int]:
     falls = changes[moving] < 0
     lowest = moving[1:][falls[:-1] & ~falls[1:]]  # of 0, 1 (epoch 0), 2, 3 (epoch 1), ...
     return frozenset(last | {(place + 1) // 2 - 1 for place in lowest.tolist()})
-
-
-def has_restarts(spec: StudySpec, epochs: int, steps_per_epoch: int) -> bool:
-    """Whether the schedule of a resolved spec is at a minimum before its last epoch."""
-    return len(snapshot_epochs(Plan(0, spec, epochs), steps_per_epoch)) > 1

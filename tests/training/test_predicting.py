@@ -16,7 +16,7 @@ from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.training import predicting
 from hpsearch.training.engine import Plan
 from hpsearch.training.evaluation import evaluate, outputs
-from hpsearch.training.predicting import Inference, features_of, plan_of
+from hpsearch.training.predicting import Inference, plan_of
 from hpsearch.training.replicas import group_for
 from hpsearch.training.sources import load
 from hpsearch.training.splits import split_rows
@@ -147,11 +147,6 @@ def test_a_checkpoint_tells_its_plan():
     for plan in (Plan(3, study(training={"epochs": 2}), 2), plan_named("both", epochs=1)):
         found = plan_of(stored(plan))
         assert (found.number, found.spec) == (plan.number, plan.spec)
-
-
-def test_features_are_those_of_a_row():
-    assert features_of(study("wine")) == (13,)
-    assert features_of(study("digits", {"kind": "cnn"})) == (1, 8, 8)
 
 
 def test_a_plug_in_s_predictions(installed):  # noqa: F811

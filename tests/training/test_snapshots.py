@@ -13,7 +13,7 @@ from studies import study
 from hpsearch.training.member import Member
 from hpsearch.training.plan import Plan
 from hpsearch.training.schedules import Horizon, lr_factors
-from hpsearch.training.snapshots import has_restarts, snapshot_epochs
+from hpsearch.training.snapshots import snapshot_epochs
 
 some = settings(max_examples=40, deadline=None)
 
@@ -76,7 +76,6 @@ FALLING = [
 def test_one_way_up_and_down_has_the_last_epoch_alone(schedule: Any) -> None:
     for epochs in (1, 2, 12):
         assert found(schedule, epochs) == [epochs - 1]
-        assert not has_restarts(study(schedule=schedule), epochs, 7)
 
 
 OTHERS: dict[str, tuple[Any, int, list[int]]] = {
@@ -122,7 +121,6 @@ OTHERS: dict[str, tuple[Any, int, list[int]]] = {
 def test_where_it_falls_and_rises(name: str) -> None:
     schedule, epochs, expected = OTHERS[name]
     assert found(schedule, epochs) == expected
-    assert has_restarts(study(schedule=schedule), epochs, 7) == (len(expected) > 1)
 
 
 def test_of_whole_batches_an_epoch_is_a_step() -> None:
