@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from dashboard_studies import COMBINED, HOSTILE, SPEC, STAGED, TWO_GOALS, Dashboard
+from dashboard_studies import ASKED, COMBINED, HOSTILE, SPEC, STAGED, TWO_GOALS, Dashboard
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from running import running
 
@@ -20,7 +20,7 @@ def dashboard() -> Iterator[Dashboard]:
             client.submit(spec).wait(120).id for spec in (SPEC, STAGED, TWO_GOALS, COMBINED)
         )
         waiting = client.submit(
-            {**SPEC, "name": HOSTILE, "notes": HOSTILE, "tags": [HOSTILE[:90]], "priority": -1}
+            {**ASKED, "name": HOSTILE, "notes": HOSTILE, "tags": [HOSTILE[:90]]}
         )
         waiting.pause()
         yield Dashboard(stack, client, complete, waiting.id, staged, two_goals, combined)

@@ -43,6 +43,13 @@ COMBINED = {
     "checkpoints": {"every": 1},
     "ensemble": ["greedy", {"kind": "top_k", "size": 3}],
 }
+ASKED = {
+    "name": "asked",
+    "task": {"kind": "external", "params": {"alpha": {"log_uniform": [1e-6, 10.0]}}},
+    "objective": {"metric": "val_accuracy", "direction": "maximize"},
+    "search": {"trials": 8},
+}
+"""No worker takes its trials, so it stays as it is however fast they are."""
 
 
 @dataclass

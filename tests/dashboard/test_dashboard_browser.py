@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dashboard_studies import HOSTILE, SPEC, Dashboard, visit
+from dashboard_studies import ASKED, HOSTILE, SPEC, Dashboard, visit
 from playwright.sync_api import Browser, Page, expect
 from running import running
 
@@ -207,7 +207,7 @@ def test_pause_resume_and_stop(page: Page, dashboard: Dashboard) -> None:
 
 
 def test_an_action_that_comes_too_late_says_why(page: Page, dashboard: Dashboard) -> None:
-    study = dashboard.client.submit({**SPEC, "priority": -5})
+    study = dashboard.client.submit(ASKED)
     study.pause()
     page.route("**/live?*", lambda route: route.abort())
     visit(page, dashboard, f"/studies/{study.id}")
