@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from hpsearch import pruning
+from hpsearch import leasing, pruning
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.spec.exchange import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
 from hpsearch.spec.external import ExternalTask
@@ -47,9 +47,9 @@ class Asking:
                 + ("resume it" if study.state is StudyState.PAUSED else "clone it")
             )
         taken = [job.id for job in jobs.take_queued(session, study_id, request.count)]
-        taken += self.tuner.sample(session, study, request.count - len(taken))
+        taken += leasing.sample(session, self.tuner.memory, study, request.count - len(taken))
         leased = jobs.lease(session, taken, None, task.timeout_seconds)
-        given = self.tuner.start(session, study, leased)
+        given = leasing.start(session, study, leased)
         return AskedTrials(trials=[trials.get(session, study_id, job.trial) for job in given])
 
     def report(self, session: Session, study_id: int, number: int, report: TrialReport) -> Told:

@@ -15,31 +15,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch import (
-    advising,
-    commissioning,
-    continuing,
-    ending,
-    keeping,
-    proposing,
-    pruning,
-    retaining,
-    submission,
-)
+from hpsearch import ending, keeping, leasing, pruning, retaining, settling, submission
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.proposing import Memory
 from hpsearch.pruning import Tables
 from hpsearch.search.pruners import GO_ON
-from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.exchange import (
-    AnyJob,
     Completion,
     CompletionBatch,
     Decisions,
     Failure,
     Heartbeat,
-    Job,
     JobDecision,
     JobList,
     JobStatus,
@@ -49,7 +36,6 @@ from hpsearch.spec.exchange import (
 )
 from hpsearch.spec.parcel import Enclosed
 from hpsearch.spec.records import Checkpoint, Study, Trial
-from hpsearch.spec.stages import repeats_of
 from hpsearch.spec.states import (
     Decision,
     EventKind,
@@ -70,7 +56,6 @@ from hpsearch.store import (
     reports,
     studies,
     trials,
-    versions,
     workers,
 )
 from hpsearch.store.artifacts import ArtifactStore
@@ -158,96 +143,11 @@ class Tuner:
     # Jobs
 
     def lease(self, session: Session, request: LeaseRequest) -> JobList:
-        """Up to `capacity` jobs for a worker: predictions that somebody waits for, then a study's
-        given-back trials and ensembles, then new trials.
-        """  # noqa: D205
+        """Up to `capacity` jobs for a worker."""
         workers.check(session, request.worker)
-        answer: list[AnyJob] = self._lease_predictions(session, request)
-        if answer:  # their locks come before a study's, which must not be
-            workers.seen(session, request.worker)
-            return JobList(jobs=answer)
-        study: OpenStudy | None = None
-        present = workers.present(session, self.lease_seconds)
-        while len(answer) < request.capacity:
-            study = studies.next_with_work(session, after=study)
-            if study is None:
-                break
-            share = self._fair_share(session, study, present)
-            count = min(request.capacity - len(answer), share)
-            paused = study.state is StudyState.PAUSED
-            taken = [
-                job.id for job in jobs.take_queued(session, study.id, count, trials=not paused)
-            ]
-            if study.state in studies.OPEN and not study.search_over:
-                taken += self.sample(session, study, count - len(taken))
-            leased = jobs.lease(session, taken, request.worker, self.lease_seconds)
-            answer += self._start(session, study, leased)
-            if present > 1 and len(taken) == share:
-                break  # the rest is for others; less important work can wait as well
+        answer = leasing.lease(session, self.memory, request, self.lease_seconds)
         workers.seen(session, request.worker)
         return JobList(jobs=answer)
-
-    def _lease_predictions(self, session: Session, request: LeaseRequest) -> list[AnyJob]:
-        waiting = [job.id for job in jobs.take_predictions(session, request.capacity)]
-        leased = jobs.lease(session, waiting, request.worker, self.lease_seconds)
-        return [commissioning.prediction_of(session, job) for job in leased]
-
-    @staticmethod
-    def _fair_share(session: Session, study: OpenStudy, workers_present: int) -> int:
-        """So many of a study's trials may one worker take that all can have as many."""
-        to_come = 0 if study.search_over else study.trials_open - study.trials_created
-        left = to_come + jobs.work_left(session, study.id)
-        return max(1, -(-left // max(1, workers_present)))
-
-    def sample(self, session: Session, study: OpenStudy, count: int) -> list[int]:
-        """New trials of a study, as queued jobs."""
-        new = proposing.propose(session, self.memory, study, count)
-        if not new:
-            return []
-        trial_ids = trials.create(session, study.id, new)
-        for trial, trial_id in zip(new, trial_ids, strict=True):
-            if trial.continues is not None:
-                continuing.inherit(session, study.id, trial_id, trial.continues)
-        return jobs.add(session, study.id, trial_ids, study.priority)
-
-    @staticmethod
-    def _start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[AnyJob]:
-        to_build = [job for job in leased if job.kind is JobKind.ENSEMBLE]
-        return [
-            *Tuner.start(session, study, [job for job in leased if job.kind is JobKind.TRIAL]),
-            *(commissioning.job_of(session, job, study) for job in to_build),
-        ]
-
-    @staticmethod
-    def start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[Job]:
-        """Marks leased trials as running and says what each needs."""
-        if not leased:
-            return []
-        if study.state is StudyState.QUEUED:
-            studies.change_state(
-                session, study.id, StudyState.RUNNING, "its first trial was handed out"
-            )
-        started = trials.start(session, [job.its_trial for job in leased])
-        documents = {
-            version: versions.spec_of(session, study.id, version).model_dump(mode="json")
-            for version in {trial.version for trial in started}
-        }
-        dataset = commissioning.dataset_of(session, study.spec)
-        return [
-            Job(
-                id=job.id,
-                attempt=job.attempt,
-                study_id=study.id,
-                trial=trial.number,
-                epochs=trial.epochs,
-                repeats=repeats_of(study.spec, trial.stage),
-                params=dict(trial.params),
-                spec=documents[trial.version],
-                resume=continuing.resume_point(session, job, study, trial.continues),
-                dataset=dataset,
-            )
-            for job, trial in zip(leased, started, strict=True)
-        ]
 
     def heartbeat(self, session: Session, beat: Heartbeat) -> None:
         """Renews a worker's leases."""
@@ -401,62 +301,8 @@ class Tuner:
             ending.fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
     def settle(self, session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) -> None:
-        """Ends a study whose trials and ensembles are all over, or which has reached a limit.
-
-        Lets go of the checkpoints that nothing needs any more.
-
-        Args:
-            session: the transaction.
-            study: the study, under its lock.
-            ended: jobs of its that this transaction has ended.
-        """
-        before = studies.get_state(session, study.id)
-        if not is_final(before):
-            self._settle_open(session, study, before)
-        commissioning.advance(session, study)
-        is_over_now = is_final(studies.get_state(session, study.id)) and not is_final(before)
-        if is_over_now or any(job.kind is JobKind.ENSEMBLE for job in ended):
-            self.discard(session, retaining.after_all(session, study))
-        else:
-            trial_ids = [job.trial_id for job in ended if job.trial_id is not None]
-            self.discard(session, retaining.after_trials(session, study, trial_ids))
-
-    def _settle_open(self, session: Session, study: OpenStudy, state: StudyState) -> None:
-        search_over = study.search_over or self._settle_search(session, study, state)
-        if search_over and not commissioning.is_waited_for(session, study):
-            built = ensembles.counts(session, [study.id])
-            why = "its ensembles are over" if built else "every trial has ended"
-            studies.change_state(session, study.id, StudyState.COMPLETE, why)
-
-    def _settle_search(self, session: Session, study: OpenStudy, state: StudyState) -> bool:
-        """Ends a search that has tried all, or reached a limit; returns whether it did."""
-        progress = trials.progress(session, study.id, study.spec, study.started_at)
-        limit = limit_reached(study.spec.limits, progress, study.trials_planned)
-        if limit is not None:
-            end, message = limit
-            events.add(session, study.id, EventKind.LIMIT_REACHED, message)
-            ending.stop_open_trials(session, study.id, message)
-            if state is StudyState.QUEUED:
-                end = StudyState.STOPPED
-            if end is StudyState.COMPLETE:
-                self._end_search(session, study)
-                return True
-            studies.change_state(session, study.id, end, message)
-            ending.stop_ensembles(session, study.id, message)
-            return False
-        proposing.advance(session, study)
-        planned = studies.lock(session, study.id).trials_planned
-        is_over = progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED)
-        if is_over:
-            self._end_search(session, study)
-        return is_over
-
-    @staticmethod
-    def _end_search(session: Session, study: OpenStudy) -> None:
-        """No more trials: what they tell, and what is made of them."""
-        studies.end_search(session, study.id)
-        advising.warn_of_borders(session, study.id, study.spec)
-        commissioning.begin(session, studies.lock(session, study.id))
+        """What the end of these jobs brings about, and an end of the artifacts that it leaves."""
+        self.discard(session, settling.settle(session, study, ended))
 
     def discard(self, session: Session, keys: Sequence[str]) -> None:
         """Removes artifacts once the transaction is through."""

@@ -1,0 +1,77 @@
+"""What the end of a trial or an ensemble brings about: a study's next step, or its end.
+
+`settle` works inside the caller's transaction, under the study's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from hpsearch import advising, commissioning, ending, proposing, retaining
+from hpsearch.search.stopping import limit_reached
+from hpsearch.spec.states import EventKind, JobKind, StudyState, is_final
+from hpsearch.store import ensembles, events, studies, trials
+from hpsearch.store.jobs import QueuedJob
+from hpsearch.store.studies import OpenStudy
+
+
+def settle(session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) -> list[str]:
+    """Ends a study whose trials and ensembles are all over, or which has reached a limit.
+
+    Lets go of the checkpoints that nothing needs any more; returns the keys of their artifacts.
+
+    Args:
+        session: the transaction.
+        study: the study, under its lock.
+        ended: jobs of its that this transaction has ended.
+    """
+    before = studies.get_state(session, study.id)
+    if not is_final(before):
+        _settle_open(session, study, before)
+    commissioning.advance(session, study)
+    is_over_now = is_final(studies.get_state(session, study.id)) and not is_final(before)
+    if is_over_now or any(job.kind is JobKind.ENSEMBLE for job in ended):
+        return retaining.after_all(session, study)
+    trial_ids = [job.trial_id for job in ended if job.trial_id is not None]
+    return retaining.after_trials(session, study, trial_ids)
+
+
+def _settle_open(session: Session, study: OpenStudy, state: StudyState) -> None:
+    search_over = study.search_over or _settle_search(session, study, state)
+    if search_over and not commissioning.is_waited_for(session, study):
+        built = ensembles.counts(session, [study.id])
+        why = "its ensembles are over" if built else "every trial has ended"
+        studies.change_state(session, study.id, StudyState.COMPLETE, why)
+
+
+def _settle_search(session: Session, study: OpenStudy, state: StudyState) -> bool:
+    """Ends a search that has tried all, or reached a limit; returns whether it did."""
+    progress = trials.progress(session, study.id, study.spec, study.started_at)
+    limit = limit_reached(study.spec.limits, progress, study.trials_planned)
+    if limit is not None:
+        end, message = limit
+        events.add(session, study.id, EventKind.LIMIT_REACHED, message)
+        ending.stop_open_trials(session, study.id, message)
+        if state is StudyState.QUEUED:
+            end = StudyState.STOPPED
+        if end is StudyState.COMPLETE:
+            _end_search(session, study)
+            return True
+        studies.change_state(session, study.id, end, message)
+        ending.stop_ensembles(session, study.id, message)
+        return False
+    proposing.advance(session, study)
+    planned = studies.lock(session, study.id).trials_planned
+    is_over = progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED)
+    if is_over:
+        _end_search(session, study)
+    return is_over
+
+
+def _end_search(session: Session, study: OpenStudy) -> None:
+    """No more trials: what they tell, and what is made of them."""
+    studies.end_search(session, study.id)
+    advising.warn_of_borders(session, study.id, study.spec)
+    commissioning.begin(session, studies.lock(session, study.id))
