@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,11 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from sqlalchemy.exc import SQLAlchemyError
 
 from api import errors
 from api.auth import Gate
 from api.dashboard import pages, static
+from api.housekeeping import keep_house
 from api.middleware import RequestEnvelope
 from api.routes import (
     advice,
@@ -33,16 +32,12 @@ from api.routes import (
 from api.services import Services
 from hpsearch.combiner import Combiner
 from hpsearch.discovery import ensure_token
-from hpsearch.errors import HpsearchError
 from hpsearch.settings import Settings
-from hpsearch.store import idempotency
 from hpsearch.store import jobs as queue
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
 from hpsearch.tuner import Tuner
 from hpsearch.version import VERSION
-
-logger = logging.getLogger("hpsearch.api")
 
 HOUSEKEEPING_SECONDS = 2.0
 
@@ -107,7 +102,10 @@ def _lifespan(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         over = threading.Event()
         keeper = threading.Thread(
-            target=_keep_house, args=(services, seconds, over), name="housekeeping", daemon=True
+            target=keep_house,
+            args=(services.database, services.tuner, seconds, over),
+            name="housekeeping",
+            daemon=True,
         )
         keeper.start()
         yield
@@ -116,17 +114,6 @@ def _lifespan(
         services.database.close()
 
     return lifespan
-
-
-def _keep_house(services: Services, seconds: float, over: threading.Event) -> None:
-    """Takes expired leases back and holds studies to their limits, again and again."""
-    while not over.wait(seconds):
-        for task in (services.tuner.expire, services.tuner.enforce_limits, idempotency.forget_old):
-            try:
-                with services.database.write() as session:
-                    task(session)
-            except (HpsearchError, SQLAlchemyError) as error:
-                logger.warning("housekeeping waits: %s", error)
 
 
 def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:

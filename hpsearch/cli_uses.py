@@ -87,7 +87,7 @@ def export(
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     older_than: Annotated[
-        float, typer.Option(help="Seconds; younger files that nothing refers to stay.", min=60)
+        float, typer.Option(help="Seconds; younger files that nothing refers to stay.", min=900)
     ] = 3600.0,
     server: Server = None,
     as_json: AsJson = False,

@@ -21,6 +21,7 @@ from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
 from hpsearch.spec.exchange import EnsembleJob, PredictJob
 from hpsearch.spec.messages import counted
 from hpsearch.spec.records import Checkpoint
+from hpsearch.spec.stages import repeats_of
 from hpsearch.spec.states import EventKind, JobKind, TrialReason, TrialState, is_final
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
@@ -86,12 +87,15 @@ def _queue(
 ) -> OpenEnsemble:
     ensemble = ensembles.create(session, study.id, asked, automatic=automatic)
     if isinstance(asked, ReinitEnsemble):
-        ensembles.limit_to(session, ensemble.id, _same_configuration(session, study, asked.size))
+        numbers = _same_configuration(session, study, ensemble.id, asked.size)
+        ensembles.limit_to(session, ensemble.id, numbers)
     advance(session, study)
     return ensemble
 
 
-def _same_configuration(session: Session, study: OpenStudy, size: int) -> Sequence[int]:
+def _same_configuration(
+    session: Session, study: OpenStudy, ensemble_id: int, size: int
+) -> Sequence[int]:
     """Numbers of `size` trials of the best configuration; those that are missing are queued."""
     best = studies.best_trial(session, study.id, study.spec)
     if best is None:
@@ -106,8 +110,20 @@ def _same_configuration(session: Session, study: OpenStudy, size: int) -> Sequen
         [best.params] * missing,
         epochs=best.epochs,
         version=best.version,
+        repeats=best.repeats or repeats_of(study.spec, best.stage),
+        ensemble=ensemble_id,
     )
     return [*there, *new]
+
+
+def unwanted(session: Session, study_id: int) -> list[int]:
+    """Ids of the trials that ensembles asked for and that none waits for any more."""
+    extra = trials.open_for_ensembles(session, study_id)
+    if not extra:
+        return []
+    open_ones = ensembles.open_of_study(session, study_id)
+    wanted = {number for one in open_ones for number in one.trials}
+    return [trial_id for trial_id, number in extra.items() if number not in wanted]
 
 
 def advance(session: Session, study: OpenStudy) -> None:

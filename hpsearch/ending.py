@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy.orm import Session
 
 from hpsearch import commissioning
@@ -42,12 +44,17 @@ def _fail_trial(session: Session, job: QueuedJob, reason: TrialReason, message: 
     )
 
 
-def stop_open_trials(session: Session, study_id: int, message: str) -> None:
-    """Ends the trials that are queued or run, as their study trains no more."""
+def stop_open_trials(
+    session: Session, study_id: int, message: str, only: Collection[int] | None = None
+) -> int:
+    """Ends the trials that are queued or run, or `only` some of them by id; returns how many."""
+    stopped = 0
     for job in jobs.take_unfinished(session, study_id):
-        if job.kind is JobKind.TRIAL:
+        if job.kind is JobKind.TRIAL and (only is None or job.trial_id in only):
             jobs.finish(session, job.id, JobState.FAILED)
             trials.end(session, job.its_trial, TrialState.FAILED, TrialReason.STOPPED, message)
+            stopped += 1
+    return stopped
 
 
 def stop_ensembles(session: Session, study_id: int, message: str) -> None:

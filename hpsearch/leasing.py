@@ -109,7 +109,7 @@ def start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> li
             study_id=study.id,
             trial=trial.number,
             epochs=trial.epochs,
-            repeats=repeats_of(study.spec, trial.stage),
+            repeats=trial.repeats or repeats_of(study.spec, trial.stage),
             params=dict(trial.params),
             spec=documents[trial.version],
             resume=continuing.resume_point(session, job, study, trial.continues),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from hpsearch import advising, commissioning, ending, proposing, retaining
-from hpsearch.search.stopping import limit_reached
+from hpsearch.search.stopping import budget_spent, limit_reached
 from hpsearch.spec.states import EventKind, JobKind, StudyState, is_final
 from hpsearch.store import ensembles, events, studies, trials
 from hpsearch.store.jobs import QueuedJob
@@ -30,6 +30,8 @@ def settle(session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) 
     before = studies.get_state(session, study.id)
     if not is_final(before):
         _settle_open(session, study, before)
+    if unwanted := commissioning.unwanted(session, study.id):
+        ending.stop_open_trials(session, study.id, "no ensemble waits for it any more", unwanted)
     commissioning.advance(session, study)
     is_over_now = is_final(studies.get_state(session, study.id)) and not is_final(before)
     if is_over_now or any(job.kind is JobKind.ENSEMBLE for job in ended):
@@ -40,10 +42,24 @@ def settle(session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) 
 
 def _settle_open(session: Session, study: OpenStudy, state: StudyState) -> None:
     search_over = study.search_over or _settle_search(session, study, state)
+    if search_over:
+        _bound_extra_trials(session, study)
     if search_over and not commissioning.is_waited_for(session, study):
         built = ensembles.counts(session, [study.id])
         why = "its ensembles are over" if built else "every trial has ended"
         studies.change_state(session, study.id, StudyState.COMPLETE, why)
+
+
+def _bound_extra_trials(session: Session, study: OpenStudy) -> None:
+    """Holds the trials that ensembles asked for to the study's budget, as they outlive its search;
+    ensembles make do with those that are complete.
+    """  # noqa: D205
+    if not trials.open_for_ensembles(session, study.id):
+        return
+    progress = trials.progress(session, study.id, study.spec, study.started_at)
+    message = budget_spent(study.spec.limits, progress)
+    if message is not None and ending.stop_open_trials(session, study.id, message):
+        events.add(session, study.id, EventKind.LIMIT_REACHED, message)
 
 
 def _settle_search(session: Session, study: OpenStudy, state: StudyState) -> bool:

@@ -141,6 +141,8 @@ def queue_trials(
     *,
     epochs: int | None = None,
     version: int | None = None,
+    repeats: int | None = None,
+    ensemble: int | None = None,
 ) -> list[int]:
     """Queues trials beside those that are planned; returns their numbers.
 
@@ -150,6 +152,8 @@ def queue_trials(
         configurations: their parameters.
         epochs: their length; none as the study's present stage, or its spec, says.
         version: of the spec that they are of; none for the present one.
+        repeats: how often each trains; none as the study's present stage, or its spec, says.
+        ensemble: the id of the one that asks for them.
     """
     if not configurations:
         return []
@@ -161,6 +165,8 @@ def queue_trials(
             stage=stage.index,
             version=version or study.version,
             epochs=epochs or stage.epochs or proposing.epochs_of(study.spec, params),
+            repeats=repeats,
+            ensemble=ensemble,
         )
         for place, params in enumerate(configurations)
     ]

@@ -243,28 +243,29 @@ class Tuner:
             workers.failed(session, job.worker_id, job.its_trial, failure.message)
         return jobs.status(session, job_id)
 
-    def expire(self, session: Session) -> None:
-        """Takes back every lease that ran out, by the database's clock."""
-        for study_id in jobs.expired_studies(session):
-            study = studies.lock(session, study_id)
-            expired = jobs.take_expired(session, study_id)
-            for job in expired:
-                message = (
-                    f"worker {job.worker_id} let the lease (job {job.id}, attempt {job.attempt}) "
-                    "run out"
-                )
-                events.add(
-                    session, study_id, EventKind.LEASE_EXPIRED, message, job=job.id,
-                    attempt=job.attempt,
-                )  # fmt: skip
-                self._lose(session, job, TrialReason.LOST, message)
-            self.settle(session, study, expired)
-        workers.lose_silent(session, WORKER_LOST_AFTER_LEASES * self.lease_seconds)
+    def expire(self, session: Session, study_id: int) -> None:
+        """Takes back every lease of a study that ran out, by the database's clock."""
+        study = studies.lock(session, study_id)
+        expired = jobs.take_expired(session, study_id)
+        for job in expired:
+            message = (
+                f"worker {job.worker_id} let the lease (job {job.id}, attempt {job.attempt}) "
+                "run out"
+            )
+            events.add(
+                session, study_id, EventKind.LEASE_EXPIRED, message, job=job.id,
+                attempt=job.attempt,
+            )  # fmt: skip
+            self._lose(session, job, TrialReason.LOST, message)
+        self.settle(session, study, expired)
 
-    def enforce_limits(self, session: Session) -> None:
-        """Stops studies that have used up their time."""
-        for study_id in studies.open_ids(session):
-            self.settle(session, studies.lock(session, study_id))
+    def enforce_limits(self, session: Session, study_id: int) -> None:
+        """Stops a study that has used up its time."""
+        self.settle(session, studies.lock(session, study_id))
+
+    def lose_silent(self, session: Session) -> None:
+        """Calls workers lost that have not been heard of."""
+        workers.lose_silent(session, WORKER_LOST_AFTER_LEASES * self.lease_seconds)
 
     # Checkpoints
 

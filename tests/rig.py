@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -33,7 +34,7 @@ from hpsearch.spec.parcel import Enclosed
 from hpsearch.spec.records import Checkpoint, Study, Trial
 from hpsearch.spec.states import FailureReason, JobState
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.store import checkpoints, ensembles, studies, trials, workers
+from hpsearch.store import checkpoints, ensembles, jobs, studies, trials, workers
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import Database, now
 from hpsearch.store.tables import JobRow, Table
@@ -175,7 +176,18 @@ class Rig:
         self.do(lambda session: session.execute(chosen.values(expires_at=now(session) - 1)))
 
     def expire(self) -> None:
-        self.do(self.tuner.expire)
+        """Takes back what ran out, as the server does it now and then."""
+        with self.database.read() as session:
+            expired = jobs.expired_studies(session)
+        for study_id in expired:
+            self.do(partial(self.tuner.expire, study_id=study_id))
+        self.do(self.tuner.lose_silent)
+
+    def enforce_limits(self) -> None:
+        with self.database.read() as session:
+            unfinished = studies.open_ids(session)
+        for study_id in unfinished:
+            self.do(partial(self.tuner.enforce_limits, study_id=study_id))
 
     def study(self, study_id: int) -> Study:
         with self.database.read() as session:

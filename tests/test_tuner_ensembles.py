@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rig import Rig, a_report
+from rig import Rig
 from sqlalchemy import select, update
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound, StaleLease
@@ -19,10 +19,8 @@ from hpsearch.spec.exchange import (
     JobStatus,
     Predicted,
     PredictJob,
-    ReportBatch,
 )
 from hpsearch.spec.states import (
-    Decision,
     EnsembleState,
     EventKind,
     FailureReason,
@@ -163,7 +161,7 @@ def test_a_limit_ends_the_search_and_not_the_ensembles(rig: Rig, limits: dict[st
     with pytest.raises(StaleLease):
         rig.report(other, 0)
     (job,) = rig.lease(worker, 5)
-    rig.do(rig.tuner.enforce_limits)
+    rig.enforce_limits()
     assert state(rig, study) is StudyState.RUNNING
     rig.build(job)
     record = rig.study(study)
@@ -314,73 +312,6 @@ def test_what_a_study_cannot_have_is_refused_at_its_field(rig: Rig) -> None:
 
 
 # New initialisations
-
-
-def test_reinit_trains_what_is_missing_on_a_complete_study(rig: Rig) -> None:
-    worker = rig.join()
-    study = searched(rig, worker)
-    before = rig.study(study)
-    assert before.state is StudyState.COMPLETE
-    rig.request(study, **REINIT)
-    record = rig.study(study)
-    assert (record.state, record.trials_planned, record.counts.queued) == (before.state, 4, 2)
-    assert (record.epochs_planned, record.eta_seconds) == (8, None)
-    extra = rig.lease(worker, 9)
-    assert [(job.trial, job.epochs, job.params) for job in extra] == [
-        (number, 2, rig.trial(study, 1).params) for number in (2, 3)
-    ]
-    rig.train(extra[0], 0.9)
-    assert rig.lease(worker) == []
-    rig.train(extra[1], 0.4)
-    (job,) = rig.lease(worker)
-    assert {one.trial for one in job.candidates} == {1, 2, 3}
-    rig.build(job)
-    record = rig.study(study)
-    assert (record.state, record.counts.complete, record.best_trial) == (before.state, 4, 2)
-    assert record.epochs_done == record.epochs_planned == 8
-    assert record.finished_at == before.finished_at
-
-
-def test_reinit_goes_on_without_a_trial_that_failed(rig: Rig) -> None:
-    worker = rig.join()
-    study = searched(rig, worker, ensemble=REINIT)
-    extra = rig.lease(worker, 9)
-    rig.fail(extra[0], FailureReason.INVALID)
-    rig.train(extra[1])
-    (job,) = rig.lease(worker)
-    assert {one.trial for one in job.candidates} == {1, 3}
-    rig.build(job)
-    assert state(rig, study) is StudyState.COMPLETE
-
-
-def test_reinit_takes_what_is_there_first(rig: Rig) -> None:
-    worker = rig.join()
-    study = searched(rig, worker)
-    first, second = rig.request(study, **REINIT), rig.request(study, **REINIT)
-    assert rig.study(study).trials_planned == 4
-    for job in rig.lease(worker, 9):
-        rig.train(job, 0.3)
-    built = {job.ensemble: job for job in rig.lease(worker, 9)}
-    assert built.keys() == {first, second}
-    for job in built.values():
-        assert {one.trial for one in job.candidates} == {1, 2, 3}
-        rig.build(job)
-    rig.request(study, kind="reinit", size=2)
-    (job,) = rig.lease(worker, 9)
-    assert {one.trial for one in job.candidates} == {1, 2}
-    assert rig.study(study).trials_planned == 4
-
-
-def test_reinit_repeats_the_spec_that_its_trial_ran_with(rig: Rig) -> None:
-    worker = rig.join()
-    study = rig.submit(search={"trials": 2}, training={"epochs": 2})
-    (best,) = rig.lease(worker)
-    rig.train(best, 0.9)
-    wider = {"optimizer": {"weight_decay": {"log_uniform": [1e-5, 0.1]}}}
-    rig.do(lambda session: rig.tuner.edit(session, study, wider))
-    rig.request(study, kind="reinit", size=2)
-    (again,) = rig.lease(worker)
-    assert (again.params, again.spec) == (best.params, best.spec)
 
 
 # Fencing
@@ -635,28 +566,3 @@ def test_the_test_scores_of_trials_stay_hidden_until_the_ensembles_are_built(rig
     rig.build(job)
     assert rig.trial(study, 0).state is TrialState.COMPLETE
     assert rig.trial(study, 0).metrics["test_accuracy"] == 0.5
-
-
-def test_no_pruner_stops_a_trial_that_an_ensemble_asked_for(rig: Rig) -> None:
-    worker = rig.join()
-    study = rig.submit(
-        search={"trials": 2},
-        training={"epochs": 2},
-        pruner={"kind": "median", "startup_trials": 1},
-        objective={"metric": "val_loss", "direction": "minimize"},
-    )
-    first, second = rig.lease(worker, 2)
-    rig.report(first, 0, 1, val_loss=0.1)
-    rig.complete(first)
-    assert decision(rig, second, 9.0) is Decision.STOP
-    rig.complete(second, state=TrialState.PRUNED)
-    rig.request(study, kind="reinit", size=2)
-    (again,) = rig.lease(worker)
-    assert decision(rig, again, 9.0) is Decision.CONTINUE
-
-
-def decision(rig: Rig, job: Job, loss: float) -> Decision:
-    epoch = rig.trial(job.study_id, job.trial).epochs_done
-    batch = ReportBatch(worker=1, reports=[a_report(job, epoch, val_loss=loss)])
-    (told,) = rig.do(lambda session: rig.tuner.report(session, batch)).decisions
-    return told.decision

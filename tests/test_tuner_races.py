@@ -150,7 +150,7 @@ def test_all_verbs_at_once_keep_the_invariants(rig: Rig) -> None:
         try:
             while not all(is_final(rig.study(study).state) for study in studies):
                 rig.expire()
-                rig.do(rig.tuner.enforce_limits)
+                rig.enforce_limits()
                 if time.monotonic() - began > 0.5:
                     with suppress(IllegalTransition):  # it has ended by itself
                         rig.do(lambda session: rig.tuner.stop(session, studies[0]))
@@ -226,7 +226,7 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
         try:
             while not all(is_final(rig.study(study).state) for study in studies):
                 rig.expire()
-                rig.do(rig.tuner.enforce_limits)
+                rig.enforce_limits()
                 files, terms = rig.tuner.artifacts.files(), CollectRequest()
                 rig.do(lambda session: rig.combiner.collect(session, files, terms))  # noqa: B023
                 if time.monotonic() - began > 1:

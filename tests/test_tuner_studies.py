@@ -242,7 +242,7 @@ def test_time_is_up_by_the_databases_clock(rig: Rig) -> None:
     study = rig.submit(limits={"seconds": 0.05})
     rig.lease(rig.join())
     while rig.study(study).state is StudyState.RUNNING:
-        rig.do(rig.tuner.enforce_limits)
+        rig.enforce_limits()
     assert rig.study(study).state is StudyState.COMPLETE
     assert rig.trial(study, 0).reason is TrialReason.STOPPED
 

@@ -59,6 +59,9 @@ def unpin(checkpoint_id: Id, change: OneChange) -> Response:
 def collect(terms: CollectRequest, change: OneChange, services: Served) -> Response:
     """Removes files that nothing needs; with `dry_run` only says what these are."""
     files = services.artifacts.files()
+    if terms.dry_run:
+        with services.database.read() as session:
+            return answer(services.combiner.collect(session, files, terms))
 
     def sweep(session: Session) -> Collection:
         return services.combiner.collect(session, files, terms)

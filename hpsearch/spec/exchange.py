@@ -270,7 +270,7 @@ class CollectRequest(SpecModel):
 
     dry_run: bool = False
     """Only to say what would go."""
-    older_than_seconds: Annotated[float, Field(ge=60, allow_inf_nan=False)] = 3600.0
+    older_than_seconds: Annotated[float, Field(ge=900, allow_inf_nan=False)] = 3600.0
     """Files that nothing refers to are left alone until they are so old: they may just be on their
     way."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, func, or_, select
@@ -17,6 +18,9 @@ from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import TrialReason, TrialState
 from hpsearch.store.tables import CheckpointRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
+
+AT_ONCE = 5000
+"""Checkpoints that one statement names: a database takes only so many values at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,16 @@ def pin(session: Session, checkpoint_id: int, *, pinned: bool) -> Checkpoint:
 def remove(session: Session, checkpoint_ids: Collection[int]) -> list[str]:
     """Removes checkpoints, but for those pinned meanwhile; returns the keys of their artifacts."""
     keys: list[str] = []
-    for row in session.scalars(
-        select(CheckpointRow)
-        .where(CheckpointRow.id.in_(checkpoint_ids), CheckpointRow.pinned.is_(False))
-        .order_by(CheckpointRow.id)
-        .with_for_update()
-    ):
-        keys += keys_of(row)
-        session.delete(row)
+    ids = iter(sorted(checkpoint_ids))
+    while some := list(islice(ids, AT_ONCE)):
+        for row in session.scalars(
+            select(CheckpointRow)
+            .where(CheckpointRow.id.in_(some), CheckpointRow.pinned.is_(False))
+            .order_by(CheckpointRow.id)
+            .with_for_update()
+        ):
+            keys += keys_of(row)
+            session.delete(row)
     return keys
 
 

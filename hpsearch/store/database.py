@@ -194,15 +194,44 @@ class Database:
             CannotStart: when it was written by a newer version.
         """
         config = migrations_config()
+        with self.rewriting() as connection:
+            if not self.is_sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            self._check_known(config, connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def rewriting(self) -> Iterator[Connection]:
+        """A transaction that may put new tables in the place of old ones.
+
+        On SQLite a table that goes must not take along the rows that refer to it, and foreign keys
+        can be put out of force only outside a transaction; whether all of them still hold is seen
+        before it ends.
+
+        Raises:
+            DatabaseUnavailable, StorageFull: when the database fails; nothing was changed.
+        """
         with self._named_failures(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection = connection.execution_options(hpsearch_writes=True)
-            with connection.begin():
-                if not self.is_sqlite:
-                    connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-                self._check_known(config, connection)
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+            if not self.is_sqlite:
+                with connection.begin():
+                    yield connection
+                return
+            connection = connection.execution_options(hpsearch_writes=True)
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("PRAGMA foreign_keys = OFF")
+            try:
+                with connection.begin():
+                    yield connection
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                    if broken is not None:
+                        raise CannotStart(
+                            f"the database {self.shown_url} must refer to rows that exist, and "
+                            f"table {broken[0]} refers to a missing row of {broken[2]}; "
+                            "restore a copy made before"
+                        )
+            finally:
+                driver.execute("PRAGMA foreign_keys = ON")
 
     def _check_known(self, config: Config, connection: Connection) -> None:
         present = MigrationContext.configure(connection).get_current_revision()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import not_, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.states import TrialState
@@ -76,12 +76,12 @@ class JudgedTrial:
 def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[JudgedStudy]:
     """Locks those studies of some jobs that have a pruner, in `LOCK_ORDER`.
 
-    Trials of a study whose search is over are an ensemble's, and are not judged.
+    Trials that an ensemble asked for are not judged.
     """
     found = session.execute(
         select(JobRow.study_id, JobRow.trial_id)
-        .join(StudyRow, StudyRow.id == JobRow.study_id)
-        .where(JobRow.id.in_(job_ids), not_(StudyRow.search_over))
+        .join(TrialRow, TrialRow.id == JobRow.trial_id)
+        .where(JobRow.id.in_(job_ids), TrialRow.ensemble_id.is_(None))
     )
     return _lock(session, [(row[0], row[1]) for row in found])
 

@@ -27,6 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+"""An id is given once, as PostgreSQL does it: a lease, a file's key or an address that outlives a
+deleted row must not fit the next one."""
+
 
 class Table(DeclarativeBase):
     """Names every constraint, so that migrations can speak of them."""
@@ -63,7 +67,7 @@ class StudyRow(Table):
     """  # noqa: D205
 
     __tablename__ = "studies"
-    __table_args__ = (Index(None, "state", "priority"),)
+    __table_args__ = (Index(None, "state", "priority"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -131,7 +135,8 @@ class TrialRow(Table):
 
     `value` is its objective, `objectives` all of them where there are several. One that
     `continues` another has that trial's first `inherited` epochs as its own. `end_order` is its
-    place among the study's trials that are over.
+    place among the study's trials that are over. One that an ensemble asked for (`ensemble_id`)
+    trains for that alone. `repeats` says how often it trains, where its stage does not.
     """
 
     __tablename__ = "trials"
@@ -139,6 +144,7 @@ class TrialRow(Table):
         UniqueConstraint("study_id", "number"),
         Index(None, "study_id", "state", "value"),
         Index(None, "study_id", "end_order"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -153,6 +159,8 @@ class TrialRow(Table):
     params: Mapped[dict[str, Any]]
     continues: Mapped[int | None]
     inherited: Mapped[int] = mapped_column(default=0)
+    ensemble_id: Mapped[int | None]
+    repeats: Mapped[int | None]
     epochs: Mapped[int]
     epochs_done: Mapped[int] = mapped_column(default=0)
     end_order: Mapped[int | None]
@@ -187,7 +195,7 @@ class CheckpointRow(Table):
     """  # noqa: D205
 
     __tablename__ = "checkpoints"
-    __table_args__ = (UniqueConstraint("trial_id", "epoch"),)
+    __table_args__ = (UniqueConstraint("trial_id", "epoch"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"))
@@ -211,7 +219,7 @@ class EnsembleRow(Table):
     """  # noqa: D205
 
     __tablename__ = "ensembles"
-    __table_args__ = (Index(None, "study_id", "state"),)
+    __table_args__ = (Index(None, "study_id", "state"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
@@ -234,6 +242,7 @@ class WorkerRow(Table):
     """A worker process; `failed_trials` are those whose errors no success interrupted."""
 
     __tablename__ = "workers"
+    __table_args__ = NEVER_AGAIN
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -258,6 +267,7 @@ class JobRow(Table):
         Index(None, "study_id", "state"),
         Index(None, "trial_id"),
         Index(None, "ensemble_id"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -280,7 +290,7 @@ class EventRow(Table):
     """A line of the log; those of no study are the server's."""
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "study_id", "id"),)
+    __table_args__ = (Index(None, "study_id", "id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int | None] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))

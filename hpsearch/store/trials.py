@@ -36,6 +36,10 @@ class NewTrial:
     epochs: int
     continues: int | None = None
     """Number of the trial whose training it goes on with."""
+    ensemble: int | None = None
+    """Id of the ensemble that asked for it."""
+    repeats: int | None = None
+    """How often it trains; none as its stage says."""
 
 
 def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int]:
@@ -52,6 +56,8 @@ def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int
             attempt=1,
             params=dict(trial.params),
             continues=trial.continues,
+            ensemble_id=trial.ensemble,
+            repeats=trial.repeats,
             epochs=trial.epochs,
             metrics={},
             test_metrics={},
@@ -76,6 +82,8 @@ class StartedTrial:
     params: Mapping[str, Any]
     continues: int | None
     epochs: int
+    repeats: int | None
+    """None as its stage says."""
 
 
 def start(session: Session, trial_ids: Sequence[int]) -> list[StartedTrial]:
@@ -90,7 +98,14 @@ def start(session: Session, trial_ids: Sequence[int]) -> list[StartedTrial]:
             row.started_at = moment
     return [
         StartedTrial(
-            row.id, row.number, row.stage, row.version, row.params, row.continues, row.epochs
+            row.id,
+            row.number,
+            row.stage,
+            row.version,
+            row.params,
+            row.continues,
+            row.epochs,
+            row.repeats,
         )
         for row in rows
     ]
@@ -167,6 +182,23 @@ def alike(session: Session, study_id: int, number: int) -> list[int]:
         if params == row.params and other != number
     )
     return [number, *(other for _, other in same)]
+
+
+def repeats(session: Session, study_id: int, number: int) -> int | None:
+    """How often a trial trains; none as its stage says."""
+    return session.get_one(TrialRow, id_of(session, study_id, number)).repeats
+
+
+def open_for_ensembles(session: Session, study_id: int) -> dict[int, int]:
+    """Numbers, by id, of the trials that ensembles asked for and that are not over."""
+    found = session.execute(
+        select(TrialRow.id, TrialRow.number).where(
+            TrialRow.study_id == study_id,
+            TrialRow.ensemble_id.is_not(None),
+            TrialRow.state.in_((TrialState.QUEUED, TrialState.RUNNING)),
+        )
+    )
+    return {trial_id: number for trial_id, number in found}  # noqa: C416 (rows are no pairs to mypy)
 
 
 def continued(session: Session, study_id: int) -> set[int]:

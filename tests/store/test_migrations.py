@@ -13,15 +13,12 @@ from hpsearch.store.database import migrations_config
 
 def _down(rig: Rig, revision: str) -> None:
     config = migrations_config()
-    with rig.database.engine.connect() as connection:
-        if rig.database.is_sqlite:
-            connection = connection.execution_options(hpsearch_writes=True)
-        with connection.begin():
-            config.attributes["connection"] = connection
-            command.downgrade(config, revision)
+    with rig.database.rewriting() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
 
 
-@pytest.mark.parametrize("revision", ["0002", "0003"])
+@pytest.mark.parametrize("revision", ["0002", "0003", "0004"])
 def test_a_study_under_way_goes_on_after_an_upgrade(rig: Rig, revision: str) -> None:
     study = rig.submit(search={"trials": 4})
     worker = rig.join()
@@ -82,10 +79,27 @@ def test_a_study_whose_ensembles_an_earlier_version_did_not_know_ends_again(rig:
     rig.database.upgrade()
     assert [row for row in rig.snapshot()["jobs"] if "trial" not in row] == []
     assert (rig.ensembles(study), rig.lease(worker)) == ([], [])
-    rig.do(rig.tuner.enforce_limits)
+    rig.enforce_limits()
     for job in rig.lease(worker, 5):
         rig.build(job)
     assert (rig.study(study).state, len(rig.ensembles(study))) == (StudyState.COMPLETE, 2)
+
+
+def test_rows_stay_under_their_ids_and_the_next_id_is_a_new_one(rig: Rig) -> None:
+    study = rig.submit(search={"trials": 2}, training={"epochs": 2})
+    worker = rig.join()
+    for job in rig.lease(worker, 2):
+        rig.train(job)
+    last = rig.submit()
+    before = rig.snapshot("ensemble_id", "repeats")
+    _down(rig, "0004")
+    rig.database.upgrade()
+    assert rig.snapshot("ensemble_id", "repeats") == before
+    rig.do(lambda session: rig.tuner.stop(session, last))
+    rig.do(lambda session: rig.tuner.delete(session, last))
+    assert rig.submit() == last + 1
+    rig.do(lambda session: rig.tuner.delete(session, study))
+    assert rig.checkpoints(study) == rig.artifacts() == []
 
 
 def test_an_upgraded_study_draws_what_it_would_have_drawn(rig: Rig) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hpsearch.errors import CannotStart, DatabaseUnavailable, StorageFull
 from hpsearch.spec.states import EventKind
-from hpsearch.store import events
+from hpsearch.store import checkpoints, events
 from hpsearch.store.database import Database, now, on_commit
 from hpsearch.store.tables import Table
 
@@ -127,3 +127,22 @@ def test_the_clock_moves_within_a_transaction(database: Database) -> None:
 def test_foreign_keys_are_enforced(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as session:
         events.add(session, 999, EventKind.WORKER_JOINED, "of no study")
+
+
+def test_a_rewriting_that_leaves_rows_without_their_parent_changes_nothing(rig: Rig) -> None:
+    rig.submit()
+    before = rig.snapshot()
+    with pytest.raises((CannotStart, IntegrityError)) as caught, rig.database.rewriting() as open_:
+        open_.execute(text("update events set study_id = 999"))
+    if rig.database.is_sqlite:
+        assert "table events refers to a missing row of studies; restore a copy" in str(
+            caught.value
+        )
+    assert rig.snapshot() == before
+    with pytest.raises(IntegrityError), rig.database.write() as session:
+        session.execute(text("update events set study_id = 999"))
+
+
+def test_many_checkpoints_go_at_once(rig: Rig) -> None:
+    with rig.database.write() as session:
+        assert checkpoints.remove(session, range(1, 100_000)) == []

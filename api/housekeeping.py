@@ -1,0 +1,57 @@
+"""What runs beside the routes, again and again: leases that ran out, limits, keys grown old.
+
+Each study is looked at in a transaction of its own: the others need not wait for it, and what
+fails in one keeps nothing from the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from hpsearch.errors import HpsearchError, NotFound
+from hpsearch.store import idempotency, jobs, studies
+from hpsearch.store.database import Database
+from hpsearch.tuner import Tuner
+
+logger = logging.getLogger("hpsearch.api")
+
+
+def keep_house(database: Database, tuner: Tuner, seconds: float, over: threading.Event) -> None:
+    """Sweeps every so many seconds until it is over."""
+    while not over.wait(seconds):
+        sweep(database, tuner)
+
+
+def sweep(database: Database, tuner: Tuner) -> None:
+    """Takes expired leases back, holds studies to their limits, forgets old keys."""
+    with _waiting():
+        with database.read() as session:
+            expired, unfinished = jobs.expired_studies(session), studies.open_ids(session)
+        for study_id in expired:
+            _change(database, partial(tuner.expire, study_id=study_id))
+        for study_id in unfinished:
+            _change(database, partial(tuner.enforce_limits, study_id=study_id))
+        _change(database, tuner.lose_silent)
+        _change(database, idempotency.forget_old)
+
+
+def _change(database: Database, change: Callable[[Session], None]) -> None:
+    with _waiting(), database.write() as session:
+        change(session)
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    try:
+        yield
+    except NotFound:
+        logger.debug("a study was deleted while its turn came")
+    except (HpsearchError, SQLAlchemyError) as error:
+        logger.warning("housekeeping waits: %s", error)
