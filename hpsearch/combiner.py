@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from hpsearch import commissioning, keeping, retaining
+from hpsearch.spec.base import as_json
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Ensemble, JobTicket, PredictRequest, Progress
 from hpsearch.spec.exchange import Advance, Built, CollectRequest, JobStatus, Predicted
@@ -111,5 +112,5 @@ class Combiner:
         job = jobs.hold(session, [token], self.tuner.lease_seconds)[job_id]
         job.check_kind(JobKind.PREDICT)
         jobs.finish(session, job_id, JobState.DONE)
-        jobs.keep_result(session, job_id, said.result.model_dump(mode="json"))
+        jobs.keep_result(session, job_id, as_json(said.result))
         return jobs.status(session, job_id)

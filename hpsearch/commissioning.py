@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch import submission
 from hpsearch.errors import Conflict, InvalidInput
+from hpsearch.spec.base import as_json
 from hpsearch.spec.dataset import BUILT_IN, Target
 from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, ReinitEnsemble
 from hpsearch.spec.ensemble_fit import request_misfits
@@ -212,7 +213,7 @@ def finish(
         + _compared(result)
         + (f"; {'; '.join(result.warnings[:3])}" if result.warnings else ""),
         ensemble=ensemble_id,
-        validation=result.validation,
+        validation=as_json(result)["validation"],
     )
 
 

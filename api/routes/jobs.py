@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -11,7 +11,13 @@ from sqlalchemy.orm import Session
 
 from api.requests import Body, Id, Number, OneChange, answer
 from api.services import Served, Services
-from hpsearch.errors import NotFound, StaleLease, VersionMismatch
+from hpsearch.errors import (
+    CorruptArtifact,
+    NotFound,
+    StaleLease,
+    StorageFull,
+    VersionMismatch,
+)
 from hpsearch.spec.base import Record
 from hpsearch.spec.exchange import (
     Advance,
@@ -137,24 +143,25 @@ def _store(services: Services, sent: Sequence[tuple[Enclosed, bytes]]) -> list[C
     """Checks, writes, checks again and makes visible: no lock is held while files are written."""
     with services.database.write() as session:
         prefixes = services.tuner.check_checkpoints(session, [one for one, _ in sent])
-    written = []
-    for (one, content), prefix in zip(sent, prefixes, strict=True):
-        key = f"{prefix}-{one.sha256[:16]}.safetensors"
-        written.append((one, services.artifacts.put(key, content, one.sha256)))
-    with (
-        _dropped_when_stale(services, [artifact for _, artifact in written]),
-        services.database.write() as session,
-    ):
-        return services.tuner.keep_checkpoints(session, written)
+    written: list[StoredArtifact] = []
+    with _dropped_unless_kept(services, written):
+        for (one, content), prefix in zip(sent, prefixes, strict=True):
+            key = f"{prefix}-{one.sha256[:16]}.safetensors"
+            written.append(services.artifacts.put(key, content, one.sha256))
+        kept = zip((one for one, _ in sent), written, strict=True)
+        with services.database.write() as session:
+            return services.tuner.keep_checkpoints(session, list(kept))
 
 
 @contextmanager
-def _dropped_when_stale(services: Services, written: Sequence[StoredArtifact]) -> Iterator[None]:
-    """Removes files again whose lease was lost, or whose study was deleted, while they came."""
+def _dropped_unless_kept(services: Services, written: Sequence[StoredArtifact]) -> Iterator[None]:
+    """Removes files again whose lease was lost, whose study was deleted, or whose parcel found no
+    room for the rest, while they came.
+    """  # noqa: D205
     try:
         yield
-    except (StaleLease, NotFound):
-        with services.database.write() as session:
+    except (StaleLease, NotFound, StorageFull, CorruptArtifact):
+        with suppress(StorageFull), services.database.write() as session:
             for artifact in written:
                 services.tuner.drop_unkept(session, artifact)
         raise
@@ -172,7 +179,7 @@ def put_ensemble(job_id: Id, body: Body, services: Served) -> Response:
         prefix = services.combiner.prefix(session, job_id, built.attempt)
     key = f"{prefix}-{built.sha256[:16]}.zip"
     artifact = services.artifacts.put(key, content, built.sha256)
-    with _dropped_when_stale(services, [artifact]), services.database.write() as session:
+    with _dropped_unless_kept(services, [artifact]), services.database.write() as session:
         return answer(services.combiner.finish(session, job_id, built, artifact))
 
 

@@ -7,6 +7,7 @@ Family      marks a union of SpecModels told apart by `kind`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
@@ -31,6 +32,14 @@ from hpsearch.spec.messages import printable, shown
 def tag(name: str) -> str:
     """A union tag; the brackets let `messages.explain` drop it from an error's path."""
     return f"<{name}>"
+
+
+def as_json(record: BaseModel) -> dict[str, Any]:
+    """A record as JSON holds it: non-finite numbers by name, where `model_dump` leaves them as they
+    are.
+    """  # noqa: D205
+    document: dict[str, Any] = json.loads(record.model_dump_json())
+    return document
 
 
 def not_available(field: str, name: str, remedy: str = "leave it out") -> PydanticCustomError:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
+from hpsearch.spec.base import as_json
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Ensemble, EnsembleResult, Progress
 from hpsearch.spec.states import EnsembleState, TrialState, transition
@@ -138,7 +139,7 @@ def finish(
     """It is built."""
     row = row_of(session, ensemble_id)
     _change(row, EnsembleState.COMPLETE)
-    row.result = result.model_dump(mode="json")
+    row.result = as_json(result)
     row.artifact, row.size_bytes, row.sha256 = artifact.key, artifact.size_bytes, artifact.sha256
     row.progress, row.finished_at = None, now(session)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +13,8 @@ from rig import Rig, spec
 
 from hpsearch.spec.exchange import Job
 from hpsearch.spec.parcel import Enclosed, pack
+from hpsearch.store.artifacts import ArtifactStore
+from hpsearch.store.checkpoints import StoredArtifact
 
 API = "/api/v1"
 
@@ -76,6 +80,24 @@ def test_one_bad_checkpoint_keeps_the_others_out(
     for trial in (0, 1):
         listed = api.get(f"{API}/studies/1/trials/{trial}/checkpoints").json()
         assert listed == {"checkpoints": []}
+    assert served.artifacts() == []
+
+
+def test_a_parcel_that_finds_no_room_for_its_second_file_leaves_none(
+    api: TestClient, served: Rig, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, room = ArtifactStore.keep, [True, False]
+
+    def filling(store: ArtifactStore, *stored: Any) -> StoredArtifact:
+        if not room.pop(0):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return keep(store, *stored)
+
+    monkeypatch.setattr(ArtifactStore, "keep", filling)
+    answer = put(api, jobs, [b"one", b"two"])
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    assert served.artifacts() == []
+    assert api.get(f"{API}/studies/1/trials/0/checkpoints").json() == {"checkpoints": []}
 
 
 def test_a_body_that_is_no_parcel_is_refused(api: TestClient, jobs: list[Job]) -> None:

@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from rig import Rig, a_result
 
-from hpsearch.spec.ensemble_records import EnsembleResult
-from hpsearch.spec.exchange import Built, EnsembleJob
+from hpsearch.spec.base import as_json
+from hpsearch.spec.ensemble_records import EnsembleResult, PredictionResult, Range
+from hpsearch.spec.exchange import Built, EnsembleJob, Predicted
 from hpsearch.spec.parcel import pack_ensemble
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
@@ -49,6 +50,27 @@ def _put(
     built = Built(attempt=job.attempt, sha256=sha256, result=a_result((0, 0), (0, 1)))
     body = pack_ensemble(built, content)
     return api.put(f"{API}/jobs/{job.id}/ensemble", content=body[: len(body) - cut])
+
+
+def test_scores_that_are_no_numbers_travel_by_name(
+    api: TestClient, served: Rig, study: int, job: EnsembleJob
+) -> None:
+    nan, inf = float("nan"), float("inf")
+    result = a_result((0, 0), (0, 1)).model_copy(
+        update={"test": {"loss": nan}, "intervals": {"loss": Range(low=nan, high=inf)}}
+    )
+    built = Built(attempt=job.attempt, sha256=SHA256, result=result)
+    sent = api.put(f"{API}/jobs/{job.id}/ensemble", content=pack_ensemble(built, FILE))
+    assert sent.status_code == 200, sent.text
+    (record,) = _listed(api, study)
+    assert record["test"] == {"loss": "NaN"}
+    assert record["intervals"] == {"loss": {"low": "NaN", "high": "Infinity"}}
+    asked = api.post(f"{API}/ensembles/{job.ensemble}:predict", json={"inputs": [[1.0]]}).json()
+    (prediction,) = served.lease(1)
+    said = Predicted(attempt=1, result=PredictionResult(predictions=[nan, 0.5]))
+    url = f"{API}/jobs/{prediction.id}"
+    assert api.post(f"{url}:predicted", json=as_json(said)).status_code == 200
+    assert api.get(f"{API}/jobs/{asked['job']}").json()["result"]["predictions"] == ["NaN", 0.5]
 
 
 def _listed(api: TestClient, study: int) -> list[dict[str, Any]]:
