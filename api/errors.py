@@ -32,6 +32,11 @@ STATUSES: Mapping[type[HpsearchError], HTTPStatus] = {
 }
 """By class; the nearest ancestor counts."""
 
+_UNREADABLE = (
+    "the body must be JSON that can be read, and this cannot; check its encoding (UTF-8) and how "
+    "deep it is nested"
+)
+
 logger = logging.getLogger("hpsearch.api")
 
 
@@ -93,6 +98,12 @@ def _malformed(request: Request, error: Exception) -> Response:
 def _field(item: ErrorDetails) -> FieldError:
     if item["type"] == "json_invalid":
         return FieldError("", f"the body must be JSON: {item.get('ctx', {}).get('error', '')}")
+    if isinstance(item["input"], bytes):
+        return FieldError(
+            "", "the body must be sent as JSON; send it with Content-Type: application/json"
+        )
+    if item["type"] == "missing" and item["loc"] == ("body",):
+        return FieldError("", "a body is required; send it as JSON")
     return FieldError(path_of({**item, "loc": tuple(item["loc"])[1:]}), sentence(item))
 
 
@@ -104,6 +115,8 @@ def _http(request: Request, error: Exception) -> Response:
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {request.url.path}; "
         "see /docs",
     }
+    if error.detail == "There was an error parsing the body":  # FastAPI's words for it
+        return known(request, InvalidInput.at("", _UNREADABLE))
     code = status.phrase.lower().replace(" ", "_")
     return problem(
         request, status, code, details.get(status, str(error.detail)), headers=error.headers

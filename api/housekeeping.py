@@ -1,4 +1,4 @@
-"""What runs beside the routes, again and again: leases that ran out, limits, keys grown old.
+"""What runs beside the routes, again and again: leases that ran out, limits, what grew old.
 
 Each study is looked at in a transaction of its own: the others need not wait for it, and what
 fails in one keeps nothing from the rest.
@@ -30,7 +30,7 @@ def keep_house(database: Database, tuner: Tuner, seconds: float, over: threading
 
 
 def sweep(database: Database, tuner: Tuner) -> None:
-    """Takes expired leases back, holds studies to their limits, forgets old keys."""
+    """Takes expired leases back, holds studies to their limits, forgets what is old."""
     with _waiting():
         with database.read() as session:
             expired, unfinished = jobs.expired_studies(session), studies.open_ids(session)
@@ -39,6 +39,7 @@ def sweep(database: Database, tuner: Tuner) -> None:
         for study_id in unfinished:
             _change(database, partial(tuner.enforce_limits, study_id=study_id))
         _change(database, tuner.lose_silent)
+        _change(database, jobs.forget_predictions)
         _change(database, idempotency.forget_old)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,13 +15,10 @@ from rich.text import Text
 from hpsearch.cli_options import AsJson, Server, StudyId
 from hpsearch.client import Client, Ensemble
 from hpsearch.spec import ensemble_records
-from hpsearch.spec.ensemble_records import EnsembleList
+from hpsearch.spec.ensemble_records import EnsembleList, Scores, Single
 from hpsearch.spec.messages import counted
 from hpsearch.spec.states import is_final
 from hpsearch.watching import shown
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     help="Combine a study's checkpoints and use what comes of it.", no_args_is_help=True
@@ -91,12 +88,38 @@ def show(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = False
     _show([found], as_json)
     if as_json:
         return
+    if found.best_single is not None and found.mean_member is not None:
+        _print_scores(found, found.best_single, found.mean_member)
     table = Table("trial", "epoch", "weight", box=None)
     for member in found.members:
         table.add_row(str(member.trial), str(member.epoch), f"{member.weight:.3f}")
     out.print(table)
     for sentence in found.warnings:
         out.print(Text(sentence), soft_wrap=True)
+
+
+def _print_scores(found: Ensemble, single: Single, member: Scores) -> None:
+    """Metric by metric beside the best trial and the mean member, then what is told of all."""
+    table = Table("", "ensemble", "95 % interval", "mean member", "best trial", box=None)
+    for part in ("validation", "test"):
+        own: dict[str, float] = getattr(found, part)
+        for name in own:
+            interval = found.intervals.get(name) if part == "test" else None
+            others = (getattr(scores, part).get(name) for scores in (member, single))
+            between = "" if interval is None else f"{shown(interval.low)} to {shown(interval.high)}"
+            table.add_row(f"{part} {name}", shown(own[name]), between, *map(shown, others))
+    out.print(table)
+    said = []
+    if found.disagreement is not None:
+        said.append(f"members disagree by {shown(found.disagreement)}")
+    if found.calibration is not None:
+        told = found.calibration
+        said.append(
+            f"calibration error {shown(told.ece)}, at temperature {shown(told.temperature)} "
+            f"{shown(told.ece_scaled)}"
+        )
+    if said:
+        out.print(Text("; ".join(said)), soft_wrap=True)
 
 
 @app.command()

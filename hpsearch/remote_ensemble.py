@@ -108,7 +108,7 @@ class Ensemble(records.Ensemble):
         place = Path(f"ensemble-{self.id}.zip" if path is None else path)
         content = self.content()
         try:
-            if place.suffix == ".zip":
+            if place.suffix.lower() == ".zip":
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(content)
             else:

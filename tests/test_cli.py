@@ -96,8 +96,10 @@ def test_trials_are_listed_in_the_order_asked_for(study: str) -> None:
     assert as_json("trials", study, "--state=failed")["trials"] == []
 
 
-def test_a_study_is_paused_resumed_stopped_and_deleted(file: Path, stack: Stack) -> None:
-    number = str(as_json("submit", str(file))["id"])
+def test_a_study_is_paused_resumed_stopped_and_deleted(tmp_path: Path) -> None:
+    endless = tmp_path / "endless.yaml"
+    endless.write_text(SPEC.replace("epochs: 2", "epochs: 1000000"))
+    number = str(as_json("submit", str(endless))["id"])
     assert as_json("pause", number)["state"] == "paused"
     assert as_json("resume", number)["state"] in ("queued", "running")
     assert as_json("stop", number)["state"] == "stopped"
@@ -228,6 +230,8 @@ def test_an_ensemble_is_built_shown_downloaded_used_and_deleted(
     assert as_json("ensemble", "show", number) == built
     shown = run("ensemble", "show", number).stdout
     assert "greedy" in shown
+    for told in ("mean member", "best trial", "95 % interval", "test accuracy", "calibration"):
+        assert told in shown
     assert f"{built['members'][0]['weight']:.3f}" in shown
     place = tmp_path / "digits"
     assert as_json("ensemble", "download", number, str(place)) == {"path": str(place)}

@@ -80,7 +80,7 @@ def marks(figure: plots.Figure) -> int:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(states, numbers), max_size=40),
     st.sampled_from([UP, DOWN]),

@@ -119,7 +119,7 @@ def test_an_answer_holds_what_the_methods_say(wine: TrainedEnsemble) -> None:
     assert [wine.classes[int(place)] for place in answer.predictions] == answer.labels
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 177), min_size=1, max_size=60))
 def test_a_row_s_prediction_does_not_depend_on_the_others(rows: list[int]) -> None:
     ensemble, whole = known()

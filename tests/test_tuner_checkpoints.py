@@ -50,9 +50,7 @@ def test_best_and_last_are_kept_and_what_they_replace_goes(rig: Rig, job: Job) -
         _files_match(rig, job)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.binary(max_size=2))))
 def test_no_order_leaves_more_than_two_files_or_a_stray_one(
     rig: Rig, job: Job, stores: list[tuple[int, bool, bool, bytes]]

@@ -473,6 +473,4 @@ def test_whatever_the_order_needed_ones_stay_and_no_file_is_stray(
         tuner = Tuner(store, lease_seconds=30, max_attempts=3)
         return Retention(Rig(Database(f"sqlite:///{folder / 'hpsearch.db'}"), tuner))
 
-    run_state_machine_as_test(
-        machine, settings=settings(max_examples=15, stateful_step_count=25, deadline=None)
-    )
+    run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=25))

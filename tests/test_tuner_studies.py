@@ -286,9 +286,7 @@ def test_the_value_is_the_objective_at_the_best_epoch(rig: Rig, direction: str, 
     assert (trial.best_epoch, trial.value) == (best, {1: 0.2, 2: 0.9}[best])
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(values=st.lists(NUMBERS, min_size=1, max_size=30), points=st.integers(1, 12))
 def test_curves_come_back_as_reported_and_in_buckets(
     rig: Rig, values: list[float], points: int

@@ -45,7 +45,7 @@ _SENTENCES: Mapping[str, str] = {
     "dict_type": "must be an object with fields, got {input}",
     "list_type": "must be a list, got {input}",
     "tuple_type": "must be a list, got {input}",
-    "too_short": "must have at least {min_length} entries, got {actual_length}",
+    "too_short": "must have at least {entries}, got {actual_length}",
     "too_long": "must have at most {max_length} entries, got {actual_length}",
     "string_pattern_mismatch": "must match {pattern}, got {input}",
     "none_required": "must be null, got {input}; leave it out",
@@ -95,6 +95,9 @@ def sentence(error: ErrorDetails) -> str:
             f"got {shown(value)}"
         )
     context["input"] = shown(value)
+    if "min_length" in context:
+        least = int(context["min_length"])
+        context["entries"] = "1 entry" if least == 1 else f"{least:,} entries"
     if isinstance(value, str):
         context["length"] = len(value)
     template = _SENTENCES.get(error["type"])

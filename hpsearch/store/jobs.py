@@ -20,6 +20,9 @@ from hpsearch.store.database import now
 from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, StudyRow, TrialRow
 
+PREDICTIONS_KEPT_SECONDS = 24 * 3600
+"""So long can the answer to a prediction be read; it may hold a hundred thousand rows."""
+
 
 @dataclass(frozen=True)
 class QueuedJob:
@@ -243,6 +246,16 @@ def keep_result(session: Session, job_id: int, result: Mapping[str, Any]) -> Non
     """What came of a job; what it was given is forgotten."""
     row = session.get_one(JobRow, job_id)
     row.result, row.payload = dict(result), {}
+
+
+def forget_predictions(session: Session) -> None:
+    """Removes predictions, with their rows and answers, that were asked for a day ago."""
+    over = select(JobRow.id).where(
+        JobRow.kind == JobKind.PREDICT,
+        JobRow.state.in_((JobState.DONE, JobState.FAILED)),
+        JobRow.created_at < now(session) - PREDICTIONS_KEPT_SECONDS,
+    )
+    session.execute(delete(JobRow).where(JobRow.id.in_(over)))
 
 
 def forget_ensemble(session: Session, ensemble_id: int) -> None:

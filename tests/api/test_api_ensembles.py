@@ -73,6 +73,31 @@ def test_scores_that_are_no_numbers_travel_by_name(
     assert api.get(f"{API}/jobs/{asked['job']}").json()["result"]["predictions"] == ["NaN", 0.5]
 
 
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (
+            "[[0.5], [1180591620717411303424]]",
+            "and row 1 does not, [1180591620717411303424]; write",
+        ),
+        ('[{"a": "\\ud800"}]', "valid Unicode text, and row 0 does not"),
+        ("[]", "must have at least 1 entry, got 0"),
+    ],
+)
+def test_rows_that_cannot_be_stored_are_refused(
+    api: TestClient, job: EnsembleJob, rows: str, sentence: str
+) -> None:
+    assert _put(api, job).status_code == 200
+    refused = api.post(
+        f"{API}/ensembles/{job.ensemble}:predict",
+        content=f'{{"inputs": {rows}}}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    assert (error["path"], sentence in error["message"]) == ("inputs", True)
+
+
 def _listed(api: TestClient, study: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = api.get(f"{API}/studies/{study}/ensembles").json()["ensembles"]
     return found

@@ -189,18 +189,14 @@ def test_a_database_that_is_down_is_said_so(app: FastAPI, api: TestClient) -> No
 FIELDS = st.sampled_from([*sorted(StudySpec.model_fields), "nam", ""])
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(changes=st.dictionaries(FIELDS, VALUES, max_size=3))
 def test_no_study_makes_the_server_fail(sqlite_api: TestClient, changes: dict[str, Any]) -> None:
     answer = sqlite_api.post(f"{API}/studies", content=json.dumps({**spec(), **changes}))
     assert answer.status_code == 201 or is_problem(answer), answer.text[:300]
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(
     body=st.binary(max_size=40) | st.text(max_size=40).map(str.encode), path=st.sampled_from(POSTS)
 )

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from rig import Rig
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from api.housekeeping import sweep
+from hpsearch.spec.ensemble_records import PredictionResult
+from hpsearch.spec.exchange import Predicted
 from hpsearch.spec.states import StudyState, TrialState
-from hpsearch.store.tables import StudyRow
+from hpsearch.store.tables import JobRow, StudyRow
 
 
 def _broken(rig: Rig, study: int) -> None:
@@ -30,6 +32,30 @@ def test_leases_and_limits_of_every_study(rig: Rig) -> None:
     sweep(rig.database, rig.tuner)
     assert rig.trial(lost, 0).state is TrialState.QUEUED
     assert rig.study(long).state is not StudyState.RUNNING
+
+
+def test_answers_of_a_day_ago_are_forgotten(rig: Rig) -> None:
+    worker = rig.join()
+    study = rig.submit(search={"trials": 1}, training={"epochs": 1})
+    (trial,) = rig.lease(worker)
+    rig.train(trial)
+    ensemble = rig.request(study)
+    (building,) = rig.lease(worker)
+    rig.build(building)
+    answered, waiting = rig.ask(ensemble, [0.0]), rig.ask(ensemble, [1.0])
+    (prediction,) = rig.lease(worker)
+    said = Predicted(attempt=1, result=PredictionResult(predictions=[0.5]))
+    rig.do(lambda session: rig.combiner.answer(session, prediction.id, said))
+    sweep(rig.database, rig.tuner)
+    assert rows(rig) == [trial.id, building.id, answered, waiting]
+    rig.do(lambda session: session.execute(update(JobRow).values(created_at=1.0)))
+    sweep(rig.database, rig.tuner)
+    assert rows(rig) == [trial.id, building.id, waiting]
+
+
+def rows(rig: Rig) -> list[int]:
+    with rig.database.read() as session:
+        return list(session.scalars(select(JobRow.id).order_by(JobRow.id)))
 
 
 def test_a_study_that_cannot_be_read_holds_up_no_other(

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from dashboard_studies import ASKED, COMBINED, HOSTILE, SPEC, STAGED, TWO_GOALS, Dashboard
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from running import running
 
 from benchmarks.browser import chromium
 from hpsearch.client import Client
+
+PATIENCE = 30_000
+"""Milliseconds: server, worker, browser and other tests may share two cores."""
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,7 @@ def dashboard() -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with chromium() as opened:
         yield opened
 
@@ -35,7 +39,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
     opened = browser.new_context(viewport={"width": 1400, "height": 1000})
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE)
     yield opened
     opened.close()
 

@@ -72,7 +72,7 @@ def test_the_list_moves_while_a_study_trains(page: Page, dashboard: Dashboard) -
     study = dashboard.client.submit({**SPEC, "name": "appears by itself"})
     row = page.locator("tr", has=page.get_by_role("link", name=f"{study.id} appears by itself"))
     expect(row).to_be_visible()
-    expect(row.locator(".badge")).to_have_text("complete", timeout=30_000)
+    expect(row.locator(".badge")).to_have_text("complete")
 
 
 def test_a_lost_server_is_seen_and_its_return_too(browser: Browser) -> None:
@@ -90,7 +90,7 @@ def test_a_lost_server_is_seen_and_its_return_too(browser: Browser) -> None:
         expect(line).to_have_text("disconnected")
         expect(line).to_have_class(re.compile("down"))
         stack.check()
-        expect(line).to_have_text("live", timeout=20_000)
+        expect(line).to_have_text("live")
         study.pause()
         expect(page.locator("h1 .badge")).to_have_text("paused")
         context.close()
@@ -245,7 +245,7 @@ def test_the_form_checks_as_one_types_and_submits(page: Page, dashboard: Dashboa
     submit.click()
     page.wait_for_url(re.compile(r"/studies/\d+$"))
     expect(page.locator("h1")).to_contain_text("typed here")
-    expect(page.locator("h1 .badge")).to_have_text("complete", timeout=30_000)
+    expect(page.locator("h1 .badge")).to_have_text("complete")
 
 
 def test_a_study_is_a_template_for_another(page: Page, dashboard: Dashboard) -> None:

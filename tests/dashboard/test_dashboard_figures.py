@@ -170,7 +170,7 @@ def test_a_preview_shows_the_schedule_of_the_middle_of_the_space(sqlite_api: Tes
     assert 3.0 < found["epochs"][-1] < 4.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 300), st.integers(1, 2000), st.sampled_from(["digits", "wine"]))
 def test_any_length_of_schedule_is_thinned_to_a_few_moments(
     epochs: int, batch_size: int, dataset: str

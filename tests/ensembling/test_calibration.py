@@ -18,7 +18,7 @@ def drawn(seed, rows=300, classes=4, sharpness=1.0):
     return softmax(sharpness * logits, axis=1), chosen.argmax(1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(0.2, 2), st.integers(2, 6))
 def test_no_temperature_has_a_smaller_loss(seed, sharpness, classes):
     shares, targets = drawn(seed, 80, classes, sharpness)
@@ -74,7 +74,7 @@ def test_the_calibration_error_is_that_of_its_bins():
     assert expected_calibration_error(np.eye(3), np.arange(3), np.arange(3)) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 20))
 def test_the_calibration_error_against_a_loop_over_bins(seed, bins):
     shares, targets = drawn(seed, 50)

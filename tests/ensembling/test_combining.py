@@ -74,7 +74,7 @@ def test_weighted_medians(said, weights, expected):
     assert median.labels is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.integers(0, 10_000))
 def test_weights_are_how_often_a_member_counts(counts, seed):
     if not any(counts):
@@ -86,7 +86,7 @@ def test_weights_are_how_often_a_member_counts(counts, seed):
         assert found == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 7), st.integers(2, 5))
 def test_one_member_and_identical_members_say_exactly_what_it_says(seed, count, classes):
     rng = np.random.default_rng(seed)
@@ -103,7 +103,7 @@ def test_one_member_and_identical_members_say_exactly_what_it_says(seed, count, 
         assert (numbers.shares == member[:, :1]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from(["mean", "weighted", "vote", "median"]))
 def test_a_row_gets_alone_what_it_gets_among_others(seed, how):
     rng = np.random.default_rng(seed)
@@ -119,7 +119,7 @@ def test_a_row_gets_alone_what_it_gets_among_others(seed, how):
         assert how == "median" or alone.labels[0] == together.labels[row]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from([1e-3, 1.0, 1e3, 1e30]))
 def test_probabilities_are_the_softmax(seed, scale):
     logits = (scale * np.random.default_rng(seed).normal(size=(3, 4, 5))).astype(np.float32)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hpsearch.ensembling.diversity import disagreement
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(2, 6), st.integers(2, 4))
 def test_classes_differ_on_the_mean_share_over_all_pairs(seed, count, classes):
     members = np.random.default_rng(seed).random((count, 9, classes)).astype(np.float32)
@@ -19,7 +19,7 @@ def test_classes_differ_on_the_mean_share_over_all_pairs(seed, count, classes):
     assert disagreement(members, of_classes=True) == pytest.approx(np.mean(pairs), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_its_square_is_what_the_mean_gains_on_the_members(seed, count):
     rng = np.random.default_rng(seed)

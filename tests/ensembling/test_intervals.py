@@ -48,7 +48,7 @@ def test_intervals_of_a_root_are_those_of_scipy():
         assert found[name] == pytest.approx(tuple(theirs.confidence_interval), abs=0.015)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(2, 60))
 def test_what_was_measured_lies_within_and_a_seed_decides(seed, count):
     ensemble, single = rows(seed, count), rows(seed + 1, count)
@@ -60,7 +60,7 @@ def test_what_was_measured_lies_within_and_a_seed_decides(seed, count):
     assert found == bootstrap(ensemble, single, seed=seed, resamples=400)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-1e3, 1e3), st.integers(1, 50))
 def test_rows_that_are_all_alike_leave_no_doubt(value, count):
     alike = {"loss": np.full(count, value), "mae": np.full(count, 2 * value)}

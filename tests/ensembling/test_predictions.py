@@ -51,14 +51,14 @@ def test_what_is_written_is_read(of_classes, test):
         assert getattr(found, name) == getattr(written, name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, len(write(predictions())) - 1))
 def test_a_cut_blob_is_refused(size):
     with pytest.raises(CorruptArtifact, match="must be a whole safetensors blob"):
         read(write(predictions())[:size])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=200))
 def test_other_bytes_are_refused(blob):
     with pytest.raises(CorruptArtifact):

@@ -25,7 +25,7 @@ def alone(outputs):
     return combine(probabilities(outputs)[None], np.ones(1), "mean")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.sampled_from([None, 1]))
 def test_classes_are_judged_as_scikit_learn_does(seed, classes, levels):
     outputs, targets = drawn(seed, classes, levels=levels)
@@ -42,7 +42,7 @@ def test_classes_are_judged_as_scikit_learn_does(seed, classes, levels):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(2, 6), st.integers(1, 4))
 def test_classes_are_judged_as_in_training_even_where_some_are_missing(seed, classes, there):
     outputs, _ = drawn(seed, classes)
@@ -55,7 +55,7 @@ def test_classes_are_judged_as_in_training_even_where_some_are_missing(seed, cla
     assert found["loss"] == pytest.approx(loss.item(), rel=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.sampled_from([1e-3, 1.0, 250.0]))
 def test_numbers_are_judged_as_scikit_learn_does(seed, scale):
     rng = np.random.default_rng(seed)

@@ -58,7 +58,7 @@ def reference(candidates, targets, size, key):
     return np.bincount(kept, minlength=len(said))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 100_000),
     st.integers(1, 5),
@@ -74,7 +74,7 @@ def test_classes_are_selected_as_in_exact_arithmetic(seed, count, rows, classes,
     assert select(candidates, targets, size, metric).counts.tolist() == expected.tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(0, 100_000),
     st.integers(1, 5),

@@ -30,7 +30,7 @@ def loss(weights, members, targets):
     return np.square(mean[:, 0] - targets).mean()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 8), st.integers(3, 60), st.booleans())
 def test_no_weights_have_a_smaller_loss(seed, count, rows, of_classes):
     members, targets = drawn(seed, count, rows, of_classes)

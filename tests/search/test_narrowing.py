@@ -99,7 +99,7 @@ def test_the_margin_counts_in_half_widths_on_the_logarithmic_axis(margin: float)
 
 
 @given(best=st.floats(-4.0, -1.0), seed=st.integers(0, 10_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_best_trials_stay_in_the_box(best: float, seed: int) -> None:
     where = space(x=RATE)
     tried = stage(where, decades_from(10**best), seed=seed)
@@ -287,7 +287,7 @@ def test_a_promoted_trial_with_an_option_that_has_gone_tells_nothing_of_it() -> 
     margin=st.floats(0, 3),
     bounds=st.tuples(st.floats(1e-9, 1e-5), st.floats(1.0, 1e3)),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_box_is_a_range_within_hard_bounds_and_always_the_same(
     seed: int, trials: int, margin: float, bounds: tuple[float, float]
 ) -> None:

@@ -152,7 +152,7 @@ def history(seed: int) -> History:
     return History(curves, turns)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     pair=ranked() | halving() | brackets() | patience() | threshold(),
     history=st.integers(0, 2**32 - 1).map(history),
@@ -195,7 +195,7 @@ def test_decisions_equal_optunas_on_any_curves_in_any_order(
             over.add(number)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60),
     st.floats(0, 100) | st.integers(0, 100).map(float),

@@ -97,7 +97,7 @@ def _spaces(kind: str) -> st.SearchStrategy[SearchSpace]:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SAMPLERS if kind != "gp"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
 @given(data=st.data())
 def test_every_proposal_lies_in_the_space(kind: str, data: st.DataObject) -> None:
     space = data.draw(_spaces(kind))
@@ -105,7 +105,7 @@ def test_every_proposal_lies_in_the_space(kind: str, data: st.DataObject) -> Non
     play(sampler(kind, space), 10, lambda n, params: trial(n, params, rng.random()))
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(space=_spaces("gp"))
 def test_every_proposal_of_the_gaussian_process_lies_in_the_space(space: SearchSpace) -> None:
     rng = random.Random(0)
@@ -223,7 +223,7 @@ def _params() -> dict[str, Any]:
     cuts=st.sets(st.integers(1, 8)),
     space=st.sampled_from([MIXED, BRANCHED, FEW]),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.differing_executors])
 def test_the_same_trials_come_whoever_asks_and_in_whatever_order(
     kind: str, order: list[int], cuts: set[int], space: SearchSpace
 ) -> None:

@@ -65,7 +65,7 @@ def _texts(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 texts = st.recursive(st.one_of(numbers, names), _texts, max_leaves=8)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(texts)
 def test_an_expression_means_what_it_means_in_python(text: str) -> None:
     assume(len(text) <= MAX_LENGTH)
@@ -86,14 +86,14 @@ def test_an_expression_means_what_it_means_in_python(text: str) -> None:
     assert vector.tolist() == pytest.approx([expected] * 3, rel=1e-9, abs=1e-12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text("step0123.+-*/%()<>=,\"'[]{}:_\\ \n\0eπ", max_size=30))
 def test_any_text_is_read_or_refused_and_nothing_else(text: str) -> None:
     with suppress(ExpressionError):
         parse(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(sorted(set(SCALAR) - {"if", "min", "max", "%", "//", "tan", "sin", "cos"})),
     st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e300, -1e300, math.inf, -math.inf]),

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from json_schema import accepts
 
@@ -88,7 +88,6 @@ _JSON = st.recursive(
 SCHEMA = StudySpec.model_json_schema()
 
 
-@settings(deadline=None)
 @given(st.dictionaries(_NAMES, _JSON, max_size=4))
 def test_any_json_goes_through_unchanged_and_is_valid_under_the_schema(
     params: dict[str, Any],
@@ -120,7 +119,7 @@ WRONG = [
     ({"a": {"log_uniform": [0, 1]}}, "log_uniform: low must be > 0, got 0"),
     ({"a": {"int_uniform": [0.5, 2]}}, "task.params.a.int_uniform.0: must be a whole number"),
     ({"a": {"uniform": [0, 1], "b": 2}}, "task.params.a.b: no such field; known here: uniform"),
-    ({"a": {"choice": []}}, "task.params.a.choice: must have at least 1 entries"),
+    ({"a": {"choice": []}}, "task.params.a.choice: must have at least 1 entry"),
     ({"a": {"choice": [{"uniform": [0, 1]}]}}, "task.params.a.choice.0: uniform cannot stand here"),
     ({"a": {"choice": [[{"uniform": [0, 1]}]]}}, "task.params.a.choice.0.0: uniform cannot stand"),
     ({"choice": [{"a": 1}]}, "task.params: choice cannot stand here; give each field a"),

@@ -224,7 +224,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (
         {"optimizer": {**LR, "weight_decay": {"choice": []}}},
         "optimizer.weight_decay.choice",
-        "must have at least 1 entries, got 0",
+        "must have at least 1 entry, got 0",
     ),
     (
         {"optimizer": {**LR, "weight_decay": {"choice": [0.1, -1]}}},

@@ -51,9 +51,7 @@ def test_mixed_study_in_groups_with_a_killed_worker_gives_the_table_of_one_by_on
     assert len({row[3] for row in expected_table.values()}) > 2, "some stop early"
     alone.close()
 
-    service = start_service(
-        "groups", HPSEARCH_LEASE_SECONDS="1.5", HPSEARCH_CHECKPOINT_SECONDS="0.1"
-    )
+    service = start_service("groups", HPSEARCH_LEASE_SECONDS="5", HPSEARCH_CHECKPOINT_SECONDS="0.1")
     first = service.start_worker("--capacity=24")
     with service.client() as client:
         study = client.submit(SPEC)

@@ -60,7 +60,7 @@ def test_study_survives_kill_9_of_worker_and_server(
     undisturbed.close()
 
     service = start_service(
-        "disturbed", HPSEARCH_LEASE_SECONDS="1.5", HPSEARCH_CHECKPOINT_SECONDS="0.2"
+        "disturbed", HPSEARCH_LEASE_SECONDS="5", HPSEARCH_CHECKPOINT_SECONDS="0.2"
     )
     first = service.start_worker()
     client = service.client()
@@ -118,7 +118,7 @@ def test_told_to_end_a_worker_hands_its_trial_on_without_loss(
 def test_a_trial_whose_workers_keep_dying_fails_as_lost(
     start_service: Callable[..., Service],
 ) -> None:
-    service = start_service(HPSEARCH_LEASE_SECONDS="1", HPSEARCH_CHECKPOINT_SECONDS="1000")
+    service = start_service(HPSEARCH_LEASE_SECONDS="3", HPSEARCH_CHECKPOINT_SECONDS="1000")
     with service.client() as client:
         study = client.submit({**SPEC, "training": {"epochs": 100_000}, "search": {"trials": 1}})
         for attempt in (1, 2, 3):

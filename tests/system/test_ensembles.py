@@ -140,7 +140,7 @@ def test_ensembles_asked_for_by_a_spec_are_built_and_used_without_the_service(
 def test_a_worker_killed_while_it_builds_costs_no_ensemble(
     start_service: Callable[..., Service],
 ) -> None:
-    service = start_service(HPSEARCH_LEASE_SECONDS="1.5")
+    service = start_service(HPSEARCH_LEASE_SECONDS="5")
     worker = service.start_worker()
     with service.client() as client:
         study = client.submit({**SPEC, "checkpoints": {"every": 1}}).wait(60)

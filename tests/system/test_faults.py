@@ -231,7 +231,7 @@ def test_cli_refuses_a_bad_spec_with_field_rule_value_and_remedy(
 
 
 def test_up_restarts_what_is_killed_and_ends_on_sigterm(tmp_path: Path) -> None:
-    environment = {"XDG_STATE_HOME": str(tmp_path / "state"), "HPSEARCH_LEASE_SECONDS": "2"}
+    environment = {"XDG_STATE_HOME": str(tmp_path / "state"), "HPSEARCH_LEASE_SECONDS": "5"}
     up = Process(
         "hpsearch.cli", ["up", "--port=0", "--data-dir=data"], tmp_path, environment=environment
     )

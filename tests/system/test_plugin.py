@@ -69,9 +69,7 @@ def test_a_killed_worker_s_trial_goes_on_exactly(
     }
     found = []
     for name in ("undisturbed", "disturbed"):
-        service = start_service(
-            name, HPSEARCH_LEASE_SECONDS="1.5", HPSEARCH_CHECKPOINT_SECONDS="0.2"
-        )
+        service = start_service(name, HPSEARCH_LEASE_SECONDS="5", HPSEARCH_CHECKPOINT_SECONDS="0.2")
         worker = service.start_worker(PYTHONPATH=str(packages))
         with service.client() as client:
             study = client.submit(spec)

@@ -30,7 +30,7 @@ def test_every_metric_that_may_be_an_objective_is_measured():
         assert named == {"loss", *built}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(2, 5))
 def test_classes_are_judged_as_scikit_learn_does(seed, classes):
     outputs, labels = drawn(seed, classes=classes)
@@ -81,7 +81,7 @@ def test_nan_spoils_only_its_own_trial():
     assert auc(broken, labels)[1].isnan()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_numbers_are_judged_as_scikit_learn_does(seed):
     outputs, targets = drawn(seed)[0][..., :1], drawn(seed + 1)[0][0, :, 0]

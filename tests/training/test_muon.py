@@ -103,7 +103,7 @@ def test_a_group_gives_each_trial_what_it_gets_alone() -> None:
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**31))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_singular_values_come_near_one(rows: int, columns: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     matrix = torch.randn(1, rows, columns, generator=generator)

@@ -315,7 +315,7 @@ def test_momentum_may_change_from_step_to_step(kind: str) -> None:
     seed=st.integers(0, 2**31),
     trials=st.integers(2, 5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_trial_depends_on_its_neighbours(
     kind: str, lr: float, decay: float, seed: int, trials: int
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schedule_oracles import agree, optaxs, our_momentum, ours, torchs
 from torch.optim import lr_scheduler
 
-some = settings(max_examples=25, deadline=None)
+some = settings(max_examples=25)
 shares = st.floats(0.0, 1.0)
 STEPS = 40
 

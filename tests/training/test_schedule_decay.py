@@ -16,7 +16,7 @@ from torch.optim import lr_scheduler
 
 from hpsearch.training.schedules import Horizon, lr_factors
 
-some = settings(max_examples=25, deadline=None)
+some = settings(max_examples=25)
 lengths = st.integers(1, 30)
 shares = st.floats(0.0, 1.0)
 rates = st.floats(0.1, 0.99)

@@ -35,7 +35,7 @@ def theirs(curve: list[float], mode: Literal["min", "max"], **fields: Any) -> li
     return rates
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     curves,
     st.sampled_from(["val_loss", "val_accuracy", "ema_val_f1", "train_objective", "val_r2"]),

@@ -23,8 +23,8 @@ from hpsearch.spec.schedule import Schedule
 from hpsearch.training.schedules import Horizon, lr_factors, momentum_values
 from hpsearch.training.schedules.factors import MAX_FACTOR, SCHEDULES
 
-some = settings(max_examples=25, deadline=None)
-many = settings(max_examples=150, deadline=None)
+some = settings(max_examples=25)
+many = settings(max_examples=150)
 
 times = st.floats(0.1, 20.0) | st.sampled_from([1e-9, 1e-300, 1e300])
 shares = st.floats(0.0, 1.0)

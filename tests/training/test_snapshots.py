@@ -15,7 +15,7 @@ from hpsearch.training.plan import Plan
 from hpsearch.training.schedules import Horizon, lr_factors
 from hpsearch.training.snapshots import snapshot_epochs
 
-some = settings(max_examples=40, deadline=None)
+some = settings(max_examples=40)
 
 
 def plan_with(schedule: Any, epochs: int) -> Plan:

@@ -88,7 +88,7 @@ def test_the_mean_is_that_of_torch_s_averaged_model(epochs):
     np.testing.assert_array_equal(found.standardization.shift, first.standardization.shift)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 5), min_size=4, max_size=4))
 def test_a_weighted_mean_is_numpy_s(epochs, weights):
     found = checkpoints.read(averaged(epochs, weights))
@@ -98,7 +98,7 @@ def test_a_weighted_mean_is_numpy_s(epochs, weights):
         np.testing.assert_allclose(tensor, np.average(stack, 0, weights), rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 5), min_size=1, max_size=7))
 def test_equal_checkpoints_give_exactly_theirs(epochs, weights):
     expected = checkpoints.read(epochs[-1])

@@ -64,7 +64,7 @@ def idx(array: np.ndarray, kind: str = "u1") -> bytes:
 # IDX
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_idx_comes_back_bit_for_bit(data):
     kind = data.draw(st.sampled_from(sorted(IDX_CODES)))

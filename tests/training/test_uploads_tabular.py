@@ -143,7 +143,7 @@ def test_what_is_said_of_a_column_goes_before(tmp_path):
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(finite, st.none() | finite, st.sampled_from("uv")), min_size=2))
 def test_numbers_come_back_bit_for_bit(tmp_path_factory, rows):
     rows = [(0.0, 0.0, "u"), (0.0, 0.0, "v"), *rows]
