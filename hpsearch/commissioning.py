@@ -70,6 +70,12 @@ def _check_trial(session: Session, study_id: int, number: int) -> None:
 def begin(session: Session, study: OpenStudy) -> None:
     """The study's search is over: queues the ensembles that its spec asks for, if any can be."""
     if studies.best_trial(session, study.id, study.spec) is None:
+        if study.spec.ensembles:
+            message = (
+                "an ensemble needs a trial that came to a value, and the study has none; what its "
+                "spec asks for is not built"
+            )
+            events.add(session, study.id, EventKind.ENSEMBLE_FAILED, message)
         return
     for asked in study.spec.ensembles:
         _queue(session, study, asked, automatic=True)

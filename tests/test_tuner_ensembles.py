@@ -146,6 +146,10 @@ def test_without_a_complete_trial_there_is_nothing_to_combine(rig: Rig) -> None:
     (job,) = rig.lease(worker)
     rig.train(job, state="pruned")
     assert (state(rig, study), rig.ensembles(study)) == (StudyState.COMPLETE, [])
+    with rig.database.read() as session:
+        log = events.page(session, study, 100, None).events
+    (said,) = [event.message for event in log if event.kind is EventKind.ENSEMBLE_FAILED]
+    assert "an ensemble needs a trial that came to a value, and the study has none" in said
     with pytest.raises(Conflict, match="must have a complete trial to have an ensemble, and"):
         rig.request(study)
 

@@ -324,6 +324,6 @@ def test_curves_come_back_as_reported_and_in_buckets(
 def test_every_error_of_ours_is_a_conflict_or_known(rig: Rig) -> None:
     study = rig.submit()
     _verbs(rig, study)["stop"]()
-    with pytest.raises(IllegalTransition, match="which only nothing may follow"):
+    with pytest.raises(IllegalTransition, match="must be under way to become"):
         _verbs(rig, study)["stop"]()
     assert issubclass(IllegalTransition, HpsearchError)

@@ -55,6 +55,8 @@ _templates = Environment(
 _templates.filters |= {
     "number": words.number,
     "signed": words.signed,
+    "fixed": words.fixed,
+    "signed_fixed": words.signed_fixed,
     "percent": words.percent,
     "duration": words.duration,
     "size": words.size,

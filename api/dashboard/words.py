@@ -33,6 +33,20 @@ def signed(value: float) -> str:
     return ("+" if value > 0 else "") + number(value, 3)
 
 
+def fixed(value: float | None, decimals: int = 4) -> str:
+    """A number with so many decimals, so that those below each other can be compared."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    text = f"{value:.{decimals}f}".replace("-", "−")
+    return text if text.strip("−0.") else text.removeprefix("−")
+
+
+def signed_fixed(value: float) -> str:
+    """A difference with its sign, of as many decimals."""
+    text = fixed(value)
+    return f"+{text}" if value > 0 and text.strip("0.") else text
+
+
 def percent(share: float) -> str:
     """A share of a whole."""
     return f"{100 * share:.3g} %"

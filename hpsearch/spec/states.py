@@ -167,9 +167,13 @@ def transition(noun: str, present: S, wanted: S) -> S:
     """
     followers = TRANSITIONS[type(present)][present]
     if wanted not in followers:
-        allowed = ", ".join(sorted(followers)) or "nothing"
+        if not followers:
+            raise IllegalTransition(
+                f"{noun} must be under way to become {wanted}, and it is {present}; leave it as it "
+                "is, or begin another"
+            )
         raise IllegalTransition(
-            f"{noun} is {present}, which only {allowed} may follow, not {wanted}; "
-            "read its state again before asking"
+            f"{noun} is {present}, which only {', '.join(sorted(followers))} may follow, not "
+            f"{wanted}; read its state again before asking"
         )
     return wanted

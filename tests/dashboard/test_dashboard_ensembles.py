@@ -62,16 +62,22 @@ def test_the_table_shows_what_rest_tells(page: Page, dashboard: Dashboard) -> No
         assert one.calibration is not None
         interval = one.intervals["accuracy"]
         assert cells[0].split() == [str(len(one.members)), "of", str(one.candidates)]
-        assert cells[1] == words.number(one.validation["accuracy"])
-        assert cells[2].split("\n") == [
-            words.number(own),
-            f"{words.number(interval.low, 3)} to {words.number(interval.high, 3)}",
+        assert one.mean_member is not None
+        each = [
+            [f"mean member {words.fixed(scores['accuracy'])}"] * (len(one.members) > 1)
+            for scores in (one.mean_member.validation, one.mean_member.test)
         ]
-        assert words.signed(own - single.test["accuracy"]) in cells[3]
-        assert words.signed(single.test["loss"] - one.test["loss"]) in cells[4]
+        assert cells[1].split("\n") == [words.fixed(one.validation["accuracy"]), *each[0]]
+        assert cells[2].split("\n") == [
+            words.fixed(own),
+            f"{words.fixed(interval.low)} to {words.fixed(interval.high)}",
+            *each[1],
+        ]
+        assert words.signed_fixed(own - single.test["accuracy"]) in cells[3]
+        assert words.signed_fixed(single.test["loss"] - one.test["loss"]) in cells[4]
         assert cells[5] == words.percent(one.disagreement or 0.0)
         before, after = one.calibration.ece, one.calibration.ece_scaled
-        assert cells[6].startswith(f"{words.number(before, 3)} → {words.number(after, 3)}")
+        assert cells[6].startswith(f"{words.fixed(before)} → {words.fixed(after)}")
         assert words.size(one.size_bytes or 0) in cells[7]
         body(page, one.id).locator("summary").click()
         members = body(page, one.id).locator(".members tbody tr")
