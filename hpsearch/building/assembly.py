@@ -13,11 +13,12 @@ from hpsearch.building import archive
 from hpsearch.building.chosen import Chosen, Ingredient
 from hpsearch.building.findings import Models, fitted_temperature, result_of, weighted
 from hpsearch.building.inputs import column_names, features_of
-from hpsearch.building.kinds import choose, nothing_left
+from hpsearch.building.kinds import choose
 from hpsearch.building.manifest import Manifest, MemberEntry, PartEntry
-from hpsearch.building.ranking import Case, Tell
-from hpsearch.building.sources import Candidates, LeftOut, Sources
+from hpsearch.building.ranking import Case, Tell, nothing_left
+from hpsearch.building.sources import Candidates, LeftOut, Sources, is_finite
 from hpsearch.ensembling.predictions import Predictions
+from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
 from hpsearch.spec.study import StudySpec
@@ -102,6 +103,17 @@ def _averaged(case: Case, chosen: Chosen, content: bytes) -> _Material:
     """One model, made of the members' weights."""
     first = chosen.ingredients[0]
     together = case.candidates.predicted(content, first.candidate)
+    if not is_finite(together.validation):
+        if len(chosen.ingredients) == 1:
+            what = "its" if first.copy == "raw" else f"its {first.copy} weights'"
+            case.candidates.leave_out(
+                first.candidate, f"{what} validation outputs are not all finite"
+            )
+            raise LeftOut
+        raise TrainingFailed(
+            "averaged weights must say finite numbers of validation rows, and those of "
+            f"{len(chosen.ingredients)} checkpoints do not; average fewer of them"
+        )
     members = [(first, together)]
     if len(chosen.ingredients) > 1:
         members = _read(case, chosen)

@@ -1,20 +1,25 @@
 """Ensembles that make one model out of weights: late epochs, kept copies, soups.
 
-Running statistics of batch norm belong to the weights they were gathered with, so a mean of
-weights gets fresh ones from the training rows.
+Running statistics of batch norm belong to the weights they were gathered with, so every mean of
+weights, one that faded over steps (EMA) as well, gets fresh ones from the training rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Literal
 
 from hpsearch.building.chosen import Chosen, Ingredient, equally
-from hpsearch.building.ranking import Case, judged, told_in_steps
+from hpsearch.building.ranking import Case, judged, nothing_left, told_in_steps
+from hpsearch.building.sources import is_finite
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble_records import Candidate
-from hpsearch.training.soups import averaged, copied, unlike
+from hpsearch.training import bundle
+from hpsearch.training.likeness import Runs
+from hpsearch.training.soups import Soup, copied
 from hpsearch.training.statistics import with_fresh_statistics
 
 
@@ -32,10 +37,13 @@ def late_weights(case: Case) -> Chosen:
             f"an average needs at least 2 checkpoints of a trial, and {len(found)} of trial "
             f"{kept[0].trial} is kept; set checkpoints.recent"
         )
-    blobs = [case.candidates.checkpoint(one) for one in found]
-    if reason := unlike(blobs, of_one_trial=True):
-        raise TrainingFailed(reason)
-    return replace(equally(found), averaged=_mean(case, blobs))
+    soup = Soup(case.candidates.checkpoint(found[0]))
+    for one in found[1:]:
+        runs = bundle.members(case.candidates.checkpoint(one))
+        if reason := soup.unlike(runs, of_one_trial=True):
+            raise TrainingFailed(reason)
+        soup = soup.with_(runs)
+    return replace(equally(found), averaged=_mean(case, soup))
 
 
 def kept_copy(case: Case) -> Chosen:
@@ -48,9 +56,7 @@ def kept_copy(case: Case) -> Chosen:
     kept = case.of_one_trial()
     ends = [one for one in kept if one.last] or [one for one in kept if one.best] or kept[-1:]
     blob = copied(case.candidates.checkpoint(ends[0]), copy)
-    if copy == "swa":
-        blob = with_fresh_statistics(blob, device=case.device)
-    return Chosen([Ingredient(ends[0], 1.0, copy)], blob)
+    return Chosen([Ingredient(ends[0], 1.0, copy)], with_fresh_statistics(blob, device=case.device))
 
 
 def uniform_soup(case: Case) -> Chosen:
@@ -59,13 +65,12 @@ def uniform_soup(case: Case) -> Chosen:
     Raises:
         TrainingFailed: when no other trial's weights can be averaged with the best one's.
     """
-    found, blobs = [], []
-    for one, blob in _alike(case):
+    best, soup, others = _start(case)
+    found = [best]
+    for one, runs in islice(others, case.request.size - 1):
         found.append(one)
-        blobs.append(blob)
-        if len(found) == case.request.size:
-            break
-    return replace(equally(found), averaged=_mean(case, blobs))
+        soup = soup.with_(runs)
+    return replace(equally(found), averaged=_mean(case, soup))
 
 
 def greedy_soup(case: Case) -> Chosen:
@@ -74,45 +79,60 @@ def greedy_soup(case: Case) -> Chosen:
     Raises:
         TrainingFailed: when no other trial's weights can be averaged with the best one's.
     """
-    metric = case.request.metric or "val_loss"
-    found: list[Candidate] = []
-    blobs: list[bytes] = []
-    soup, least = b"", float("inf")
-    for one, blob in _alike(case):
-        tried = _mean(case, [*blobs, blob])
-        predictions = case.candidates.predicted(tried, one)
-        value = judged(predictions.validation, metric, predictions.target_scale)
-        if not found or value <= least:
+    best, soup, others = _start(case)
+    found, mean = [best], _mean(case, soup)
+    least = _judged(case, mean, best)
+    for one, runs in others if case.request.size > 1 else ():
+        tried = soup.with_(runs)
+        content = _mean(case, tried)
+        value = _judged(case, content, one)
+        if value <= least:
             found.append(one)
-            blobs.append(blob)
-            soup, least = tried, value
+            soup, mean, least = tried, content, value
         if len(found) == case.request.size:
             break
-    return replace(equally(found), averaged=soup)
+    return replace(equally(found), averaged=mean)
 
 
-def _alike(case: Case) -> Iterator[tuple[Candidate, bytes]]:
-    """The best trial's checkpoint, then those of others that can be averaged with it."""
-    best: bytes | None = None
-    others, reasons = 0, list[str]()
+def _judged(case: Case, content: bytes, like: Candidate) -> float:
+    """The request's metric of a mean, smaller for better; infinite where it says no numbers."""
+    found = case.candidates.predicted(content, like)
+    if not is_finite(found.validation):
+        return math.inf
+    return judged(found.validation, case.request.metric or "val_loss", found.target_scale)
+
+
+def _start(case: Case) -> tuple[Candidate, Soup, Iterator[tuple[Candidate, Runs]]]:
+    """The best trial with the soup of it alone, and the others that can be added, best first."""
     listed = case.trials_best_first()
-    for place, one in enumerate(listed):
-        told_in_steps(case.tell, place, len(listed), "averaging weights")
-        blob = case.candidates.checkpoint(one)
-        if best is None:
-            best = blob
-        elif reason := unlike([best, blob]):
+    whole = (one for one in listed if case.candidates.predictions(one) is not None)
+    best = next(whole, None)
+    if best is None:
+        raise nothing_left(case)
+    soup = Soup(case.candidates.checkpoint(best))
+    return best, soup, _alike(case, soup, whole, len(listed))
+
+
+def _alike(
+    case: Case, soup: Soup, others: Iterator[Candidate], count: int
+) -> Iterator[tuple[Candidate, Runs]]:
+    """Those whose weights can be averaged with the best trial's."""
+    added, reasons = 0, list[str]()
+    for place, one in enumerate(others):
+        told_in_steps(case.tell, place, count, "averaging weights")
+        runs = bundle.members(case.candidates.checkpoint(one))
+        if reason := soup.unlike(runs):
             reasons.append(reason)
             case.candidates.note(f"trial {one.trial} is left out of the soup: {reason}")
             continue
-        else:
-            others += 1
-        yield one, blob
-    if reasons and not others:
+        added += 1
+        yield one, runs
+    if reasons and not added:
         raise TrainingFailed(reasons[0])
 
 
-def _mean(case: Case, blobs: Sequence[bytes]) -> bytes:
-    if len(blobs) == 1:
-        return blobs[0]
-    return with_fresh_statistics(averaged(blobs), device=case.device)
+def _mean(case: Case, soup: Soup) -> bytes:
+    """A single checkpoint as it is; of several the mean, with statistics of its own."""
+    if soup.count == 1:
+        return soup.first
+    return with_fresh_statistics(soup.checkpoint(), device=case.device)

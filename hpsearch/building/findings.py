@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.building.chosen import Ingredient
-from hpsearch.building.sources import confidences
+from hpsearch.building.sources import confidences, is_finite, named
 from hpsearch.ensembling import calibration
 from hpsearch.ensembling.calibration import expected_calibration_error, scaled
 from hpsearch.ensembling.combining import Combined, combine
@@ -110,7 +110,7 @@ def result_of(
         disagreement=disagreement(np.stack(told), models.of_classes) if told else None,
         calibration=_calibration(temperature, test, tests[0]) if test else None,
         candidates=candidates,
-        warnings=list(warnings),
+        warnings=[*warnings, *_unmeasured(models, ingredients, single)],
     )
 
 
@@ -123,8 +123,26 @@ def fitted_temperature(models: Models) -> float | None:
 
 
 def _tests(predictions: Sequence[Predictions]) -> list[Part]:
-    """The test parts; none where the study keeps no test rows."""
-    return [one.test for one in predictions if one.test is not None and len(one.test.rows)]
+    """The test parts; none where the study keeps no test rows, or one is not finite throughout."""
+    parts = [one.test for one in predictions if one.test is not None and len(one.test.rows)]
+    return parts if all(map(is_finite, parts)) else []
+
+
+def _unmeasured(
+    models: Models,
+    ingredients: Sequence[tuple[Ingredient, Predictions]],
+    single: tuple[Candidate, Predictions],
+) -> list[str]:
+    """Warnings of models whose outputs on test rows are no numbers."""
+    best, alone = single
+    everyone = [(named(best), alone), *((named(one.candidate), said) for one, said in ingredients)]
+    if all(models.predictions[0] is not said for _, said in everyone):
+        everyone.append(("the averaged weights", models.predictions[0]))
+    broken = [name for name, one in everyone if one.test is not None and not is_finite(one.test)]
+    return [
+        f"{name}: test outputs are not all finite; test scores that rest on them are missing"
+        for name in dict.fromkeys(broken)
+    ]
 
 
 def _member(one: Ingredient, predictions: Predictions) -> Member:
@@ -144,17 +162,21 @@ def _said(part: Part) -> Combined:
 
 def _alone(predictions: Predictions, part: Part | None) -> Metrics:
     """Scores of one model on one part."""
-    if part is None or not len(part.rows):
+    if part is None or not len(part.rows) or not is_finite(part):
         return {}
     return scores(_said(part), part.targets, predictions.target_scale)
 
 
 def _mean(found: Sequence[Metrics]) -> Metrics:
+    """By name; none where one of them has none."""
+    if not all(found):
+        return {}
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
 def _intervals(test: Combined, alone: Predictions, scale: float, seed: int) -> dict[str, Range]:
-    if alone.test is None:
+    """None where the single model has no outputs to compare with, or there is but one row."""
+    if alone.test is None or not is_finite(alone.test) or len(alone.test.rows) < 2:
         return {}
     targets = alone.test.targets
     ours = row_values(test, targets, scale)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from hpsearch.building import averages
 from hpsearch.building.chosen import Chosen, Ingredient, equally
-from hpsearch.building.ranking import Case, evenly, told_in_steps
-from hpsearch.building.sources import confidences
+from hpsearch.building.ranking import Case, evenly, nothing_left, told_in_steps
+from hpsearch.building.sources import LeftOut, confidences
 from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.ensembling.selection import select
 from hpsearch.errors import TrainingFailed
@@ -43,13 +43,6 @@ def choose(case: Case) -> Chosen:
     if not case.candidates.whole:
         raise nothing_left(case)
     return KINDS[type(case.request)](case)
-
-
-def nothing_left(case: Case) -> TrainingFailed:
-    """The refusal where no candidate is whole."""
-    reasons = case.candidates.warnings
-    why = f"the first of them: {reasons[0]}" if reasons else "train some trials first"
-    return TrainingFailed(f"an ensemble needs at least one whole checkpoint, got none; {why}")
 
 
 def _greedy(case: Case) -> Chosen:
@@ -87,13 +80,14 @@ def _snapshots(case: Case) -> Chosen:
     minima = [one for one in kept if "snapshot" in one.reasons]
     size = case.request.size
     chosen = minima[-size:] if len(minima) > 1 else evenly(kept, size)
-    found = [one for one in chosen if case.candidates.predictions(one) is not None]
-    if len(found) < min(2, size):
+    if any(case.candidates.predictions(one) is None for one in chosen):
+        raise LeftOut
+    if len(chosen) < min(2, size):
         raise TrainingFailed(
-            f"snapshots need at least 2 checkpoints of a trial, and {len(found)} of trial "
+            f"snapshots need at least 2 checkpoints of a trial, and {len(chosen)} of trial "
             f"{kept[0].trial} is kept; set checkpoints.every or checkpoints.snapshots"
         )
-    return equally(found)
+    return equally(chosen)
 
 
 KINDS: Mapping[type[Any], Callable[[Case], Chosen]] = {

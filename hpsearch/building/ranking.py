@@ -46,13 +46,18 @@ class Case:
         return sorted(candidates, key=key)
 
     def representatives(self) -> list[Candidate]:
-        """The best epoch of each trial that trained to its end, the best trial first.
+        """One checkpoint of each trial that trained to its end, the best trial first.
 
-        Where the best epochs are not kept, or no such trial is, of whatever there is.
+        It is the best epoch; the latest one where that is not kept, and such trials come last, as
+        their objective is not what these weights have. Where no trial trained to its end, of all.
         """
         whole = self.candidates.whole
-        complete = [one for one in whole if one.complete] or whole
-        return self.by_value([one for one in complete if one.best] or complete)
+        of_trial: dict[int, Candidate] = {}
+        for one in [one for one in whole if one.complete] or whole:
+            rival = of_trial.setdefault(one.trial, one)
+            if (one.best, one.epoch) > (rival.best, rival.epoch):
+                of_trial[one.trial] = one
+        return sorted(self.by_value(of_trial.values()), key=lambda one: not one.best)
 
     def trials_best_first(self) -> list[Candidate]:
         """The same, by the request's metric where it names one."""
@@ -80,8 +85,10 @@ class Case:
             number = self.representatives()[0].trial
         found = sorted((one for one in whole if one.trial == number), key=lambda one: one.epoch)
         if not found:
+            reason = self.candidates.why_without(number)
             raise TrainingFailed(
-                f"trial must have checkpoints, and none of trial {number} is kept; "
+                f"trial must have whole checkpoints, and none of trial {number} is kept"
+                f"{f' ({reason})' if reason else ''}; "
                 "name another trial, or leave it out for the best one"
             )
         return found
@@ -91,7 +98,7 @@ def judged(part: Part, metric: str, scale: float) -> float:
     """A single model's metric on validation rows, smaller for better.
 
     Raises:
-        TrainingFailed: when there is no such metric.
+        TrainingFailed: when there is no such metric, or these rows have none.
     """
     members = confidences(part)[None]
     found = scores(combine(members, np.ones(1), "mean", part.of_classes), part.targets, scale)
@@ -100,7 +107,20 @@ def judged(part: Part, metric: str, scale: float) -> float:
         raise TrainingFailed(
             f"metric must be one of {', '.join(f'val_{known}' for known in found)}, got {metric}"
         )
+    if math.isnan(found[name]):
+        why = "one class" if part.of_classes else "equal targets"
+        raise TrainingFailed(
+            f"metric must have a value on the validation rows, and {metric} has none as they are "
+            f"all of {why}; choose by val_loss"
+        )
     return found[name] if name in SMALLER_IS_BETTER else -found[name]
+
+
+def nothing_left(case: Case) -> TrainingFailed:
+    """The refusal where no candidate is whole."""
+    reasons = case.candidates.warnings
+    why = f"the first of them: {reasons[0]}" if reasons else "train some trials first"
+    return TrainingFailed(f"an ensemble needs at least one whole checkpoint, got none; {why}")
 
 
 def told_in_steps(tell: Tell, done: int, total: int, what: str) -> None:

@@ -20,6 +20,7 @@ from hpsearch.ensembling.combining import probabilities
 from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.errors import CorruptArtifact, NotFound, TrainingFailed
 from hpsearch.spec.ensemble_records import Candidate
+from hpsearch.spec.fields import MESSAGE_LENGTH
 from hpsearch.spec.messages import counted
 from hpsearch.training.predicting import Inference, plan_of
 
@@ -45,6 +46,11 @@ class Sources(Protocol):
             CorruptArtifact, NotFound: when what comes is not what was stored.
         """
         ...
+
+
+def is_finite(part: Part) -> bool:
+    """Whether all outputs are."""
+    return bool(np.isfinite(part.outputs).all())
 
 
 class LeftOut(Exception):
@@ -97,9 +103,29 @@ class Candidates:
                 "made from the weights"
             )
         told += self._notes
+        told = [
+            text if len(text) <= MESSAGE_LENGTH else f"{text[: MESSAGE_LENGTH - 1]}…"
+            for text in told
+        ]
         if (more := len(told) - MOST_WARNINGS) > 0:
             return [*told[:MOST_WARNINGS], f"and {more:,} more"]
         return told
+
+    def why_without(self, trial: int | None) -> str | None:
+        """Why a trial's first checkpoint is left out, if one of them is."""
+        return next(
+            (
+                self._left_out[one.checkpoint]
+                for one in self._listed
+                if one.trial == trial and one.checkpoint in self._left_out
+            ),
+            None,
+        )
+
+    def leave_out(self, candidate: Candidate, reason: str) -> None:
+        """Makes a candidate no longer one of the whole ones, with a warning."""
+        self._made_again.pop(candidate.checkpoint, None)
+        self._left_out[candidate.checkpoint] = f"{named(candidate)}: {reason}; it is left out"
 
     def note(self, sentence: str) -> None:
         """Warns of something else; of the same once."""
@@ -115,10 +141,10 @@ class Candidates:
         try:
             found = self._stored(candidate) or self._made(candidate)
         except (CorruptArtifact, NotFound, TrainingFailed) as error:
-            self._leave_out(candidate, str(error))
+            self.leave_out(candidate, str(error))
             return None
         if reason := self._unfit(found):
-            self._leave_out(candidate, reason)
+            self.leave_out(candidate, reason)
             return None
         self._reference = self._reference or found
         return found
@@ -132,7 +158,7 @@ class Candidates:
         try:
             return self._content(candidate)
         except (CorruptArtifact, NotFound) as error:
-            self._leave_out(candidate, str(error))
+            self.leave_out(candidate, str(error))
             raise LeftOut from None
 
     def predicted(self, checkpoint: bytes, like: Candidate) -> Predictions:
@@ -181,10 +207,12 @@ class Candidates:
         return content
 
     def _unfit(self, found: Predictions) -> str | None:
-        """Why predictions cannot be combined with the others'."""
-        for name, part in (("validation", found.validation), ("test", found.test)):
-            if part is not None and not np.isfinite(part.outputs).all():
-                return f"its {name} outputs are not all finite"
+        """Why predictions cannot be combined with the others'.
+
+        What they say of test rows does not count: that must change no choice.
+        """
+        if not is_finite(found.validation):
+            return "its validation outputs are not all finite"
         if self._reference is None:
             return None
         expected = self._reference
@@ -197,10 +225,6 @@ class Candidates:
         if found.classes != expected.classes:
             return "its classes are not those of the best trial"
         return None
-
-    def _leave_out(self, candidate: Candidate, reason: str) -> None:
-        self._made_again.pop(candidate.checkpoint, None)
-        self._left_out[candidate.checkpoint] = f"{named(candidate)}: {reason}; it is left out"
 
 
 def _check(content: bytes, expected: str, what: str) -> None:

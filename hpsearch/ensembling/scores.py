@@ -25,7 +25,8 @@ def scores(
     """The scores.
 
     Classes: accuracy and f1 of the labels, loss and auc of the shares. Numbers: loss, rmse, mae and
-    r2; the loss is the mean squared error of standardised targets.
+    r2; the loss is the mean squared error of standardised targets. NaN stands for what the rows do
+    not define: auc where they are of one class, r2 where their targets are equal.
 
     Args:
         combined: what was said.
@@ -41,13 +42,7 @@ def scores(
             "f1": _f1(combined.labels, targets, combined.shares.shape[1]),
             "auc": _auc(combined.shares, targets),
         }
-    squared = means["loss"] * target_scale**2
-    spread = float(np.square(targets - targets.mean()).mean())
-    return {
-        **means,
-        "rmse": squared**0.5,
-        "r2": 1 - squared / spread if spread > 0 else float("nan"),
-    }
+    return {**means, "rmse": means["rmse"] ** 0.5, "r2": _r2(means["rmse"], targets)}
 
 
 def row_values(
@@ -70,6 +65,16 @@ def row_values(
         "rmse": np.square(off),
         "mae": np.abs(off),
     }
+
+
+def _r2(squared: float, targets: NDArray[Any]) -> float:
+    """1 − squared error / variance of the targets; NaN where they are equal.
+
+    Their variance is then no measure: of threes of 0.1 rounding alone makes it 2e-34.
+    """
+    if targets.min() == targets.max():
+        return float("nan")
+    return 1 - squared / float(np.square(targets - targets.mean()).mean())
 
 
 def _f1(labels: NDArray[np.int64], targets: NDArray[Any], classes: int) -> float:

@@ -77,7 +77,8 @@ def test_numbers_are_judged_as_scikit_learn_does(seed, scale):
 
 
 def test_r2_of_equal_targets_and_auc_of_one_class_are_no_numbers():
-    assert np.isnan(scores(Combined(np.ones((3, 1)), None), np.ones(3))["r2"])
+    for alike in (1.0, 0.1):  # of which the mean of three is not 0.1
+        assert np.isnan(scores(Combined(np.ones((3, 1)), None), np.full(3, alike))["r2"])
     assert np.isnan(scores(alone(np.eye(3)), np.zeros(3, np.int64))["auc"])
 
 

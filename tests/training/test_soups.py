@@ -23,8 +23,9 @@ from hpsearch.training import bundle
 from hpsearch.training import checkpoint as checkpoints
 from hpsearch.training.engine import Plan
 from hpsearch.training.evaluation import evaluate, outputs
+from hpsearch.training.likeness import unlike
 from hpsearch.training.replicas import group_for
-from hpsearch.training.soups import averaged, copied, slim, unlike
+from hpsearch.training.soups import Soup, averaged, copied, slim
 
 SHARED = {"batch_size": 16, "init_seed": "shared"}
 NORMED = {"kind": "mlp", "hidden": [8], "norm": "batch"}
@@ -132,6 +133,16 @@ def test_runs_are_averaged_one_by_one():
     assert evaluate(plan_named("both", epochs=3), soup, "test")["test_loss"] > 0
 
 
+def test_a_soup_stays_as_it_is_when_a_checkpoint_is_tried(epochs):
+    first = Soup(epochs[0])
+    two = first.with_(bundle.members(epochs[1]))
+    tried = two.with_(bundle.members(epochs[2]), 5.0)
+    assert (first.count, two.count, tried.count) == (1, 2, 3)
+    assert first.checkpoint() == averaged(epochs[:1])
+    assert two.checkpoint() == averaged(epochs[:2])
+    assert tried.checkpoint() == averaged(epochs[:3], [1.0, 1.0, 5.0])
+
+
 def test_what_is_averaged_must_be_there_and_alike(epochs, lines):
     with pytest.raises(ValueError, match="a mean needs checkpoints and as many weights"):
         averaged([])
@@ -171,6 +182,12 @@ def test_a_slim_checkpoint_is_a_model():
     assert model(np.zeros((2, 13))).shape == (2, 3)
 
 
+def reason(blobs, **how):
+    """Why the first checkpoint cannot be averaged with one of the others."""
+    first, *others = map(bundle.members, blobs)
+    return next((found for one in others if (found := unlike(first, one, **how))), None)
+
+
 def trial(number=1, model=None, **sections):
     return stored(Plan(number, study(sections.pop("dataset", "wine"), model, **sections), 1))
 
@@ -208,34 +225,34 @@ UNLIKE = {
 
 @pytest.mark.parametrize("name", UNLIKE)
 def test_why_weights_of_two_trials_cannot_be_averaged(name):
-    sections, reason = UNLIKE[name]
-    found = unlike([trial(0, training=SHARED), trial(**sections)])
-    assert re.search(reason, found)
+    sections, expected = UNLIKE[name]
+    found = reason([trial(0, training=SHARED), trial(**sections)])
+    assert re.search(expected, found)
     assert found.count("; ") == 1  # the rule and the value; the remedy
 
 
 def test_trials_with_one_start_can_be_averaged(lines, epochs):
-    assert unlike([blob for _, blob in lines]) is None
-    assert unlike([trial(k, training=SHARED, optimizer=rate(0.01 * k)) for k in (1, 2)]) is None
+    assert reason([blob for _, blob in lines]) is None
+    assert reason([trial(k, training=SHARED, optimizer=rate(0.01 * k)) for k in (1, 2)]) is None
     dropped = {"kind": "mlp", "hidden": [8], "dropout": 0.3}
-    assert unlike([trial(0, training=SHARED), trial(1, dropped, training=SHARED)]) is None
-    assert unlike(epochs) is None  # epochs of one trial
-    assert unlike(epochs[:1]) is None
+    assert reason([trial(0, training=SHARED), trial(1, dropped, training=SHARED)]) is None
+    assert reason(epochs) is None  # epochs of one trial
+    assert reason(epochs[:1]) is None
 
 
 def test_of_one_trial_only_shapes_matter(lines, epochs):
     plain = trial(0, training={"batch_size": 16})
-    assert unlike([plain, trial(training={"batch_size": 16})], of_one_trial=True) is None
-    assert "must have the same tensors" in unlike([epochs[0], lines[0][1]], of_one_trial=True)
+    assert reason([plain, trial(training={"batch_size": 16})], of_one_trial=True) is None
+    assert "must have the same tensors" in reason([epochs[0], lines[0][1]], of_one_trial=True)
 
 
 def test_plug_ins_that_share_a_start(installed):  # noqa: F811
     training = {"batch_size": 16, "init_seed": "shared"}
     plans = [Plan(k, plugin_study(training=training, optimizer=rate(0.1 + k)), 1) for k in (0, 1)]
     blobs = [stored(plan) for plan in plans]
-    assert unlike(blobs) is None
+    assert reason(blobs) is None
     one, other = (checkpoints.read(blob).weights["outer.weight"] for blob in blobs)
     found = checkpoints.read(averaged(blobs)).weights["outer.weight"]
     torch.testing.assert_close(found, (one + other) / 2)
     own = replace(plans[1], spec=plugin_study(training={"batch_size": 16}))
-    assert "init_seed per_trial" in unlike([blobs[0], stored(own)])
+    assert "init_seed per_trial" in reason([blobs[0], stored(own)])
