@@ -1,11 +1,13 @@
-"""Rows to predict, from files: CSV, JSON or NumPy."""
+"""Rows to predict, from files: CSV, JSON, Parquet or NumPy."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 from hpsearch.errors import InvalidInput
@@ -15,12 +17,16 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
 """What a field says where it has no value, as in tables that are uploaded."""
 
 
+HEADERS = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}
+"""What reads the header of each format of `.npy`; 3.0 is for names of fields."""
+
+
 def read_rows(path: Path, *, named: bool) -> Any:
     """The rows of a file.
 
     Args:
         path: `.csv` (separated by commas, semicolons or tabs; a first line without numbers names
-            the columns), `.json` (a list of rows) or `.npy`.
+            the columns), `.json` (a list of rows), `.parquet` or `.npy`.
         named: rows are to map columns to values, as those of an uploaded table; else they hold
             numbers alone.
 
@@ -30,6 +36,7 @@ def read_rows(path: Path, *, named: bool) -> Any:
     readers: Mapping[str, Callable[[Path], Any]] = {
         ".csv": _named_csv if named else _plain_csv,
         ".json": _json,
+        ".parquet": _named_parquet if named else _plain_parquet,
         ".npy": _numpy,
     }
     suffix = path.suffix.lower()
@@ -39,8 +46,8 @@ def read_rows(path: Path, *, named: bool) -> Any:
         )
     try:
         return readers[suffix](path)
-    except (OSError, ValueError, EOFError, RecursionError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+    except (OSError, ValueError, EOFError, RecursionError, NotImplementedError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InvalidInput.at(
             "file", f"must be readable as {suffix[1:]}, and {path} is not ({reason})"
         ) from None
@@ -49,6 +56,7 @@ def read_rows(path: Path, *, named: bool) -> Any:
 def _named_csv(path: Path) -> list[dict[str, str | None]]:
     """Fields as they are: whether `007` is a number or a category, the model knows."""
     names, *rows = _fields(path)
+    _check_names(names)
     found = []
     for line, row in enumerate(rows, start=2):
         if len(row) > len(names):
@@ -56,6 +64,12 @@ def _named_csv(path: Path) -> list[dict[str, str | None]]:
         values = [None if text in MISSING else text for text in row]
         found.append(dict(zip(names, values, strict=False)))
     return found
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two columns are called {repeated!r}")
 
 
 def _plain_csv(path: Path) -> list[list[float | str | None]]:
@@ -94,10 +108,41 @@ def _json(path: Path) -> Any:
     return found
 
 
+def _named_parquet(path: Path) -> Any:
+    table = _parquet(path)
+    _check_names(table.column_names)
+    return table.to_pylist()
+
+
+def _plain_parquet(path: Path) -> list[list[Any]]:
+    columns = [column.to_pylist() for column in _parquet(path).columns]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _parquet(path: Path) -> Any:
+    parquet = needed("pyarrow.parquet", "worker", "files of Parquet")
+    with path.open("rb") as file:
+        return parquet.ParquetFile(file).read()
+
+
 def _numpy(path: Path) -> Any:
+    """An array, of which no more is promised than the file holds.
+
+    A header may say any shape, for which memory would be taken before the first number is read.
+    """
     form = needed("numpy.lib.format", "worker", "files of NumPy")
     with path.open("rb") as file:
-        found = form.read_array(file, allow_pickle=False)
-    if not found.ndim:
-        raise ValueError("it holds no rows")
-    return found
+        try:
+            version = form.read_magic(file)
+            if version not in HEADERS:
+                raise ValueError(f"its format is {version[0]}.{version[1]}")
+            shape, _, kind = getattr(form, HEADERS[version])(file)
+        except (SyntaxError, TypeError, TokenError, MemoryError) as error:
+            raise ValueError(f"its header cannot be read, {error}") from None
+        said, there = prod(shape) * kind.itemsize, path.stat().st_size - file.tell()
+        if said > there:
+            raise ValueError(f"its header says {said:,} bytes, and {there:,} follow")
+        if not shape:
+            raise ValueError("it holds no rows")
+        file.seek(0)
+        return form.read_array(file, allow_pickle=False)

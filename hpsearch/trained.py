@@ -9,16 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
+from hpsearch.fresh_rows import check_finite, numbers_of, records_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.checkpoint import Checkpoint
+from hpsearch.training.encoding import Encoding
 from hpsearch.training.models import model_for
+
+Reading: TypeAlias = tuple[tuple[str, int, tuple[str, ...]], ...]
+"""Of each column its name, its place in the table, and its categories by code."""
+
+NO_PROBABILITIES = "must be of classes to have probabilities, and these are numbers; use predict"
+NOT_FINITE = (
+    "must hold numbers like those that it was trained on, and its outputs are not finite; "
+    "see that they are in the same unit"
+)
 
 
 class Predictor(nn.Module):
@@ -32,19 +44,56 @@ class Predictor(nn.Module):
     """Of the trial, resolved."""
     epoch: int
     """The last one trained, 0-based."""
+    reading: Reading
+    """How a table's rows are read; none for numbers. Models with one reading take the same rows."""
+
+    def forward(self, x: Any) -> Tensor:
+        """Outputs [N, C] (logits, or the target's own numbers) of rows.
+
+        Args:
+            x: rows [N, *features]; of an uploaded table a DataFrame, or a mapping from column to
+                value for each row, None or NaN where one is missing.
+
+        Raises:
+            InvalidInput: when rows have another shape, or do not hold what they must.
+        """
+        if not self.reading and isinstance(x, np.ndarray) and x.shape[1:] != self.features:
+            raise InvalidInput.at(
+                "x", f"must have rows of shape {list(self.features)}, got {list(x.shape[1:])}"
+            )
+        return self.outputs(self.taken(x))
+
+    def taken(self, x: Any) -> NDArray[np.float64]:
+        """Rows, after every check, as `outputs` takes them."""
+        raise NotImplementedError
+
+    def outputs(self, rows: NDArray[np.float64]) -> Tensor:
+        """What `forward` gives of rows that `taken` made."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def predict(self, x: Any) -> list[Any]:
         """For each row its class's name, or its number."""
-        outputs = self(x)
+        outputs = self._finite(x)
         if not self.classes:
             return [float(value) for value in outputs[:, 0]]
         return [self.classes[i] for i in outputs.argmax(-1).tolist()]
 
     @torch.no_grad()
     def predict_probabilities(self, x: Any) -> Tensor:
-        """Softmax of the outputs [N, C], for classes."""
-        return torch.softmax(self(x), -1)
+        """Softmax of the outputs [N, C].
+
+        Raises:
+            InvalidInput: when rows do not fit, or there are no classes.
+        """
+        if not self.classes:
+            raise InvalidInput.at("x", NO_PROBABILITIES)
+        return torch.softmax(self._finite(x), -1)
+
+    def _finite(self, x: Any) -> Tensor:
+        outputs: Tensor = self(x)
+        check_finite(outputs.numpy(force=True), NOT_FINITE)
+        return outputs
 
 
 class TrainedModel(Predictor):
@@ -66,6 +115,7 @@ class TrainedModel(Predictor):
         self.classes = checkpoint.classes
         self.features = features
         self._encoding = checkpoint.standardization.encoding
+        self.reading = _reading(self._encoding)
         self.spec = checkpoint.spec
         self.epoch = checkpoint.epoch
         self._model = model_for(model, features, len(checkpoint.classes) or 1)
@@ -78,17 +128,8 @@ class TrainedModel(Predictor):
             _place(self, name, tensor.clone())
         self.eval()
 
-    def forward(self, x: Any) -> Tensor:
-        """Outputs [N, C] (logits, or the target's own numbers) of rows.
-
-        Args:
-            x: rows [N, *features]; of an uploaded table a DataFrame, or a mapping from column to
-                value for each row, None or NaN where one is missing.
-
-        Raises:
-            InvalidInput: when rows have another shape.
-        """
-        rows = self._rows(x)
+    def outputs(self, rows: NDArray[np.float64]) -> Tensor:
+        """What `forward` gives of rows that `taken` made."""
         weights = {name: weight[None] for name, weight in self.named_parameters()}
         buffers = {name: self.get_buffer(name)[None] for name in self._buffer_names}
         first = next(iter(weights.values()))
@@ -98,16 +139,22 @@ class TrainedModel(Predictor):
             return outputs
         return outputs * self.standardization.target_scale + self.standardization.target_shift
 
-    def _rows(self, x: Any) -> np.ndarray:
-        if self._encoding is not None:
-            records = x.to_dict("records") if hasattr(x, "to_dict") else x
-            return self._encoding.rows(records)
-        rows = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, np.float64)
-        if rows.shape[1:] != self.features:
+    def taken(self, x: Any) -> NDArray[np.float64]:
+        """Rows, after every check: [N, *features], or [N, columns] of a table before encoding."""
+        if self._encoding is None:
+            return numbers_of(x, self.features)
+        records = records_of(x, [column.name for column in self._encoding.columns])
+        try:
+            table = self._encoding.rows(records)
+        except OverflowError:
             raise InvalidInput.at(
-                "x", f"must have rows of shape {list(self.features)}, got {list(rows.shape[1:])}"
-            )
-        return rows
+                "x", "must hold numbers of 64 bits, got a larger one; leave it out if missing"
+            ) from None
+        check_finite(
+            np.where(np.isnan(table), 0.0, table),
+            "must hold finite numbers, got infinity; leave it out if missing",
+        )
+        return table
 
 
 class TrainedMean(Predictor):
@@ -122,22 +169,30 @@ class TrainedMean(Predictor):
         first = models[0]
         self.classes, self.features, self.spec = first.classes, first.features, first.spec
         self.epoch = max(model.epoch for model in models)
+        self.reading = first.reading
+        if any(model.reading != first.reading for model in models):
+            raise ValueError("runs of a trial must read a table alike")
         self.runs = nn.ModuleList(models)
         self.eval()
 
-    def forward(self, x: Any) -> Tensor:
+    def taken(self, x: Any) -> NDArray[np.float64]:
+        """Rows, after every check, as every run takes them."""
+        return self._first.taken(x)
+
+    def outputs(self, rows: NDArray[np.float64]) -> Tensor:
         """The mean of the runs' outputs [N, C]; for classes the logarithm of the mean probability.
 
         Args:
-            x: rows, as `TrainedModel` takes them.
-
-        Raises:
-            InvalidInput: when rows have another shape.
+            rows: as `taken` made them.
         """
-        outputs = torch.stack([run(x) for run in self.runs])
+        outputs = torch.stack([cast("TrainedModel", run).outputs(rows) for run in self.runs])
         if not self.classes:
             return outputs.mean(0)
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(self.runs))
+
+    @property
+    def _first(self) -> TrainedModel:
+        return cast("TrainedModel", self.runs[0])
 
 
 def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> Predictor:
@@ -155,6 +210,11 @@ def columns_of(checkpoint: Checkpoint) -> tuple[int, ...]:
     """Shape of a row of a table as its model takes it; empty for images."""
     fitted = checkpoint.standardization
     return fitted.shift.shape if fitted is not None and fitted.shift.ndim == 1 else ()
+
+
+def _reading(encoding: Encoding | None) -> Reading:
+    columns = () if encoding is None else encoding.columns
+    return tuple((one.name, one.place, one.categories) for one in columns)
 
 
 def _place(root: nn.Module, name: str, tensor: Tensor) -> None:

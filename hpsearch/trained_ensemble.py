@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from hpsearch.building.archive import Archive
 from hpsearch.building.inputs import column_names
 from hpsearch.building.manifest import Manifest, MemberEntry, PartEntry
-from hpsearch.building.rows import numbers_of, records_of
 from hpsearch.ensembling.calibration import scaled
 from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed
+from hpsearch.fresh_rows import check_finite
 from hpsearch.spec.ensemble_records import PredictionResult, Scores
 from hpsearch.spec.messages import counted
-from hpsearch.trained import Predictor, model_of
+from hpsearch.trained import NO_PROBABILITIES, NOT_FINITE, Predictor, Reading, model_of
 from hpsearch.training import bundle
 from hpsearch.training.checkpoint import Checkpoint
 from hpsearch.training.models import model_for
@@ -53,6 +53,7 @@ class TrainedEnsemble:
             )
         self._manifest = manifest
         self._models = tuple(model for _, model in parts)
+        self._first_of_each_reading = {one.reading: one for one in self._models}.values()
         self._weights = np.array([entry.weight / total for entry, _ in parts])
         there = {entry.file for entry, _ in parts}
         kept = [member for member in manifest.members if member.part in there]
@@ -95,7 +96,7 @@ class TrainedEnsemble:
                 mapping from column to value for each row, None or NaN where one is missing.
 
         Raises:
-            InvalidInput: when rows have another shape, or are no numbers.
+            InvalidInput: when rows have another shape, or do not hold what they must.
         """
         said = self._combined(x)
         if said.labels is None:
@@ -114,9 +115,7 @@ class TrainedEnsemble:
             InvalidInput: when rows do not fit, or there are no classes.
         """
         if not self.classes:
-            raise InvalidInput.at(
-                "x", "must be of classes to have probabilities, and these are numbers; use predict"
-            )
+            raise InvalidInput.at("x", NO_PROBABILITIES)
         shares = self._combined(x).shares
         fitted = self._manifest.temperature
         return scaled(shares, fitted) if calibrated and fitted is not None else shares
@@ -137,21 +136,28 @@ class TrainedEnsemble:
         )
 
     def _combined(self, x: Any) -> Combined:
-        takes_records = bool(self.columns)
-        rows = records_of(x, self.columns) if takes_records else numbers_of(x, self.features)
-        members = np.stack([self._said(model, rows) for model in self._models])
-        return combine(members, self._weights, self._manifest.combine, bool(self.classes))
+        """What the models say together; of so many rows at a time that memory holds them all."""
+        rows = {model.reading: model.taken(x) for model in self._first_of_each_reading}
+        count = len(rows[self._models[0].reading])
+        parts = [self._part(rows, start) for start in range(0, max(count, 1), CHUNK_ROWS)]
+        labels = [part.labels for part in parts if part.labels is not None]
+        return Combined(
+            np.concatenate([part.shares for part in parts]),
+            np.concatenate(labels) if labels else None,
+        )
+
+    def _part(self, rows: Mapping[Reading, NDArray[np.float64]], start: int) -> Combined:
+        """The same of the rows of one forward pass."""
+        chunk = slice(start, start + CHUNK_ROWS)
+        members = [self._said(one, rows[one.reading][chunk], start) for one in self._models]
+        how, of_classes = self._manifest.combine, bool(self.classes)
+        return combine(np.stack(members), self._weights, how, of_classes)
 
     @torch.no_grad()
-    def _said(
-        self, model: Predictor, rows: NDArray[np.float64] | list[Mapping[str, Any]]
-    ) -> NDArray[np.float32]:
+    def _said(self, model: Predictor, rows: NDArray[np.float64], start: int) -> NDArray[np.float32]:
         """One model's probabilities or numbers, [N, C]."""
-        found = [
-            model(rows[start : start + CHUNK_ROWS]).float().numpy()
-            for start in range(0, max(len(rows), 1), CHUNK_ROWS)
-        ]
-        outputs = np.concatenate(found)
+        outputs = model.outputs(rows).float().numpy()
+        check_finite(outputs, NOT_FINITE, start)
         return probabilities(outputs) if self.classes else outputs
 
     def __len__(self) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch import row_files
@@ -82,10 +84,13 @@ def test_what_is_missing_is_so_in_uploads_too() -> None:
 
 
 WRONG: list[tuple[str, str | bytes, str]] = [
-    ("rows.txt", "1", r"must end in \.csv, \.json, \.npy, got rows\.txt"),
+    ("rows.txt", "1", r"must end in \.csv, \.json, \.parquet, \.npy, got rows\.txt"),
     ("rows.csv", "", "is not \\(it is empty\\)"),
     ("rows.csv", b"\xff\xfe\x00", "must be readable as csv"),
     ("rows.csv", "a,b\n1,2,3\n", "row 2 has 3 fields, the first one 2"),
+    ("rows.csv", "a,b,a\n1,2,3\n", "two columns are called 'a'"),
+    ("rows.parquet", b"", "must be readable as parquet"),
+    ("rows.parquet", b"PAR1 and no more PAR1", "must be readable as parquet"),
     ("rows.json", "{", "must be readable as json"),
     ("rows.json", '{"a": 1}', "it holds no list of rows"),
     ("rows.json", "[" * 100_000, "must be readable as json"),
@@ -117,3 +122,71 @@ def test_arrays_without_rows_and_missing_files_are_said_so(tmp_path: Path) -> No
     }.items():
         with pytest.raises(InvalidInput, match=sentence):
             read_rows(tmp_path / name, named=False)
+
+
+def with_header(directory: Path, header: str, version: bytes = b"\x01\x00") -> Path:
+    """A file of NumPy with three numbers under this header."""
+    size = len(header).to_bytes(2 if version[0] == 1 else 4, "little")
+    content = b"\x93NUMPY" + version + size + header.encode() + bytes(24)
+    return written(directory, "rows.npy", content)
+
+
+HEADERS: list[tuple[str, str]] = [
+    ("{'descr': '<f8', 'fortran_order': False, 'shape': (10**12, 13)}", "must be readable as npy"),
+    (
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 13)}",
+        "its header says 104,000,000,000,000 bytes, and 24 follow",
+    ),
+    ("{'descr': '<f8', 'fortran_order': False, 'shape': (4,)}", "says 32 bytes, and 24 follow"),
+    ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 3)}", "must be readable as npy"),
+    ("{'descr': '|O', 'fortran_order': False, 'shape': (3,)}", "allow_pickle=False"),
+    ("{'descr': '<f8', 'fortran_order': False, 'shape': ()}", "it holds no rows"),
+    ("{'descr': '<f8', 'fortran_order': False}", "must be readable as npy"),
+    ("{[]: 1}", "its header cannot be read"),
+    ("{'''", "must be readable as npy"),
+    ("(" * 5000, "must be readable as npy"),
+    ("import os", "must be readable as npy"),
+]
+
+
+@pytest.mark.parametrize(("header", "sentence"), HEADERS)
+def test_a_header_that_promises_what_is_not_there_is_refused(
+    tmp_path: Path, header: str, sentence: str
+) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        read_rows(with_header(tmp_path, header), named=False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.binary(max_size=80), st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"])
+)
+def test_no_header_ends_in_another_error(
+    tmp_path_factory: pytest.TempPathFactory, header: bytes, version: bytes
+) -> None:
+    directory = tmp_path_factory.mktemp("rows", numbered=True)
+    with pytest.raises(InvalidInput, match="must be readable as npy"):
+        read_rows(with_header(directory, header.decode("latin1"), version), named=False)
+
+
+def test_the_formats_of_numpy_are_read(tmp_path: Path) -> None:
+    for version in ((1, 0), (2, 0)):
+        for rows in (np.arange(6.0).reshape(3, 2), np.asfortranarray(np.ones((2, 3), np.int8))):
+            with (tmp_path / "rows.npy").open("wb") as file:
+                np.lib.format.write_array(file, rows, version)
+            np.testing.assert_array_equal(read_rows(tmp_path / "rows.npy", named=False), rows)
+    np.save(tmp_path / "rows.npy", np.empty((0, 13)))
+    assert read_rows(tmp_path / "rows.npy", named=False).shape == (0, 13)
+
+
+def test_parquet_is_read_by_names_or_by_places(tmp_path: Path) -> None:
+    table = pa.table({"size": [1.5, None], "town": ["Bern", None]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    assert read_rows(tmp_path / "rows.parquet", named=True) == [
+        {"size": 1.5, "town": "Bern"}, {"size": None, "town": None},
+    ]  # fmt: skip
+    pq.write_table(pa.table({"b": [1, 2], "a": [0.5, 4.0]}), tmp_path / "rows.parquet")
+    assert read_rows(tmp_path / "rows.parquet", named=False) == [[1, 0.5], [2, 4.0]]
+    pq.write_table(pa.table([[1], [2]], ["a", "a"]), tmp_path / "rows.parquet")
+    with pytest.raises(InvalidInput, match="two columns are called 'a'"):
+        read_rows(tmp_path / "rows.parquet", named=True)

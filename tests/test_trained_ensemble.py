@@ -25,10 +25,10 @@ from safetensors.torch import load, save
 
 import hpsearch
 from hpsearch.building import build
-from hpsearch.building.rows import records_of
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.calibration import scaled
 from hpsearch.errors import CorruptArtifact, InvalidInput
+from hpsearch.fresh_rows import records_of
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.trained_ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.training.sources import load as rows_of
@@ -337,7 +337,14 @@ def test_rows_of_a_table_map_columns_to_values() -> None:
     for strange, sentence in (
         ([[3, "Bern"]], r"x\.0: must map columns to values, got \[3, 'Bern'\]"),
         ({"age": 3}, "must be a DataFrame or a list of rows, got dict"),
-        ([{"Age": 3}], "must have some of the columns age, town"),
+        ([{"years": 3}], "must have some of the columns age, town, got {'years': 3}"),
+        ([{"Age": 3}], r"x\.0: must have the column age, got 'Age'; rename it"),
+        ([rows[0], {"age": 3, " Town": ""}], r"x\.1: must have the column town, got ' Town'"),
+        ("age", "must be a DataFrame or a list of rows, got str"),
+        (pd.Series({"age": 3}), "must be a DataFrame or a list of rows, got Series"),
+        (pd.DataFrame({"age": [3]}), "the columns age, town, and town is not among age; add"),
+        (pd.DataFrame({"age": [3], "TOWN": "Bern"}), "must have the column town, got 'TOWN'"),
+        (pd.DataFrame([[3, 4, "Bern"]], columns=["age", "age", "town"]), "got 'age' more often"),
     ):
         with pytest.raises(InvalidInput, match=sentence):
             records_of(strange, ("age", "town"))
