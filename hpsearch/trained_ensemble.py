@@ -20,8 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from hpsearch.building.archive import Archive
+from hpsearch.building.fitting import misfit_of
 from hpsearch.building.inputs import column_names
 from hpsearch.building.manifest import Manifest, MemberEntry, PartEntry
+from hpsearch.building.zipped import told
 from hpsearch.ensembling.calibration import scaled
 from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed
@@ -30,8 +32,6 @@ from hpsearch.spec.ensemble_records import PredictionResult, Scores
 from hpsearch.spec.messages import counted
 from hpsearch.trained import NO_PROBABILITIES, NOT_FINITE, Predictor, Reading, model_of
 from hpsearch.training import bundle
-from hpsearch.training.checkpoint import Checkpoint
-from hpsearch.training.models import model_for
 
 CHUNK_ROWS = 1024
 """Rows of one forward pass."""
@@ -188,7 +188,7 @@ class TrainedEnsemble:
 
 
 def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
-    """An ensemble from its zip or its directory; a part that is damaged is left out with a warning.
+    """An ensemble from its zip or its directory; damaged parts are left out with one warning.
 
     Raises:
         NotFound: when nothing is there.
@@ -210,9 +210,12 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
             else:
                 found.append((entry, model))
     if not found:
-        raise CorruptArtifact(f"an ensemble must have a part that is whole, got none; {faults[0]}")
-    for fault in faults:
-        warnings.warn(f"{fault}; it is left out, and the others count more", stacklevel=3)
+        raise CorruptArtifact(
+            f"an ensemble must have a part that is whole, got none; {told(faults)}"
+        )
+    if faults:
+        what = "it is" if len(faults) == 1 else "they are"
+        warnings.warn(f"{told(faults)}; {what} left out, and the others count more", stacklevel=3)
     return TrainedEnsemble(manifest, found)
 
 
@@ -224,22 +227,10 @@ def _model(content: bytes, manifest: Manifest) -> Predictor:
             raise CorruptArtifact("its classes or columns are not those of the ensemble")
     features = manifest.features or ()
     try:
+        for run in saved:
+            if misfit := misfit_of(run, features):
+                raise CorruptArtifact(misfit)
         model = model_of(saved, features)
-        fits = all(_fits(run, features) for run in saved)
     except (TypeError, ValueError) as error:  # a spec that nobody resolved
         raise CorruptArtifact(f"no model can be made of it ({error})") from None
-    if not fits:
-        raise CorruptArtifact("its numbers do not have the shapes of its model")
     return model.double()
-
-
-def _fits(run: Checkpoint, features: tuple[int, ...]) -> bool:
-    """Whether weights, statistics and standardisation belong to rows of this shape."""
-    shapes = model_for(run.spec.supervised.model, features, len(run.classes) or 1)
-    fitted, by_column = run.standardization, (features[0], *(1,) * (len(features) - 1))
-    return (
-        {name: tuple(tensor.shape) for name, tensor in run.weights.items()} == dict(shapes.shapes)
-        and {name: tuple(one.shape) for name, one in run.buffers.items()} == dict(shapes.buffers)
-        and fitted is not None
-        and fitted.shift.shape == fitted.scale.shape == by_column
-    )

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -22,18 +21,12 @@ from typing import Protocol, Self
 
 from hpsearch.building import manifest as manifests
 from hpsearch.building.manifest import Manifest, PartEntry
-from hpsearch.errors import CorruptArtifact, NotFound
+from hpsearch.building.zipped import UNREADABLE, opened
+from hpsearch.errors import CorruptArtifact
 
 LARGEST_MANIFEST = 64 * 2**20
-LARGEST_RATIO = 20
-"""Unpacked to packed bytes: weights hardly shrink, so more is no ensemble."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every entry: the earliest that a zip can say."""
-
-_UNREADABLE = (
-    KeyError, OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
-)  # fmt: skip
-"""What reading a file raises that is missing, damaged, encrypted or packed in an unknown way."""
 
 
 class Files(Protocol):
@@ -78,7 +71,7 @@ class Archive(AbstractContextManager["Archive"]):
         if not isinstance(place, bytes) and Path(place).is_dir():
             self._files: Files = _Directory(Path(place))
         else:
-            self._zip = _opened(place)
+            self._zip = opened(place)
             self._files = _Zip(self._zip)
         try:
             self.manifest = self._manifest()
@@ -108,9 +101,14 @@ class Archive(AbstractContextManager["Archive"]):
         Raises:
             CorruptArtifact: when it is missing, or its content does not match its hash.
         """
-        content = self._read(part.file)
-        if content is None:
-            raise CorruptArtifact(f"{part.file} is missing; download the ensemble again")
+        try:
+            content = self._files.read(part.file)
+        except KeyError:
+            raise CorruptArtifact(f"{part.file} is missing; download the ensemble again") from None
+        except UNREADABLE as error:
+            raise CorruptArtifact(
+                f"{part.file} cannot be read ({error}); download the ensemble again"
+            ) from None
         if (found := sha256(content).hexdigest()) != part.sha256:
             raise CorruptArtifact(
                 f"{part.file} must have the sha256 {part.sha256[:12]}…, got {found[:12]}…; "
@@ -119,24 +117,16 @@ class Archive(AbstractContextManager["Archive"]):
         return content
 
     def _manifest(self) -> Manifest:
-        try:
+        size, content = 0, None
+        with suppress(*UNREADABLE):
             size = self._files.size(manifests.NAME)
-        except KeyError:
-            size = 0
-        content = self._read(manifests.NAME) if size <= LARGEST_MANIFEST else None
+            content = self._files.read(manifests.NAME) if size <= LARGEST_MANIFEST else None
         if content is None:
             raise CorruptArtifact(
                 f"an ensemble must hold a whole {manifests.NAME} of at most {LARGEST_MANIFEST:,} "
                 f"bytes, got {f'{size:,} bytes' if size else 'none'}; download the ensemble again"
             )
         return manifests.read(content)
-
-    def _read(self, name: str) -> bytes | None:
-        """A file's content; none where it is missing or cannot be read."""
-        try:
-            return self._files.read(name)
-        except _UNREADABLE:
-            return None
 
 
 class _Zip:
@@ -165,33 +155,3 @@ class _Directory:
         if not path.is_file():
             raise KeyError(name)
         return path
-
-
-def _opened(place: str | Path | bytes) -> zipfile.ZipFile:
-    """The zip, once what it says of its size can be true."""
-    if isinstance(place, bytes):
-        stream: io.BytesIO | Path = io.BytesIO(place)
-        packed = len(place)
-    else:
-        stream = Path(place)
-        if not stream.is_file():
-            raise NotFound(
-                f"an ensemble must be a directory or a zip file, and nothing is at '{place}'; "
-                "download it first"
-            )
-        packed = stream.stat().st_size
-    try:
-        archive = zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError) as error:
-        raise CorruptArtifact(
-            f"an ensemble must be a whole zip file, but {str(error) or 'it is cut short'}; "
-            "download it again"
-        ) from None
-    unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > LARGEST_RATIO * packed:
-        archive.close()
-        raise CorruptArtifact(
-            f"an ensemble must unpack to at most {LARGEST_RATIO} times its size, got {unpacked:,} "
-            f"bytes from {packed:,}; download it again"
-        )
-    return archive

@@ -87,10 +87,20 @@ class Manifest(Record):
         return self
 
 
+def _misfit(manifest: Manifest) -> str | None:
+    """How classes and the way to combine contradict what the targets are."""
+    of_classes = manifest.target == "classes"
+    if manifest.features is not None and of_classes != bool(manifest.classes):
+        return f"classes: must be {'there' if of_classes else 'left out'} for {manifest.target}"
+    if manifest.combine == ("median" if of_classes else "vote"):
+        return f"combine: must be another for {manifest.target}, got {manifest.combine}"
+    return None
+
+
 def write(manifest: Manifest) -> bytes:
     """Its JSON, the same bytes each time."""
-    document = manifest.model_dump(mode="json", by_alias=True)
-    return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+    document = json.loads(manifest.model_dump_json(by_alias=True))  # NaN as a text
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def read(content: bytes) -> Manifest:
@@ -111,9 +121,12 @@ def read(content: bytes) -> Manifest:
             f"{shown(document.get('version'))}; read it with the release that wrote it"
         )
     try:
-        return Manifest.model_validate(document)
+        found = Manifest.model_validate(document)
     except ValidationError as error:
         raise _refused(str(explain(error).errors[0])) from None
+    if misfit := _misfit(found):
+        raise _refused(misfit)
+    return found
 
 
 def _refused(reason: str) -> CorruptArtifact:

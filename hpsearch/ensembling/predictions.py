@@ -22,6 +22,8 @@ from hpsearch.errors import CorruptArtifact
 
 FORMAT = "hpsearch-predictions"
 VERSION = 1
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading a document raises whose values are of other kinds than they must be."""
 
 Numbers: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
@@ -107,7 +109,7 @@ def read(blob: bytes) -> Predictions:
             validation=validation,
             test=_part(tensors, "test"),
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (SafetensorError, *MALFORMED) as error:
         raise CorruptArtifact(
             f"stored predictions must be a whole safetensors blob of this product, but {error}; "
             "they can be made again from the checkpoint"
@@ -118,6 +120,12 @@ def _part(tensors: Mapping[str, NDArray[Any]], name: str) -> Part | None:
     if f"{name}.rows" not in tensors:
         return None
     rows, outputs, targets = (tensors[f"{name}.{one}"] for one in ("rows", "outputs", "targets"))
-    if outputs.ndim != 2 or not len(rows) == len(outputs) == len(targets):
+    shapes = [list(one.shape) for one in (rows, outputs, targets)]
+    if outputs.ndim != 2 or not shapes[0] == shapes[1][:1] == shapes[2]:
         raise ValueError(f"their {name} rows, outputs and targets are of different lengths")
+    kinds = (rows.dtype.str, outputs.dtype.str, targets.dtype.str)
+    if kinds not in (("<i8", "<f4", "<i8"), ("<i8", "<f4", "<f8")):
+        raise ValueError(f"their {name} numbers are of the types {', '.join(kinds)}")
+    if targets.dtype.kind == "i" and not ((targets >= 0) & (targets < outputs.shape[1])).all():
+        raise ValueError(f"their {name} targets name classes that they have no outputs for")
     return Part(rows, outputs, targets)

@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.checkpoint import Checkpoint, damaged, stated
+from hpsearch.training.checkpoint import MALFORMED, Checkpoint, damaged, stated
 from hpsearch.training.plan import Replica
 
 FORMAT = "hpsearch-replicas"
@@ -71,11 +71,13 @@ def read(blob: bytes) -> tuple[Stored, ...]:
     state = stated(blob, FORMAT, VERSION)
     try:
         tensors = load(blob)
+        if not state["replicas"]:
+            raise ValueError("it holds no runs")
         return tuple(
             _stored(int(state["number"]), said, i, tensors)
             for i, said in enumerate(state["replicas"])
         )
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, *MALFORMED) as error:
         raise damaged(str(error)) from None
 
 

@@ -18,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hpsearch.errors import CorruptArtifact, InvalidInput
+from hpsearch.spec.messages import shown
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.training.early_stopping import Best
 from hpsearch.training.encoding import Encoding
@@ -25,6 +26,10 @@ from hpsearch.training.standardize import Standardization
 
 FORMAT = "hpsearch-checkpoint"
 VERSION = 1
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading a document raises whose values are of other kinds than they must be."""
+GROUPS = ("weights", "buffers", "slots", "history", "standardization")
+"""What names of tensors open with, beside those of copies."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,10 @@ def read(blob: bytes) -> Checkpoint:
     state = stated(blob, FORMAT, VERSION)
     try:
         tensors = load(blob)
+        groups = [f"{name}." for name in (*GROUPS, *map(str, state["copies"]))]
+        for name in sorted(tensors):
+            if not name.startswith(tuple(groups)):
+                raise ValueError(f"it holds {shown(name)}, which no checkpoint has")
 
         def group(prefix: str) -> dict[str, Tensor]:
             start = f"{prefix}."
@@ -144,7 +153,7 @@ def read(blob: bytes) -> Checkpoint:
             standardization=_fitted(group("standardization"), state["encoding"]),
             history={name: tuple(curve.tolist()) for name, curve in group("history").items()},
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, InvalidInput) as error:
+    except (SafetensorError, *MALFORMED, InvalidInput) as error:
         raise damaged(str(error)) from None
 
 
@@ -180,7 +189,7 @@ def stated(blob: bytes, form: str, version: int) -> dict[str, Any]:
         raise damaged("its header does not say that it is one") from None
     if found != version:
         raise CorruptArtifact(
-            f"a checkpoint must be of format version {version}, got {found!r}; "
+            f"a checkpoint must be of format version {version}, got {shown(found)}; "
             "read it with the release that wrote it"
         )
     if not isinstance(state, dict):

@@ -1,0 +1,75 @@
+"""Whether a stored run's numbers make the model that its spec names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor
+
+from hpsearch.training.checkpoint import Checkpoint
+from hpsearch.training.encoding import Encoding
+from hpsearch.training.models import model_for
+from hpsearch.training.models.base import Shapes
+
+MOST_COLUMNS = 2**20
+"""Of a table: a row is held in memory with all of them."""
+
+
+def misfit_of(run: Checkpoint, features: tuple[int, ...]) -> str | None:
+    """What is wrong with a run's numbers, in words; none where they are a model's.
+
+    Args:
+        run: what was read.
+        features: shape of a row as the model takes it.
+
+    Raises:
+        TypeError, ValueError: when its spec names no single model, or one for other rows.
+    """
+    model = model_for(run.spec.supervised.model, features, len(run.classes) or 1)
+    for tensors, shapes in ((run.weights, model.shapes), (run.buffers, model.buffers)):
+        if misfit := _misfit(tensors, shapes):
+            return misfit
+    return _strange_rows(run, features)
+
+
+def _misfit(tensors: Mapping[str, Tensor], shapes: Shapes) -> str | None:
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted({*found, *shapes}):
+        if found.get(name) != shapes.get(name):
+            return (
+                f"its numbers do not have the shapes of its model: {name} is "
+                f"{_said(found.get(name))}, and must be {_said(shapes.get(name))}"
+            )
+    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
+    strange = next((name for name, kind in kinds.items() if not kind.is_floating_point), None)
+    if strange is not None:
+        return f"its numbers must be floating-point ones, and {strange} holds {kinds[strange]}"
+    return None
+
+
+def _strange_rows(run: Checkpoint, features: tuple[int, ...]) -> str | None:
+    """What is wrong with the way that rows go before the model."""
+    fitted, by_column = run.standardization, (features[0], *(1,) * (len(features) - 1))
+    if fitted is None or not fitted.shift.shape == fitted.scale.shape == by_column:
+        return "its numbers do not have the shapes of its model: its standardisation is of others"
+    scales = [*fitted.scale.flat, fitted.target_scale]
+    shifts = [*fitted.shift.flat, fitted.target_shift]
+    if not (np.isfinite([*scales, *shifts]).all() and np.all(scales)):
+        return "its standardisation must have finite numbers, and scales other than 0"
+    if fitted.encoding is not None and not _is_sound(fitted.encoding, features[0]):
+        return "its columns do not make the rows that its model takes"
+    return None
+
+
+def _is_sound(encoding: Encoding, width: int) -> bool:
+    places = [column.place for column in encoding.columns]
+    return (
+        sum(column.width for column in encoding.columns) == width
+        and len(set(places)) == len(places)
+        and all(0 <= place < MOST_COLUMNS for place in places)
+    )
+
+
+def _said(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else str(list(shape))
