@@ -11,7 +11,8 @@ same from shared initial weights (soups), and at a constant learning rate (avera
 which are compared with the last epoch of their own trial too).
 
 gain      mean over seeds of accuracy, or of log loss the other way round: above 0 the ensemble is
-          better. ± is a 95 % confidence interval, Student's t over seeds.
+          better. ± is a 95 % confidence interval, Student's t over seeds; ±0 where all seeds give
+          the same, as when they tie, and ±? of a single seed.
 w/t/l     seeds on which the ensemble's test accuracy is higher, equal, lower
 error     the single model's test error → the ensemble's, means over seeds, and the reduction
 
@@ -216,7 +217,7 @@ def measured(task: tuple[str, int, bool]) -> Found:
 def main() -> int:
     """Measures; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, help="of every data set; soups and averages too")
+    parser.add_argument("--seeds", type=_count, help="of every data set; soups and averages too")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--datasets", nargs="*", default=list(CASES), choices=list(CASES))
     parser.add_argument("--processes", type=int, default=2)
@@ -239,6 +240,14 @@ def main() -> int:
     for sentence in missed:
         print(sentence)
     return int(bool(missed))
+
+
+def _count(text: str) -> int:
+    """At least 1."""
+    found = int(text)
+    if found < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}; leave it out for all")
+    return found
 
 
 def _missed(name: str, greedy: Row) -> list[str]:

@@ -29,20 +29,26 @@ class Pair(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """A mean with half the width of its interval."""
+    """A mean with half the width of its interval; infinite where a single value tells of none."""
 
     mean: float
     half: float
 
     @classmethod
     def of(cls, values: NDArray[np.float64]) -> Gain:
-        """Of one value a seed, two at least."""
+        """Of one value a seed, at least one; values that are all equal leave no doubt, ±0."""
+        if len(values) < 2:
+            return cls(float(values.mean()), math.inf)
+        if values.min() == values.max():  # of which the mean, and so the deviation, may be rounded
+            return cls(float(values[0]), 0.0)
         error = float(values.std(ddof=1)) / math.sqrt(len(values))
         factor = float(student.ppf((1 + LEVEL) / 2, len(values) - 1))
         return cls(float(values.mean()), factor * error)
 
     def __str__(self) -> str:
-        return f"{self.mean:+.4f} ±{self.half:.4f}"
+        return (
+            f"{self.mean:+.4f} ±{self.half:.4f}" if self.half < math.inf else f"{self.mean:+.4f} ±?"
+        )
 
 
 @dataclass
