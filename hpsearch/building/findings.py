@@ -175,8 +175,8 @@ def _mean(found: Sequence[Metrics]) -> Metrics:
 
 
 def _intervals(test: Combined, alone: Predictions, scale: float, seed: int) -> dict[str, Range]:
-    """None where the single model has no outputs to compare with, or there is but one row."""
-    if alone.test is None or not is_finite(alone.test) or len(alone.test.rows) < 2:
+    """None where the single model has no outputs to compare with."""
+    if alone.test is None or not is_finite(alone.test):
         return {}
     targets = alone.test.targets
     ours = row_values(test, targets, scale)

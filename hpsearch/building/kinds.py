@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hpsearch.building import averages
@@ -21,6 +22,7 @@ from hpsearch.ensembling.selection import select
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import ensemble as specs
 from hpsearch.spec.ensemble_records import Candidate
+from hpsearch.training.memory import free_bytes
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,11 @@ KINDS: Mapping[type[Any], Callable[[Case], Chosen]] = {
 
 
 def _read(case: Case) -> Read:
-    """All candidates' validation predictions, the best trial's first; 4·M·N·C bytes."""
+    """All candidates' validation predictions, the best trial's first; 4·M·N·C bytes.
+
+    Raises:
+        TrainingFailed: when memory does not hold them, or there is none.
+    """
     listed = case.by_value(case.candidates.whole)
     found: list[Candidate] = []
     members: NDArray[np.float32] | None = None
@@ -112,12 +118,29 @@ def _read(case: Case) -> Read:
     for place, one, predictions in _each(case, listed):
         if members is None:
             part = predictions.validation
-            members = np.empty((len(listed) - place, *part.outputs.shape), np.float32)
+            members = _room(len(listed) - place, part)
         members[len(found)] = confidences(predictions.validation)
         found.append(one)
     if members is None or part is None:
         raise nothing_left(case)
     return Read(found, members[: len(found)], part)
+
+
+def _room(count: int, part: Part) -> NDArray[np.float32]:
+    """An array for what so many candidates say of validation rows, once there is memory for it.
+
+    Without the check the system would end the process while the array is filled.
+    """
+    rows, outputs = part.outputs.shape
+    wanted = count * rows * (4 * outputs + 8)  # and what selection makes of it, [M, N]
+    free = free_bytes(torch.device("cpu"))
+    if wanted > free:
+        raise TrainingFailed(
+            f"greedy selection must hold what {count:,} checkpoints say of {rows:,} validation "
+            f"rows in memory, {wanted / 1e9:.2g} GB, and {free / 1e9:.2g} GB are free; keep fewer "
+            "checkpoints, or ask for top_k"
+        )
+    return np.empty((count, rows, outputs), np.float32)
 
 
 def _each(case: Case, listed: list[Candidate]) -> Iterable[tuple[int, Candidate, Predictions]]:

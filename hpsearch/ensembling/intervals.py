@@ -25,7 +25,8 @@ def bootstrap(
     """95 % percentile intervals over rows drawn with replacement (Efron 1979).
 
     Every score is taken of the same draws, and gains are paired by row, so that they are far
-    surer than the two scores apart.
+    surer than the two scores apart. A single row says nothing of how far others would differ, and
+    rows that are not finite nothing at all: such intervals are left out.
 
     Args:
         ensemble_rows: `row_values` of the ensemble, [N] by name.
@@ -38,15 +39,23 @@ def bootstrap(
         its gain on the single model: ensemble − single for accuracy, single − ensemble for losses,
         so that more is better.
     """
-    names = list(ensemble_rows)
+    names = [
+        name
+        for name, rows in ensemble_rows.items()
+        if len(rows) > 1 and np.isfinite(rows).all() and np.isfinite(single_rows[name]).all()
+    ]
+    if not names:
+        return {}
     columns = np.stack(
         [rows[name] for rows in (ensemble_rows, single_rows) for name in names], axis=1
     )
     # Distances from the first row, so that rows that are all alike give an interval of no width.
     first = columns[0]
+    away = np.ascontiguousarray((columns - first).T)
+    # Not `@`: libraries add up so long a row in parts, as many as they have threads.
     means = first + np.concatenate(
         [
-            counts @ (columns - first) / len(columns)
+            np.einsum("sn,kn->sk", counts, away) / len(columns)
             for counts in _drawn(len(columns), seed, resamples)
         ]
     )

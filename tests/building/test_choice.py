@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
+import math
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import sha256
@@ -10,11 +14,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from finished_study import FinishedStudy, finished
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from hpsearch.building import Built, build
 from hpsearch.building.archive import Archive
+from hpsearch.building.chosen import equally
 from hpsearch.building.sources import named
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
@@ -192,22 +199,25 @@ def test_a_kept_copy_that_says_no_numbers_is_left_out() -> None:
         built(harmed, kind="ema", trial=trial)
 
 
-def test_a_metric_that_validation_rows_do_not_have_is_refused() -> None:
+def of_equal_targets() -> FinishedStudy:
+    """A study of numbers whose validation targets are all 0.1."""
     study = finished("diabetes", (0.01, 0.03), 2, "val_loss", training=())
     listed, stored = [], {}
     for one in study.candidates:
         read = predictions.read(study.predictions(one))
         alike = np.full_like(read.validation.targets, 0.1)
-        content = predictions.write(
-            replace(read, validation=replace(read.validation, targets=alike))
-        )
-        stored[one.checkpoint] = content
-        digest = sha256(content).hexdigest()
+        changed = replace(read, validation=replace(read.validation, targets=alike))
+        stored[one.checkpoint] = predictions.write(changed)
+        digest = sha256(stored[one.checkpoint]).hexdigest()
         listed.append(one.model_copy(update={"predictions_sha256": digest}))
-    flat = replace(study, candidates=tuple(listed), stored=stored)
+    return replace(study, candidates=tuple(listed), stored=stored)
+
+
+def test_a_metric_that_validation_rows_do_not_have_is_refused() -> None:
+    study = of_equal_targets()
     with pytest.raises(TrainingFailed, match=r"val_r2 has none as they are all of equal targets"):
-        built(flat, kind="top_k", metric="val_r2")
-    assert np.isnan(built(flat, kind="top_k").result.validation["r2"])
+        built(study, kind="top_k", metric="val_r2")
+    assert np.isnan(built(study, kind="top_k").result.validation["r2"])
 
 
 def test_a_greedy_soup_reads_each_checkpoint_a_fixed_number_of_times(
@@ -231,3 +241,45 @@ def test_a_greedy_soup_reads_each_checkpoint_a_fixed_number_of_times(
         assert len(built(study, kind="soup_greedy", size=5).result.members) == trials
     growth = np.diff(counted)
     assert growth.min() == growth.max()
+
+
+def test_what_memory_does_not_hold_is_refused_before_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = finished()
+    monkeypatch.setattr("hpsearch.building.kinds.free_bytes", lambda _: 10_000)
+    with pytest.raises(
+        TrainingFailed, match=r"20 checkpoints say of 36 .* GB are free; keep fewer"
+    ):
+        built(study, kind="greedy")
+    assert built(study, kind="top_k").result.members
+
+
+def strictly(text: str) -> Any:
+    """What JSON alone says: NaN is none of its words."""
+
+    def refused(word: str) -> None:
+        raise AssertionError(word)
+
+    return json.loads(text, parse_constant=refused)
+
+
+def test_what_is_undefined_travels_as_text() -> None:
+    """R² of equal targets; the manifest and the result are JSON all the same."""
+    made = built(of_equal_targets(), kind="top_k", size=2)
+    assert strictly(made.result.model_dump_json())["validation"]["r2"] == "NaN"
+    with zipfile.ZipFile(io.BytesIO(made.content)) as files:
+        document = strictly(files.read("manifest.json").decode())
+    assert document["validation"]["r2"] == "NaN"
+    with Archive(made.content) as archive:
+        assert np.isnan(archive.manifest.scores.validation["r2"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=200))
+def test_weights_add_up_to_one_but_for_the_last_bit(counts: list[int]) -> None:
+    total = sum(counts)
+    assert abs(math.fsum(count / total for count in counts) - 1) <= 2**-52
+    candidate = finished().candidates[0]
+    weights = [one.weight for one in equally([candidate] * len(counts)).ingredients]
+    assert abs(math.fsum(weights) - 1) <= 2**-52

@@ -86,3 +86,26 @@ def test_the_calibration_error_against_a_loop_over_bins(seed, bins):
             right = (labels == targets)[inside].mean()
             expected += inside.mean() * abs(right - stated[inside].mean())
     assert expected_calibration_error(shares, labels, targets, bins) == pytest.approx(expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 4), st.sampled_from([0, 1, 9, 99])
+)
+def test_whatever_is_said_the_temperature_stays_bounded(seed, rows, classes, sharpness):
+    """Shares of exactly 0 and 1, a single row, a single class, rows that are all right or wrong."""
+    rng = np.random.default_rng(seed)
+    shares = softmax(sharpness * rng.normal(size=(rows, classes)) ** 5, axis=1)
+    for targets in (rng.integers(classes, size=rows), shares.argmax(1), shares.argmin(1)):
+        found = temperature(shares, targets)
+        assert 0.05 <= found <= 20
+        mended = scaled(shares, found)
+        assert np.isfinite(mended).all()
+        assert mended.sum(1) == pytest.approx(1)
+
+
+def test_bins_without_rows_count_for_nothing():
+    shares, target = np.array([[0.55, 0.45]]), np.array([0])
+    assert expected_calibration_error(shares, target, target, bins=1000) == pytest.approx(0.45)
+    certain = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert expected_calibration_error(certain, np.array([0, 1]), np.array([1, 1])) == 0.5

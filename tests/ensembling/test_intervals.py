@@ -61,7 +61,7 @@ def test_what_was_measured_lies_within_and_a_seed_decides(seed, count):
 
 
 @settings(max_examples=20)
-@given(st.floats(-1e3, 1e3), st.integers(1, 50))
+@given(st.floats(-1e3, 1e3), st.integers(2, 50))
 def test_rows_that_are_all_alike_leave_no_doubt(value, count):
     alike = {"loss": np.full(count, value), "mae": np.full(count, 2 * value)}
     found = bootstrap(alike, alike, resamples=50)
@@ -88,3 +88,19 @@ def test_the_truth_is_covered_about_as_often_as_promised():
         low, high = bootstrap(row, row, seed=seed, resamples=200)["loss"]
         covered += low <= 1.0 <= high
     assert 0.88 < covered / 300 < 0.98
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_rows_have_no_interval(count):
+    assert bootstrap(rows(0, count), rows(1, count)) == {}
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_rows_that_are_not_finite_have_no_interval_and_others_keep_theirs(broken):
+    ensemble, single = rows(0), rows(1)
+    expected = bootstrap(ensemble, single, resamples=50)
+    for which in (ensemble, single):
+        whole, which["loss"] = which["loss"], np.append(which["loss"][:-1], broken)
+        found = bootstrap(ensemble, single, resamples=50)
+        which["loss"] = whole
+        assert found == {name: expected[name] for name in ("accuracy", "accuracy_gain")}
