@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.extras import needed
@@ -18,15 +18,16 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     """A row per trial, by its number: state and value, every parameter, the last epoch's metrics.
 
     `best_epoch` is 0-based, as everywhere in the API. A parameter or metric that a trial lacks is
-    missing in its row.
+    missing in its row. One that is called as another column is, such as the `value` that a loop of
+    one's own reports, stands under `metrics.value`, or `params.value`.
     """
     pandas = needed("pandas", "notebook", "data frames")
     rows = [
         {
             **{name: _word(getattr(trial, name)) for name in COLUMNS},
             "duration_seconds": _seconds(trial),
-            **trial.params,
-            **trial.metrics,
+            **_beside(trial.params, "params"),
+            **_beside(trial.metrics, "metrics"),
         }
         for trial in trials
     ]
@@ -46,6 +47,12 @@ def curves_frame(curves: Curves) -> pd.DataFrame:
         }
     )
     return frame
+
+
+def _beside(named: Mapping[str, object], what: str) -> dict[str, object]:
+    """Values by names that no column of their trial has."""
+    taken = {*COLUMNS, "duration_seconds"}
+    return {f"{what}.{name}" if name in taken else name: one for name, one in named.items()}
 
 
 def _word(value: object) -> object:

@@ -96,7 +96,7 @@ def _number(text: str) -> float | str | None:
     if text in MISSING:
         return None
     try:
-        return float(text)
+        return text if "_" in text else float(text)  # Python alone takes 1_0 for a number
     except ValueError:
         return text
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import IO, Self
 
@@ -98,15 +97,12 @@ class Stack:
         process = program.process
         if process is None or process.stdout is None:
             raise CannotStart("the server must be started before its address is read")
-        until = time.monotonic() + START_SECONDS
-        while time.monotonic() < until:
-            if select.select([process.stdout], [], [], 0.1)[0]:
-                line = process.stdout.readline()
-                if line.startswith(_ANNOUNCEMENT):
-                    threading.Thread(target=_pass_on, args=(process.stdout,), daemon=True).start()
-                    return line.removeprefix(_ANNOUNCEMENT).strip()
-                if not line:
-                    break
+        # A thread reads, as a pipe that looks empty may have its next line in a buffer here.
+        addresses: SimpleQueue[str | None] = SimpleQueue()
+        threading.Thread(target=_read, args=(process.stdout, addresses), daemon=True).start()
+        with suppress(Empty):
+            if address := addresses.get(timeout=START_SECONDS):
+                return address
         with suppress(subprocess.TimeoutExpired):
             process.wait(1)
         if process.returncode == CANNOT_START:
@@ -127,9 +123,13 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def _pass_on(stream: IO[str]) -> None:
-    """Lets what the server prints later be seen, until its end."""
+def _read(stream: IO[str], addresses: SimpleQueue[str | None]) -> None:
+    """Tells the address once it is there, none at the end; lets all else be seen."""
     with suppress(ValueError, OSError):
         for line in stream:
+            if line.startswith(_ANNOUNCEMENT):
+                addresses.put(line.removeprefix(_ANNOUNCEMENT).strip())
+                continue
             sys.stdout.write(line)
             sys.stdout.flush()
+    addresses.put(None)

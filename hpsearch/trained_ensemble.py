@@ -53,7 +53,7 @@ class TrainedEnsemble:
             )
         self._manifest = manifest
         self._models = tuple(model for _, model in parts)
-        self._first_of_each_reading = {one.reading: one for one in self._models}.values()
+        self._first_of_each_reading = tuple({one.reading: one for one in self._models}.values())
         self._weights = np.array([entry.weight / total for entry, _ in parts])
         there = {entry.file for entry, _ in parts}
         kept = [member for member in manifest.members if member.part in there]
@@ -92,8 +92,9 @@ class TrainedEnsemble:
         """Each row's class by name, or its number, [N].
 
         Args:
-            x: rows [N, *features] as the data set has them; of an uploaded table a DataFrame, or a
-                mapping from column to value for each row, None or NaN where one is missing.
+            x: rows [N, *features] as the data set has them, columns in its order; of an uploaded
+                table a DataFrame, whose columns go by their names, or a mapping from column to
+                value for each row, None or NaN where one is missing.
 
         Raises:
             InvalidInput: when rows have another shape, or do not hold what they must.

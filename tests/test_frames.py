@@ -42,6 +42,15 @@ def study(**fields: Any) -> Study:
     return Study(**{**usual, **fields})
 
 
+def test_a_metric_called_as_a_column_takes_nothing_from_it() -> None:
+    """A loop of one's own reports `value`, whose last one is not the trial's, the best."""
+    frame = trials_frame(
+        [trial(0, value=0.25, metrics={"value": 0.5, "val_loss": 1.0}, params={"state": "on"})]
+    )
+    assert frame.loc[0, ["value", "metrics.value", "val_loss"]].tolist() == [0.25, 0.5, 1.0]
+    assert frame.loc[0, ["state", "params.state"]].tolist() == ["complete", "on"]
+
+
 def test_a_frame_has_a_row_per_trial_with_its_parameters_and_metrics() -> None:
     frame = trials_frame(
         [

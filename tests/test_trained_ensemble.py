@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -383,6 +385,13 @@ def test_it_shows_itself_in_a_line_and_in_a_table(wine: TrainedEnsemble) -> None
         r"TrainedEnsemble\(greedy of 'small wine', \d members, mean, test accuracy [\d.]+\)", line
     )
     assert wine._repr_html_().count("<tr>") == len(wine) + 1
+
+
+def test_it_can_be_copied_and_sent_to_other_processes(wine: TrainedEnsemble) -> None:
+    x = rows_of("wine").x
+    expected = wine.predict_probabilities(x).tobytes()
+    for twin in (pickle.loads(pickle.dumps(wine)), copy.deepcopy(wine)):
+        assert twin.predict_probabilities(x).tobytes() == expected
 
 
 def test_torch_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

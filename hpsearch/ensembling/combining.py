@@ -98,9 +98,12 @@ def _weighing(members: Numbers, weights: NDArray[Any]) -> tuple[Numbers, NDArray
             f"must be one for each of the members [M, N, C], got {list(weights.shape)} for "
             f"{list(members.shape)}",
         )
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights > 0).any()):
+    with np.errstate(over="ignore"):
+        is_finite = np.isfinite(weights.sum())
+    if not (is_finite and (weights >= 0).all() and (weights > 0).any()):
         raise InvalidInput.at(
-            "weights", f"must be finite, at least 0 and not all 0, got {weights.tolist()}"
+            "weights",
+            f"must be finite, their sum as well, at least 0 and not all 0, got {weights.tolist()}",
         )
     if weights.all():
         return members, weights
