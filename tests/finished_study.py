@@ -113,7 +113,7 @@ def finished(
                 value=value,
                 best=epoch == values[trial].index(value),
                 last=epoch == epochs - 1,
-                reasons=("recent",) if epoch else (),
+                reasons=("every", "recent") if epoch else (),
                 sha256=content,
                 predictions_sha256=sha256(said).hexdigest(),
             )

@@ -157,7 +157,7 @@ def test_a_row_far_down_is_named_by_its_own_number(monkeypatch: pytest.MonkeyPat
         wine().predict(x)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 30), st.integers(1, 12),
     st.sampled_from(["mean", "weighted", "vote"]),
@@ -264,7 +264,7 @@ def test_a_value_far_down_is_named_by_its_own_row(
         sales.predict([{"size": "wide" if place == 33 else 1} for place in range(40)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),

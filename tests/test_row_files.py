@@ -158,7 +158,7 @@ def test_a_header_that_promises_what_is_not_there_is_refused(
         read_rows(with_header(tmp_path, header), named=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=80), st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"])
 )

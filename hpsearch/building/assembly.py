@@ -93,7 +93,7 @@ def _built(case: Case) -> Built:
         temperature=temperature,
         candidates=len(case.candidates.whole),
         seed=case.study.seed,
-        warnings=case.candidates.warnings,
+        warnings=[*case.candidates.warnings, *_of_another_trial(case, single[0]), *chosen.notes],
     )
     manifest = _manifest(case, made, result, temperature)
     return Built(result, archive.write(manifest, made.blobs))
@@ -159,6 +159,18 @@ def _best_single(case: Case) -> tuple[Candidate, Predictions]:
         if found is not None:
             return one, found
     raise nothing_left(case)
+
+
+def _of_another_trial(case: Case, single: Candidate) -> list[str]:
+    """Why another trial than the study's best one stands for the best single one."""
+    complete = [one for one in case.candidates.listed if one.complete]
+    best = case.by_value(complete)[0] if complete else single
+    if best.trial == single.trial:
+        return []
+    return [
+        f"the best epoch of trial {best.trial}, whose value is the best, is not kept or not whole, "
+        f"so trial {single.trial} counts as the best single one; have checkpoints.keep hold best"
+    ]
 
 
 def _file(candidate: Candidate) -> str:

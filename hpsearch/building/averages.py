@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
-from hpsearch.building.chosen import Chosen, Ingredient, equally
+from hpsearch.building.chosen import Chosen, Ingredient, equally, written_epochs
 from hpsearch.building.ranking import Case, judged, nothing_left, told_in_steps
 from hpsearch.building.sources import is_finite
 from hpsearch.errors import TrainingFailed
@@ -43,7 +43,14 @@ def late_weights(case: Case) -> Chosen:
         if reason := soup.unlike(runs, of_one_trial=True):
             raise TrainingFailed(reason)
         soup = soup.with_(runs)
-    return replace(equally(found), averaged=_mean(case, soup))
+    chosen = equally(found)
+    if "recent" not in found[-1].reasons:
+        chosen = equally(
+            found,
+            f"no late epochs are kept, so {written_epochs(found)} are averaged; "
+            "set checkpoints.recent",
+        )
+    return replace(chosen, averaged=_mean(case, soup))
 
 
 def kept_copy(case: Case) -> Chosen:

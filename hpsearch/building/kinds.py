@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from hpsearch.building import averages
-from hpsearch.building.chosen import Chosen, Ingredient, equally
+from hpsearch.building.chosen import Chosen, Ingredient, equally, written_epochs
 from hpsearch.building.ranking import Case, evenly, nothing_left, told_in_steps
 from hpsearch.building.sources import LeftOut, confidences
 from hpsearch.ensembling.predictions import Part, Predictions
@@ -51,7 +51,6 @@ def _greedy(case: Case) -> Chosen:
     read = _read(case)
     request = case.request
     metric = request.metric or "val_loss"
-    case.tell(0, 1, "choosing members")
     counts = select(
         read.members,
         read.part.targets,
@@ -59,6 +58,7 @@ def _greedy(case: Case) -> Chosen:
         metric,
         bags=getattr(request, "bags", 0),
         seed=case.study.seed,
+        on_progress=lambda done, total: case.tell(done, total, "choosing members"),
     ).counts
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda place: -counts[place])
     total = int(counts.sum())
@@ -74,7 +74,10 @@ def _best_trials(case: Case) -> Chosen:
             found.append(one)
     if not found:
         raise nothing_left(case)
-    return equally(found)
+    wanted = case.request.size
+    few = isinstance(case.request, specs.ReinitEnsemble) and len(found) < wanted
+    notes = [f"{len(found)} of the {wanted} trainings came to a model"] if few else []
+    return equally(found, *notes)
 
 
 def _snapshots(case: Case) -> Chosen:
@@ -89,7 +92,13 @@ def _snapshots(case: Case) -> Chosen:
             f"snapshots need at least 2 checkpoints of a trial, and {len(chosen)} of trial "
             f"{kept[0].trial} is kept; set checkpoints.every or checkpoints.snapshots"
         )
-    return equally(chosen)
+    if len(minima) > 1 or any("every" in one.reasons for one in chosen):
+        return equally(chosen)
+    return equally(
+        chosen,
+        f"no snapshots are kept, so {written_epochs(chosen)} are combined; "
+        "set checkpoints.snapshots or checkpoints.every",
+    )
 
 
 KINDS: Mapping[type[Any], Callable[[Case], Chosen]] = {

@@ -119,7 +119,11 @@ def judged(part: Part, metric: str, scale: float) -> float:
 def nothing_left(case: Case) -> TrainingFailed:
     """The refusal where no candidate is whole."""
     reasons = case.candidates.warnings
-    why = f"the first of them: {reasons[0]}" if reasons else "train some trials first"
+    why = (
+        f"the first of them: {reasons[0]}"
+        if reasons
+        else "train some trials, and keep their checkpoints"
+    )
     return TrainingFailed(f"an ensemble needs at least one whole checkpoint, got none; {why}")
 
 

@@ -79,7 +79,7 @@ class Candidates:
     def __init__(
         self, listed: Sequence[Candidate], sources: Sources, device: torch.device | str
     ) -> None:
-        self._listed = tuple(listed)
+        self.listed = tuple(listed)
         self._sources = sources
         self._inference = Inference(device=device)
         self._reference: Predictions | None = None
@@ -91,7 +91,7 @@ class Candidates:
     @property
     def whole(self) -> tuple[Candidate, ...]:
         """Those not left out so far."""
-        return tuple(one for one in self._listed if one.checkpoint not in self._left_out)
+        return tuple(one for one in self.listed if one.checkpoint not in self._left_out)
 
     @property
     def warnings(self) -> list[str]:
@@ -116,7 +116,7 @@ class Candidates:
         return next(
             (
                 self._left_out[one.checkpoint]
-                for one in self._listed
+                for one in self.listed
                 if one.trial == trial and one.checkpoint in self._left_out
             ),
             None,

@@ -31,6 +31,9 @@ from hpsearch.ensembling.simplex import least_quadratic
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.ensemble import SELECTION_METRICS
 
+Progress = Callable[[int, int], None]
+"""Told of steps done and steps in all; what it raises ends the work."""
+
 _REPORTED: Mapping[str, Callable[[float], float]] = {
     "val_loss": float,
     "val_mae": float,
@@ -58,6 +61,7 @@ def select(
     metric: str = "val_loss",
     bags: int = 0,
     seed: int = 0,
+    on_progress: Progress = lambda done, total: None,  # noqa: ARG005
 ) -> Selection:
     """Greedy forward selection with replacement (Caruana et al. 2004).
 
@@ -79,6 +83,7 @@ def select(
             which the first two choose alike, for numbers.
         bags: how many; 0 selects once, among all.
         seed: of the bags' halves; bag b draws from (seed, b).
+        on_progress: told, before each addition, of additions done and additions in all.
 
     Raises:
         InvalidInput: when nothing can be chosen from, or by this metric.
@@ -87,13 +92,17 @@ def select(
     additions = _additions(candidates, targets, metric)
     reported = _REPORTED[metric]
     if not bags:
-        chosen, path = _grown(additions, usable, size)
+        chosen, path = _grown(additions, usable, size, on_progress)
         return Selection(_counted(chosen, candidates), tuple(map(reported, path)))
     counts, path = _counted([], candidates), []
     for bag in range(bags):
+
+        def told(done: int, total: int, before: int = bag) -> None:
+            on_progress(before * size + done, bags * total)
+
         rng = np.random.default_rng([seed, bag])
         half = np.sort(rng.choice(usable, (len(usable) + 1) // 2, replace=False))
-        counts += _counted(_grown(additions, half, size)[0], candidates)
+        counts += _counted(_grown(additions, half, size, told)[0], candidates)
         path.append(additions.loss(np.repeat(np.arange(len(counts)), counts).tolist()))
     counts[np.argsort(-counts, kind="stable")[size:]] = 0
     return Selection(counts, tuple(map(reported, path)))
@@ -116,11 +125,14 @@ def weights_for(members: Numbers, targets: NDArray[Any]) -> Floats:
     return least_quadratic(errors @ errors.T / rows, np.zeros(count), np.full(count, 1 / count))
 
 
-def _grown(additions: Additions, among: Places, size: int) -> tuple[list[int], list[float]]:
+def _grown(
+    additions: Additions, among: Places, size: int, on_progress: Progress
+) -> tuple[list[int], list[float]]:
     """The members up to the best in order, and the losses after all additions."""
     chosen: list[int] = []
     path: list[float] = []
-    for _ in range(size):
+    for done in range(size):
+        on_progress(done, size)
         place, loss = additions.best(chosen, among)
         chosen.append(place)
         path.append(loss)

@@ -25,13 +25,13 @@ def test_ties_alone_are_nothing_give_or_take_nothing(count: int) -> None:
     assert "nan" not in str(row)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(-1, 1), st.integers(2, 60))
 def test_equal_differences_have_an_interval_of_no_width(value: float, count: int) -> None:
     assert Gain.of(np.full(count, value)) == (value, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=30).filter(lambda v: np.ptp(v) > 1e-6))
 def test_the_interval_is_student_s(values: list[float]) -> None:
     mean, half = Gain.of(np.array(values))

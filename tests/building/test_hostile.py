@@ -369,7 +369,7 @@ def loaded_or_refused(content: bytes) -> TrainedEnsemble | None:
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), JSON)
 def test_any_other_manifest_is_read_or_refused(data: st.DataObject, value: Any) -> None:
     files = files_of(whole("ema"))
@@ -377,7 +377,7 @@ def test_any_other_manifest_is_read_or_refused(data: st.DataObject, value: Any) 
     loaded_or_refused(zipped({**files, "manifest.json": json.dumps(manifest).encode()}))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), JSON)
 def test_any_other_state_of_a_part_is_read_or_refused(data: st.DataObject, value: Any) -> None:
     def change(blob: bytes) -> bytes:
@@ -390,7 +390,7 @@ def test_any_other_state_of_a_part_is_read_or_refused(data: st.DataObject, value
             ensemble.predict([[0.0] * 13])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_changed_bytes_are_read_or_refused(data: st.DataObject) -> None:
     """In the directory at the zip's end and in the first entry's header, where structure is."""

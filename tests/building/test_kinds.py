@@ -160,6 +160,31 @@ def test_one_checkpoint_is_too_few(kind: str, remedy: str) -> None:
         built(study, kind=kind)
 
 
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("snapshots", "no snapshots are kept, so epochs {} and 3 of trial {} are combined; set "),
+        ("average", "no late epochs are kept, so epochs {} and 3 of trial {} are averaged; set "),
+    ],
+)
+def test_best_and_last_epoch_in_the_place_of_what_is_asked_for_are_said(
+    kind: str, sentence: str
+) -> None:
+    study = finished()
+    kept = [one for one in study.candidates if one.best or one.last]
+    plain = tuple(one.model_copy(update={"reasons": ()}) for one in kept)
+    first = next(one for one in best_first(study) if one.epoch < 3)
+    result = built(replace(study, candidates=plain), kind=kind, trial=first.trial).result
+    assert members(result) == [(first.trial, first.epoch), (first.trial, 3)]
+    assert [sentence.format(first.epoch, first.trial) in text for text in result.warnings] == [True]
+
+
+def test_trainings_that_came_to_nothing_are_said() -> None:
+    result = built(finished(), kind="reinit", size=7).result
+    assert len(result.members) == 5
+    assert result.warnings == ["5 of the 7 trainings came to a model"]
+
+
 def test_a_trial_without_checkpoints_is_named() -> None:
     with pytest.raises(TrainingFailed, match="none of trial 77 is kept"):
         built(finished(), kind="average", trial=77)
@@ -301,5 +326,8 @@ def test_progress_never_passes_its_end() -> None:
         request, study.spec, study.candidates, study,
         on_progress=lambda *step: told.append(step),
     )  # fmt: skip
-    assert {what for *_, what in told} >= {"reading predictions", "reading the members"}
+    steps = {"reading predictions", "choosing members", "reading the members"}
+    assert {what for *_, what in told} >= steps
+    chosen = [(done, total) for done, total, what in told if what == "choosing members"]
+    assert chosen == [(step, 200) for step in range(200)], "20 bags of 10"
     assert all(0 <= done <= total for done, total, _ in told)

@@ -88,7 +88,7 @@ def test_the_calibration_error_against_a_loop_over_bins(seed, bins):
     assert expected_calibration_error(shares, labels, targets, bins) == pytest.approx(expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 4), st.sampled_from([0, 1, 9, 99])
 )

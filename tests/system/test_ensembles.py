@@ -85,7 +85,9 @@ def test_damaged_truncated_and_swapped_files_are_named_and_left_out(
                     (member.trial, member.epoch) for member in ensemble.members
                 ]
             assert ensemble.members
-            assert all(warning.endswith("it is left out") for warning in ensemble.warnings)
+            *left_out, single = ensemble.warnings
+            assert all(warning.endswith("it is left out") for warning in left_out)
+            assert f"the best epoch of trial {ranked[0]}" in single
             loaded = ensemble.load()
             assert len(loaded.predict(load("digits").x[:7])) == 7
 
