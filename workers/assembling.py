@@ -10,48 +10,21 @@ from hashlib import sha256
 import torch
 
 from hpsearch.building import build
-from hpsearch.errors import (
-    CorruptArtifact,
-    HpsearchError,
-    InvalidInput,
-    NotFound,
-    StaleLease,
-    StorageFull,
-    TrainingFailed,
-    Unauthorized,
-)
+from hpsearch.errors import HpsearchError, StaleLease
 from hpsearch.spec.ensemble_records import Candidate
-from hpsearch.spec.exchange import (
-    Advance,
-    Built,
-    EnsembleJob,
-    Failure,
-    Predicted,
-    PredictJob,
-)
-from hpsearch.spec.fields import MESSAGE_LENGTH
+from hpsearch.spec.exchange import Advance, Built, EnsembleJob, Predicted, PredictJob
 from hpsearch.spec.messages import counted
 from hpsearch.spec.states import FailureReason
 from hpsearch.spec.study import parse_study
 from hpsearch.trained_ensemble import TrainedEnsemble, load_ensemble
-from hpsearch.training.memory import is_out_of_memory
-from hpsearch.transport import PASSING
 from workers.datasets import Datasets
-from workers.delivery import DROPPED
+from workers.faults import DROPPED, ESCAPING, Fault, fault_of, give_back
 from workers.link import Link
 
 logger = logging.getLogger("hpsearch.worker")
 
 TELL_SECONDS = 0.5
 """The server is told no more often how far a job is."""
-
-REASONS: tuple[tuple[type[HpsearchError], FailureReason], ...] = (
-    (InvalidInput, FailureReason.INVALID),
-    (TrainingFailed, FailureReason.INVALID),
-    (StorageFull, FailureReason.STORAGE_FULL),
-    (CorruptArtifact, FailureReason.ERROR),
-    (NotFound, FailureReason.ERROR),
-)
 
 
 class Ending(Exception):
@@ -87,19 +60,18 @@ class Assembler:
                 self._predict(job)
         except StaleLease:
             logger.warning(DROPPED, job.id)
-        except (*PASSING, Unauthorized):
+        except ESCAPING:
             raise
         except Ending:
-            self._fail(job, FailureReason.RELEASED, "the worker was told to end")
+            fault = Fault(FailureReason.RELEASED, "the worker was told to end")
+            give_back(self._link, job, fault)
         except HpsearchError as error:
-            reason = next((r for kind, r in REASONS if isinstance(error, kind)), None)
-            self._fail(job, reason or FailureReason.ERROR, str(error))
+            logger.warning("job %d fails: %s", job.id, error)
+            give_back(self._link, job, fault_of(error))
         except Exception as error:
-            if is_out_of_memory(error):
-                self._fail(job, FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
-            else:
-                logger.exception("a job failed")
-                self._fail(job, FailureReason.ERROR, f"{type(error).__name__}: {error}")
+            # Ensembles put to work what people wrote: its errors end the job, never the worker.
+            logger.exception("job %d fails", job.id)
+            give_back(self._link, job, fault_of(error))
 
     def _build(self, job: EnsembleJob) -> None:
         if job.dataset is not None:
@@ -124,13 +96,6 @@ class Assembler:
             self._loaded = (job.sha256, load_ensemble(content))
         result = self._loaded[1].answer(job.inputs)
         self._link.predicted(job, Predicted(attempt=job.attempt, result=result))
-
-    def _fail(self, job: EnsembleJob | PredictJob, reason: FailureReason, message: str) -> None:
-        failure = Failure(attempt=job.attempt, reason=reason, message=message[:MESSAGE_LENGTH])
-        try:
-            self._link.fail(job, failure)
-        except (StaleLease, NotFound):
-            logger.warning(DROPPED, job.id)
 
 
 class Stored:

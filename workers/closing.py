@@ -1,6 +1,7 @@
 """The ends of trials: what their kept states predict, then that they are over.
 
-What several trials predict that end at once is computed together.
+What several trials predict that end at once is computed together. What fails is one trial's
+fault: it is given back once its states are sent, and the others end as they would have.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -20,6 +22,7 @@ from hpsearch.training.evaluation import evaluate
 from hpsearch.training.memory import is_out_of_memory
 from hpsearch.training.predicting import Inference, Predicted
 from workers.delivery import Delivery
+from workers.faults import Fault, fault_of
 from workers.kept import State
 from workers.run import Run
 
@@ -34,6 +37,14 @@ class End:
     state: TrialState
     reason: TrialReason | None = None
     message: str | None = None
+
+
+class _Said(NamedTuple):
+    """What a state predicts."""
+
+    test_metrics: dict[str, float]
+    content: bytes
+    """As it is stored."""
 
 
 class Closing:
@@ -74,30 +85,48 @@ class Closing:
             for state in _final(end.run)
             if (end.run.number, state.epoch) not in told
         ]
-        said: dict[tuple[int, int], Predicted] = {}
-        for (run, state), predicted in zip(states, self._predict(states), strict=True):
-            if predicted is not None:
-                said[run.number, state.epoch] = predicted
-                sha256 = hashlib.sha256(state.content).hexdigest()
-                content = predictions_of(
-                    predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256
-                )
-                self._delivery.predictions(run, state.epoch, content)
+        said: dict[tuple[int, int], _Said] = {}
+        faults: dict[int, tuple[Run, Fault]] = {}
+        for (run, state), found in zip(states, self._predict(states), strict=True):
+            if isinstance(found, Fault):
+                faults.setdefault(run.number, (run, found))
+            elif found is not None:
+                said[run.number, state.epoch] = found
+                self._delivery.predictions(run, state.epoch, found.content)
         for end in ends:
-            self._delivery.end(end.run, self._completion(end, said))
+            if end.run.number not in faults:
+                completion = self._completed(end, said)
+                if isinstance(completion, Fault):
+                    faults[end.run.number] = (end.run, completion)
+                else:
+                    self._delivery.end(end.run, completion)
+        for run, fault in faults.values():
+            self._delivery.fail(run, fault)
         self._delivery.send()
 
-    def _predict(self, states: Sequence[tuple[Run, State]]) -> list[Predicted | None]:
-        """What states predict; none where one of them cannot, which costs the others nothing."""
+    def _predict(self, states: Sequence[tuple[Run, State]]) -> list[_Said | Fault | None]:
+        """What states predict.
+
+        None where one of them cannot, a fault where its trial cannot go on for it; neither costs
+        the others anything.
+        """
         if not states:
             return []
         try:
-            return self._inference.predict_all([(run.plan, one.content) for run, one in states])
+            made = self._inference.predict_all([(run.plan, one.content) for run, one in states])
+            return [
+                None if found is None else _said(run, state, found)
+                for (run, state), found in zip(states, made, strict=True)
+            ]
         except Exception as error:
-            if not _is_survived(error):
-                raise
+            # It runs what people wrote, on data that may be gone: its errors are the trial's.
             if len(states) == 1:
                 ((run, state),) = states
+                if not _is_survived(error):
+                    logger.exception(
+                        "trial %d, epoch %d, cannot be predicted", run.number, state.epoch
+                    )
+                    return [fault_of(error)]
                 logger.warning(
                     "no predictions of trial %d, epoch %d, are stored: %s",
                     run.number, state.epoch, error,
@@ -106,7 +135,16 @@ class Closing:
         half = len(states) // 2
         return self._predict(states[:half]) + self._predict(states[half:])
 
-    def _completion(self, end: End, said: dict[tuple[int, int], Predicted]) -> JobCompletion:
+    def _completed(self, end: End, said: dict[tuple[int, int], _Said]) -> JobCompletion | Fault:
+        """What the server is told of an end; a fault where a trial cannot be scored."""
+        try:
+            return self._completion(end, said)
+        except Exception as error:
+            # As in predicting: the others' ends must not wait for this one.
+            logger.exception("trial %d cannot be scored", end.run.number)
+            return fault_of(error)
+
+    def _completion(self, end: End, said: dict[tuple[int, int], _Said]) -> JobCompletion:
         run = end.run
         return JobCompletion(
             job=run.job.id,
@@ -118,7 +156,7 @@ class Closing:
             training=Trained(group=run.group, why=run.why),
         )
 
-    def _test_metrics(self, run: Run, said: dict[tuple[int, int], Predicted]) -> dict[str, float]:
+    def _test_metrics(self, run: Run, said: dict[tuple[int, int], _Said]) -> dict[str, float]:
         """Of the best state; a plug-in may have some although nothing can be combined."""
         if run.best is None or run.best_epoch is None or not run.tests:
             return {}
@@ -137,6 +175,12 @@ class Closing:
 def _is_survived(error: Exception) -> bool:
     """Whether a trial goes on without what an error keeps from being computed."""
     return isinstance(error, CorruptArtifact | TrainingFailed) or is_out_of_memory(error)
+
+
+def _said(run: Run, state: State, predicted: Predicted) -> _Said:
+    sha256 = hashlib.sha256(state.content).hexdigest()
+    content = predictions_of(predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256)
+    return _Said(predicted.test_metrics, content)
 
 
 def _final(run: Run) -> list[State]:

@@ -1,6 +1,7 @@
 """Checkpoints and ends of trials on their way to the server, sent together.
 
-Order matters: a trial's checkpoints are there before it is said to be over.
+Order matters: a trial's checkpoints are there before it is said to be over. What the server will
+not take of one trial costs the others nothing: that trial is given back, and says why.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from hpsearch.errors import NotFound, StaleLease
+from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound, StaleLease, StorageFull
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.exchange import JobCompletion
 from hpsearch.spec.parcel import Enclosed
+from workers.faults import DROPPED, ESCAPING, Fault, fault_of, give_back
 from workers.kept import State
 from workers.link import Link
 from workers.run import Run
@@ -24,7 +26,8 @@ PARCEL_BYTES = 1 << 26
 """Contents are sent when they come to this much."""
 PARCEL_CONTENTS = 1000
 """Or when they are so many, which take the server 3 s."""
-DROPPED = "job %d is no longer this worker's; it is dropped"
+TRIES = 3
+"""So often is sent what arrives damaged."""
 
 T = TypeVar("T")
 
@@ -43,6 +46,7 @@ class Delivery:
         self._checkpoints: list[_Sent] = []
         self._size = 0
         self._ends: list[tuple[Run, JobCompletion]] = []
+        self._faults: list[tuple[Run, Fault]] = []
 
     def checkpoint(self, run: Run, state: State) -> None:
         """Takes a trial's state after an epoch on."""
@@ -79,9 +83,20 @@ class Delivery:
         """Takes a trial's end on, behind its checkpoints."""
         self._ends.append((run, completion))
 
+    def fail(self, run: Run, fault: Fault) -> None:
+        """Takes on why a trial is given back, behind its checkpoints."""
+        self._faults.append((run, fault))
+
     def send(self) -> None:
-        """Sends all; trials that have ended, or whose lease is gone, are over."""
+        """Sends all; trials that have ended, are given back, or whose lease is gone, are over.
+
+        Raises:
+            StorageFull: when the server has no room; what is not over is the caller's to give back.
+        """
         self._send_checkpoints()
+        faults, self._faults = self._faults, []
+        for run, fault in faults:
+            self._give_back(run, fault)
         ends = [(run, end) for run, end in self._ends if not run.over]
         self._ends = []
         self._all_or_each(ends, lambda part: self._link.complete([end for _, end in part]))
@@ -91,27 +106,49 @@ class Delivery:
     def _send_checkpoints(self) -> None:
         waiting = [one for one in self._checkpoints if not one.run.over]
         self._checkpoints, self._size = [], 0
-        self._all_or_each(
-            [(one.run, one) for one in waiting],
-            lambda part: self._link.store([(one.enclosed, one.content) for _, one in part]),
-        )
+        self._all_or_each([(one.run, one) for one in waiting], self._store)
 
-    @staticmethod
+    def _store(self, part: Sequence[tuple[Run, _Sent]]) -> None:
+        """Sends contents; again where they do not arrive as they were.
+
+        Raises:
+            CorruptArtifact: when they never do.
+        """
+        for left in reversed(range(TRIES)):
+            try:
+                self._link.store([(one.enclosed, one.content) for _, one in part])
+            except CorruptArtifact as error:
+                if not left:
+                    raise
+                logger.warning("checkpoints are sent again: %s", error)
+            else:
+                return
+
     def _all_or_each(
-        items: Sequence[tuple[Run, T]], send: Callable[[Sequence[tuple[Run, T]]], None]
+        self, items: Sequence[tuple[Run, T]], send: Callable[[Sequence[tuple[Run, T]]], None]
     ) -> None:
-        """All at once; where one lease is gone all are refused, and each is sent on its own."""
+        """All at once; where one is refused all are, and each is sent on its own."""
         if not items:
             return
         try:
             send(items)
-        except (StaleLease, NotFound):
-            if len(items) == 1:
+        except (*ESCAPING, StorageFull):  # no item's own
+            raise
+        except (HpsearchError, MemoryError) as error:
+            if len(items) > 1:
+                for item in items:
+                    if not item[0].over:
+                        self._all_or_each([item], send)
+            elif isinstance(error, StaleLease | NotFound):
                 lose(items[0][0])
-                return
-            for item in items:
-                if not item[0].over:
-                    Delivery._all_or_each([item], send)
+            else:
+                logger.warning("job %d is refused: %s", items[0][0].job.id, error)
+                self._give_back(items[0][0], fault_of(error))
+
+    def _give_back(self, run: Run, fault: Fault) -> None:
+        if not run.over:
+            give_back(self._link, run.job, fault)
+            run.over = True
 
 
 def lose(run: Run) -> None:

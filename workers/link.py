@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hpsearch.errors import CorruptArtifact
+from hpsearch.errors import CorruptArtifact, ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.exchange import (
     Advance,
     AnyJob,
@@ -44,12 +44,22 @@ T = TypeVar("T")
 
 logger = logging.getLogger("hpsearch.worker")
 
+FAULTS = 100
+"""A request that makes the server fail is sent so often, which takes 8 minutes and more: whatever
+is out of order for a while is waited for, and what breaks the server each time is given up."""
+ROOM_SECONDS = 2.0
+"""How long a server without room for a line in its database is left alone."""
+
 
 class Link:
     """Calls of one worker.
 
     A server or database that does not answer is waited for until `ending` is set: what was
     trained meanwhile is kept and sent when it is back.
+
+    A call that the server fails at again and again raises ServerRefused, but for those that ask for
+    work: nothing is lost by asking on. These, and those that give work back, wait for a server
+    whose disk is full as well.
     """
 
     def __init__(self, transport: Transport, ending: threading.Event) -> None:
@@ -61,8 +71,9 @@ class Link:
         """Introduces this process; all later calls are in the name it is given."""
         key = secrets.token_urlsafe(16)
         joining = WorkerJoin(name=name, version=VERSION)
-        worker = self._patiently(
-            lambda: self._transport.post("/workers", Worker, joining, idempotency_key=key)
+        worker = self._with_room(
+            lambda: self._transport.post("/workers", Worker, joining, idempotency_key=key),
+            for_ever=True,
         )
         self.worker_id = worker.id
         return worker
@@ -71,8 +82,9 @@ class Link:
         """Up to `capacity` jobs; none when there is no work."""
         key = secrets.token_urlsafe(16)
         request = LeaseRequest(worker=self.worker_id, capacity=capacity)
-        return self._patiently(
-            lambda: self._transport.post("/jobs:lease", JobList, request, idempotency_key=key)
+        return self._with_room(
+            lambda: self._transport.post("/jobs:lease", JobList, request, idempotency_key=key),
+            for_ever=True,
         ).jobs
 
     def heartbeat(self, tokens: Sequence[Token]) -> None:
@@ -169,17 +181,35 @@ class Link:
     def fail(self, job: Leased, failure: Failure) -> None:
         """Gives a job back."""
         key = secrets.token_urlsafe(16)
-        self._patiently(
+        self._with_room(
             lambda: self._transport.post(
                 f"/jobs/{job.id}:fail", JobStatus, failure, idempotency_key=key
             )
         )
 
-    def _patiently(self, call: Callable[[], T]) -> T:
+    def _with_room(self, call: Callable[[], T], *, for_ever: bool = False) -> T:
+        """Waits for room: without it nobody can say anything, and there is nothing else to do."""
+        while True:
+            try:
+                return self._patiently(call, for_ever=for_ever)
+            except StorageFull as error:
+                if self._ending.is_set():
+                    raise
+                logger.warning("waiting: %s", error)
+                self._ending.wait(ROOM_SECONDS)
+
+    def _patiently(self, call: Callable[[], T], *, for_ever: bool = False) -> T:
+        faults = 0
         while True:
             try:
                 return call()
             except PASSING as error:
+                faults += isinstance(error, ServerFault)
                 if self._ending.is_set():
                     raise
+                if faults >= FAULTS and not for_ever:
+                    raise ServerRefused(
+                        500, error.code, f"a server must not fail at one request {faults} times, "
+                        f"the last time: {error}",
+                    ) from error  # fmt: skip
                 logger.warning("waiting: %s", error)

@@ -1,16 +1,27 @@
-"""Epochs on their way to the server, sent together a few times a second."""
+"""Epochs on their way to the server, sent together a few times a second.
+
+What the server will not take of one job costs the others nothing.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import TypeAlias
 
-from hpsearch.errors import StaleLease
+from hpsearch.errors import HpsearchError, StaleLease, StorageFull
 from hpsearch.spec.exchange import Job, JobDecision, Report
+from workers.faults import ESCAPING, Fault, fault_of
 from workers.link import Link
+
+Answer: TypeAlias = JobDecision | Fault | None
+"""The server's decision on a job; why it takes no epoch of it; none where the lease is gone."""
 
 FLUSH_SECONDS = 0.25
 """How long an epoch waits for others: a live curve is never later than this."""
+MOST_REPORTS = 5000
+"""They are sent when they come to this much: a server takes 10,000 at once, and an epoch of all the
+trials that a worker holds may join them."""
 
 
 class Outbox:
@@ -29,29 +40,38 @@ class Outbox:
     @property
     def is_due(self) -> bool:
         """Whether it is time to send."""
-        return time.monotonic() - self._sent_at >= FLUSH_SECONDS
+        count = sum(len(reports) for reports in self._waiting.values())
+        return count >= MOST_REPORTS or time.monotonic() - self._sent_at >= FLUSH_SECONDS
 
-    def flush(self) -> dict[int, JobDecision | None]:
-        """Sends what waits: a decision by job, none where the lease is gone."""
-        waiting, self._waiting = self._waiting, {}
+    def flush(self) -> dict[int, Answer]:
+        """Sends what waits: an answer by job.
+
+        Raises:
+            StorageFull: when the server has no room; all waits on.
+        """
+        waiting = self._waiting
         self._sent_at = time.monotonic()
         if not waiting:
             return {}
         try:
-            return self._send([report for reports in waiting.values() for report in reports])
-        except StaleLease:
+            answers = self._send([report for reports in waiting.values() for report in reports])
+        except (*ESCAPING, StorageFull):  # no job's own
+            raise
+        except HpsearchError:
             # The whole batch was refused for one of them; each is sent on its own.
-            answers: dict[int, JobDecision | None] = {}
-            for job, reports in waiting.items():
-                try:
-                    answers |= self._send(reports)
-                except StaleLease:
-                    answers[job] = None
-            return answers
+            answers = {job: self._answer(job, reports) for job, reports in waiting.items()}
+        self._waiting = {}
+        return answers
 
-    def forget(self, job: Job) -> None:
-        """Drops a job's reports."""
-        self._waiting.pop(job.id, None)
+    def _answer(self, job: int, reports: list[Report]) -> Answer:
+        try:
+            return self._send(reports)[job]
+        except (*ESCAPING, StorageFull):
+            raise
+        except StaleLease:
+            return None
+        except HpsearchError as error:
+            return fault_of(error)
 
-    def _send(self, reports: list[Report]) -> dict[int, JobDecision | None]:
+    def _send(self, reports: list[Report]) -> dict[int, Answer]:
         return {item.job: item for item in self._link.report(reports).decisions}

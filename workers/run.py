@@ -24,7 +24,9 @@ class Run:
     plan: Plan
     objective: Objective
     epoch: int = -1
-    """The last one trained."""
+    """The last one trained whose states are in hand."""
+    reported: int = -1
+    """The last one trained; more than `epoch` only while its states are taken."""
     best_epoch: int | None = None
     best_value: float | None = None
     best: bytes | None = None
@@ -76,26 +78,36 @@ class Run:
         split = getattr(self.plan.spec.task, "split", None)
         return split is None or split.test > 0
 
+    @property
+    def is_noted(self) -> bool:
+        """Whether what the group now holds of the trial is its state after `epoch`."""
+        return self.epoch >= 0 and self.epoch == self.reported
+
     def rescue(self, group: AnyGroup) -> None:
-        """Goes on from the last finished epoch when the group can train no more."""
-        if self.epoch >= 0:
+        """Goes on from the last finished epoch when the group can train no more.
+
+        A trial whose best state may just have been missed trains that epoch again.
+        """
+        if self.is_noted:
             self.last, self.last_epoch = group.checkpoint(self.number), self.epoch
 
     def forget(self) -> None:
         """Back to the trial's beginning."""
-        self.epoch, self.best_epoch, self.best_value = -1, None, None
+        self.epoch, self.reported = -1, -1
+        self.best_epoch, self.best_value = None, None
         self.best, self.best_is_stored = None, True
         self.last, self.last_epoch = None, -1
         self.kept = None
 
-    def note(self, report: EpochReport) -> bool:
-        """Takes an epoch on; says whether it is the trial's best."""
-        self.epoch = report.epoch
+    def is_better(self, report: EpochReport) -> bool:
+        """Whether an epoch is the trial's best so far."""
         value = report.metrics.get(self.objective.metric, math.nan)
         if not math.isfinite(value):
             return False
         sign = 1 if self.objective.direction == "maximize" else -1
-        if self.best_value is not None and sign * value <= sign * self.best_value:
-            return False
-        self.best_epoch, self.best_value = report.epoch, value
-        return True
+        return self.best_value is None or sign * value > sign * self.best_value
+
+    def take_best(self, report: EpochReport, state: bytes) -> None:
+        """Takes on the state after the trial's best epoch so far."""
+        self.best_epoch, self.best_value = report.epoch, report.metrics[self.objective.metric]
+        self.best, self.best_is_stored = state, False

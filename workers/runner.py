@@ -10,36 +10,28 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 
-from hpsearch.errors import (
-    CorruptArtifact,
-    InvalidInput,
-    NotFound,
-    StaleLease,
-    StorageFull,
-    TrainingFailed,
-    Unauthorized,
-)
-from hpsearch.spec.exchange import AnyJob, Failure, Job
-from hpsearch.spec.fields import MESSAGE_LENGTH
+from hpsearch.errors import HpsearchError, StorageFull
+from hpsearch.spec.exchange import AnyJob, Job, JobDecision
 from hpsearch.spec.states import Decision, FailureReason, TrialReason, TrialState
 from hpsearch.training.grouping import Groupings
 from hpsearch.training.memory import is_out_of_memory
 from hpsearch.training.plan import EpochReport, group_key
-from hpsearch.training.replicas import AnyGroup, group_for
-from hpsearch.transport import PASSING
+from hpsearch.training.replicas import AnyGroup
 from workers.appetite import Appetite
 from workers.assembling import Assembler
 from workers.closing import Closing, End
 from workers.datasets import Datasets
-from workers.delivery import DROPPED, Delivery, lose
+from workers.delivery import Delivery, lose
+from workers.faults import ESCAPING, Fault, fault_of, give_back
 from workers.heartbeat import Heartbeat
 from workers.kept import Kept, State
 from workers.link import Link
 from workers.outbox import Outbox
+from workers.preparing import formed, prepared
 from workers.run import Run
 
 logger = logging.getLogger("hpsearch.worker")
@@ -80,7 +72,8 @@ class Runner:
         self._assembler = Assembler(link, datasets, device, ending)
         self._groupings = Groupings(device)
         self._appetite = Appetite(self._groupings, capacity)
-        self._closing = Closing(Delivery(link), device)
+        self._delivery = Delivery(link)
+        self._closing = Closing(self._delivery, device)
 
     def work(self) -> bool:
         """Takes on what the server has, and trains it; whether there was any."""
@@ -93,7 +86,7 @@ class Runner:
             runs = self._take(jobs, held)
             wanted = self._wanted(runs)
             if wanted > asked == len(runs):
-                runs += self._take(self._link.lease(wanted - asked), held)
+                runs += self._take(self._more(wanted - asked), held)
             self._release(runs[wanted:], "more trials were leased than train at once")
             for job in held:  # before the trials, which take longer
                 if not isinstance(job, Job):
@@ -103,6 +96,16 @@ class Runner:
             for job in held:
                 self._heartbeat.release(job)
         return True
+
+    def _more(self, count: int) -> list[AnyJob]:
+        """More jobs beside those held, which no answer to this may cost."""
+        try:
+            return self._link.lease(count)
+        except ESCAPING:
+            raise
+        except HpsearchError as error:
+            logger.warning("no more trials are taken on: %s", error)
+            return []
 
     def run(self, runs: Sequence[Run]) -> None:
         """Trains trials; whatever goes wrong is said to the server."""
@@ -133,7 +136,8 @@ class Runner:
         self._heartbeat.hold(jobs)
         held += jobs
         trials = [job for job in jobs if isinstance(job, Job)]
-        return [run for job in trials if (run := self._prepare(job)) is not None]
+        found = (prepared(job, self._link, self._datasets) for job in trials)
+        return [run for run in found if run is not None]
 
     def _wanted(self, runs: Sequence[Run]) -> int:
         """How many trials like these to hold; none is refused that cannot be measured."""
@@ -143,61 +147,24 @@ class Runner:
             logger.debug("no measurement: %s", error)
             return len(runs)
 
-    def _prepare(self, job: Job) -> Run | None:
-        """The run of a job, with what was stored of it; none when it cannot be trained."""
-        try:
-            run = Run.of(job)
-            if job.dataset is not None:
-                self._datasets.make_ready(job.dataset)
-        except (InvalidInput, TrainingFailed) as error:
-            self._fail(job, FailureReason.INVALID, str(error))
-            return None
-        except StorageFull as error:
-            self._fail(job, FailureReason.STORAGE_FULL, str(error))
-            return None
-        except (CorruptArtifact, NotFound, OSError) as error:
-            self._fail(job, FailureReason.ERROR, str(error))
-            return None
-        resume = job.resume
-        if resume is not None:
-            try:
-                run.last = self._link.fetch(resume.checkpoint)
-                if resume.best_checkpoint == resume.checkpoint:
-                    run.best = run.last
-                elif resume.best_checkpoint is not None:
-                    run.best = self._link.fetch(resume.best_checkpoint)
-            except (CorruptArtifact, NotFound) as error:
-                logger.warning("trial %d starts from its beginning: %s", job.trial, error)
-                run.forget()
-            else:
-                run.epoch = run.last_epoch = resume.epoch
-                run.best_epoch, run.best_value = resume.best_epoch, resume.best_value
-        return run
-
     def _train_safely(self, runs: Sequence[Run]) -> None:
         """Trains a group; where it fails as a whole its trials are tried in smaller ones."""
         try:
             self._train(runs)
-        except (*PASSING, Unauthorized):
+        except ESCAPING:
             raise
         except StorageFull as error:
             for run in _open(runs):
-                self._give_back(run, FailureReason.STORAGE_FULL, str(error))
-        except CorruptArtifact as error:
-            for run in _open(runs):
-                logger.warning("trial %d starts from its beginning: %s", run.number, error)
-                run.forget()
-            self._train_safely(_open(runs))
-        except (TrainingFailed, InvalidInput) as error:
-            self._in_parts(runs, 1, FailureReason.INVALID, str(error))
+                self._give_back(run, fault_of(error))
+        except HpsearchError as error:
+            self._in_parts(runs, 1, fault_of(error))
         except Exception as error:
             if is_out_of_memory(error):
                 self._halve(runs, error)
                 return
             # Training runs what people wrote: its errors end the trial, never the worker.
             logger.exception("training failed")
-            message = f"{type(error).__name__}: {error}"
-            self._in_parts(runs, 1, FailureReason.ERROR, message)
+            self._in_parts(runs, 1, fault_of(error))
 
     def _halve(self, runs: Sequence[Run], error: Exception) -> None:
         """Goes on in groups half as large, each trial from its last finished epoch."""
@@ -214,39 +181,37 @@ class Runner:
             self._train_safely(left)
             return
         half = max(1, len(left) // 2)
-        self._in_parts(left, half, FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
+        self._in_parts(left, half, fault_of(error))
 
-    def _in_parts(
-        self, runs: Sequence[Run], size: int, reason: FailureReason, message: str
-    ) -> None:
+    def _in_parts(self, runs: Sequence[Run], size: int, fault: Fault) -> None:
         """Tries again in groups of `size`; gives a trial back that failed alone."""
         left = _open(runs)
-        if len(left) == 1:
-            self._give_back(left[0], reason, message)
+        if len(left) == 1 == len(runs):
+            self._give_back(left[0], fault)
             return
         for start in range(0, len(left), size):
             self._train_safely(left[start : start + size])
 
     def _train(self, runs: Sequence[Run]) -> None:
-        group = group_for(
-            [run.plan for run in runs],
-            device=self._device,
-            resume={run.number: run.last for run in runs if run.last is not None},
-            rows=runs[0].rows,
-        )
+        group = formed(runs, self._device)
         outbox = Outbox(self._link)
-        self._closing = Closing(Delivery(self._link), self._device)
+        self._closing = Closing(self._delivery, self._device)
         living = {run.number: run for run in runs}
         for run in runs:
             run.group = len(runs)
             run.kept = run.kept or Kept(run.plan, group.updates_per_epoch)
         try:
             self._train_group(group, outbox, living)
+        except (*ESCAPING, StorageFull):
+            raise
         except Exception as error:
+            # What waits is true whatever came after it, and states may be in hand that need it.
             if is_out_of_memory(error):
                 self._flush(outbox, group, living)
                 for run in living.values():
                     run.rescue(group)
+            else:
+                self._report(outbox, living)
             raise
 
     def _train_group(self, group: AnyGroup, outbox: Outbox, living: dict[int, Run]) -> None:
@@ -254,8 +219,12 @@ class Runner:
         # What a pruner would stop should not train on meanwhile.
         is_judged = any(run.plan.spec.pruner.kind != "none" for run in living.values())
         for reports in group.epochs():
+            for report in reports:  # of all, before any state is taken: that may fail
+                run = living[report.number]
+                outbox.add(run.job, report.epoch, report.metrics)
+                run.reported = report.epoch
             for report in reports:
-                self._note(living[report.number], group, outbox, report)
+                self._note(living[report.number], group, report)
             finished = [report for report in reports if report.finished]
             if finished or is_judged or outbox.is_due or self._ending.is_set():
                 self._flush(outbox, group, living)
@@ -283,30 +252,45 @@ class Runner:
         self._closing.send()
         self._let_go(group, living)
 
-    def _note(self, run: Run, group: AnyGroup, outbox: Outbox, report: EpochReport) -> None:
-        outbox.add(run.job, report.epoch, report.metrics)
+    @staticmethod
+    def _note(run: Run, group: AnyGroup, report: EpochReport) -> None:
+        """Takes the states after an epoch that are to be kept."""
         run.finished = report.finished
-        is_best = run.note(report)
+        is_best = run.is_better(report)
         # What diverged is of no use to anybody.
         reasons = run.kept.reasons(report.epoch) if run.kept and not report.diverged else ()
-        if not is_best and not reasons:
-            return
-        state = group.checkpoint(run.number)
-        if is_best:
-            run.best, run.best_is_stored = state, False
-        if reasons and run.kept:
-            run.kept.add(report.epoch, state, reasons)
+        if is_best or reasons:
+            state = group.checkpoint(run.number)
+            if is_best:
+                run.take_best(report, state)
+            if reasons and run.kept:
+                run.kept.add(report.epoch, state, reasons)
+        run.epoch = report.epoch
+
+    def _report(self, outbox: Outbox, living: Mapping[int, Run]) -> Mapping[int, JobDecision]:
+        """Sends what waits; lets no trial go on that is lost or refused, and decides on others."""
+        decisions = {}
+        answers = outbox.flush()
+        for run in living.values():
+            answer = answers.get(run.job.id)
+            is_refused = answer is None and run.job.id in answers
+            if is_refused or self._heartbeat.has_lost(run.job):
+                lose(run)
+            elif isinstance(answer, Fault):
+                self._give_back(run, answer)
+            elif answer is not None:
+                decisions[run.number] = answer
+        return decisions
 
     def _flush(self, outbox: Outbox, group: AnyGroup, living: dict[int, Run]) -> None:
         """Sends what waits; lets go of the trials that are lost or told to stop."""
-        decisions = outbox.flush()
-        for run in list(living.values()):
-            told = decisions.get(run.job.id)
-            is_refused = told is None and run.job.id in decisions
-            if is_refused or self._heartbeat.has_lost(run.job):
-                lose(run)
-            elif told is not None and told.decision is Decision.STOP and not run.finished:
-                self._store(run, group)
+        for number, told in self._report(outbox, living).items():
+            run = living[number]
+            if told.decision is Decision.STOP and not run.finished:
+                if run.is_noted:
+                    self._store(run, group)
+                else:
+                    self._send_states(run, None)
                 self._closing.end(End(run, TrialState.PRUNED, message=told.why))
         self._closing.send()
         self._let_go(group, living)
@@ -339,20 +323,13 @@ class Runner:
             self._store(run, group)
             self._closing.end(End(run, TrialState.COMPLETE))
 
-    def _give_back(self, run: Run, reason: FailureReason, message: str) -> None:
-        self._fail(run.job, reason, message)
+    def _give_back(self, run: Run, fault: Fault) -> None:
+        give_back(self._link, run.job, fault)
         run.over = True
 
     def _release(self, runs: Iterable[Run], message: str = "the worker was told to end") -> None:
         for run in _open(runs):
-            self._give_back(run, FailureReason.RELEASED, message)
-
-    def _fail(self, job: Job, reason: FailureReason, message: str) -> None:
-        failure = Failure(attempt=job.attempt, reason=reason, message=message[:MESSAGE_LENGTH])
-        try:
-            self._link.fail(job, failure)
-        except (StaleLease, NotFound):
-            logger.warning(DROPPED, job.id)
+            self._give_back(run, Fault(FailureReason.RELEASED, message))
 
 
 def _open(runs: Iterable[Run]) -> list[Run]:

@@ -194,7 +194,7 @@ def test_a_trial_that_does_not_fit_alone_is_given_back(monkeypatch: pytest.Monke
     def full(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("workers.runner.group_for", full)
+    monkeypatch.setattr("workers.preparing.group_for", full)
     link = FakeLink(3)
     runner(link, capacity=3).work()
     assert link.failures == dict.fromkeys([1, 2, 3], FailureReason.OUT_OF_MEMORY)

@@ -1,0 +1,82 @@
+"""Why a job cannot be done, and how it is given back.
+
+Fault        what the server is told
+fault_of     what an exception means for the job that met it
+ESCAPING     exceptions that mean nothing for a job: they concern the worker as a whole
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from hpsearch.errors import (
+    HpsearchError,
+    InvalidInput,
+    NotFound,
+    StaleLease,
+    StorageFull,
+    TrainingFailed,
+    Unauthorized,
+)
+from hpsearch.spec.exchange import Failure, Leased
+from hpsearch.spec.fields import MESSAGE_LENGTH
+from hpsearch.spec.states import FailureReason
+from hpsearch.training.memory import is_out_of_memory
+from hpsearch.transport import PASSING
+from workers.link import Link
+
+logger = logging.getLogger("hpsearch.worker")
+
+DROPPED = "job %d is no longer this worker's; it is dropped"
+ESCAPING = (*PASSING, Unauthorized)
+
+REASONS: tuple[tuple[type[HpsearchError], FailureReason], ...] = (
+    (InvalidInput, FailureReason.INVALID),
+    (TrainingFailed, FailureReason.INVALID),
+    (StorageFull, FailureReason.STORAGE_FULL),
+)
+"""Of our own errors; all others are tried again elsewhere."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a job is given back."""
+
+    reason: FailureReason
+    message: str
+
+
+def fault_of(error: Exception) -> Fault:
+    """What an exception that a job met means for it."""
+    if is_out_of_memory(error):
+        return Fault(FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
+    if isinstance(error, HpsearchError):
+        known = (reason for kind, reason in REASONS if isinstance(error, kind))
+        return Fault(next(known, FailureReason.ERROR), str(error))
+    return Fault(FailureReason.ERROR, f"{type(error).__name__}: {error}")
+
+
+def give_back(link: Link, job: Leased, fault: Fault) -> None:
+    """Tells the server why a job is not done; nothing it answers costs the worker its other jobs.
+
+    Raises:
+        ServerUnreachable, DatabaseUnavailable, ServerFault: when the worker is told to end first.
+        Unauthorized: when the server does not know its token.
+    """
+    failure = Failure(
+        attempt=job.attempt, reason=fault.reason, message=_text(fault.message)[:MESSAGE_LENGTH]
+    )
+    try:
+        link.fail(job, failure)
+    except (StaleLease, NotFound):
+        logger.warning(DROPPED, job.id)
+    except ESCAPING:
+        raise
+    except HpsearchError as error:
+        logger.warning("job %d is left to its lease, as the server refuses it: %s", job.id, error)
+
+
+def _text(message: str) -> str:
+    """A message as JSON can hold it: names of files may have bytes that are no text."""
+    return message.encode("utf-8", "replace").decode("utf-8")
