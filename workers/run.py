@@ -35,9 +35,10 @@ class Run:
     kept: Kept | None = None
     """What is kept beside these, once it trains."""
     last: bytes | None = None
-    """The checkpoint stored last: where the trial goes on from when its group must be re-formed."""
+    """The checkpoint taken last: where the trial goes on from when its group must be re-formed."""
     last_epoch: int = -1
     """The epoch that it was taken after."""
+    last_is_stored: bool = True
     group: int = 1
     """Trials that it trains with, itself one of them."""
     why: str = ALONE
@@ -89,14 +90,14 @@ class Run:
         A trial whose best state may just have been missed trains that epoch again.
         """
         if self.is_noted:
-            self.last, self.last_epoch = group.checkpoint(self.number), self.epoch
+            self.take_last(group.checkpoint(self.number))
 
     def forget(self) -> None:
         """Back to the trial's beginning."""
         self.epoch, self.reported = -1, -1
         self.best_epoch, self.best_value = None, None
         self.best, self.best_is_stored = None, True
-        self.last, self.last_epoch = None, -1
+        self.last, self.last_epoch, self.last_is_stored = None, -1, True
         self.kept = None
 
     def is_better(self, report: EpochReport) -> bool:
@@ -111,3 +112,7 @@ class Run:
         """Takes on the state after the trial's best epoch so far."""
         self.best_epoch, self.best_value = report.epoch, report.metrics[self.objective.metric]
         self.best, self.best_is_stored = state, False
+
+    def take_last(self, state: bytes) -> None:
+        """Takes on the state after the present epoch."""
+        self.last, self.last_epoch, self.last_is_stored = state, self.epoch, False

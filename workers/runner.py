@@ -242,6 +242,7 @@ class Runner:
                 self._store_all(group, living)
                 stored_at = time.monotonic()
         for run in living.values():  # resumed after their last epoch
+            self._send_states(run)
             self._closing.end(End(run, TrialState.COMPLETE))
         self._closing.send()
 
@@ -265,7 +266,8 @@ class Runner:
                 run.take_best(report, state)
             if reasons and run.kept:
                 run.kept.add(report.epoch, state, reasons)
-        run.epoch = report.epoch
+        if not report.diverged:  # else the trial must not go on from what the group holds of it
+            run.epoch = report.epoch
 
     def _report(self, outbox: Outbox, living: Mapping[int, Run]) -> Mapping[int, JobDecision]:
         """Sends what waits; lets no trial go on that is lost or refused, and decides on others."""
@@ -290,7 +292,7 @@ class Runner:
                 if run.is_noted:
                     self._store(run, group)
                 else:
-                    self._send_states(run, None)
+                    self._send_states(run)
                 self._closing.end(End(run, TrialState.PRUNED, message=told.why))
         self._closing.send()
         self._let_go(group, living)
@@ -303,21 +305,23 @@ class Runner:
     def _store(self, run: Run, group: AnyGroup) -> None:
         """Sends the trial's present state, and what the server does not have of its past ones."""
         is_fresh = run.best_epoch == run.epoch and not run.best_is_stored
-        run.last = (run.best if is_fresh else None) or group.checkpoint(run.number)
-        run.last_epoch = run.epoch
-        self._send_states(run, State(run.epoch, run.last, last=True))
+        run.take_last((run.best if is_fresh else None) or group.checkpoint(run.number))
+        self._send_states(run)
 
-    def _send_states(self, run: Run, last: State | None) -> None:
-        best = None
+    def _send_states(self, run: Run) -> None:
+        """Sends what the server does not have of the trial's past states."""
+        best = last = None
+        if run.last is not None and not run.last_is_stored:
+            last = State(run.last_epoch, run.last, last=True)
         if run.best is not None and run.best_epoch is not None and not run.best_is_stored:
-            # Of a trial without another state its best one is the last.
-            best = State(run.best_epoch, run.best, best=True, last=last is None)
+            # Of a trial that has no later state its best one is the last.
+            best = State(run.best_epoch, run.best, best=True, last=run.best_epoch > run.last_epoch)
         self._closing.store(run, run.kept.take(best, last) if run.kept else [])
-        run.best_is_stored = True
+        run.best_is_stored = run.last_is_stored = True
 
     def _finish(self, run: Run, group: AnyGroup, report: EpochReport) -> None:
         if report.diverged:
-            self._send_states(run, None)
+            self._send_states(run)
             self._closing.end(End(run, TrialState.PRUNED, TrialReason.DIVERGED))
         else:
             self._store(run, group)

@@ -1,0 +1,98 @@
+"""Reports: what the server refuses of one trial costs the others nothing, and none is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from inside import Inside
+from sqlalchemy import update
+from test_closing_errors import fused, trained
+
+from hpsearch.errors import StorageFull
+from hpsearch.spec.exchange import Decisions, Job, JobDecision, ReportBatch
+from hpsearch.spec.states import Decision, TrialState
+from hpsearch.store.tables import TrialRow
+from hpsearch.training.grouping import Grouping, Groupings
+from workers import outbox
+from workers.outbox import Outbox
+
+
+def test_a_trial_whose_epochs_the_server_has_lost_fails_alone(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = inside.rig.tuner.report
+
+    def forgetful(session: Any, batch: Any) -> Any:
+        if any(one.epoch > 4 for one in batch.reports):
+            session.execute(update(TrialRow).where(TrialRow.number == 0).values(epochs_done=0))
+        return report(session, batch)
+
+    monkeypatch.setattr(type(inside.rig.tuner), "report", lambda _, *given: forgetful(*given))
+    passes = trained(monkeypatch)
+    study = fused(inside)
+    assert [study.trial(number).state for number in (0, 1)] == [
+        TrialState.FAILED,
+        TrialState.COMPLETE,
+    ]
+    assert study.trial(1).attempt == 1
+    assert "epochs must be reported in order" in (study.trial(0).message or "")
+    assert sum(1 in group for group in passes) == 10, "no epoch is trained again"
+
+
+def a_job(number: int) -> Job:
+    return Job(
+        id=number, attempt=1, study_id=1, trial=number, epochs=9, params={}, spec={"name": "x"}
+    )
+
+
+class Server:
+    """Takes reports while it has room."""
+
+    def __init__(self) -> None:
+        self.has_room = True
+        self.epochs: list[int] = []
+
+    def report(self, reports: Any) -> Decisions:
+        batch = ReportBatch(worker=1, reports=reports)
+        if not self.has_room:
+            raise StorageFull("no room")
+        self.epochs += [one.epoch for one in batch.reports]
+        jobs = {one.job for one in batch.reports}
+        return Decisions(decisions=[JobDecision(job=j, decision=Decision.CONTINUE) for j in jobs])
+
+
+def test_what_a_full_server_refuses_waits_on() -> None:
+    server = Server()
+    box = Outbox(server)  # type: ignore[arg-type]
+    box.add(a_job(1), 0, {"val_loss": 1.0})
+    server.has_room = False
+    with pytest.raises(StorageFull):
+        box.flush()
+    server.has_room = True
+    box.add(a_job(1), 1, {"val_loss": 1.0})
+    box.flush()
+    assert server.epochs == [0, 1]
+
+
+def test_no_more_epochs_are_sent_at_once_than_a_server_takes(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that trains 64 trials of 200 epochs in a moment."""
+    monkeypatch.setattr(outbox, "FLUSH_SECONDS", 1e9)
+    monkeypatch.setattr(Groupings, "choose", lambda self, plan: Grouping(64, "as measured"))
+    study = inside.client.submit(
+        {
+            "name": "quick",
+            "task": {"dataset": "quadratic"},
+            "optimizer": {"kind": "sgd", "lr": {"log_uniform": [1e-3, 1e-1]}},
+            "training": {"epochs": 160},
+            "search": {"trials": 64},
+        }
+    )
+    runner = inside.runner(capacity=64)
+    runner._checkpoint_seconds = 1e9
+    inside.work(runner)
+    trials = study.trials()
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+    assert {trial.attempt for trial in trials} == {1}
