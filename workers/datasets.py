@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from hpsearch.training.uploads import shelf
 from hpsearch.training.uploads.recipe import Recipe
 from workers.link import Link
 
+ABANDONED_SECONDS = 3600.0
+"""A file that nobody has written to for so long is no longer being fetched."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PART = ".part-"
 
 
 class Datasets:
@@ -34,7 +39,7 @@ class Datasets:
             StorageFull: when the disk cannot take it.
         """
         path = self._directory / dataset.sha256
-        if dataset.sha256 not in self._checked:
+        if dataset.sha256 not in self._checked or not path.exists():
             if not path.exists() or _sha256(path) != dataset.sha256:
                 self._fetch(dataset, path)
             self._checked.add(dataset.sha256)
@@ -44,7 +49,8 @@ class Datasets:
     def _fetch(self, dataset: DatasetFile, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+            self._clear()
+            descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=_PART)
             os.close(descriptor)
             try:
                 found = self._link.fetch_dataset(dataset.name, Path(part))
@@ -64,6 +70,14 @@ class Datasets:
                 f"the worker's cache {self._directory} has no room for {dataset.size_bytes} bytes "
                 f"({os.strerror(error.errno or 0)}); free space and resume the study"
             ) from error
+
+    def _clear(self) -> None:
+        """Removes what workers that were killed had begun to fetch."""
+        before = time.time() - ABANDONED_SECONDS
+        for part in self._directory.glob(f"{_PART}*"):
+            with suppress(FileNotFoundError):  # another worker may be at it
+                if part.stat().st_mtime < before:
+                    part.unlink()
 
 
 def _sha256(path: Path) -> str:

@@ -60,6 +60,9 @@ class Heartbeat:
                 self._beat(tokens)
             except HpsearchError as error:
                 logger.warning("no heartbeat this time: %s", error)
+            except Exception:
+                # Whatever it was: a worker that beats no more loses every trial it ever holds.
+                logger.exception("no heartbeat this time")
 
     def _beat(self, tokens: list[Token]) -> None:
         try:

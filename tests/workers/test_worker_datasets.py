@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.settings import Settings
 from hpsearch.spec.upload import DatasetFile
 from hpsearch.training.sources import load
-from workers.datasets import Datasets
+from workers.datasets import ABANDONED_SECONDS, Datasets
 
 CSV = b"a,y\n1,0\n2,1\n"
 
@@ -89,3 +91,26 @@ def test_the_cache_lies_in_the_data_directory_that_was_given(
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert Settings().cache_dir == tmp_path / ".cache" / "hpsearch"
+
+
+def test_a_file_that_went_after_its_check_is_fetched_again(tmp_path: Path) -> None:
+    server = Server(CSV)
+    datasets = Datasets(server, tmp_path)  # type: ignore[arg-type]
+    datasets.make_ready(a_file())
+    for path in tmp_path.rglob(a_file().sha256):
+        path.unlink()
+    datasets.make_ready(a_file())
+    assert server.fetched == 2
+    assert cached(tmp_path) == [a_file().sha256]
+
+
+def test_what_a_killed_worker_left_half_fetched_goes(tmp_path: Path) -> None:
+    """What another worker just fetches stays."""
+    directory = tmp_path / "datasets"
+    directory.mkdir()
+    for name, age in ((".part-old", ABANDONED_SECONDS + 60), (".part-new", 0)):
+        (directory / name).write_bytes(b"half")
+        at = time.time() - age
+        os.utime(directory / name, (at, at))
+    Datasets(Server(CSV), tmp_path).make_ready(a_file())  # type: ignore[arg-type]
+    assert cached(tmp_path) == [".part-new", a_file().sha256]
