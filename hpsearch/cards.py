@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from hpsearch.spec.ensemble_records import Ensemble
+from hpsearch.spec.messages import counted
 from hpsearch.spec.records import Study, Trial
 
 ROWS_SHOWN = 10
@@ -54,23 +55,25 @@ def ensemble_card(ensemble: Ensemble) -> str:
     what = f" <span style='{_MUTED}'>{escape(ensemble.message)}</span>" if ensemble.message else ""
     head = (
         f"<b>{escape(ensemble.kind)}</b> ensemble {ensemble.id} of study {ensemble.study_id} "
-        f"{_state(ensemble.state)} {len(ensemble.members)} members, "
+        f"{_state(ensemble.state)} {counted(len(ensemble.members), 'member')}, "
         f"combined by {escape(ensemble.combine)}{what}"
     )
-    single = ensemble.best_single
-    if single is None:
+    single, mean = ensemble.best_single, ensemble.mean_member
+    if single is None or mean is None:
         return f"<div>{head}</div>"
+    parts = (("", ensemble), ("mean member: ", mean), (f"trial {single.trial}: ", single))
+    titles = [f"{whose}{split}" for whose, _ in parts for split in ("validation", "test")]
+    columns = [scores for _, one in parts for scores in (one.validation, one.test)]
     rows = "".join(
         f"<tr><td style='{_CELL}'>{escape(name)}</td>"
         + "".join(
-            f"<td style='{_CELL}'>{part[name]:.5g}</td>" if name in part else "<td></td>"
-            for part in (ensemble.validation, ensemble.test, single.validation, single.test)
+            f"<td style='{_CELL}'>{scores[name]:.5g}</td>" if name in scores else "<td></td>"
+            for scores in columns
         )
         + "</tr>"
         for name in ensemble.validation
     )
-    titles = ("", "validation", "test", f"trial {single.trial}: validation", "test")
-    heads = "".join(f"<th style='{_CELL}'>{title}</th>" for title in titles)
+    heads = "".join(f"<th style='{_CELL}'>{title}</th>" for title in ("", *titles))
     return f"<div>{head}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 

@@ -31,7 +31,7 @@ def predict(
     ensemble: Annotated[
         str, typer.Argument(help="A downloaded ensemble (.zip or directory), or an ensemble's id.")
     ],
-    file: Annotated[Path, typer.Argument(help="Rows: .csv, .json or .npy.")],
+    file: Annotated[Path, typer.Argument(help="Rows: .csv, .json, .npy or .parquet.")],
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:

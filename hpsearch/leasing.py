@@ -30,7 +30,8 @@ def lease(
     new trials, up to `capacity`.
     """  # noqa: D205
     # Their locks come before a study's, which must not be.
-    if waiting := _lease_prediction(session, request, lease_seconds):
+    waiting = _lease_prediction(session, request, lease_seconds)
+    if waiting or request.only is JobKind.PREDICT:
         return waiting
     answer: list[AnyJob] = []
     study: OpenStudy | None = None

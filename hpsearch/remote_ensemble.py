@@ -157,7 +157,7 @@ class Ensemble(records.Ensemble):
 
     def ask(self, x: Any, timeout_seconds: float | None = 60.0) -> PredictionResult:
         """The same with the classes' places and probabilities."""
-        asked = {"inputs": _rows(x, named=hasattr(x, "to_dict") and self.names_columns)}
+        asked = {"inputs": _rows(x, named=_is_frame(x) and self.names_columns)}
         ticket = self._transport.post(f"/ensembles/{self.id}:predict", JobTicket, asked)
         until = _until(timeout_seconds)
         while True:
@@ -200,8 +200,8 @@ def _until(seconds: float | None) -> float:
 
 def _rows(x: Any, *, named: bool) -> list[Any]:
     """Rows as they travel; of a DataFrame perhaps by the names of its columns."""
-    if hasattr(x, "to_dict"):
-        x = x.to_dict("records") if named else x.to_numpy()
+    if _is_frame(x):
+        x = _records(x) if named else _values(x)
     try:
         rows = to_jsonable_python(x, inf_nan_mode="null", fallback=_listed)
     except ValueError as error:
@@ -217,4 +217,25 @@ def _listed(value: Any) -> Any:
     """Arrays, tensors and their numbers as lists and plain numbers."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise ValueError(f"a {type(value).__name__} is neither")
+    raise ValueError(f"a value of type {type(value).__name__} is neither")
+
+
+def _is_frame(x: Any) -> bool:
+    """Whether it is a table of pandas, polars or Arrow."""
+    return any(hasattr(x, name) for name in ("to_dict", "to_dicts", "to_pylist"))
+
+
+def _values(frame: Any) -> Any:
+    """A table's rows by the places of its columns."""
+    if hasattr(frame, "to_numpy"):
+        return frame.to_numpy()
+    return [list(row.values()) for row in frame.to_pylist()]
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """A table's rows by the names of its columns."""
+    if hasattr(frame, "to_pylist"):  # Arrow
+        return list(frame.to_pylist())
+    if hasattr(frame, "to_dicts"):  # polars, whose `to_dict` is by columns
+        return list(frame.to_dicts())
+    return list(frame.to_dict("records"))

@@ -85,7 +85,7 @@ class TrainedEnsemble:
 
     @property
     def scores(self) -> Scores:
-        """What was measured on validation and test rows when it was built."""
+        """What was measured on validation and test rows when it was built, of all its members."""
         return self._manifest.scores
 
     def predict(self, x: Any) -> NDArray[Any]:
@@ -178,13 +178,19 @@ class TrainedEnsemble:
         )
 
     def _line(self) -> str:
-        about = [f"{self.kind} of '{self._manifest.study}'", counted(len(self), "member")]
+        all_of_them = len(self._manifest.members)
+        is_whole = len(self) == all_of_them
+        members = counted(len(self), "member")
+        about = [
+            f"{self.kind} of '{self._manifest.study}'",
+            members if is_whole else f"{len(self)} of {counted(all_of_them, 'member')}",
+        ]
         about.append(self._manifest.combine)
         told = self.scores.test or self.scores.validation
         part = "test" if self.scores.test else "validation"
         name = "accuracy" if "accuracy" in told else "rmse"
         if name in told:
-            about.append(f"{part} {name} {told[name]:.4g}")
+            about.append(f"{part} {name} {told[name]:.4g}" + ("" if is_whole else " when whole"))
         return ", ".join(about)
 
 

@@ -179,7 +179,7 @@ class Tuner:
                     why=verdict.why,
                 )
             )
-        return Decisions(decisions=decisions)
+        return Decisions(decisions=decisions, predictions_wait=jobs.predictions_wait(session))
 
     def complete(self, session: Session, job_id: int, completion: Completion) -> JobStatus:
         """A trial's end, as its worker saw it."""

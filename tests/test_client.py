@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 import torch
 import uvicorn
@@ -347,9 +348,35 @@ def test_rows_may_come_in_any_form(given: Any, sent: list[Any]) -> None:
     assert _rows(given, named=True) == sent
 
 
-def test_a_frame_of_numbers_alone_goes_without_its_names() -> None:
-    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+class Polars:
+    """A frame with the interface of polars's, which need not be installed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        raise AssertionError("these are columns")
+
+    def to_dicts(self) -> list[dict[str, float]]:
+        return [{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}]
+
+    def to_numpy(self) -> Any:
+        return np.array([[1.0, 3.0], [2.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}),
+        pyarrow.table({"a": [1.0, 2.0], "b": [3.0, 4.0]}),
+        Polars(),
+    ],
+)
+def test_a_frame_of_numbers_alone_goes_without_its_names(frame: Any) -> None:
     assert _rows(frame, named=False) == [[1.0, 3.0], [2.0, 4.0]]
+    assert _rows(frame, named=True) == [{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}]
+
+
+def test_columns_of_the_same_name_are_all_sent() -> None:
+    frame = pd.DataFrame([[1.0, 2.0]], columns=["a", "a"])
+    assert _rows(frame, named=False) == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize("given", [3, "rows", {"size": [1]}, np.float64(2), [object()]])

@@ -208,6 +208,9 @@ def test_a_damaged_part_is_named_and_the_others_count_more() -> None:
     left = [member for member in whole.members if member.part != name]
     assert [(m.trial, m.epoch) for m in ensemble.members] == [(m.trial, m.epoch) for m in left]
     assert [member.weight for member in ensemble.members] == pytest.approx([0.5, 0.5])
+    assert ", 3 members, " in repr(whole)
+    assert ", 2 of 3 members, " in repr(ensemble)
+    assert repr(ensemble).count(" when whole") == 1
     victim = study.of(whole.members[1].trial, whole.members[1].epoch)
     without = load_ensemble(content_of(study.without([victim]), kind="top_k", size=2))
     x = rows_of("wine").x

@@ -125,12 +125,14 @@ class Teller:
         self._job = job
         self._ending = ending
         self._told_at = 0.0
+        self._told_what = ""
 
     def __call__(self, done: int, total: int, what: str) -> None:
         """So much is done of so much."""
         if self._ending.is_set():
             raise Ending
-        if time.monotonic() - self._told_at >= TELL_SECONDS:
-            self._told_at = time.monotonic()
+        is_due = time.monotonic() - self._told_at >= TELL_SECONDS
+        if is_due or what != self._told_what:
+            self._told_at, self._told_what = time.monotonic(), what
             progress = Advance(attempt=self._job.attempt, done=done, total=total, what=what)
             self._link.advance(self._job, progress)

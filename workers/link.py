@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from hpsearch.errors import CorruptArtifact, ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.exchange import (
@@ -37,6 +37,7 @@ from hpsearch.spec.exchange import (
 )
 from hpsearch.spec.parcel import Enclosed, pack, pack_ensemble
 from hpsearch.spec.records import CheckpointList
+from hpsearch.spec.states import JobKind
 from hpsearch.transport import PASSING, Transport
 from hpsearch.version import VERSION
 
@@ -78,10 +79,10 @@ class Link:
         self.worker_id = worker.id
         return worker
 
-    def lease(self, capacity: int) -> list[AnyJob]:
-        """Up to `capacity` jobs; none when there is no work."""
+    def lease(self, capacity: int, only: Literal[JobKind.PREDICT] | None = None) -> list[AnyJob]:
+        """Up to `capacity` jobs, or predictions alone; none when there is no work."""
         key = secrets.token_urlsafe(16)
-        request = LeaseRequest(worker=self.worker_id, capacity=capacity)
+        request = LeaseRequest(worker=self.worker_id, capacity=capacity, only=only)
         return self._with_room(
             lambda: self._transport.post("/jobs:lease", JobList, request, idempotency_key=key),
             for_ever=True,

@@ -31,6 +31,8 @@ class Outbox:
         self._link = link
         self._waiting: dict[int, list[Report]] = {}
         self._sent_at = time.monotonic()
+        self.predictions_wait = False
+        """As the server said when it last answered."""
 
     def add(self, job: Job, epoch: int, metrics: Mapping[str, float]) -> None:
         """Takes one epoch on."""
@@ -74,4 +76,6 @@ class Outbox:
             return fault_of(error)
 
     def _send(self, reports: list[Report]) -> dict[int, Answer]:
-        return {item.job: item for item in self._link.report(reports).decisions}
+        told = self._link.report(reports)
+        self.predictions_wait = told.predictions_wait
+        return {item.job: item for item in told.decisions}

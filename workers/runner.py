@@ -21,6 +21,7 @@ from hpsearch.training.grouping import Groupings
 from hpsearch.training.memory import is_out_of_memory
 from hpsearch.training.plan import EpochReport, group_key
 from hpsearch.training.replicas import AnyGroup
+from workers.answering import Answering
 from workers.appetite import Appetite
 from workers.assembling import Assembler
 from workers.closing import Closing, End
@@ -70,6 +71,7 @@ class Runner:
         self._checkpoint_seconds = checkpoint_seconds
         self._ending = ending
         self._assembler = Assembler(link, datasets, device, ending)
+        self._answering = Answering(link, heartbeat, self._assembler, device)
         self._groupings = Groupings(device)
         self._appetite = Appetite(self._groupings, capacity)
         self._delivery = Delivery(link)
@@ -232,6 +234,9 @@ class Runner:
                 if report.number in living:
                     self._finish(living.pop(report.number), group, report)
             self._closing.send()
+            if outbox.predictions_wait:
+                outbox.predictions_wait = False
+                self._answering.answer()
             if self._ending.is_set():
                 self._store_all(group, living)
                 self._release(living.values())

@@ -61,6 +61,8 @@ class LeaseRequest(SpecModel):
     worker: Key
     capacity: Annotated[int, Field(ge=1, le=1024)] = 1
     labels: dict[Name, Name] = {}
+    only: Literal[JobKind.PREDICT] | None = None
+    """Leaves all but predictions alone: what a worker asks for between two epochs."""
 
 
 class Resume(Record):
@@ -190,6 +192,8 @@ class Decisions(Record):
     """One for each job of the request."""
 
     decisions: list[JobDecision]
+    predictions_wait: bool = False
+    """Rows wait for an ensemble to predict them, whatever their study."""
 
 
 class Trained(SpecModel):

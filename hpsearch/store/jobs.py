@@ -153,6 +153,14 @@ def take_predictions(session: Session, count: int) -> list[QueuedJob]:
     return [_job(row) for row in rows]
 
 
+def predictions_wait(session: Session) -> bool:
+    """Whether there is one that nobody has taken."""
+    waiting = select(JobRow.id).where(
+        JobRow.state == JobState.QUEUED, JobRow.kind == JobKind.PREDICT
+    )
+    return session.scalar(waiting.limit(1)) is not None
+
+
 def lease(
     session: Session, job_ids: Sequence[int], worker_id: int | None, lease_seconds: float
 ) -> list[QueuedJob]:

@@ -126,8 +126,10 @@ def _whole(value: Any) -> str:
 
 def _number(value: Any, name: str, index: int) -> float:
     try:
+        if isinstance(value, str) and "_" in value:
+            raise ValueError
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidInput.at(
             f"{index}.{name}", f"must be a number, got {shown(value)}; leave it out if missing"
         ) from None

@@ -94,7 +94,8 @@ def r2(outputs: Tensor, targets: Tensor) -> Tensor:
     """1 − squared error / squared distance from the targets' mean, [K]; NaN for equal targets."""
     error = (outputs.squeeze(-1) - targets).square().sum(-1)
     spread = (targets - targets.mean(-1, keepdim=True)).square().sum(-1)
-    return torch.where(spread > 0, 1 - error / spread, torch.nan)
+    differ = (targets != targets[..., :1]).any(-1)  # the mean of equal ones may be rounded
+    return torch.where(differ, 1 - error / spread, torch.nan)
 
 
 OF_CLASSES: Mapping[str, Metric] = {"accuracy": accuracy, "f1": f1, "auc": auc}

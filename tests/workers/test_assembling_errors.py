@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any
 
@@ -39,8 +40,13 @@ def told(inside: Inside, job: int) -> dict[str, Any]:
     ],
 )
 def test_a_prediction_that_fails_says_why_and_the_next_is_made(
-    inside: Inside, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+    inside: Inside,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    says: str,
 ) -> None:
+    caplog.set_level(logging.CRITICAL, "hpsearch.worker")  # pytest cannot pass such text on
     ensemble = built(inside, inside.trained(training={"epochs": 1}))
     unlucky = asked(inside, ensemble)
     with monkeypatch.context() as patch:
@@ -107,8 +113,7 @@ def test_an_ensemble_that_the_server_will_not_take_fails_and_is_not_sent_for_eve
     assert says in (after.message or "")
 
 
-def test_numbers_that_json_lacks_are_predicted(inside: Inside) -> None:
-    """Rows far outside of what was trained on may overflow; the worker goes on in any case."""
+def test_rows_whose_outputs_overflow_are_refused_and_the_next_are_predicted(inside: Inside) -> None:
     study = inside.trained(
         task={"dataset": "diabetes", "model": {"kind": "mlp", "hidden": [4]}},
         training={"epochs": 1},
@@ -118,7 +123,8 @@ def test_numbers_that_json_lacks_are_predicted(inside: Inside) -> None:
         warnings.simplefilter("ignore", RuntimeWarning)
         job = asked(inside, ensemble, [[1e308] * 10])
         inside.work()
-    assert told(inside, job)["state"] == "done"
+    assert told(inside, job)["state"] == "failed"
+    assert "and its outputs are not finite" in told(inside, job)["result"]["error"]
     lucky = asked(inside, ensemble, [[0.0] * 10])
     inside.work()
     assert told(inside, lucky)["state"] == "done"

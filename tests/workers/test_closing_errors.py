@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -69,8 +70,13 @@ def of_trial(number: int, error: Exception) -> Callable[[Blobs], None]:
     ids=lambda given: type(given).__name__ if isinstance(given, Exception) else "",
 )
 def test_a_trial_that_cannot_be_predicted_fails_alone_and_keeps_its_states(
-    inside: Inside, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+    inside: Inside,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    told: str,
 ) -> None:
+    caplog.set_level(logging.CRITICAL, "hpsearch.worker")  # pytest cannot pass such text on
     refusing(monkeypatch, of_trial(2, error))
     passes = trained(monkeypatch)
     study = fused(inside, **SMALL)

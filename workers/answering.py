@@ -1,0 +1,64 @@
+"""Predictions that somebody waits for, answered between two epochs of what trains."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from hpsearch.errors import HpsearchError
+from hpsearch.spec.exchange import Job
+from hpsearch.spec.states import JobKind
+from workers.assembling import Assembler
+from workers.faults import ESCAPING
+from workers.heartbeat import Heartbeat
+from workers.link import Link
+
+logger = logging.getLogger("hpsearch.worker")
+
+MOST_AT_ONCE = 8
+"""So many are answered before training goes on for an epoch."""
+
+
+class Answering:
+    """Answers what waits; training goes on as if nobody had asked.
+
+    Args:
+        link: the server.
+        heartbeat: keeps the leases.
+        assembler: makes the answers.
+        device: where trials train.
+    """
+
+    def __init__(
+        self, link: Link, heartbeat: Heartbeat, assembler: Assembler, device: torch.device
+    ) -> None:
+        self._link = link
+        self._heartbeat = heartbeat
+        self._assembler = assembler
+        self._devices = [device] if device.type == "cuda" else []
+
+    def answer(self) -> None:
+        """Takes predictions on as long as there are any, within reason."""
+        for _ in range(MOST_AT_ONCE):
+            if not self._answer_one():
+                return
+
+    def _answer_one(self) -> bool:
+        try:
+            jobs = self._link.lease(1, only=JobKind.PREDICT)
+        except ESCAPING:
+            raise
+        except HpsearchError as error:
+            logger.warning("predictions wait on: %s", error)
+            return False
+        self._heartbeat.hold(jobs)
+        try:
+            with torch.random.fork_rng(self._devices):  # plug-ins draw from the global generators
+                for job in jobs:
+                    if not isinstance(job, Job):
+                        self._assembler.do(job)
+        finally:
+            for job in jobs:
+                self._heartbeat.release(job)
+        return bool(jobs)
