@@ -60,6 +60,7 @@ def keep(
             job.its_trial,
             one.epoch,
             artifact,
+            attempt=one.attempt,
             best=one.best,
             last=one.last,
             reasons=one.reasons,

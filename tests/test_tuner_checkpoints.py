@@ -65,6 +65,27 @@ def test_no_order_leaves_more_than_two_files_or_a_stray_one(
         _files_match(rig, job)
 
 
+def test_what_comes_late_takes_nothing_from_a_later_epoch(rig: Rig, job: Job) -> None:
+    rig.store(job, 0, b"first", best=True)
+    rig.store(job, 1, b"second", best=True)
+    rig.store(job, 2, b"third")
+    for epoch, content in ((0, b"first"), (1, b"second")):
+        rig.store(job, epoch, content, best=True)  # sent once more, by a request that hung
+        kept = {(one.epoch, one.best, one.last) for one in rig.checkpoints(job.study_id)}
+        assert kept >= {(1, True, False), (2, False, True)}
+        assert {flags for flags in kept if flags[0] == 0} <= {(0, False, False)}
+
+
+def test_the_next_attempt_may_have_its_best_and_last_epoch_earlier(rig: Rig, job: Job) -> None:
+    rig.store(job, 2, b"third", best=True)
+    rig.run_out()
+    rig.expire()
+    (again,) = rig.lease(1)
+    rig.store(again, 1, b"second", best=True)
+    (kept,) = rig.checkpoints(job.study_id)
+    assert (kept.epoch, kept.best, kept.last) == (1, True, True)
+
+
 def test_sending_it_again_changes_nothing(rig: Rig, job: Job) -> None:
     first = rig.store(job, 3, b"state", best=True)
     assert rig.store(job, 3, b"state", best=True) == first

@@ -60,6 +60,7 @@ class Arrivals:
         epoch: int,
         artifact: StoredArtifact,
         *,
+        attempt: int,
         best: bool,
         last: bool,
         reasons: Collection[Reason] = (),
@@ -67,10 +68,14 @@ class Arrivals:
     ) -> None:
         """Makes a checkpoint visible.
 
+        An attempt's best and last epochs only ever move on: what was sent before a later one and
+        comes after it takes nothing away.
+
         Args:
             trial_id: whose state it is.
             epoch: after which.
             artifact: where it lies.
+            attempt: of the trial, that it comes from.
             best: it is the best one now.
             last: it is the last one now.
             reasons: why it is kept beside these.
@@ -84,10 +89,15 @@ class Arrivals:
             self._replaced.add(row.predictions)
             row.predictions, row.predictions_sha256, row.predictions_bytes = None, None, 0
         row.artifact, row.sha256 = artifact.key, artifact.sha256
-        row.size_bytes = artifact.size_bytes
+        row.size_bytes, row.attempt = artifact.size_bytes, attempt
         row.reasons = sorted({*row.reasons, *reasons})
         if recent is not None:
             _forget_older(rows, recent)
+        later = [
+            other for other in rows.values() if other.attempt == attempt and other.epoch > epoch
+        ]
+        best = best and not any(other.best for other in later)
+        last = last and not any(other.last for other in later)
         for other in list(rows.values()):
             other.best = other is row if best else other.best
             other.last = other is row if last else other.last

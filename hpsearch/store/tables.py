@@ -190,8 +190,8 @@ class ReportRow(Table):
 
 class CheckpointRow(Table):
     """A stored state; `artifact` is its key in the artifact store, `predictions` that of what it
-    predicts. `reasons` say why it is kept beside the best and the last one, `pinned` that a person
-    wants it.
+    predicts. `attempt` is the trial's, which sent it; `reasons` say why it is kept beside the best
+    and the last one, `pinned` that a person wants it.
     """  # noqa: D205
 
     __tablename__ = "checkpoints"
@@ -200,6 +200,7 @@ class CheckpointRow(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"))
     epoch: Mapped[int]
+    attempt: Mapped[int] = mapped_column(default=1)
     best: Mapped[bool]
     last: Mapped[bool]
     artifact: Mapped[str]

@@ -1,4 +1,4 @@
-"""ids given once; trials that an ensemble asked for"""
+"""ids given once; trials that an ensemble asked for; which attempt a checkpoint is of"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,11 +14,15 @@ NUMBERED = ("studies", "trials", "checkpoints", "ensembles", "workers", "jobs", 
 def upgrade() -> None:
     op.add_column("trials", sa.Column("ensemble_id", sa.Integer(), nullable=True))
     op.add_column("trials", sa.Column("repeats", sa.Integer(), nullable=True))
+    op.add_column(
+        "checkpoints", sa.Column("attempt", sa.Integer(), nullable=False, server_default="0")
+    )
     _rebuild(sqlite_autoincrement=True)
 
 
 def downgrade() -> None:
     _rebuild(sqlite_autoincrement=False)
+    op.drop_column("checkpoints", "attempt")
     op.drop_column("trials", "repeats")
     op.drop_column("trials", "ensemble_id")
 

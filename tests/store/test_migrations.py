@@ -91,10 +91,11 @@ def test_rows_stay_under_their_ids_and_the_next_id_is_a_new_one(rig: Rig) -> Non
     for job in rig.lease(worker, 2):
         rig.train(job)
     last = rig.submit()
-    before = rig.snapshot("ensemble_id", "repeats")
+    new = ("ensemble_id", "repeats", "attempt")
+    before = rig.snapshot(*new)
     _down(rig, "0004")
     rig.database.upgrade()
-    assert rig.snapshot("ensemble_id", "repeats") == before
+    assert rig.snapshot(*new) == before
     rig.do(lambda session: rig.tuner.stop(session, last))
     rig.do(lambda session: rig.tuner.delete(session, last))
     assert rig.submit() == last + 1
