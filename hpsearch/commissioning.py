@@ -20,7 +20,7 @@ from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, Rei
 from hpsearch.spec.ensemble_fit import request_misfits
 from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
 from hpsearch.spec.exchange import EnsembleJob, PredictJob
-from hpsearch.spec.messages import counted
+from hpsearch.spec.messages import counted, shown
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.stages import repeats_of
 from hpsearch.spec.states import EventKind, JobKind, TrialReason, TrialState, is_final
@@ -29,6 +29,7 @@ from hpsearch.spec.task import SupervisedTask
 from hpsearch.spec.upload import DatasetFile
 from hpsearch.store import checkpoints, datasets, ensembles, events, jobs, studies, trials
 from hpsearch.store.checkpoints import Held, StoredArtifact
+from hpsearch.store.database import is_storable
 from hpsearch.store.ensembles import OpenEnsemble
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.studies import OpenStudy
@@ -249,7 +250,15 @@ def ask(session: Session, ensemble_id: int, inputs: Sequence[object]) -> int:
 
     Raises:
         Conflict: when it is not complete.
+        InvalidInput: when a row cannot be stored.
     """
+    if not is_storable(inputs):
+        place = next(place for place, row in enumerate(inputs) if not is_storable(row))
+        raise InvalidInput.at(
+            f"inputs.{place}",
+            "must hold numbers of at most 64 bits and valid Unicode text, got "
+            f"{shown(inputs[place])}; write large numbers as 1e20, remove broken characters",
+        )
     study = studies.lock(session, ensembles.opened(session, ensemble_id).study_id)
     ensembles.artifact_of(session, ensemble_id)
     payload = {"inputs": list(inputs)}

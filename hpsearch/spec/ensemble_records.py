@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import ConfigDict, Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field
 
 from hpsearch.spec.base import Record, SpecModel
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.fields import Key, Metrics, Sentence
-from hpsearch.spec.messages import shown
 from hpsearch.spec.states import EnsembleState
 
 Copy = Literal["raw", "ema", "swa"]
@@ -172,28 +169,6 @@ class PredictRequest(SpecModel):
     """Rows to predict: as the data set has them, or for a table one object a row."""
 
     inputs: Annotated[list[Any], Field(min_length=1, max_length=100_000)]
-
-    @field_validator("inputs")
-    @classmethod
-    def _storable(cls, rows: list[Any]) -> list[Any]:
-        """Row by row only once there is something to find."""
-        if not _is_storable(rows):
-            place = next(place for place, row in enumerate(rows) if not _is_storable(row))
-            raise PydanticCustomError(
-                "not_storable",
-                "must hold numbers of at most 64 bits and valid Unicode text, and row {place} does "
-                "not, {row}; write large numbers as 1e20, remove broken characters",
-                {"place": place, "row": shown(rows[place])},
-            )
-        return rows
-
-
-def _is_storable(value: Any) -> bool:
-    try:
-        orjson.dumps(value)
-    except TypeError:
-        return False
-    return True
 
 
 class PredictionResult(SpecModel):

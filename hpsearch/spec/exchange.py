@@ -192,7 +192,7 @@ class Decisions(Record):
     """One for each job of the request."""
 
     decisions: list[JobDecision]
-    predictions_wait: bool = False
+    predictions_wait: Annotated[bool, Field(exclude_if=lambda waits: not waits)] = False
     """Rows wait for an ensemble to predict them, whatever their study."""
 
 

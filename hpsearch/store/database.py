@@ -70,6 +70,15 @@ def now(session: Session) -> float:
     return session.execute(select(_Now())).scalar_one()
 
 
+def is_storable(value: Any) -> bool:
+    """Whether JSON columns take a value: numbers of at most 64 bits, and text that is Unicode."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
 def on_commit(session: Session, action: Callable[[], None]) -> None:
     """Does something (removing a file, say) once the transaction has been committed."""
     session.info.setdefault("on_commit", []).append(action)

@@ -129,7 +129,7 @@ def _number(value: Any, name: str, index: int) -> float:
         if isinstance(value, str) and "_" in value:
             raise ValueError
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         raise InvalidInput.at(
             f"{index}.{name}", f"must be a number, got {shown(value)}; leave it out if missing"
         ) from None

@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.openapi.models import OpenAPI
 from fastapi.testclient import TestClient
 from rig import TOKEN
+
+from api.app import create_app
+from hpsearch.settings import Settings
 
 API = "/api/v1"
 OPEN = {"/healthz", "/readyz"}
@@ -40,11 +42,11 @@ CONTRACT = {
 }
 
 
-@pytest.fixture
-def document(sqlite_api: TestClient) -> dict[str, Any]:
-    app = sqlite_api.app
-    assert isinstance(app, FastAPI)
-    return app.openapi()
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Made once: it takes more than a second, and is the same for every server."""
+    directory = tmp_path_factory.mktemp("document")
+    return create_app(Settings(data_dir=directory, token=TOKEN)).openapi()
 
 
 @pytest.mark.parametrize(
