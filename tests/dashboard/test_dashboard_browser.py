@@ -34,7 +34,7 @@ def redrawn(page: Page, figure: str, act: Callable[[], object]) -> None:
 
 SLOW: dict[str, Any] = {
     "task": {"dataset": "digits", "model": {"kind": "mlp", "hidden": [64]}},
-    "training": {"epochs": 30, "batch_size": 4},
+    "training": {"epochs": 20, "batch_size": 8},
 }
 """Takes some seconds, however many train together."""
 
