@@ -8,6 +8,7 @@ runs (folds, repeats) makes one module too, whose predictions are the means of t
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
@@ -33,7 +34,7 @@ NOT_FINITE = (
 )
 
 
-class Predictor(nn.Module):
+class Predictor(nn.Module, ABC):
     """What gives outputs [N, C] of rows, and what these say."""
 
     classes: tuple[str, ...]
@@ -63,13 +64,13 @@ class Predictor(nn.Module):
             )
         return self.outputs(self.taken(x))
 
+    @abstractmethod
     def taken(self, x: Any) -> NDArray[np.float64]:
         """Rows, after every check, as `outputs` takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def outputs(self, rows: NDArray[np.float64]) -> Tensor:
         """What `forward` gives of rows that `taken` made."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def predict(self, x: Any) -> list[Any]:

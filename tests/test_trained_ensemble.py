@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors.torch import load, save
+from zip_files import zipped
 
 import hpsearch
 from hpsearch.building import build
@@ -189,14 +190,6 @@ def damaged(content: bytes, part: int) -> tuple[bytes, str]:
     name = json.loads(files["manifest.json"])["parts"][part]["file"]
     files[name] = files[name][:-1] + bytes([files[name][-1] ^ 1])
     return zipped(files), name
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 def test_a_damaged_part_is_named_and_the_others_count_more() -> None:

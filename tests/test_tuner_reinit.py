@@ -17,6 +17,7 @@ from hpsearch.spec.states import (
     StudyState,
     TrialReason,
     TrialState,
+    is_final,
 )
 from hpsearch.store.tables import StudyRow
 
@@ -229,27 +230,11 @@ def test_what_a_person_asks_of_a_study_that_is_over_is_not_held_to_its_limits(ri
 # Pruners
 
 
-def test_no_pruner_judges_them_though_the_search_goes_on(rig: Rig) -> None:
+@pytest.mark.parametrize("trials", [2, 3], ids=["search over", "search goes on"])
+def test_no_pruner_judges_them(rig: Rig, trials: int) -> None:
     worker = rig.join()
     study = rig.submit(
-        search={"trials": 3},
-        training={"epochs": 2},
-        pruner={"kind": "median", "startup_trials": 1},
-        objective={"metric": "val_loss", "direction": "minimize"},
-    )
-    first, second = rig.lease(worker, 2)
-    rig.report(first, 0, 1, val_loss=0.1)
-    rig.complete(first)
-    rig.request(study, kind="reinit", size=2)
-    (again,) = [job for job in rig.lease(worker, 9) if job.params == first.params]
-    assert decision(rig, again, 9.0) is Decision.CONTINUE
-    assert decision(rig, second, 9.0) is Decision.STOP
-
-
-def test_no_pruner_stops_a_trial_that_an_ensemble_asked_for(rig: Rig) -> None:
-    worker = rig.join()
-    study = rig.submit(
-        search={"trials": 2},
+        search={"trials": trials},
         training={"epochs": 2},
         pruner={"kind": "median", "startup_trials": 1},
         objective={"metric": "val_loss", "direction": "minimize"},
@@ -259,8 +244,9 @@ def test_no_pruner_stops_a_trial_that_an_ensemble_asked_for(rig: Rig) -> None:
     rig.complete(first)
     assert decision(rig, second, 9.0) is Decision.STOP
     rig.complete(second, state=TrialState.PRUNED)
+    assert is_final(state(rig, study)) is (trials == 2)
     rig.request(study, kind="reinit", size=2)
-    (again,) = rig.lease(worker)
+    (again,) = [job for job in rig.lease(worker, 9) if job.params == first.params]
     assert decision(rig, again, 9.0) is Decision.CONTINUE
 
 

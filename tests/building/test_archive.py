@@ -13,6 +13,7 @@ from finished_study import finished
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from zip_files import files_of, zipped
 
 from hpsearch.building import build, manifest
 from hpsearch.building.archive import Archive
@@ -33,19 +34,6 @@ def made(size: int) -> bytes:
 @pytest.fixture(scope="module")
 def content() -> bytes:
     return made(3)
-
-
-def files_of(content: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(files: Mapping[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", how) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 def test_a_file_says_what_it_holds(content: bytes) -> None:

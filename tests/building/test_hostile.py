@@ -7,7 +7,7 @@ import json
 import struct
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from safetensors.torch import load, save
 from torch import Tensor
+from zip_files import files_of, zipped
 
 from hpsearch.building import build
 from hpsearch.errors import CorruptArtifact, InvalidInput
@@ -40,19 +41,6 @@ def whole(kind: str = "top_k", size: int = 3) -> bytes:
     document = {"kind": kind, "size": size}
     request: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python(document)
     return build(request, study.spec, study.candidates, study).content
-
-
-def files_of(content: bytes) -> Files:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(files: Mapping[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", how) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
 
 
 def link(name: str) -> zipfile.ZipInfo:
