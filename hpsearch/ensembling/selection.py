@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hpsearch.ensembling.additions import (
     Additions,
@@ -118,11 +119,13 @@ def weights_for(members: Numbers, targets: NDArray[Any]) -> Floats:
         members: [M, N, C], probabilities or numbers, all finite.
         targets: [N], integer places of classes, or numbers.
     """
-    if targets.dtype.kind == "i":
-        return mixture_weights(_of_truth(members, targets).astype(np.float64))
-    errors = _errors(members, targets)
-    count, rows = errors.shape
-    return least_quadratic(errors @ errors.T / rows, np.zeros(count), np.full(count, 1 / count))
+    # Libraries add up long rows in parts, as many as they have threads.
+    with threadpool_limits(1, "blas"):
+        if targets.dtype.kind == "i":
+            return mixture_weights(_of_truth(members, targets).astype(np.float64))
+        errors = _errors(members, targets)
+        count, rows = errors.shape
+        return least_quadratic(errors @ errors.T / rows, np.zeros(count), np.full(count, 1 / count))
 
 
 def _grown(
