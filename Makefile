@@ -17,7 +17,7 @@ demo: $(VENV)/ready
 	$(BIN)/hpsearch demo $(if $(EXIT),--exit)
 
 test: check browser
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 browser:  # the dashboard's tests drive it
 	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
