@@ -19,9 +19,8 @@ PATIENCE = 30_000
 @pytest.fixture(scope="session")
 def dashboard() -> Iterator[Dashboard]:
     with running() as stack, Client(stack.url, stack.token) as client:
-        complete, staged, two_goals, combined = (
-            client.submit(spec).wait(120).id for spec in (SPEC, STAGED, TWO_GOALS, COMBINED)
-        )
+        submitted = [client.submit(spec) for spec in (SPEC, STAGED, TWO_GOALS, COMBINED)]
+        complete, staged, two_goals, combined = (study.wait(120).id for study in submitted)
         waiting = client.submit(
             {**ASKED, "name": HOSTILE, "notes": HOSTILE, "tags": [HOSTILE[:90]]}
         )
