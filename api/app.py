@@ -31,7 +31,7 @@ from api.routes import (
 )
 from api.services import Services
 from hpsearch.combiner import Combiner
-from hpsearch.discovery import ensure_token
+from hpsearch.processes.discovery import ensure_token
 from hpsearch.settings import Settings
 from hpsearch.store import jobs as queue
 from hpsearch.store.artifacts import ArtifactStore

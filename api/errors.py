@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from hpsearch import errors
 from hpsearch.errors import FieldError, HpsearchError, InvalidInput
-from hpsearch.extras import MissingPackage
+from hpsearch.optional import MissingPackage
 from hpsearch.spec.messages import MAX_ERRORS, path_of, sentence
 from hpsearch.spec.records import FieldProblem, Problem
 

@@ -14,9 +14,9 @@ from types import FrameType
 import uvicorn
 
 from api.app import create_app
-from hpsearch.discovery import RunningServer, announce
 from hpsearch.errors import CannotStart, HpsearchError
-from hpsearch.lifeline import exit_with_parent
+from hpsearch.processes.discovery import RunningServer, announce
+from hpsearch.processes.parent_watch import exit_with_parent
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
 PORT_PATIENCE_SECONDS = 3.0

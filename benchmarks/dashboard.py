@@ -21,8 +21,8 @@ from playwright.sync_api import Page
 from api.app import make_services
 from benchmarks.browser import chromium, drawn
 from benchmarks.seed import seed
+from hpsearch.processes.local_server import Stack
 from hpsearch.settings import Settings
-from hpsearch.stack import Stack
 
 FIRST_PAINT_SECONDS = 2.0
 FIGURES_SECONDS = 4.0

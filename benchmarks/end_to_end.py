@@ -30,8 +30,8 @@ import torch
 from torch import Tensor, nn
 
 from hpsearch.client import Client
+from hpsearch.processes.local_server import Stack
 from hpsearch.spec.study import parse_study
-from hpsearch.stack import Stack
 from hpsearch.training.datasets import DataSet, dataset_for
 
 TRIALS = 64

@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 from benchmarks.browser import chromium, drawn
 from hpsearch.client import Client
 from hpsearch.example_files import example
-from hpsearch.stack import Stack
+from hpsearch.processes.local_server import Stack
 
 WIDTHS = (1400, 400)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.client import Client, Study
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 
 if TYPE_CHECKING:
     from hpsearch.trained_ensemble import TrainedEnsemble

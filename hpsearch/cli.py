@@ -28,10 +28,10 @@ from hpsearch.cli_options import AsJson, Server, StudyId, complete_studies
 from hpsearch.client import Client, Study
 from hpsearch.errors import CannotStart, HpsearchError
 from hpsearch.example_files import example
+from hpsearch.processes.local_server import Stack
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec import records
 from hpsearch.spec.states import StudyState, TrialState
-from hpsearch.stack import Stack
 from hpsearch.version import VERSION
 from hpsearch.watching import shown, trials_table, watching
 
@@ -331,7 +331,7 @@ def sign_in_address(url: str, token: str | None, path: str = "/") -> str:
 @contextmanager
 def _demo_stack(host: str, port: int | None, workers: int, data_dir: Path) -> Iterator[Stack]:
     """A stack at the usual port or, where that is taken and none was asked for, at a free one."""
-    from hpsearch.stack import is_free
+    from hpsearch.processes.local_server import is_free
 
     chosen = port if port is not None else DEFAULT_PORT if is_free(host, DEFAULT_PORT) else 0
     with Stack(host, chosen, workers, data_dir) as stack:

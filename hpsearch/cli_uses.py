@@ -16,7 +16,7 @@ import hpsearch
 from hpsearch.cli_options import AsJson, Server, StudyId
 from hpsearch.client import Client
 from hpsearch.errors import InvalidInput
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 from hpsearch.row_files import read_rows
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 from hpsearch.plain_model import plain_model
 from hpsearch.trained import Predictor, TrainedMean, TrainedModel
 

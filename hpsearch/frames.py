@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 from hpsearch.spec.records import Curves, Trial
 
 if TYPE_CHECKING:

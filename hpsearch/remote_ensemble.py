@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from hpsearch import cards
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 from hpsearch.spec import ensemble_records as records
 from hpsearch.spec.dataset import Dataset, DatasetList
 from hpsearch.spec.ensemble_records import JobTicket, PredictionResult

@@ -9,8 +9,8 @@ from pydantic import PrivateAttr
 
 from hpsearch import cards
 from hpsearch.errors import CorruptArtifact, NotFound
-from hpsearch.extras import needed
 from hpsearch.frames import curves_frame, trials_frame
+from hpsearch.optional import needed
 from hpsearch.spec import exchange, records
 from hpsearch.spec.dataset import DatasetInfo
 from hpsearch.spec.records import CheckpointList

@@ -11,7 +11,7 @@ from tokenize import TokenError
 from typing import Any
 
 from hpsearch.errors import InvalidInput
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
 """What a field says where it has no value, as in tables that are uploaded."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import RootModel
 
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 from hpsearch.spec.advice import Evaluator, Target
 from hpsearch.transport import Transport
 

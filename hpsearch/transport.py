@@ -19,7 +19,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from hpsearch import errors
-from hpsearch.discovery import read_token, running_servers
 from hpsearch.errors import (
     FieldError,
     HpsearchError,
@@ -27,6 +26,7 @@ from hpsearch.errors import (
     ServerRefused,
     ServerUnreachable,
 )
+from hpsearch.processes.discovery import read_token, running_servers
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec.records import Problem
 

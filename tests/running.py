@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hpsearch.stack import Stack
+from hpsearch.processes.local_server import Stack
 
 
 @contextmanager

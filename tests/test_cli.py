@@ -22,9 +22,9 @@ from hpsearch import cli, cli_options
 from hpsearch.client import Client
 from hpsearch.errors import HpsearchError
 from hpsearch.example_files import example, examples
+from hpsearch.processes.local_server import Stack
 from hpsearch.spec.document import read_document
 from hpsearch.spec.study import parse_study
-from hpsearch.stack import Stack
 from hpsearch.training.sources import load
 from hpsearch.version import VERSION
 from hpsearch.watching import short_names

@@ -24,7 +24,6 @@ import hpsearch
 from api.server import bind
 from hpsearch import Client
 from hpsearch.client import EnsembleTimeout, StudyTimeout
-from hpsearch.discovery import RunningServer, announce, ensure_token
 from hpsearch.errors import (
     Conflict,
     HpsearchError,
@@ -35,6 +34,7 @@ from hpsearch.errors import (
     StaleLease,
     Unauthorized,
 )
+from hpsearch.processes.discovery import RunningServer, announce, ensure_token
 from hpsearch.remote_ensemble import _rows
 from hpsearch.spec.records import Study
 from hpsearch.spec.states import FailureReason, StudyState

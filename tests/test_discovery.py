@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.discovery import (
+from hpsearch.processes.discovery import (
     RunningServer,
     announce,
     ensure_token,

@@ -17,7 +17,7 @@ import torch
 from hpsearch.building.inputs import features_of
 from hpsearch.errors import InvalidInput
 from hpsearch.exporting import export_model, graph_of
-from hpsearch.extras import MissingPackage
+from hpsearch.optional import MissingPackage
 from hpsearch.plain_model import ACTIVATIONS, BUILDERS
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.trained import Predictor, model_of

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from hpsearch import cards
-from hpsearch.extras import MissingPackage, needed
 from hpsearch.frames import curves_frame, trials_frame
+from hpsearch.optional import MissingPackage, needed
 from hpsearch.spec.records import Counts, Curve, Curves, Study, Trial
 from hpsearch.spec.states import StudyState, TrialState
 from hpsearch.watching import screen, watching

@@ -14,7 +14,7 @@ from running import running
 
 from hpsearch.client import Client, Study
 from hpsearch.errors import InvalidInput, NotFound
-from hpsearch.stack import Stack
+from hpsearch.processes.local_server import Stack
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hpsearch import stack
 from hpsearch.errors import CannotStart
-from hpsearch.stack import Stack
-from hpsearch.supervisor import Program
+from hpsearch.processes import local_server
+from hpsearch.processes.local_server import Stack
+from hpsearch.processes.supervisor import Program
 
 Starting = Callable[[str], Program]
 
@@ -19,7 +19,7 @@ Starting = Callable[[str], Program]
 @pytest.fixture
 def starting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Starting]:
     """Starts a program that is no server."""
-    monkeypatch.setattr(stack, "START_SECONDS", 10.0)
+    monkeypatch.setattr(local_server, "START_SECONDS", 10.0)
     started: list[Program] = []
 
     def start(source: str) -> Program:
@@ -53,6 +53,6 @@ def test_a_program_that_ends_without_an_address_is_said_so(starting: Starting) -
 def test_a_server_that_stays_silent_is_waited_for_no_longer_than_that(
     starting: Starting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack, "START_SECONDS", 0.5)
+    monkeypatch.setattr(local_server, "START_SECONDS", 0.5)
     with pytest.raises(CannotStart, match=r"within 0\.5 s"):
         Stack._await_address(starting("import sys; sys.stdin.read()"))

@@ -10,9 +10,9 @@ from pathlib import Path
 import stamina
 
 from hpsearch.errors import HpsearchError
-from hpsearch.lifeline import exit_with_parent
+from hpsearch.processes.parent_watch import exit_with_parent
 from hpsearch.settings import Settings
-from workers.engines.local import run_processes
+from workers.processes import run_processes
 
 MAX_CAPACITY = 1024
 """What a server gives out at once."""

@@ -12,8 +12,8 @@ from types import FrameType
 import torch
 
 from hpsearch.errors import Conflict, NotFound
+from hpsearch.processes.supervisor import DO_NOT_RESTART
 from hpsearch.settings import Settings
-from hpsearch.supervisor import DO_NOT_RESTART
 from hpsearch.transport import PASSING, Transport
 from workers.datasets import Datasets
 from workers.heartbeat import Heartbeat

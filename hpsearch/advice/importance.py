@@ -16,7 +16,7 @@ from statistics import stdev
 from typing import Any, NamedTuple
 
 from hpsearch.advice.ranking import comparable
-from hpsearch.extras import needed
+from hpsearch.optional import needed
 from hpsearch.spec.advice import Evaluator, Importance, Importances, Measured, Target
 from hpsearch.spec.distributions import Choice, Interval
 from hpsearch.spec.messages import counted

@@ -9,8 +9,8 @@ from playwright.sync_api import Page
 from benchmarks.browser import drawn
 from hpsearch.client import Client
 from hpsearch.example_files import example
+from hpsearch.processes.local_server import Stack
 from hpsearch.spec.document import read_document
-from hpsearch.stack import Stack
 
 HOSTILE = "<img src=x onerror=document.title='broken'> & “quoted” " + "very-long-" * 9
 SPEC = {

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from hpsearch.client import Client
-from hpsearch.discovery import read_token
+from hpsearch.processes.discovery import read_token
 
 T = TypeVar("T")
 

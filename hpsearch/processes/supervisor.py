@@ -2,7 +2,7 @@
 
 A program's exit status says what to do: 0 it is finished, 1 it cannot start (its own message says
 why), 3 it asks not to be started again, anything else is a crash. Children end with this process
-however it ends (`hpsearch.lifeline`).
+however it ends (`hpsearch.processes.parent_watch`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpsearch.supervisor import Program, Supervisor
+from hpsearch.processes.supervisor import Program, Supervisor
 
 
 def run_processes(count: int, arguments: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import IO, Self
 
-from hpsearch.discovery import read_token
 from hpsearch.errors import CannotStart
-from hpsearch.supervisor import CANNOT_START, Program, Supervisor
+from hpsearch.processes.discovery import read_token
+from hpsearch.processes.supervisor import CANNOT_START, Program, Supervisor
 
 START_SECONDS = 60.0
 _ANNOUNCEMENT = "hpsearch serves at "
