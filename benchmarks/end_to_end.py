@@ -29,7 +29,7 @@ import optuna
 import torch
 from torch import Tensor, nn
 
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 from hpsearch.processes.local_server import Stack
 from hpsearch.spec.study import parse_study
 from hpsearch.training.datasets import DataSet, dataset_for

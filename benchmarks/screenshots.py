@@ -15,7 +15,7 @@ from typing import Literal
 from playwright.sync_api import Page
 
 from benchmarks.browser import chromium, drawn
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 from hpsearch.example_files import example
 from hpsearch.processes.local_server import Stack
 

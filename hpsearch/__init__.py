@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.client import Client, Study
+from hpsearch.client.client import Client, Study
 from hpsearch.optional import needed
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ import torch
 from running import running
 from typer.testing import CliRunner, Result
 
-from hpsearch import cli, cli_options
-from hpsearch.client import Client
+from hpsearch.cli import main, options
+from hpsearch.client.client import Client
+from hpsearch.client.progress_display import short_names
 from hpsearch.errors import HpsearchError
 from hpsearch.example_files import example, examples
 from hpsearch.processes.local_server import Stack
@@ -27,7 +28,6 @@ from hpsearch.spec.document import read_document
 from hpsearch.spec.study import parse_study
 from hpsearch.training.sources import load
 from hpsearch.version import VERSION
-from hpsearch.watching import short_names
 
 SPEC = """
 name: "[red]wine[/]"
@@ -48,7 +48,7 @@ def stack() -> Iterator[Stack]:
 def _here(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPSEARCH_SERVER", stack.url)
     monkeypatch.setenv("HPSEARCH_TOKEN", stack.token)
-    monkeypatch.setattr(cli.typer, "launch", lambda _: 0)
+    monkeypatch.setattr(main.typer, "launch", lambda _: 0)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments))
+    return CliRunner().invoke(main.app, list(arguments))
 
 
 def as_json(*arguments: str) -> Any:
@@ -103,7 +103,7 @@ def test_a_study_is_paused_resumed_stopped_and_deleted(tmp_path: Path) -> None:
     assert as_json("pause", number)["state"] == "paused"
     assert as_json("resume", number)["state"] in ("queued", "running")
     assert as_json("stop", number)["state"] == "stopped"
-    assert run("show", number, "--watch").exit_code == cli.NOT_COMPLETE
+    assert run("show", number, "--watch").exit_code == main.NOT_COMPLETE
     assert as_json("delete", number) == {"deleted": int(number)}
     refused = run("show", number)
     assert refused.exit_code == 1
@@ -117,10 +117,10 @@ def test_the_address_to_open_lets_a_browser_in(stack: Stack) -> None:
 
 
 def test_ids_of_studies_are_completed(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert study in [number for number, _ in cli_options.complete_studies("")]
-    assert cli_options.complete_studies("x") == []
+    assert study in [number for number, _ in options.complete_studies("")]
+    assert options.complete_studies("x") == []
     monkeypatch.setenv("HPSEARCH_SERVER", "http://127.0.0.1:9")
-    assert cli_options.complete_studies("") == []
+    assert options.complete_studies("") == []
 
 
 def test_a_refusal_is_one_sentence_and_status_one() -> None:

@@ -23,7 +23,9 @@ from rig import TOKEN, Rig, spec
 import hpsearch
 from api.server import bind
 from hpsearch import Client
-from hpsearch.client import EnsembleTimeout, StudyTimeout
+from hpsearch.client.client import EnsembleTimeout, StudyTimeout
+from hpsearch.client.ensemble import _rows
+from hpsearch.client.transport import Transport
 from hpsearch.errors import (
     Conflict,
     HpsearchError,
@@ -35,11 +37,9 @@ from hpsearch.errors import (
     Unauthorized,
 )
 from hpsearch.processes.discovery import RunningServer, announce, ensure_token
-from hpsearch.remote_ensemble import _rows
 from hpsearch.spec.records import Study
 from hpsearch.spec.states import FailureReason, StudyState
 from hpsearch.spec.study import parse_study
-from hpsearch.transport import Transport
 
 TEXT = "name: wine\ntask: {dataset: wine}\noptimizer: {kind: sgd, lr: {log_uniform: [1e-5, 1]}}\n"
 

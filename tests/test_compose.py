@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from hpsearch.cli import app
+from hpsearch.cli.main import app
 from hpsearch.settings import DEFAULT_PORT
 
 ROOT = Path(__file__).parents[1]

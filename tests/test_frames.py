@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hpsearch import cards
-from hpsearch.frames import curves_frame, trials_frame
+from hpsearch.client import notebook_html
+from hpsearch.client.dataframes import curves_frame, trials_frame
+from hpsearch.client.progress_display import screen, watching
 from hpsearch.optional import MissingPackage, needed
 from hpsearch.spec.records import Counts, Curve, Curves, Study, Trial
 from hpsearch.spec.states import StudyState, TrialState
-from hpsearch.watching import screen, watching
 
 EVIL = "<img src=x onerror=alert(1)> [bold]"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,9 +88,9 @@ def test_curves_become_one_row_per_epoch() -> None:
 @pytest.mark.parametrize(
     "html",
     [
-        cards.study_card(study(), "http://here"),
-        cards.trial_card(trial(0, params={EVIL: EVIL}, message=EVIL, value=None)),
-        cards.trials_card([trial(n, params={EVIL: EVIL}) for n in range(30)]),
+        notebook_html.study_card(study(), "http://here"),
+        notebook_html.trial_card(trial(0, params={EVIL: EVIL}, message=EVIL, value=None)),
+        notebook_html.trials_card([trial(n, params={EVIL: EVIL}) for n in range(30)]),
     ],
 )
 def test_cards_escape_what_people_wrote(html: str) -> None:
@@ -99,7 +99,7 @@ def test_cards_escape_what_people_wrote(html: str) -> None:
 
 
 def test_a_long_list_says_how_many_more_there_are() -> None:
-    assert "and 20 more" in cards.trials_card([trial(n) for n in range(30)])
+    assert "and 20 more" in notebook_html.trials_card([trial(n) for n in range(30)])
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:

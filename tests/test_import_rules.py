@@ -15,8 +15,8 @@ SERVER = {"sqlalchemy", "fastapi", "starlette", "uvicorn", "alembic", "numpy", "
     ("module", "forbidden"),
     [
         ("hpsearch", HEAVY | SERVER),
-        ("hpsearch.cli", HEAVY | SERVER),
-        ("hpsearch.client", HEAVY | SERVER),
+        ("hpsearch.cli.main", HEAVY | SERVER),
+        ("hpsearch.client.client", HEAVY | SERVER),
         ("hpsearch.spec.study", HEAVY | SERVER),
         ("hpsearch.training", HEAVY | SERVER),
         ("hpsearch.search", HEAVY | {"sqlalchemy", "fastapi"}),

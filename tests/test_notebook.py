@@ -12,7 +12,7 @@ import pytest
 from notebook_runner import run
 from running import running
 
-from hpsearch.client import Client, Study
+from hpsearch.client.client import Client, Study
 from hpsearch.errors import InvalidInput, NotFound
 from hpsearch.processes.local_server import Stack
 

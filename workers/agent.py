@@ -11,10 +11,10 @@ from types import FrameType
 
 import torch
 
+from hpsearch.client.transport import PASSING, Transport
 from hpsearch.errors import Conflict, NotFound
 from hpsearch.processes.supervisor import DO_NOT_RESTART
 from hpsearch.settings import Settings
-from hpsearch.transport import PASSING, Transport
 from workers.datasets import Datasets
 from workers.heartbeat import Heartbeat
 from workers.link import Link

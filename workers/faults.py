@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from hpsearch.client.transport import PASSING
 from hpsearch.errors import (
     HpsearchError,
     InvalidInput,
@@ -23,7 +24,6 @@ from hpsearch.spec.exchange import Failure, Leased
 from hpsearch.spec.fields import MESSAGE_LENGTH
 from hpsearch.spec.states import FailureReason
 from hpsearch.training.memory import is_out_of_memory
-from hpsearch.transport import PASSING
 from workers.link import Link
 
 logger = logging.getLogger("hpsearch.worker")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from hpsearch.client.transport import PASSING, Transport
 from hpsearch.errors import CorruptArtifact, ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.exchange import (
     Advance,
@@ -38,7 +39,6 @@ from hpsearch.spec.exchange import (
 from hpsearch.spec.parcel import Enclosed, pack, pack_ensemble
 from hpsearch.spec.records import CheckpointList
 from hpsearch.spec.states import JobKind
-from hpsearch.transport import PASSING, Transport
 from hpsearch.version import VERSION
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from running import running
 
 from benchmarks.browser import chromium
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 
 PATIENCE = 30_000
 """Milliseconds: server, worker, browser and other tests may share two cores."""

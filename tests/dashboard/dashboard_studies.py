@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Page
 
 from benchmarks.browser import drawn
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 from hpsearch.example_files import example
 from hpsearch.processes.local_server import Stack
 from hpsearch.spec.document import read_document

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from running import running
 
 from benchmarks.browser import drawn
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 
 pytest_plugins = ["dashboard_fixtures"]
 

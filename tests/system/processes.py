@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 from hpsearch.processes.discovery import read_token
 
 T = TypeVar("T")

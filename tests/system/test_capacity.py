@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from processes import Service, until
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.spec.states import TrialReason, TrialState
 
 SPEC = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from processes import Service, until
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.spec.states import EventKind, StudyState, TrialState
 
 EPOCHS = 60

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from processes import Service
 
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 from hpsearch.errors import Conflict, InvalidInput, NotFound
 from hpsearch.spec.states import StudyState
 from hpsearch.training import checkpoint as checkpoints

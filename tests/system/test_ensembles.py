@@ -13,7 +13,7 @@ import numpy as np
 from processes import Service, until
 
 import hpsearch
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import EnsembleState, EventKind, StudyState
 from hpsearch.training.sources import load

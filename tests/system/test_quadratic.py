@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from processes import Service
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 
 # w after step n is 6·0.6ⁿ − 1, so −0.999391 after 18 (0.6¹⁸ − 1 = −0.999898 is printed at times).
 LR_0_2 = {

@@ -19,7 +19,8 @@ import torch
 from fastapi.testclient import TestClient
 from rig import TOKEN, Rig
 
-from hpsearch.client import Client, Study
+from hpsearch.client.client import Client, Study
+from hpsearch.client.transport import Transport
 from hpsearch.ensembling.predictions import Predictions, read
 from hpsearch.errors import NotFound
 from hpsearch.spec.records import Checkpoint
@@ -27,7 +28,6 @@ from hpsearch.spec.space import resolve
 from hpsearch.spec.study import parse_study
 from hpsearch.training.engine import Group
 from hpsearch.training.plan import Plan
-from hpsearch.transport import Transport
 from workers.datasets import Datasets
 from workers.link import Link
 from workers.runner import Runner

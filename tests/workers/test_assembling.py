@@ -13,7 +13,7 @@ import torch
 from inside import Inside, document
 
 import hpsearch
-from hpsearch.client import Ensemble, Study
+from hpsearch.client.client import Ensemble, Study
 from hpsearch.errors import (
     Conflict,
     CorruptArtifact,

@@ -11,7 +11,7 @@ import torch
 from inside import Inside, document
 from test_assembling import built, rows
 
-from hpsearch.client import Ensemble
+from hpsearch.client.client import Ensemble
 from hpsearch.errors import CorruptArtifact, HpsearchError, ServerFault, StorageFull
 from hpsearch.spec.states import EnsembleState, TrialState
 from workers import assembling, link

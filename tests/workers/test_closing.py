@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from inside import Inside, document
 from torch import Tensor, nn
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import StudyState, TrialState

@@ -15,7 +15,7 @@ from inside import Inside
 from test_closing import SMALL, Blobs, Net, check_predictions, refusing
 from torch import Tensor
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.errors import NotFound, TrainingFailed
 from hpsearch.spec.states import TrialState
 from hpsearch.training.engine import Group

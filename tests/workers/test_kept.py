@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inside import Inside, document
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.exchange import AnyJob
 from hpsearch.spec.states import TrialState

@@ -10,7 +10,7 @@ from inside import Inside, document
 from sqlalchemy import update
 from test_kept import kept
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.errors import ServerRefused
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import TrialState

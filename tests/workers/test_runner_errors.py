@@ -12,7 +12,7 @@ from test_closing_errors import fused
 from test_kept import kept
 from test_runner_groups import EPOCHS, FakeLink, runner
 
-from hpsearch.client import Study
+from hpsearch.client.client import Study
 from hpsearch.errors import Conflict, StorageFull
 from hpsearch.spec.states import TrialState
 from hpsearch.training.engine import Group

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 import hpsearch
-from hpsearch.cli_options import AsJson, Server, StudyId
-from hpsearch.client import Client
+from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
 from hpsearch.optional import needed
 from hpsearch.row_files import read_rows

@@ -8,18 +8,18 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from hpsearch import cards
+from hpsearch.client import notebook_html
+from hpsearch.client.ensemble import Ensemble
+from hpsearch.client.plots import StudyPlots
+from hpsearch.client.progress_display import watching
+from hpsearch.client.transport import Transport
+from hpsearch.client.trial import Curves, Trial, Trials
 from hpsearch.errors import HpsearchError
-from hpsearch.remote_ensemble import Ensemble
-from hpsearch.remote_trial import Curves, Trial, Trials
 from hpsearch.spec import ensemble_records, exchange, records
 from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.spec.ensemble_records import EnsembleList
 from hpsearch.spec.records import CheckpointList, Event, EventPage, TrialPage
 from hpsearch.spec.states import StudyState, TrialState, is_final
-from hpsearch.study_plots import StudyPlots
-from hpsearch.transport import Transport
-from hpsearch.watching import watching
 
 POLL_SECONDS = 0.5
 PAGE_SIZE = 1000
@@ -295,7 +295,7 @@ class Study:
         self._transport.delete(f"/studies/{self.id}")
 
     def _repr_html_(self) -> str:
-        return cards.study_card(self.record, self._transport.url)
+        return notebook_html.study_card(self.record, self._transport.url)
 
     def _act(self, verb: str) -> Self:
         self.record = self._transport.post(f"/studies/{self.id}:{verb}", records.Study)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli_options import AsJson, Server
-from hpsearch.client import Client
+from hpsearch.cli.options import AsJson, Server
+from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.upload import ColumnUse

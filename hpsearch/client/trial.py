@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import PrivateAttr
 
-from hpsearch import cards
+from hpsearch.client import notebook_html
+from hpsearch.client.dataframes import curves_frame, trials_frame
+from hpsearch.client.transport import Transport
 from hpsearch.errors import CorruptArtifact, NotFound
-from hpsearch.frames import curves_frame, trials_frame
 from hpsearch.optional import needed
 from hpsearch.spec import exchange, records
 from hpsearch.spec.dataset import DatasetInfo
 from hpsearch.spec.records import CheckpointList
 from hpsearch.spec.states import Decision, TrialState
-from hpsearch.transport import Transport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +140,7 @@ class Trial(records.Trial):
         return blob
 
     def _repr_html_(self) -> str:
-        return cards.trial_card(self)
+        return notebook_html.trial_card(self)
 
     def __repr__(self) -> str:
         value = "no value" if self.value is None else f"value {self.value:.4g}"
@@ -157,7 +157,7 @@ class Trials(list[Trial]):
         return trials_frame(self)
 
     def _repr_html_(self) -> str:
-        return cards.trials_card(self)
+        return notebook_html.trials_card(self)
 
 
 class Curves(records.Curves):

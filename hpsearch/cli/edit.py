@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from hpsearch.cli_options import AsJson, Server, StudyId
-from hpsearch.client import Client, spec_document
+from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.client.client import Client, spec_document
 from hpsearch.errors import InvalidInput
 from hpsearch.spec import records
 from hpsearch.spec.document import read_document

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import PrivateAttr
 from pydantic_core import to_jsonable_python
 
-from hpsearch import cards
+from hpsearch.client import notebook_html
+from hpsearch.client.transport import Transport
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
 from hpsearch.optional import needed
 from hpsearch.spec import ensemble_records as records
@@ -21,7 +22,6 @@ from hpsearch.spec.ensemble_records import JobTicket, PredictionResult
 from hpsearch.spec.exchange import JobStatus
 from hpsearch.spec.records import Study
 from hpsearch.spec.states import EnsembleState, JobState, is_final
-from hpsearch.transport import Transport
 
 if TYPE_CHECKING:
     from hpsearch.trained_ensemble import TrainedEnsemble
@@ -179,7 +179,7 @@ class Ensemble(records.Ensemble):
         self._transport.delete(f"/ensembles/{self.id}")
 
     def _repr_html_(self) -> str:
-        return cards.ensemble_card(self)
+        return notebook_html.ensemble_card(self)
 
     def __repr__(self) -> str:
         told = self.test or self.validation

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli_options import AsJson, Server, StudyId
-from hpsearch.client import Client, Ensemble
+from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.client.client import Client, Ensemble
+from hpsearch.client.progress_display import shown
 from hpsearch.spec import ensemble_records
 from hpsearch.spec.ensemble_records import EnsembleList, Scores, Single
 from hpsearch.spec.messages import counted
 from hpsearch.spec.states import is_final
-from hpsearch.watching import shown
 
 app = typer.Typer(
     help="Combine a study's checkpoints and use what comes of it.", no_args_is_help=True

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cards import study_card
+from hpsearch.client.notebook_html import study_card
 from hpsearch.spec.records import Study, Trial
 
 TRIALS_SHOWN = 8

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +22,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch import cli_changes, cli_datasets, cli_ensembles, cli_uses
-from hpsearch.cli_options import AsJson, Server, StudyId, complete_studies
-from hpsearch.client import Client, Study
+from hpsearch.cli import datasets, edit, ensembles, predict
+from hpsearch.cli.options import AsJson, Server, StudyId, complete_studies
+from hpsearch.client.client import Client, Study
+from hpsearch.client.progress_display import shown, trials_table, watching
 from hpsearch.errors import CannotStart, HpsearchError
 from hpsearch.example_files import example
 from hpsearch.processes.local_server import Stack
@@ -33,7 +33,6 @@ from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec import records
 from hpsearch.spec.states import StudyState, TrialState
 from hpsearch.version import VERSION
-from hpsearch.watching import shown, trials_table, watching
 
 app = typer.Typer(
     name="hpsearch",
@@ -41,10 +40,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cli_changes.app)
-app.add_typer(cli_datasets.app, name="datasets")
-app.add_typer(cli_ensembles.app, name="ensemble")
-app.add_typer(cli_uses.app)
+app.add_typer(edit.app)
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(ensembles.app, name="ensemble")
+app.add_typer(predict.app)
 out = Console()
 NOT_COMPLETE = 3
 
@@ -320,7 +319,7 @@ def show_study(study: Study, top: int) -> None:
             highlight=False,
         )
     for ensemble in study.ensembles() if record.ensembles else []:
-        out.print(Text(cli_ensembles.in_a_line(ensemble)), soft_wrap=True)
+        out.print(Text(ensembles.in_a_line(ensemble)), soft_wrap=True)
 
 
 def sign_in_address(url: str, token: str | None, path: str = "/") -> str:
@@ -357,8 +356,3 @@ def _become(module: str, arguments: list[str]) -> None:
 
 def _print_json(record: Any) -> None:
     print(record.model_dump_json())  # noqa: T201
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    main()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import RootModel
 
+from hpsearch.client.transport import Transport
 from hpsearch.optional import needed
 from hpsearch.spec.advice import Evaluator, Target
-from hpsearch.transport import Transport
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.client import Client
+from hpsearch.client.client import Client
 from hpsearch.errors import HpsearchError
 
 Server = Annotated[

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from hpsearch.client.ensemble import Ensemble, EnsembleTimeout
+from hpsearch.client.study import Study, StudyTimeout
+from hpsearch.client.transport import Transport
+from hpsearch.client.trial import Curves, Trial, Trials
 from hpsearch.errors import InvalidInput
-from hpsearch.remote_ensemble import Ensemble, EnsembleTimeout
-from hpsearch.remote_study import Study, StudyTimeout
-from hpsearch.remote_trial import Curves, Trial, Trials
 from hpsearch.spec import ensemble_records, records
 from hpsearch.spec.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.document import read_document
@@ -28,7 +29,6 @@ from hpsearch.spec.exchange import CollectRequest
 from hpsearch.spec.records import Checkpoint, Collection, StudyPage, StudyPreview
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.upload import ColumnUse
-from hpsearch.transport import Transport
 
 __all__ = [
     "Client",
