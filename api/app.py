@@ -30,13 +30,13 @@ from api.routes import (
     trials,
 )
 from api.services import Services
-from hpsearch.combiner import Combiner
 from hpsearch.processes.discovery import ensure_token
+from hpsearch.service.ensembles import Combiner
+from hpsearch.service.tuner import Tuner
 from hpsearch.settings import Settings
 from hpsearch.store import jobs as queue
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
-from hpsearch.tuner import Tuner
 from hpsearch.version import VERSION
 
 HOUSEKEEPING_SECONDS = 2.0

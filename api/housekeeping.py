@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import HpsearchError, NotFound
+from hpsearch.service.tuner import Tuner
 from hpsearch.store import idempotency, jobs, studies
 from hpsearch.store.database import Database
-from hpsearch.tuner import Tuner
 
 logger = logging.getLogger("hpsearch.api")
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from hpsearch.combiner import Combiner
+from hpsearch.service.ensembles import Combiner
+from hpsearch.service.tuner import Tuner
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
-from hpsearch.tuner import Tuner
 
 
 @dataclass(frozen=True)

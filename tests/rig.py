@@ -14,8 +14,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from hpsearch.combiner import Combiner
 from hpsearch.errors import NotFound, StaleLease
+from hpsearch.service.ensembles import Combiner
+from hpsearch.service.tuner import Tuner
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Ensemble, EnsembleResult, Member, PredictRequest, Single
 from hpsearch.spec.exchange import (
@@ -38,7 +39,6 @@ from hpsearch.store import checkpoints, ensembles, jobs, studies, trials, worker
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import Database, now
 from hpsearch.store.tables import JobRow, Table
-from hpsearch.tuner import Tuner
 
 R = TypeVar("R")
 

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from rig import Rig
 
-from hpsearch.asking import Asking
 from hpsearch.errors import Conflict, InvalidInput, StaleLease
+from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.exchange import AskRequest, TrialEnd, TrialReport
 from hpsearch.spec.records import Trial
 from hpsearch.spec.states import StudyState, TrialState

@@ -20,7 +20,7 @@ SERVER = {"sqlalchemy", "fastapi", "starlette", "uvicorn", "alembic", "numpy", "
         ("hpsearch.spec.study", HEAVY | SERVER),
         ("hpsearch.training", HEAVY | SERVER),
         ("hpsearch.search", HEAVY | {"sqlalchemy", "fastapi"}),
-        ("hpsearch.tuner", HEAVY | {"fastapi"}),
+        ("hpsearch.service.tuner", HEAVY | {"fastapi"}),
         ("api.app", HEAVY),
         ("api.server", HEAVY),
         ("workers.link", {"sqlalchemy", "fastapi"}),

@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 from rig import Rig, a_report
 from sqlalchemy.orm import Session
 
-from hpsearch.pruning import Tables, judges_of_trial
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
+from hpsearch.service.pruning import Tables, judges_of_trial
 from hpsearch.spec.exchange import Decisions, Job, ReportBatch
 from hpsearch.spec.states import Decision, TrialState
 from hpsearch.spec.study import Objective

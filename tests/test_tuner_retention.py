@@ -22,6 +22,7 @@ from rig import Rig
 from sqlalchemy import select
 
 from hpsearch.errors import NotFound
+from hpsearch.service.tuner import Tuner
 from hpsearch.spec.exchange import CollectRequest, EnsembleJob, Job
 from hpsearch.spec.records import Collection
 from hpsearch.spec.states import FailureReason, StudyState
@@ -29,7 +30,6 @@ from hpsearch.store import checkpoints
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
 from hpsearch.store.tables import TrialRow
-from hpsearch.tuner import Tuner
 
 GREEDY = {"kind": "greedy", "size": 2}
 

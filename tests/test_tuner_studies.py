@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rig import Rig, a_report, spec
 
-from hpsearch import submission
 from hpsearch.errors import Conflict, HpsearchError, IllegalTransition, InvalidInput, NotFound
+from hpsearch.service import submission
 from hpsearch.spec.exchange import Job
 from hpsearch.spec.records import Event
 from hpsearch.spec.states import EventKind, FailureReason, StudyState, TrialReason, TrialState

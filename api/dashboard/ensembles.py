@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy.orm import Session
 
-from hpsearch.commissioning import target_of
+from hpsearch.service.ensemble_jobs import target_of
 from hpsearch.spec.base import kind_of
 from hpsearch.spec.dataset import Target
 from hpsearch.spec.ensemble import (

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from api.latest import Latest
 from api.requests import Id, answer
 from api.services import Served, Services
-from hpsearch import advising
+from hpsearch.service import diagnosis
 from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.store import points
 
@@ -33,7 +33,7 @@ def known_diagnosis(services: Services, study_id: int) -> Diagnosis:
     """A diagnosis, made once while its study stays as it is."""
     with services.database.read() as session:
         mark = (services.database.shown_url, *points.mark(session, study_id))
-        return _DIAGNOSES.get(mark, lambda: advising.diagnosis(session, study_id))
+        return _DIAGNOSES.get(mark, lambda: diagnosis.diagnosis(session, study_id))
 
 
 @router.get("/studies/{study_id:int}/importances", response_model=Importances)
@@ -54,5 +54,5 @@ def known_importances(
     with services.database.read() as session:
         mark = (services.database.shown_url, *points.mark(session, study_id), evaluator, target)
         return _IMPORTANCES.get(
-            mark, lambda: advising.importances(session, study_id, evaluator, target)
+            mark, lambda: diagnosis.importances(session, study_id, evaluator, target)
         )

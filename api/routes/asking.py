@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from api.requests import Id, Number, OneChange
 from api.services import Served
-from hpsearch.asking import Asking
+from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.exchange import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
 from hpsearch.spec.records import Trial
 

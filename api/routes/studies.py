@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from api.requests import Body, Id, OneChange, answer
 from api.schedule_preview import schedule_curve
 from api.services import Served
-from hpsearch import submission
 from hpsearch.errors import InvalidInput
+from hpsearch.service import submission
 from hpsearch.spec.document import read_document
 from hpsearch.spec.records import (
     Curves,

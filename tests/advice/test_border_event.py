@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from rig import Rig
 
-from hpsearch.asking import Asking
+from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.exchange import AskRequest, TrialEnd
 from hpsearch.spec.states import EventKind
 from hpsearch.store import events

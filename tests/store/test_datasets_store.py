@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rig import Rig
 
-from hpsearch import submission
 from hpsearch.errors import Conflict, InvalidInput, NotFound
+from hpsearch.service import submission
 from hpsearch.spec.dataset import Dataset
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.upload import ColumnInfo

@@ -14,7 +14,7 @@ import pytest
         ("hpsearch", ("torch", "numpy", "sqlalchemy", "fastapi")),
         ("hpsearch.cli.main", ("torch", "numpy", "sqlalchemy", "fastapi")),
         ("api.server", ("torch", "sklearn")),
-        ("hpsearch.tuner", ("torch", "fastapi")),
+        ("hpsearch.service.tuner", ("torch", "fastapi")),
         ("workers.__main__", ("torch", "sqlalchemy", "fastapi")),
         ("workers.agent", ("sqlalchemy", "fastapi")),
     ],

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from hpsearch import leasing, pruning
 from hpsearch.errors import Conflict, InvalidInput
+from hpsearch.service import leasing, pruning
+from hpsearch.service.tuner import Tuner
 from hpsearch.spec.exchange import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.records import Trial
@@ -22,7 +23,6 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.store import jobs, judging, reports, studies, trials
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.reports import Epoch
-from hpsearch.tuner import Tuner
 
 
 @dataclass(frozen=True)

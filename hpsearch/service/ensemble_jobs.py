@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from hpsearch import submission
 from hpsearch.errors import Conflict, InvalidInput
+from hpsearch.service import submission
 from hpsearch.spec.base import as_json
 from hpsearch.spec.dataset import BUILT_IN, Target
 from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, ReinitEnsemble

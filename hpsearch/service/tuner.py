@@ -15,11 +15,21 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch import ending, keeping, leasing, pruning, retaining, settling, submission
 from hpsearch.errors import Conflict, InvalidInput
-from hpsearch.proposing import Memory
-from hpsearch.pruning import Tables
 from hpsearch.search.pruners import GO_ON
+from hpsearch.service import (
+    checkpoint_uploads,
+    failures,
+    leasing,
+    pruning,
+    retention,
+    submission,
+)
+from hpsearch.service import (
+    completion as settling,
+)
+from hpsearch.service.pruning import Tables
+from hpsearch.service.suggestion import Memory
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.exchange import (
     Completion,
@@ -123,9 +133,9 @@ class Tuner:
         """Ends a study now: what its trials reported so far is kept."""
         study = studies.lock(session, study_id)
         studies.change_state(session, study_id, StudyState.STOPPED, "stopped on request")
-        ending.stop_open_trials(session, study_id, "the study was stopped")
-        ending.stop_ensembles(session, study_id, "the study was stopped")
-        self.discard(session, retaining.after_all(session, study))
+        failures.stop_open_trials(session, study_id, "the study was stopped")
+        failures.stop_ensembles(session, study_id, "the study was stopped")
+        self.discard(session, retention.after_all(session, study))
         return studies.get(session, study_id)
 
     def delete(self, session: Session, study_id: int) -> None:
@@ -219,13 +229,13 @@ class Tuner:
         """A job given back undone."""
         study, job = self.hold(session, job_id, failure.attempt)
         if failure.reason is FailureReason.RELEASED:
-            ending.requeue(session, job, lost=False)
+            failures.requeue(session, job, lost=False)
         elif (
             failure.reason is FailureReason.STORAGE_FULL
             and job.kind is JobKind.TRIAL
             and not is_final(study.state)
         ):
-            ending.requeue(session, job, lost=False)
+            failures.requeue(session, job, lost=False)
             if study.state in studies.OPEN:
                 studies.change_state(session, study.id, StudyState.PAUSED, failure.message)
         elif failure.reason in (FailureReason.ERROR, FailureReason.STORAGE_FULL):
@@ -237,7 +247,7 @@ class Tuner:
                 if failure.reason is FailureReason.OUT_OF_MEMORY
                 else TrialReason.ERROR
             )
-            ending.fail(session, job, reason, failure.message)
+            failures.fail(session, job, reason, failure.message)
         self.settle(session, study, [job])
         if failure.reason is FailureReason.ERROR and job.kind is JobKind.TRIAL:
             workers.failed(session, job.worker_id, job.its_trial, failure.message)
@@ -271,13 +281,13 @@ class Tuner:
 
     def check_checkpoints(self, session: Session, sent: Sequence[Enclosed]) -> list[str]:
         """Whether checkpoints may come; returns the start of each one's artifact key."""
-        return keeping.check(session, sent, self.lease_seconds)
+        return checkpoint_uploads.check(session, sent, self.lease_seconds)
 
     def keep_checkpoints(
         self, session: Session, sent: Sequence[tuple[Enclosed, StoredArtifact]]
     ) -> list[Checkpoint]:
         """Makes whole artifacts visible as trials' checkpoints: all, or none."""
-        found, unneeded = keeping.keep(session, sent, self.lease_seconds)
+        found, unneeded = checkpoint_uploads.keep(session, sent, self.lease_seconds)
         self.discard(session, unneeded)
         return found
 
@@ -297,9 +307,9 @@ class Tuner:
     def _lose(self, session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
         """An attempt is lost: on to the next, unless it was the last."""
         if job.losses + 1 < self.max_attempts:
-            ending.requeue(session, job, lost=True)
+            failures.requeue(session, job, lost=True)
         else:
-            ending.fail(session, job, reason, f"attempt {job.attempt}: {message}")
+            failures.fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
     def settle(self, session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) -> None:
         """What the end of these jobs brings about, and an end of the artifacts that it leaves."""

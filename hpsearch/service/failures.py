@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy.orm import Session
 
-from hpsearch import commissioning
+from hpsearch.service import ensemble_jobs
 from hpsearch.spec.states import EventKind, JobKind, JobState, TrialReason, TrialState
 from hpsearch.store import ensembles, events, jobs, trials
 from hpsearch.store.jobs import QueuedJob
@@ -25,7 +25,7 @@ def fail(session: Session, job: QueuedJob, reason: TrialReason, message: str) ->
     """A job has failed for good."""
     jobs.finish(session, job.id, JobState.FAILED)
     if job.kind is JobKind.ENSEMBLE:
-        commissioning.give_up(session, job.study_id, job.its_ensemble, message)
+        ensemble_jobs.give_up(session, job.study_id, job.its_ensemble, message)
     elif job.kind is JobKind.PREDICT:
         jobs.keep_result(session, job.id, {"error": message})
     else:
@@ -62,4 +62,4 @@ def stop_ensembles(session: Session, study_id: int, message: str) -> None:
     for job in jobs.take_unfinished(session, study_id):
         if job.kind is JobKind.ENSEMBLE:
             jobs.finish(session, job.id, JobState.FAILED)
-    commissioning.stop(session, study_id, message)
+    ensemble_jobs.stop(session, study_id, message)

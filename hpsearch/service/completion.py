@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from hpsearch import advising, commissioning, ending, proposing, retaining
 from hpsearch.search.stopping import budget_spent, limit_reached
+from hpsearch.service import diagnosis, ensemble_jobs, failures, retention, suggestion
 from hpsearch.spec.states import EventKind, JobKind, StudyState, is_final
 from hpsearch.store import ensembles, events, studies, trials
 from hpsearch.store.jobs import QueuedJob
@@ -30,21 +30,21 @@ def settle(session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) 
     before = studies.get_state(session, study.id)
     if not is_final(before):
         _settle_open(session, study, before)
-    if unwanted := commissioning.unwanted(session, study.id):
-        ending.stop_open_trials(session, study.id, "no ensemble waits for it any more", unwanted)
-    commissioning.advance(session, study)
+    if unwanted := ensemble_jobs.unwanted(session, study.id):
+        failures.stop_open_trials(session, study.id, "no ensemble waits for it any more", unwanted)
+    ensemble_jobs.advance(session, study)
     is_over_now = is_final(studies.get_state(session, study.id)) and not is_final(before)
     if is_over_now or any(job.kind is JobKind.ENSEMBLE for job in ended):
-        return retaining.after_all(session, study)
+        return retention.after_all(session, study)
     trial_ids = [job.trial_id for job in ended if job.trial_id is not None]
-    return retaining.after_trials(session, study, trial_ids)
+    return retention.after_trials(session, study, trial_ids)
 
 
 def _settle_open(session: Session, study: OpenStudy, state: StudyState) -> None:
     search_over = study.search_over or _settle_search(session, study, state)
     if search_over:
         _bound_extra_trials(session, study)
-    if search_over and not commissioning.is_waited_for(session, study):
+    if search_over and not ensemble_jobs.is_waited_for(session, study):
         built = ensembles.counts(session, [study.id])
         why = "its ensembles are over" if built else "every trial has ended"
         studies.change_state(session, study.id, StudyState.COMPLETE, why)
@@ -58,7 +58,7 @@ def _bound_extra_trials(session: Session, study: OpenStudy) -> None:
         return
     progress = trials.progress(session, study.id, study.spec, study.started_at)
     message = budget_spent(study.spec.limits, progress)
-    if message is not None and ending.stop_open_trials(session, study.id, message):
+    if message is not None and failures.stop_open_trials(session, study.id, message):
         events.add(session, study.id, EventKind.LIMIT_REACHED, message)
 
 
@@ -69,16 +69,16 @@ def _settle_search(session: Session, study: OpenStudy, state: StudyState) -> boo
     if limit is not None:
         end, message = limit
         events.add(session, study.id, EventKind.LIMIT_REACHED, message)
-        ending.stop_open_trials(session, study.id, message)
+        failures.stop_open_trials(session, study.id, message)
         if state is StudyState.QUEUED:
             end = StudyState.STOPPED
         if end is StudyState.COMPLETE:
             _end_search(session, study)
             return True
         studies.change_state(session, study.id, end, message)
-        ending.stop_ensembles(session, study.id, message)
+        failures.stop_ensembles(session, study.id, message)
         return False
-    proposing.advance(session, study)
+    suggestion.advance(session, study)
     planned = studies.lock(session, study.id).trials_planned
     is_over = progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED)
     if is_over:
@@ -89,5 +89,5 @@ def _settle_search(session: Session, study: OpenStudy, state: StudyState) -> boo
 def _end_search(session: Session, study: OpenStudy) -> None:
     """No more trials: what they tell, and what is made of them."""
     studies.end_search(session, study.id)
-    advising.warn_of_borders(session, study.id, study.spec)
-    commissioning.begin(session, studies.lock(session, study.id))
+    diagnosis.warn_of_borders(session, study.id, study.spec)
+    ensemble_jobs.begin(session, studies.lock(session, study.id))

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch import proposing
 from hpsearch.errors import Conflict, FieldError, InvalidInput
 from hpsearch.search.narrowing import ranked
+from hpsearch.service import suggestion
 from hpsearch.spec.dataset import BUILT_IN, Target, complete
 from hpsearch.spec.distributions import Value
 from hpsearch.spec.edit import edited
@@ -88,7 +88,7 @@ def submit(session: Session, spec: StudySpec) -> int:
         f"over {counted(len(search_space(spec).parameters), 'parameter')}"
         + (f", knowing {counted(len(known), 'trial')} of an earlier study" if known else ""),
     )
-    proposing.begin(session, study_id, spec, known)
+    suggestion.begin(session, study_id, spec, known)
     return study_id
 
 
@@ -164,7 +164,7 @@ def queue_trials(
             params=params,
             stage=stage.index,
             version=version or study.version,
-            epochs=epochs or stage.epochs or proposing.epochs_of(study.spec, params),
+            epochs=epochs or stage.epochs or suggestion.epochs_of(study.spec, params),
             repeats=repeats,
             ensemble=ensemble,
         )
@@ -210,7 +210,7 @@ def edit(session: Session, study_id: int, patch: Mapping[str, Any]) -> list[str]
     later = sum(plan.trials for plan in plans[study.stage + 1 :])
     studies.plan(session, study_id, stage.first + max(wanted, made) + later)
     if stage.space is not None:
-        box = proposing.box_after(stage.space, search_space(study.spec), search_space(spec))
+        box = suggestion.box_after(stage.space, search_space(study.spec), search_space(spec))
         stages.set_space(session, study_id, study.stage, box)
     version = versions.add(session, study_id, spec, changes)
     jobs.set_priority(session, study_id, spec.priority)

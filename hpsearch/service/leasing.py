@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from hpsearch import commissioning, continuing, proposing
-from hpsearch.proposing import Memory
+from hpsearch.service import ensemble_jobs, resume, suggestion
+from hpsearch.service.suggestion import Memory
 from hpsearch.spec.exchange import AnyJob, Job, LeaseRequest
 from hpsearch.spec.stages import repeats_of
 from hpsearch.spec.states import JobKind, StudyState
@@ -59,7 +59,7 @@ def _lease_prediction(
     """One alone, as it may bring many rows along."""
     waiting = [job.id for job in jobs.take_predictions(session, 1)]
     leased = jobs.lease(session, waiting, request.worker, lease_seconds)
-    return [commissioning.prediction_of(session, job) for job in leased]
+    return [ensemble_jobs.prediction_of(session, job) for job in leased]
 
 
 def _fair_share(session: Session, study: OpenStudy, workers_present: int) -> int:
@@ -71,13 +71,13 @@ def _fair_share(session: Session, study: OpenStudy, workers_present: int) -> int
 
 def sample(session: Session, memory: Memory, study: OpenStudy, count: int) -> list[int]:
     """New trials of a study, as queued jobs; returns the jobs' ids."""
-    new = proposing.propose(session, memory, study, count)
+    new = suggestion.propose(session, memory, study, count)
     if not new:
         return []
     trial_ids = trials.create(session, study.id, new)
     for trial, trial_id in zip(new, trial_ids, strict=True):
         if trial.continues is not None:
-            continuing.inherit(session, study.id, trial_id, trial.continues)
+            resume.inherit(session, study.id, trial_id, trial.continues)
     return jobs.add(session, study.id, trial_ids, study.priority)
 
 
@@ -85,7 +85,7 @@ def _start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> l
     to_build = [job for job in leased if job.kind is JobKind.ENSEMBLE]
     return [
         *start(session, study, [job for job in leased if job.kind is JobKind.TRIAL]),
-        *(commissioning.job_of(session, job, study) for job in to_build),
+        *(ensemble_jobs.job_of(session, job, study) for job in to_build),
     ]
 
 
@@ -102,7 +102,7 @@ def start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> li
         version: versions.spec_of(session, study.id, version).model_dump(mode="json")
         for version in {trial.version for trial in started}
     }
-    dataset = commissioning.dataset_of(session, study.spec)
+    dataset = ensemble_jobs.dataset_of(session, study.spec)
     return [
         Job(
             id=job.id,
@@ -113,7 +113,7 @@ def start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> li
             repeats=trial.repeats or repeats_of(study.spec, trial.stage),
             params=dict(trial.params),
             spec=documents[trial.version],
-            resume=continuing.resume_point(session, job, study, trial.continues),
+            resume=resume.resume_point(session, job, study, trial.continues),
             dataset=dataset,
         )
         for job, trial in zip(leased, started, strict=True)

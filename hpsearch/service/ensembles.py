@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from hpsearch import commissioning, keeping, retaining
+from hpsearch.service import checkpoint_uploads, ensemble_jobs, retention
+from hpsearch.service.tuner import Tuner
 from hpsearch.spec.base import as_json
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Ensemble, JobTicket, PredictRequest, Progress
@@ -20,7 +21,6 @@ from hpsearch.spec.states import JobKind, JobState
 from hpsearch.store import checkpoints, ensembles, jobs, studies
 from hpsearch.store.artifacts import StoredFile
 from hpsearch.store.checkpoints import StoredArtifact
-from hpsearch.tuner import Tuner
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Combiner:
     def request(self, session: Session, study_id: int, asked: EnsembleSpec) -> Ensemble:
         """Queues an ensemble."""
         study = studies.lock(session, study_id)
-        return ensembles.get(session, commissioning.request(session, study, asked).id)
+        return ensembles.get(session, ensemble_jobs.request(session, study, asked).id)
 
     def delete(self, session: Session, ensemble_id: int) -> None:
         """Removes an ensemble with its file; one that is not over is built no further."""
@@ -43,11 +43,11 @@ class Combiner:
         key = ensembles.delete(session, ensemble_id)
         self.tuner.discard(session, [] if key is None else [key])
         self.tuner.settle(session, study)
-        self.tuner.discard(session, retaining.after_all(session, study))
+        self.tuner.discard(session, retention.after_all(session, study))
 
     def ask(self, session: Session, ensemble_id: int, asked: PredictRequest) -> JobTicket:
         """Queues rows for an ensemble to predict."""
-        return JobTicket(job=commissioning.ask(session, ensemble_id, asked.inputs))
+        return JobTicket(job=ensemble_jobs.ask(session, ensemble_id, asked.inputs))
 
     def collect(
         self, session: Session, files: Sequence[StoredFile], terms: CollectRequest
@@ -59,7 +59,7 @@ class Combiner:
             files: all there were in the artifact store before it began.
             terms: how.
         """
-        gone = retaining.unneeded_anywhere(session)
+        gone = retention.unneeded_anywhere(session)
         sizes = {file.key: file.size_bytes for file in files}
         reasons = {
             key: f"study {one.checkpoint.study_id} does not keep the state of trial "
@@ -67,7 +67,7 @@ class Combiner:
             for one, keys in gone
             for key in keys
         }
-        strays = retaining.strays(session, files, terms.older_than_seconds)
+        strays = retention.strays(session, files, terms.older_than_seconds)
         reasons |= dict.fromkeys(strays, "nothing refers to it")
         found = [
             Rubbish(key=key, size_bytes=sizes.get(key, 0), why=why) for key, why in reasons.items()
@@ -93,7 +93,9 @@ class Combiner:
 
     def prefix(self, session: Session, job_id: int, attempt: int) -> str:
         """Whether an ensemble's file may come; the start of its artifact key."""
-        return keeping.ensemble_prefix(session, job_id, attempt, self.tuner.lease_seconds)
+        return checkpoint_uploads.ensemble_prefix(
+            session, job_id, attempt, self.tuner.lease_seconds
+        )
 
     def finish(
         self, session: Session, job_id: int, built: Built, artifact: StoredArtifact
@@ -102,7 +104,7 @@ class Combiner:
         study, job = self.tuner.hold(session, job_id, built.attempt)
         job.check_kind(JobKind.ENSEMBLE)
         jobs.finish(session, job_id, JobState.DONE)
-        commissioning.finish(session, study, job.its_ensemble, built.result, artifact)
+        ensemble_jobs.finish(session, study, job.its_ensemble, built.result, artifact)
         self.tuner.settle(session, study, [job])
         return jobs.status(session, job_id)
 
