@@ -9,7 +9,7 @@ from hpsearch.client.client import Client, Study
 from hpsearch.optional import needed
 
 if TYPE_CHECKING:
-    from hpsearch.trained_ensemble import TrainedEnsemble
+    from hpsearch.inference.ensemble import TrainedEnsemble
 
 __all__ = ["Client", "Study", "load_ensemble"]
 
@@ -27,6 +27,6 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
     """
     needed("torch", "worker", "ensembles")
     loaded: TrainedEnsemble = needed(
-        "hpsearch.trained_ensemble", "worker", "ensembles"
+        "hpsearch.inference.ensemble", "worker", "ensembles"
     ).load_ensemble(path)
     return loaded

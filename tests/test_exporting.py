@@ -16,11 +16,11 @@ import torch
 
 from hpsearch.building.inputs import features_of
 from hpsearch.errors import InvalidInput
-from hpsearch.exporting import export_model, graph_of
+from hpsearch.inference.export import export_model, graph_of
+from hpsearch.inference.model import Predictor, model_of
+from hpsearch.inference.torch_module import ACTIVATIONS, BUILDERS
 from hpsearch.optional import MissingPackage
-from hpsearch.plain_model import ACTIVATIONS, BUILDERS
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.trained import Predictor, model_of
 from hpsearch.training import activations, bundle
 from hpsearch.training import checkpoint as checkpoints
 from hpsearch.training.encoding import EncodedColumn, Encoding

@@ -19,14 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from hpsearch import trained_ensemble
 from hpsearch.building import build
 from hpsearch.ensembling.combining import Combined, combine
 from hpsearch.errors import InvalidInput
-from hpsearch.fresh_rows import numbers_of
+from hpsearch.inference import ensemble as trained_ensemble
+from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
+from hpsearch.inference.inputs import numbers_of
+from hpsearch.inference.model import model_of
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.trained import model_of
-from hpsearch.trained_ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.training import bundle
 from hpsearch.training.sources import load as rows_of
 from hpsearch.training.uploads import shelf

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch import row_files
 from hpsearch.errors import InvalidInput
-from hpsearch.row_files import read_rows
+from hpsearch.inference import input_files
+from hpsearch.inference.input_files import read_rows
 from hpsearch.training.uploads import columns
 
 
@@ -81,7 +81,7 @@ def test_numbers_come_back_to_the_last_bit(
 
 
 def test_what_is_missing_is_so_in_uploads_too() -> None:
-    assert row_files.MISSING == columns.MISSING
+    assert input_files.MISSING == columns.MISSING
 
 
 WRONG: list[tuple[str, str | bytes, str]] = [

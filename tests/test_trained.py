@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hpsearch.errors import InvalidInput
+from hpsearch.inference.model import TrainedMean, TrainedModel, model_of
 from hpsearch.spec.study import parse_study
-from hpsearch.trained import TrainedMean, TrainedModel, model_of
 from hpsearch.training import bundle
 from hpsearch.training.evaluation import evaluate, outputs
 from hpsearch.training.plan import Plan

@@ -31,9 +31,9 @@ from hpsearch.building import build
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.calibration import scaled
 from hpsearch.errors import CorruptArtifact, InvalidInput
-from hpsearch.fresh_rows import records_of
+from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
+from hpsearch.inference.inputs import records_of
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.trained_ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.training.sources import load as rows_of
 from hpsearch.training.uploads import shelf
 from hpsearch.training.uploads.recipe import Recipe

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hpsearch.inference.model import columns_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
-from hpsearch.trained import columns_of
 from hpsearch.training.checkpoint import Checkpoint
 from hpsearch.training.sources import load
 

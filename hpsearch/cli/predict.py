@@ -16,11 +16,11 @@ import hpsearch
 from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
+from hpsearch.inference.input_files import read_rows
 from hpsearch.optional import needed
-from hpsearch.row_files import read_rows
 
 if TYPE_CHECKING:
-    from hpsearch.trained_ensemble import TrainedEnsemble
+    from hpsearch.inference.ensemble import TrainedEnsemble
 
 app = typer.Typer()
 out = Console()
@@ -68,7 +68,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a trial's model for other programs."""
-    exporting = needed("hpsearch.exporting", "export", "exported models")
+    exporting = needed("hpsearch.inference.export", "export", "exported models")
     with Client(server) as client:
         model = client.study(study_id).trial(trial).load_model(which)
     try:

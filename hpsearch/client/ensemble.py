@@ -24,7 +24,7 @@ from hpsearch.spec.records import Study
 from hpsearch.spec.states import EnsembleState, JobState, is_final
 
 if TYPE_CHECKING:
-    from hpsearch.trained_ensemble import TrainedEnsemble
+    from hpsearch.inference.ensemble import TrainedEnsemble
 
 POLL_SECONDS = 0.2
 
@@ -128,7 +128,7 @@ class Ensemble(records.Ensemble):
             MissingPackage: where torch is not installed.
         """
         loaded: TrainedEnsemble = needed(
-            "hpsearch.trained_ensemble", "worker", "ensembles"
+            "hpsearch.inference.ensemble", "worker", "ensembles"
         ).load_ensemble(self.content())
         return loaded
 

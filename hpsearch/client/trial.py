@@ -20,7 +20,7 @@ from hpsearch.spec.states import Decision, TrialState
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hpsearch.trained import Predictor
+    from hpsearch.inference.model import Predictor
 
 
 class Trial(records.Trial):
@@ -108,7 +108,7 @@ class Trial(records.Trial):
             NotFound: when no such checkpoint is stored yet.
             CorruptArtifact: when it did not arrive whole.
         """
-        trained = needed("hpsearch.trained", "worker", "models")
+        trained = needed("hpsearch.inference.model", "worker", "models")
         bundle = needed("hpsearch.training.bundle", "worker", "models")
         runs = bundle.members(self.download(which))
         features = trained.columns_of(runs[0])

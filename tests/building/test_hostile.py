@@ -26,8 +26,8 @@ from zip_files import files_of, zipped
 
 from hpsearch.building import build
 from hpsearch.errors import CorruptArtifact, InvalidInput
+from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.trained_ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.training import bundle
 from hpsearch.training import checkpoint as checkpoints
 

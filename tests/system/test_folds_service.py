@@ -10,10 +10,10 @@ import torch
 from processes import Service
 
 from hpsearch.errors import InvalidInput
+from hpsearch.inference.model import TrainedMean
 from hpsearch.spec.space import resolve
 from hpsearch.spec.states import StudyState
 from hpsearch.spec.study import parse_study
-from hpsearch.trained import TrainedMean
 from hpsearch.training.engine import Group
 from hpsearch.training.evaluation import evaluate
 from hpsearch.training.plan import Plan, replicas_of

@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from hpsearch.errors import CorruptArtifact, TrainingFailed
-from hpsearch.trained import TrainedModel
+from hpsearch.inference.model import TrainedModel
 from hpsearch.training import bundle
 from hpsearch.training import checkpoint as checkpoints
 from hpsearch.training.engine import Plan

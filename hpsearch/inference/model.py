@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
-from hpsearch.fresh_rows import check_finite, numbers_of, records_of
+from hpsearch.inference.inputs import check_finite, numbers_of, records_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.checkpoint import Checkpoint
 from hpsearch.training.encoding import Encoding

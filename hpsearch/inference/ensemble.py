@@ -27,10 +27,10 @@ from hpsearch.building.zipped import told
 from hpsearch.ensembling.calibration import scaled
 from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed
-from hpsearch.fresh_rows import check_finite
+from hpsearch.inference.inputs import check_finite
+from hpsearch.inference.model import NO_PROBABILITIES, NOT_FINITE, Predictor, Reading, model_of
 from hpsearch.spec.ensemble_records import PredictionResult, Scores
 from hpsearch.spec.messages import counted
-from hpsearch.trained import NO_PROBABILITIES, NOT_FINITE, Predictor, Reading, model_of
 from hpsearch.training import bundle
 
 CHUNK_ROWS = 1024

@@ -25,9 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
+from hpsearch.inference.model import Predictor, TrainedMean, TrainedModel
+from hpsearch.inference.torch_module import plain_model
 from hpsearch.optional import needed
-from hpsearch.plain_model import plain_model
-from hpsearch.trained import Predictor, TrainedMean, TrainedModel
 
 Format = Literal["onnx", "torch"]
 
@@ -40,7 +40,7 @@ def export_model(model: Predictor, path: Path | str, format: Format = "onnx") ->
     """Writes a trained model to one file.
 
     Args:
-        model: of one trial, as `hpsearch.trained.model_of` makes it.
+        model: of one trial, as `hpsearch.inference.model.model_of` makes it.
         path: the file; one that exists is replaced.
         format: `onnx`, for onnxruntime and others, or `torch`, for `torch.export.load`.
 
