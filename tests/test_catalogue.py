@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hpsearch import catalogue
+from hpsearch.reference import catalogue
 from hpsearch.spec.base import kind_of, wire_names
 
 PAGE = Path(__file__).parents[1] / "docs" / "catalogue.md"
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == catalogue.page(), "run python -m hpsearch.catalogue > docs/..."
+    assert PAGE.read_text() == catalogue.page(), (
+        "run python -m hpsearch.reference.catalogue > docs/..."
+    )
 
 
 def test_every_kind_has_its_row_with_every_field() -> None:

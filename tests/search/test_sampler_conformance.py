@@ -37,7 +37,7 @@ from searches import (
     trial,
 )
 
-from hpsearch.catalogue import page
+from hpsearch.reference.catalogue import page
 from hpsearch.search import SAMPLERS, sampler_for
 from hpsearch.search.base import History, Observation
 from hpsearch.spec.distributions import (

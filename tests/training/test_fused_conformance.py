@@ -13,8 +13,8 @@ import pytest
 import torch
 from studies import curves, study, untimed
 
+from hpsearch.reference import fusing
 from hpsearch.spec.schedule import Schedule
-from hpsearch.training import fusing
 from hpsearch.training.engine import Group, Plan, group_key
 from hpsearch.training.optimizers import RULES
 
@@ -74,5 +74,5 @@ def test_there_is_a_schedule_of_every_kind():
 
 def test_the_page_says_what_the_engine_does():
     assert PAGE.read_text() == fusing.page() + "\n", (
-        "run python -m hpsearch.training.fusing > docs/fusing.md"
+        "run python -m hpsearch.reference.fusing > docs/fusing.md"
     )
