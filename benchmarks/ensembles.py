@@ -35,8 +35,8 @@ from pydantic import TypeAdapter
 
 from benchmarks.gains import Pair, Row, Score, print_rows
 from benchmarks.trained_study import Stored, random_params, train
-from hpsearch.building import build
-from hpsearch.building.sources import confidences
+from hpsearch.ensemble_builder import build
+from hpsearch.ensemble_builder.candidates import confidences
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.combining import combine
 from hpsearch.ensembling.scores import scores

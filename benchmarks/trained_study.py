@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from hpsearch.building import predictions_of
+from hpsearch.ensemble_builder import predictions_of
 from hpsearch.search.base import Problem
 from hpsearch.search.random import RandomSampler
 from hpsearch.spec.checkpoints import Reason

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hpsearch.building import predictions_of
+from hpsearch.ensemble_builder import predictions_of
 from hpsearch.errors import NotFound
 from hpsearch.spec.ensemble_records import Candidate
 from hpsearch.spec.study import StudySpec, parse_study

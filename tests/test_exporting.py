@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 import torch
 
-from hpsearch.building.inputs import features_of
+from hpsearch.ensemble_builder.input_columns import features_of
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.export import export_model, graph_of
 from hpsearch.inference.model import Predictor, model_of

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from hpsearch.building import build
+from hpsearch.ensemble_builder import build
 from hpsearch.ensembling.combining import Combined, combine
 from hpsearch.errors import InvalidInput
 from hpsearch.inference import ensemble as trained_ensemble

@@ -27,7 +27,7 @@ from safetensors.torch import load, save
 from zip_files import zipped
 
 import hpsearch
-from hpsearch.building import build
+from hpsearch.ensemble_builder import build
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.calibration import scaled
 from hpsearch.errors import CorruptArtifact, InvalidInput

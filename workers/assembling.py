@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import torch
 
-from hpsearch.building import build
+from hpsearch.ensemble_builder import build
 from hpsearch.errors import HpsearchError, StaleLease
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.spec.ensemble_records import Candidate

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from hpsearch.building import predictions_of
+from hpsearch.ensemble_builder import predictions_of
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.spec.exchange import JobCompletion, Trained
 from hpsearch.spec.states import TrialReason, TrialState

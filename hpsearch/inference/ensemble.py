@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpsearch.building.archive import Archive
-from hpsearch.building.fitting import misfit_of
-from hpsearch.building.inputs import column_names
-from hpsearch.building.manifest import Manifest, MemberEntry, PartEntry
-from hpsearch.building.zipped import told
+from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.checkpoint_checks import misfit_of
+from hpsearch.ensemble_builder.input_columns import column_names
+from hpsearch.ensemble_builder.manifest import Manifest, MemberEntry, PartEntry
+from hpsearch.ensemble_builder.zip_safety import told
 from hpsearch.ensembling.calibration import scaled
 from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from zip_files import files_of, zipped
 
-from hpsearch.building import build, manifest
-from hpsearch.building.archive import Archive
-from hpsearch.building.manifest import PartEntry
+from hpsearch.ensemble_builder import build, manifest
+from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.manifest import PartEntry
 from hpsearch.errors import CorruptArtifact, NotFound
 from hpsearch.spec.ensemble import EnsembleSpec
 

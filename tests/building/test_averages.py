@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from hpsearch.building import build
-from hpsearch.building.archive import Archive
+from hpsearch.ensemble_builder import build
+from hpsearch.ensemble_builder.archive import Archive
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training import checkpoint as checkpoints
 from hpsearch.training.checkpoint import Checkpoint

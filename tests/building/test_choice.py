@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from hpsearch.building import Built, build
-from hpsearch.building.archive import Archive
-from hpsearch.building.chosen import equally
-from hpsearch.building.sources import named
+from hpsearch.ensemble_builder import Built, build
+from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.candidates import named
+from hpsearch.ensemble_builder.selection import equally
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
@@ -243,7 +243,7 @@ def test_a_greedy_soup_reads_each_checkpoint_a_fixed_number_of_times(
         study = study.without(one for one in study.candidates if one.trial >= trials)
         counted.append(0)
         # every mean is as good as any other, so that all enter
-        monkeypatch.setattr("hpsearch.building.averages._judged", lambda *_: 0.0)
+        monkeypatch.setattr("hpsearch.ensemble_builder.weight_averages._judged", lambda *_: 0.0)
         assert len(built(study, kind="soup_greedy", size=5).result.members) == trials
     growth = np.diff(counted)
     assert growth.min() == growth.max()
@@ -253,7 +253,7 @@ def test_what_memory_does_not_hold_is_refused_before_it_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = finished()
-    monkeypatch.setattr("hpsearch.building.kinds.free_bytes", lambda _: 10_000)
+    monkeypatch.setattr("hpsearch.ensemble_builder.kinds.free_bytes", lambda _: 10_000)
     with pytest.raises(
         TrainingFailed, match=r"20 checkpoints say of 36 .* GB are free; keep fewer"
     ):

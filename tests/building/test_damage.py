@@ -8,8 +8,8 @@ import pytest
 from finished_study import FinishedStudy, finished
 from pydantic import TypeAdapter
 
-from hpsearch.building import Built, build
-from hpsearch.building.sources import named
+from hpsearch.ensemble_builder import Built, build
+from hpsearch.ensemble_builder.candidates import named
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec

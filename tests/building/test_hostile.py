@@ -24,7 +24,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 from zip_files import files_of, zipped
 
-from hpsearch.building import build
+from hpsearch.ensemble_builder import build
 from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.spec.ensemble import EnsembleSpec

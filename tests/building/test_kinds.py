@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
-from hpsearch.building import Built, build
-from hpsearch.building.archive import Archive
-from hpsearch.building.ranking import evenly
+from hpsearch.ensemble_builder import Built, build
+from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.context import evenly
 from hpsearch.ensembling import predictions
 from hpsearch.errors import InvalidInput, TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec

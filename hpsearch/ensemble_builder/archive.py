@@ -19,9 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from hpsearch.building import manifest as manifests
-from hpsearch.building.manifest import Manifest, PartEntry
-from hpsearch.building.zipped import UNREADABLE, opened
+from hpsearch.ensemble_builder import manifest as manifests
+from hpsearch.ensemble_builder.manifest import Manifest, PartEntry
+from hpsearch.ensemble_builder.zip_safety import UNREADABLE, opened
 from hpsearch.errors import CorruptArtifact
 
 LARGEST_MANIFEST = 64 * 2**20

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hpsearch.building.sources import Candidates, confidences
+from hpsearch.ensemble_builder.candidates import Candidates, confidences
 from hpsearch.ensembling.combining import combine
 from hpsearch.ensembling.predictions import Part
 from hpsearch.ensembling.scores import scores

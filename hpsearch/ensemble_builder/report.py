@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.building.chosen import Ingredient
-from hpsearch.building.sources import confidences, is_finite, named
+from hpsearch.ensemble_builder.candidates import confidences, is_finite, named
+from hpsearch.ensemble_builder.selection import Ingredient
 from hpsearch.ensembling import calibration
 from hpsearch.ensembling.calibration import expected_calibration_error, scaled
 from hpsearch.ensembling.combining import Combined, combine

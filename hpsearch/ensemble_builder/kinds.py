@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpsearch.building import averages
-from hpsearch.building.chosen import Chosen, Ingredient, equally, written_epochs
-from hpsearch.building.ranking import Case, evenly, nothing_left, told_in_steps
-from hpsearch.building.sources import LeftOut, confidences
+from hpsearch.ensemble_builder import weight_averages
+from hpsearch.ensemble_builder.candidates import LeftOut, confidences
+from hpsearch.ensemble_builder.context import Case, evenly, nothing_left, told_in_steps
+from hpsearch.ensemble_builder.selection import Chosen, Ingredient, equally, written_epochs
 from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.ensembling.selection import select
 from hpsearch.errors import TrainingFailed
@@ -106,11 +106,11 @@ KINDS: Mapping[type[Any], Callable[[Case], Chosen]] = {
     specs.TopKEnsemble: _best_trials,
     specs.ReinitEnsemble: _best_trials,
     specs.SnapshotsEnsemble: _snapshots,
-    specs.AverageEnsemble: averages.late_weights,
-    specs.EmaEnsemble: averages.kept_copy,
-    specs.SwaEnsemble: averages.kept_copy,
-    specs.UniformSoup: averages.uniform_soup,
-    specs.GreedySoup: averages.greedy_soup,
+    specs.AverageEnsemble: weight_averages.late_weights,
+    specs.EmaEnsemble: weight_averages.kept_copy,
+    specs.SwaEnsemble: weight_averages.kept_copy,
+    specs.UniformSoup: weight_averages.uniform_soup,
+    specs.GreedySoup: weight_averages.greedy_soup,
 }
 
 

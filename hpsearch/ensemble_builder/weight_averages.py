@@ -12,9 +12,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
-from hpsearch.building.chosen import Chosen, Ingredient, equally, written_epochs
-from hpsearch.building.ranking import Case, judged, nothing_left, told_in_steps
-from hpsearch.building.sources import is_finite
+from hpsearch.ensemble_builder.candidates import is_finite
+from hpsearch.ensemble_builder.context import Case, judged, nothing_left, told_in_steps
+from hpsearch.ensemble_builder.selection import Chosen, Ingredient, equally, written_epochs
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble_records import Candidate
 from hpsearch.training import bundle

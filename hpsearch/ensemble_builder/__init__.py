@@ -4,8 +4,8 @@ blob = predictions_of(predicted, trial=3, epoch=9, checkpoint=sha256)   # when a
 built = build(request, study, candidates, sources, device="cpu", on_progress=tell)
 """
 
-from hpsearch.building.assembly import Built, build
-from hpsearch.building.predicting import predictions_of
-from hpsearch.building.sources import Sources
+from hpsearch.ensemble_builder.assembly import Built, build
+from hpsearch.ensemble_builder.candidates import Sources
+from hpsearch.ensemble_builder.stored_predictions import predictions_of
 
 __all__ = ["Built", "Sources", "build", "predictions_of"]

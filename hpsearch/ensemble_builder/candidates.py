@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpsearch.building.predicting import as_stored
+from hpsearch.ensemble_builder.stored_predictions import as_stored
 from hpsearch.ensembling import predictions as stored
 from hpsearch.ensembling.combining import probabilities
 from hpsearch.ensembling.predictions import Part, Predictions

@@ -9,14 +9,14 @@ from hashlib import sha256
 import numpy as np
 import torch
 
-from hpsearch.building import archive
-from hpsearch.building.chosen import Chosen, Ingredient
-from hpsearch.building.findings import Models, fitted_temperature, result_of, weighted
-from hpsearch.building.inputs import column_names, features_of
-from hpsearch.building.kinds import choose
-from hpsearch.building.manifest import Manifest, MemberEntry, PartEntry
-from hpsearch.building.ranking import Case, Tell, nothing_left
-from hpsearch.building.sources import Candidates, LeftOut, Sources, is_finite
+from hpsearch.ensemble_builder import archive
+from hpsearch.ensemble_builder.candidates import Candidates, LeftOut, Sources, is_finite
+from hpsearch.ensemble_builder.context import Case, Tell, nothing_left
+from hpsearch.ensemble_builder.input_columns import column_names, features_of
+from hpsearch.ensemble_builder.kinds import choose
+from hpsearch.ensemble_builder.manifest import Manifest, MemberEntry, PartEntry
+from hpsearch.ensemble_builder.report import Models, fitted_temperature, result_of, weighted
+from hpsearch.ensemble_builder.selection import Chosen, Ingredient
 from hpsearch.ensembling.predictions import Predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
