@@ -25,10 +25,10 @@ from scipy.stats import qmc
 from benchmarks.cases import DATA, EPOCHS, REAL, Case, widened
 from hpsearch.spec.space import resolve, search_space
 from hpsearch.spec.study import parse_study
-from hpsearch.training.engine import Group, Plan, group_key
+from hpsearch.training.data.local_uploads import Shelved, put
+from hpsearch.training.group.group import Group, Plan, group_key
 from hpsearch.training.uploads.formats import format_of
-from hpsearch.training.uploads.recipe import Recipe
-from hpsearch.training.uploads.shelf import Shelved, put
+from hpsearch.training.uploads.read_options import Recipe
 
 AT_ONCE = 128
 """Trials of one group."""

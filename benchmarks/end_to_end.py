@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from hpsearch.client.client import Client
 from hpsearch.processes.local_server import Stack
 from hpsearch.spec.study import parse_study
-from hpsearch.training.datasets import DataSet, dataset_for
+from hpsearch.training.data.datasets import DataSet, dataset_for
 
 TRIALS = 64
 EPOCHS = 5

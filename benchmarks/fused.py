@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.fused_process import Answer, Order, serve
-from hpsearch.training.grouping import Grouping
+from hpsearch.training.group.group_size import Grouping
 
 KS = (1, 4, 16, 64, 256)
 ROUNDS = 5

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from hpsearch.spec.study import parse_study
-from hpsearch.training.engine import Group
-from hpsearch.training.grouping import Grouping, Groupings
-from hpsearch.training.layout import Layout
-from hpsearch.training.plan import Plan
-from hpsearch.training.uploads import shelf
-from hpsearch.training.uploads.recipe import Recipe
+from hpsearch.training.data import local_uploads
+from hpsearch.training.group.group import Group
+from hpsearch.training.group.group_size import Grouping, Groupings
+from hpsearch.training.numerics.layout import Layout
+from hpsearch.training.tasks.plan import Plan
+from hpsearch.training.uploads.read_options import Recipe
 
 CPU = torch.device("cpu")
 BOUND_SECONDS = 0.05
@@ -52,7 +52,9 @@ def serve(connection: Connection, document: dict[str, Any], upload: Path | None)
     torch.set_num_threads(1)
     if upload is not None:
         recipe = Recipe("npz", "y")
-        shelf.put(shelf.Shelved(document["task"]["dataset"], upload, "0" * 64, recipe))
+        local_uploads.put(
+            local_uploads.Shelved(document["task"]["dataset"], upload, "0" * 64, recipe)
+        )
     made = _plan(document, 0)
     groupings = Groupings(CPU)
     choice = groupings.choose(made)

@@ -15,10 +15,10 @@ from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.ensemble_records import Candidate
 from hpsearch.spec.space import resolve, search_space
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.engine import Group
-from hpsearch.training.plan import EpochReport, Plan
-from hpsearch.training.predicting import Inference
-from hpsearch.training.snapshots import snapshot_epochs
+from hpsearch.training.evaluation.predictions import Inference
+from hpsearch.training.evaluation.snapshots import snapshot_epochs
+from hpsearch.training.group.group import Group
+from hpsearch.training.tasks.plan import EpochReport, Plan
 
 Params = Mapping[str, Any]
 

@@ -14,9 +14,9 @@ from hpsearch.ensemble_builder import predictions_of
 from hpsearch.errors import NotFound
 from hpsearch.spec.ensemble_records import Candidate
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.training.plan import Plan
-from hpsearch.training.predicting import Inference
-from hpsearch.training.replicas import group_for
+from hpsearch.training.evaluation.predictions import Inference
+from hpsearch.training.group.replicas import group_for
+from hpsearch.training.tasks.plan import Plan
 
 torch.set_num_threads(1)
 

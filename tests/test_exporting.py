@@ -21,13 +21,13 @@ from hpsearch.inference.model import Predictor, model_of
 from hpsearch.inference.torch_module import ACTIVATIONS, BUILDERS
 from hpsearch.optional import MissingPackage
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.training import activations, bundle
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.encoding import EncodedColumn, Encoding
-from hpsearch.training.models import MODELS
-from hpsearch.training.plan import Plan
-from hpsearch.training.replicas import group_for
-from hpsearch.training.sources import load
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.data.builtin import load
+from hpsearch.training.data.encoding import EncodedColumn, Encoding
+from hpsearch.training.group.replicas import group_for
+from hpsearch.training.models import MODELS, activations
+from hpsearch.training.tasks.plan import Plan
 
 torch.set_num_threads(1)
 
@@ -47,7 +47,7 @@ def stored(dataset: str, model: Any, **training: Any) -> tuple[StudySpec, bytes]
 
 def trained(dataset: str, model: Any, **training: Any) -> Predictor:
     spec, blob = stored(dataset, model, **training)
-    runs = bundle.members(blob)
+    runs = multi_run.members(blob)
     return model_of(runs, features_of(spec, runs[0]) or ())
 
 

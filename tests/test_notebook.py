@@ -77,8 +77,8 @@ def test_figures_are_the_server_s(client: Client, study: Study, stack: Stack) ->
 
 
 def test_a_loaded_model_scores_as_its_trial_did(study: Study) -> None:
-    from hpsearch.training.sources import load
-    from hpsearch.training.splits import split_rows
+    from hpsearch.training.data.builtin import load
+    from hpsearch.training.data.splits import split_rows
 
     best = study.best_trial
     assert best is not None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from hpsearch.training.grouping import MOST, Grouping, Groupings
-from hpsearch.training.plan import Plan, group_key, replicas_of
+from hpsearch.training.group.group_size import MOST, Grouping, Groupings
+from hpsearch.training.tasks.plan import Plan, group_key, replicas_of
 
 logger = logging.getLogger("hpsearch.worker")
 

@@ -18,9 +18,9 @@ from hpsearch.ensemble_builder import predictions_of
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.spec.exchange import JobCompletion, Trained
 from hpsearch.spec.states import TrialReason, TrialState
-from hpsearch.training.evaluation import evaluate
-from hpsearch.training.memory import is_out_of_memory
-from hpsearch.training.predicting import Inference, Predicted
+from hpsearch.training.evaluation.evaluation import evaluate
+from hpsearch.training.evaluation.predictions import Inference, Predicted
+from hpsearch.training.numerics.memory import is_out_of_memory
 from workers.delivery import Delivery
 from workers.faults import Fault, fault_of
 from workers.kept import State

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.spec.upload import DatasetFile
-from hpsearch.training.uploads import shelf
-from hpsearch.training.uploads.recipe import Recipe
+from hpsearch.training.data import local_uploads
+from hpsearch.training.uploads.read_options import Recipe
 from workers.link import Link
 
 ABANDONED_SECONDS = 3600.0
@@ -44,7 +44,7 @@ class Datasets:
                 self._fetch(dataset, path)
             self._checked.add(dataset.sha256)
         recipe = Recipe(dataset.format, dataset.target_column, dataset.uses)
-        shelf.put(shelf.Shelved(dataset.name, path, dataset.sha256, recipe))
+        local_uploads.put(local_uploads.Shelved(dataset.name, path, dataset.sha256, recipe))
 
     def _fetch(self, dataset: DatasetFile, path: Path) -> None:
         try:

@@ -23,7 +23,7 @@ from hpsearch.errors import (
 from hpsearch.spec.exchange import Failure, Leased
 from hpsearch.spec.fields import MESSAGE_LENGTH
 from hpsearch.spec.states import FailureReason
-from hpsearch.training.memory import is_out_of_memory
+from hpsearch.training.numerics.memory import is_out_of_memory
 from workers.link import Link
 
 logger = logging.getLogger("hpsearch.worker")

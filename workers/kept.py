@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.training.plan import Plan
-from hpsearch.training.snapshots import snapshot_epochs
+from hpsearch.training.evaluation.snapshots import snapshot_epochs
+from hpsearch.training.tasks.plan import Plan
 
 
 @dataclass(frozen=True)

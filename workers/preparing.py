@@ -9,7 +9,7 @@ import torch
 
 from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound
 from hpsearch.spec.exchange import Job
-from hpsearch.training.replicas import AnyGroup, group_for
+from hpsearch.training.group.replicas import AnyGroup, group_for
 from workers.datasets import Datasets
 from workers.faults import ESCAPING, fault_of, give_back
 from workers.link import Link

@@ -9,8 +9,8 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.exchange import Job
 from hpsearch.spec.space import resolve
 from hpsearch.spec.study import Objective, parse_study
-from hpsearch.training.plan import EpochReport, Plan
-from hpsearch.training.replicas import AnyGroup
+from hpsearch.training.group.replicas import AnyGroup
+from hpsearch.training.tasks.plan import EpochReport, Plan
 from workers.kept import Kept
 
 ALONE = "one by one: the only one of its shape at hand"

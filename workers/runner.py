@@ -17,10 +17,10 @@ import torch
 from hpsearch.errors import HpsearchError, StorageFull
 from hpsearch.spec.exchange import AnyJob, Job, JobDecision
 from hpsearch.spec.states import Decision, FailureReason, TrialReason, TrialState
-from hpsearch.training.grouping import Groupings
-from hpsearch.training.memory import is_out_of_memory
-from hpsearch.training.plan import EpochReport, group_key
-from hpsearch.training.replicas import AnyGroup
+from hpsearch.training.group.group_size import Groupings
+from hpsearch.training.group.replicas import AnyGroup
+from hpsearch.training.numerics.memory import is_out_of_memory
+from hpsearch.training.tasks.plan import EpochReport, group_key
 from workers.answering import Answering
 from workers.appetite import Appetite
 from workers.assembling import Assembler

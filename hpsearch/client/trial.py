@@ -109,7 +109,7 @@ class Trial(records.Trial):
             CorruptArtifact: when it did not arrive whole.
         """
         trained = needed("hpsearch.inference.model", "worker", "models")
-        bundle = needed("hpsearch.training.bundle", "worker", "models")
+        bundle = needed("hpsearch.training.checkpoints.multi_run", "worker", "models")
         runs = bundle.members(self.download(which))
         features = trained.columns_of(runs[0])
         if not features:

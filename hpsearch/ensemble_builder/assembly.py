@@ -22,8 +22,8 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
 from hpsearch.spec.study import StudySpec
-from hpsearch.training import bundle
-from hpsearch.training.soups import slim
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.checkpoints.soups import slim
 from hpsearch.version import VERSION
 
 
@@ -182,7 +182,7 @@ def _manifest(
 ) -> Manifest:
     files = list(made.blobs)
     is_one = len(files) < len(result.members)
-    first = bundle.members(made.blobs[files[0]])[0]
+    first = multi_run.members(made.blobs[files[0]])[0]
     return Manifest(
         hpsearch=VERSION,
         study=case.study.name,

@@ -22,7 +22,7 @@ from hpsearch.errors import CorruptArtifact, NotFound, TrainingFailed
 from hpsearch.spec.ensemble_records import Candidate
 from hpsearch.spec.fields import MESSAGE_LENGTH
 from hpsearch.spec.messages import counted
-from hpsearch.training.predicting import Inference, plan_of
+from hpsearch.training.evaluation.predictions import Inference, plan_of
 
 MOST_WARNINGS = 1000
 """So many are told one by one."""

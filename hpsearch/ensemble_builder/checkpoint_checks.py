@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
-from hpsearch.training.checkpoint import Checkpoint
-from hpsearch.training.encoding import Encoding
+from hpsearch.training.checkpoints.checkpoint import Checkpoint
+from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.models import model_for
 from hpsearch.training.models.base import Shapes
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hpsearch.inference.model import columns_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
-from hpsearch.training.checkpoint import Checkpoint
-from hpsearch.training.sources import load
+from hpsearch.training.checkpoints.checkpoint import Checkpoint
+from hpsearch.training.data.builtin import load
 
 
 def features_of(study: StudySpec, checkpoint: Checkpoint) -> tuple[int, ...] | None:

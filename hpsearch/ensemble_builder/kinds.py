@@ -22,7 +22,7 @@ from hpsearch.ensembling.selection import select
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import ensemble as specs
 from hpsearch.spec.ensemble_records import Candidate
-from hpsearch.training.memory import free_bytes
+from hpsearch.training.numerics.memory import free_bytes
 
 
 @dataclass(frozen=True)

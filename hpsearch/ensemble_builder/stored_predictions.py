@@ -6,7 +6,7 @@ import numpy as np
 
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.predictions import Part, Predictions
-from hpsearch.training.predicting import Outputs, Predicted
+from hpsearch.training.evaluation.predictions import Outputs, Predicted
 
 
 def predictions_of(predicted: Predicted, *, trial: int, epoch: int, checkpoint: str) -> bytes:

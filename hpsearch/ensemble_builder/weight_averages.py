@@ -17,10 +17,10 @@ from hpsearch.ensemble_builder.context import Case, judged, nothing_left, told_i
 from hpsearch.ensemble_builder.selection import Chosen, Ingredient, equally, written_epochs
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble_records import Candidate
-from hpsearch.training import bundle
-from hpsearch.training.likeness import Runs
-from hpsearch.training.soups import Soup, copied
-from hpsearch.training.statistics import with_fresh_statistics
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.checkpoints.compatibility import Runs
+from hpsearch.training.checkpoints.soups import Soup, copied
+from hpsearch.training.evaluation.batch_norm import with_fresh_statistics
 
 
 def late_weights(case: Case) -> Chosen:
@@ -39,7 +39,7 @@ def late_weights(case: Case) -> Chosen:
         )
     soup = Soup(case.candidates.checkpoint(found[0]))
     for one in found[1:]:
-        runs = bundle.members(case.candidates.checkpoint(one))
+        runs = multi_run.members(case.candidates.checkpoint(one))
         if reason := soup.unlike(runs, of_one_trial=True):
             raise TrainingFailed(reason)
         soup = soup.with_(runs)
@@ -127,7 +127,7 @@ def _alike(
     added, reasons = 0, list[str]()
     for place, one in enumerate(others):
         told_in_steps(case.tell, place, count, "averaging weights")
-        runs = bundle.members(case.candidates.checkpoint(one))
+        runs = multi_run.members(case.candidates.checkpoint(one))
         if reason := soup.unlike(runs):
             reasons.append(reason)
             case.candidates.note(f"trial {one.trial} is left out of the soup: {reason}")

@@ -31,7 +31,7 @@ from hpsearch.inference.inputs import check_finite
 from hpsearch.inference.model import NO_PROBABILITIES, NOT_FINITE, Predictor, Reading, model_of
 from hpsearch.spec.ensemble_records import PredictionResult, Scores
 from hpsearch.spec.messages import counted
-from hpsearch.training import bundle
+from hpsearch.training.checkpoints import multi_run
 
 CHUNK_ROWS = 1024
 """Rows of one forward pass."""
@@ -228,7 +228,7 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
 
 def _model(content: bytes, manifest: Manifest) -> Predictor:
     """A part's model, once its numbers have the shapes that it needs."""
-    saved = bundle.members(content)
+    saved = multi_run.members(content)
     for run in saved:
         if (run.classes, column_names(run)) != (manifest.classes, manifest.columns):
             raise CorruptArtifact("its classes or columns are not those of the ensemble")

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.inputs import check_finite, numbers_of, records_of
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.checkpoint import Checkpoint
-from hpsearch.training.encoding import Encoding
+from hpsearch.training.checkpoints.checkpoint import Checkpoint
+from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.models import model_for
 
 Reading: TypeAlias = tuple[tuple[str, int, tuple[str, ...]], ...]

@@ -13,9 +13,9 @@ from typing import Any
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.study import parse_study
-from hpsearch.training.grouping import GAIN, NEAR, SECONDS, SIZES
+from hpsearch.training.group.group_size import GAIN, NEAR, SECONDS, SIZES
 from hpsearch.training.optimizers import RULES
-from hpsearch.training.plan import Plan, group_key
+from hpsearch.training.tasks.plan import Plan, group_key
 
 SCHEDULES: Mapping[str, dict[str, Any]] = {
     "constant": {},

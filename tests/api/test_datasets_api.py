@@ -278,7 +278,7 @@ def test_reading_uploads_needs_no_torch(tmp_path: Path) -> None:
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
         "from hpsearch.training.uploads.formats import format_of, read\n"
-        "from hpsearch.training.uploads.recipe import Recipe\n"
+        "from hpsearch.training.uploads.read_options import Recipe\n"
         "path = Path(sys.argv[1]); kind = format_of(path, path.name, None)\n"
         "print(len(read(path, Recipe(kind, 'y')).x), 'sklearn' in sys.modules)"
     )

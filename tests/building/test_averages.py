@@ -14,9 +14,9 @@ from torch.optim.swa_utils import update_bn
 from hpsearch.ensemble_builder import build
 from hpsearch.ensemble_builder.archive import Archive
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.checkpoint import Checkpoint
-from hpsearch.training.datasets import dataset_for
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints.checkpoint import Checkpoint
+from hpsearch.training.data.datasets import dataset_for
 
 
 def averaged(study: FinishedStudy, **request: Any) -> Checkpoint:

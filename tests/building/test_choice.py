@@ -27,8 +27,8 @@ from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
-from hpsearch.training import bundle
-from hpsearch.training import checkpoint as checkpoints
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints import multi_run
 
 KINDS = (
     "greedy", "top_k", "reinit", "snapshots", "average", "ema", "swa", "soup_uniform",
@@ -237,7 +237,7 @@ def test_a_greedy_soup_reads_each_checkpoint_a_fixed_number_of_times(
         return read(blob)
 
     monkeypatch.setattr(checkpoints, "read", counting)
-    monkeypatch.setattr(bundle.checkpoints, "read", counting)
+    monkeypatch.setattr(multi_run.checkpoints, "read", counting)
     for trials in (2, 3, 4, 5):
         study = finished()
         study = study.without(one for one in study.candidates if one.trial >= trials)

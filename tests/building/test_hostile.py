@@ -28,8 +28,8 @@ from hpsearch.ensemble_builder import build
 from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.training import bundle
-from hpsearch.training import checkpoint as checkpoints
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints import multi_run
 
 Files = dict[str, bytes]
 CHECKPOINT = "hpsearch-checkpoint"
@@ -256,11 +256,11 @@ BLOBS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         with_state(lambda s: s["spec"].update(task={"kind": "plugin", "name": "evil"})), "",
     ),
     "a later version": (with_state(lambda s: s.update(version="9" * 10**5)), r"got '999\d*…?"),
-    "no runs": (lambda _: bundle.write(0, 0, []), "it holds no runs"),
+    "no runs": (lambda _: multi_run.write(0, 0, []), "it holds no runs"),
     "runs in runs": (
-        lambda blob: bundle.write(
-            0, 0, [bundle.Stored(bundle.Replica(0), bundle.write(0, 0, [
-                bundle.Stored(bundle.Replica(0), blob)]))],
+        lambda blob: multi_run.write(
+            0, 0, [multi_run.Stored(multi_run.Replica(0), multi_run.write(0, 0, [
+                multi_run.Stored(multi_run.Replica(0), blob)]))],
         ),
         "must be a whole",
     ),

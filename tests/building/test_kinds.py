@@ -20,9 +20,9 @@ from hpsearch.ensembling import predictions
 from hpsearch.errors import InvalidInput, TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.evaluation import outputs
-from hpsearch.training.predicting import plan_of
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.evaluation.evaluation import outputs
+from hpsearch.training.evaluation.predictions import plan_of
 
 KINDS = (
     "greedy", "top_k", "reinit", "snapshots", "average", "ema", "swa", "soup_uniform",

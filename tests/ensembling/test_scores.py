@@ -9,7 +9,7 @@ from sklearn import metrics as oracle
 
 from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.ensembling.scores import row_values, scores
-from hpsearch.training.metrics import OF_CLASSES, OF_NUMBERS
+from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS
 
 
 def drawn(seed, classes, rows=30, levels=None):

@@ -16,7 +16,7 @@ import hpsearch
 from hpsearch.client.client import Study
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import EnsembleState, EventKind, StudyState
-from hpsearch.training.sources import load
+from hpsearch.training.data.builtin import load
 
 SPEC = {
     "name": "ensembles",

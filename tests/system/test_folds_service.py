@@ -14,10 +14,10 @@ from hpsearch.inference.model import TrainedMean
 from hpsearch.spec.space import resolve
 from hpsearch.spec.states import StudyState
 from hpsearch.spec.study import parse_study
-from hpsearch.training.engine import Group
-from hpsearch.training.evaluation import evaluate
-from hpsearch.training.plan import Plan, replicas_of
-from hpsearch.training.sources import load
+from hpsearch.training.data.builtin import load
+from hpsearch.training.evaluation.evaluation import evaluate
+from hpsearch.training.group.group import Group
+from hpsearch.training.tasks.plan import Plan, replicas_of
 
 STUDY = {
     "name": "several",

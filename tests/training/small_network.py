@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from hpsearch.spec.optimizer import Optimizer
-from hpsearch.training.clipping import clip_norm
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers import group_key, numbers_of, rule_for, scales_of
+from hpsearch.training.update.clipping import clip_norm
 
 SPEC: TypeAdapter[Any] = TypeAdapter(Optimizer)
 SHAPES = {

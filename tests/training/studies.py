@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.engine import EpochReport, Group, Plan
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.group.group import EpochReport, Group, Plan
 
 torch.set_num_threads(1)
 

@@ -9,10 +9,10 @@ import torch.nn.functional as F  # noqa: N812
 from scipy.stats import kstest
 
 from hpsearch.spec import augment as specs
-from hpsearch.training import mixup
-from hpsearch.training.augment import AUGMENTATIONS
-from hpsearch.training.counter import Counter
-from hpsearch.training.mixup import mix, partners, shares
+from hpsearch.training.numerics.counter_rng import Counter
+from hpsearch.training.tasks import mixup
+from hpsearch.training.tasks.augment import AUGMENTATIONS
+from hpsearch.training.tasks.mixup import mix, partners, shares
 
 torch.set_num_threads(1)
 T, B, C, H, W = 2, 400, 2, 6, 5

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel
 
-from hpsearch.training.averaging import ema_decay, fade, include, swa_counts
-from hpsearch.training.early_stopping import Best
-from hpsearch.training.layout import Layout
-from hpsearch.training.max_norm import constrain
+from hpsearch.training.numerics.early_stopping import Best
+from hpsearch.training.numerics.layout import Layout
+from hpsearch.training.update.ema_swa import ema_decay, fade, include, swa_counts
+from hpsearch.training.update.max_norm import constrain
 
 torch.set_num_threads(1)
 

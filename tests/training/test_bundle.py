@@ -13,9 +13,9 @@ from safetensors.torch import load, save
 from test_checkpoint import example
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.bundle import FORMAT, Stored, is_bundle, members, read, write
-from hpsearch.training.plan import Replica
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints.multi_run import FORMAT, Stored, is_bundle, members, read, write
+from hpsearch.training.tasks.plan import Replica
 
 INNER = checkpoints.write(example())
 ENDED = {"val_loss": math.nan, "train_loss": 0.1, "grad_norm": math.inf}

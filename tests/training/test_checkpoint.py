@@ -12,10 +12,10 @@ from safetensors.torch import load, save
 from studies import study
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.training.checkpoint import FORMAT, Checkpoint, Parameters, read, write
-from hpsearch.training.early_stopping import Best
-from hpsearch.training.engine import Group, Plan
-from hpsearch.training.standardize import Standardization
+from hpsearch.training.checkpoints.checkpoint import FORMAT, Checkpoint, Parameters, read, write
+from hpsearch.training.data.standardize import Standardization
+from hpsearch.training.group.group import Group, Plan
+from hpsearch.training.numerics.early_stopping import Best
 
 
 def example(**changes):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hpsearch.training.clipping import clip_norm, clip_value
+from hpsearch.training.update.clipping import clip_norm, clip_value
 
 ROWS = st.lists(
     st.tuples(

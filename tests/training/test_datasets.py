@@ -8,10 +8,10 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from hpsearch.errors import NotFound, TrainingFailed
 from hpsearch.spec.dataset import BUILT_IN
 from hpsearch.spec.task import Split, SupervisedTask
-from hpsearch.training.datasets import dataset_for
-from hpsearch.training.sources import SOURCES, load
-from hpsearch.training.splits import split_rows
-from hpsearch.training.standardize import fit
+from hpsearch.training.data.builtin import SOURCES, load
+from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.data.splits import split_rows
+from hpsearch.training.data.standardize import fit
 
 CPU = torch.device("cpu")
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from hpsearch.training.activations import ACTIVATIONS
-from hpsearch.training.counter import scramble
-from hpsearch.training.dropout import Dropout
-from hpsearch.training.models.stack import stack
+from hpsearch.training.models.activations import ACTIVATIONS
+from hpsearch.training.models.dense_layers import stack
+from hpsearch.training.models.dropout import Dropout
+from hpsearch.training.numerics.counter_rng import scramble
 
 
 def masks(keys, rates, *shapes):

@@ -14,15 +14,15 @@ from studies import study, trained
 
 from hpsearch.errors import NotFound
 from hpsearch.spec.dataset import complete
-from hpsearch.training.datasets import dataset_for
-from hpsearch.training.encoding import Encoding, fit_encoding
-from hpsearch.training.engine import Plan
-from hpsearch.training.sources import load
-from hpsearch.training.standardize import fit
-from hpsearch.training.table import Column
-from hpsearch.training.uploads import shelf
-from hpsearch.training.uploads.look import described
-from hpsearch.training.uploads.recipe import Recipe
+from hpsearch.training.data import local_uploads
+from hpsearch.training.data.builtin import load
+from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.data.encoding import Encoding, fit_encoding
+from hpsearch.training.data.standardize import fit
+from hpsearch.training.group.group import Plan
+from hpsearch.training.uploads.describe import described
+from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.table import Column
 
 COLUMNS = (Column("n"), Column("c", "category", ("p", "q", "r", "s")), Column("m"))
 
@@ -89,7 +89,9 @@ def shelved(tmp_path):
         path = tmp_path / name
         path.write_text(text or "\n".join(["n,c,who,y", *lines]))
         recipe = Recipe("csv", target, columns)
-        shelf.put(shelf.Shelved(name, path, name * 4 + str(len(path.read_text())), recipe))
+        local_uploads.put(
+            local_uploads.Shelved(name, path, name * 4 + str(len(path.read_text())), recipe)
+        )
         return described(name, load(name))
 
     return put

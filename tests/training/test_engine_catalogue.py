@@ -3,7 +3,7 @@
 import pytest
 from studies import study
 
-from hpsearch.training.engine import Group, Plan
+from hpsearch.training.group.group import Group, Plan
 
 
 def quadratic(lr, steps, **sections):

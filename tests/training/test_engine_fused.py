@@ -9,8 +9,8 @@ import torch
 from studies import curves, study, trained, untimed
 
 from hpsearch.spec.study import parse_study
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.engine import Group, Plan, group_key
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.group.group import Group, Plan, group_key
 
 IMAGES = {"dataset": "digits", "model": {"kind": "linear"}}
 VARIANTS = {

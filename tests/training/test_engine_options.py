@@ -12,13 +12,13 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.datasets import dataset_for
-from hpsearch.training.engine import Group, Plan
-from hpsearch.training.evaluation import evaluate, outputs
-from hpsearch.training.fraction import fraction_rows
-from hpsearch.training.seeds import Stream, torch_generator
-from hpsearch.training.sources import load
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.data.builtin import load
+from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.data.subset import fraction_rows
+from hpsearch.training.evaluation.evaluation import evaluate, outputs
+from hpsearch.training.group.group import Group, Plan
+from hpsearch.training.numerics.seeds import Stream, torch_generator
 
 DOUBLE = torch.float64
 MODEL = {"kind": "mlp", "hidden": [8], "activation": "tanh", "norm": "batch"}

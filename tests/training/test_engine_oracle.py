@@ -9,9 +9,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 from studies import study, trained
 from torch import nn
 
-from hpsearch.training.datasets import dataset_for
-from hpsearch.training.engine import Group, Plan
-from hpsearch.training.seeds import Stream, torch_generator
+from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.group.group import Group, Plan
+from hpsearch.training.numerics.seeds import Stream, torch_generator
 
 DOUBLE = torch.float64
 TANH = {"kind": "mlp", "hidden": [8, 6], "activation": "tanh"}

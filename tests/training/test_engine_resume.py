@@ -8,9 +8,9 @@ from studies import curves, same, trained, untimed
 from test_engine_fused import VARIANTS, plans
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.engine import Group, Plan
-from hpsearch.training.evaluation import evaluate, outputs
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.evaluation.evaluation import evaluate, outputs
+from hpsearch.training.group.group import Group, Plan
 
 
 def stopped(plan, epochs, **options):

@@ -10,13 +10,13 @@ from studies import curves, study
 from test_replicas import plan_of
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.training.datasets import dataset_for
-from hpsearch.training.engine import Group, Plan
-from hpsearch.training.evaluation import evaluate, outputs, run_outputs
-from hpsearch.training.folds import Fold, folds_of
-from hpsearch.training.plan import replicas_of
-from hpsearch.training.replicas import group_for
-from hpsearch.training.sources import load
+from hpsearch.training.data.builtin import load
+from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.data.folds import Fold, folds_of
+from hpsearch.training.evaluation.evaluation import evaluate, outputs, run_outputs
+from hpsearch.training.group.group import Group, Plan
+from hpsearch.training.group.replicas import group_for
+from hpsearch.training.tasks.plan import replicas_of
 
 DOUBLE = torch.float64
 

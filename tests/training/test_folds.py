@@ -12,11 +12,11 @@ from sklearn.preprocessing import StandardScaler
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split, SupervisedTask
-from hpsearch.training.datasets import dataset_for
-from hpsearch.training.folds import Fold, folds_of
-from hpsearch.training.own_splits import divided, parts_of
-from hpsearch.training.sources import load
-from hpsearch.training.table import Column, Table, Values, coded
+from hpsearch.training.data.builtin import load
+from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.data.folds import Fold, folds_of
+from hpsearch.training.data.given_splits import divided, parts_of
+from hpsearch.training.uploads.table import Column, Table, Values, coded
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**40)
@@ -157,7 +157,7 @@ def test_each_fold_is_standardised_by_its_own_training_rows():
 
 
 def test_each_fold_fills_holes_and_names_categories_by_its_own_training_rows(monkeypatch):
-    from hpsearch.training import datasets
+    from hpsearch.training.data import datasets
 
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.normal(size=60), rng.integers(0, 3, 60).astype(float)])

@@ -15,7 +15,7 @@ from studies import curves, study, untimed
 
 from hpsearch.reference import fusing
 from hpsearch.spec.schedule import Schedule
-from hpsearch.training.engine import Group, Plan, group_key
+from hpsearch.training.group.group import Group, Plan, group_key
 from hpsearch.training.optimizers import RULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "fusing.md"

@@ -13,7 +13,7 @@ import torch
 from studies import curves, study, untimed
 from test_engine_fused import VARIANTS, plans, varied
 
-from hpsearch.training.engine import Group, Plan
+from hpsearch.training.group.group import Group, Plan
 
 OTHERS = {
     "gelu": {"model": {"kind": "mlp", "hidden": [7, 5], "activation": "gelu"}},

@@ -6,10 +6,10 @@ import pytest
 import torch
 from studies import study
 
-from hpsearch.training import grouping
-from hpsearch.training.grouping import Groupings
-from hpsearch.training.plan import Plan
-from hpsearch.training.rehearsal import Rehearsal, rehearse
+from hpsearch.training.group import group_size
+from hpsearch.training.group.group_size import Groupings
+from hpsearch.training.group.rehearsal import Rehearsal, rehearse
+from hpsearch.training.tasks.plan import Plan
 
 CPU = torch.device("cpu")
 
@@ -29,8 +29,8 @@ def script(monkeypatch, seconds, *, trial_bytes=1, free=2**40, whole=0.0):
             raise found
         return Rehearsal(found, 0.0, whole, 10, trial_bytes)
 
-    monkeypatch.setattr(grouping, "rehearse", scripted)
-    monkeypatch.setattr(grouping, "free_bytes", lambda _device: free)
+    monkeypatch.setattr(group_size, "rehearse", scripted)
+    monkeypatch.setattr(group_size, "free_bytes", lambda _device: free)
     return tried
 
 
@@ -70,7 +70,7 @@ def test_memory_that_runs_out_while_measuring_bounds_the_group(monkeypatch):
 
 
 def test_long_steps_are_not_measured_together(monkeypatch):
-    tried = script(monkeypatch, {1: 8.0}, whole=grouping.SECONDS)
+    tried = script(monkeypatch, {1: 8.0}, whole=group_size.SECONDS)
     found = Groupings(CPU).choose(plan())
     assert (found.size, tried) == (1, [1])
     assert "a step takes too long to try" in found.why

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 
 SHAPES = st.dictionaries(
     st.text("abc.0", min_size=1, max_size=6),

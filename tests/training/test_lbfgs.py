@@ -24,7 +24,7 @@ from small_network import (
 )
 from torch import Tensor
 
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers import numbers_of, rule_for, scales_of
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.dataset import LOSSES as NAMED
-from hpsearch.training.class_weights import class_weights
-from hpsearch.training.loss_gradients import gradient_of
-from hpsearch.training.losses import LOSSES
+from hpsearch.training.data.class_weights import class_weights
+from hpsearch.training.numerics.loss_gradients import gradient_of
+from hpsearch.training.numerics.losses import LOSSES
 
 torch.set_num_threads(1)
 K, B, C = 3, 7, 4

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.training.means import mean_metrics
+from hpsearch.training.numerics.run_means import mean_metrics
 
 NUMBERS = st.floats(-1e6, 1e6)
 

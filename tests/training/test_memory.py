@@ -6,9 +6,9 @@ import pytest
 import torch
 from studies import curves, same, study, untimed
 
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.engine import Group, Plan
-from hpsearch.training.memory import free_bytes, is_out_of_memory
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.group.group import Group, Plan
+from hpsearch.training.numerics.memory import free_bytes, is_out_of_memory
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from hpsearch.spec.dataset import METRICS
-from hpsearch.training.metrics import OF_CLASSES, OF_NUMBERS, auc, f1, hits, r2
+from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS, auc, f1, hits, r2
 
 torch.set_num_threads(1)
 

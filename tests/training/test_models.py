@@ -11,11 +11,11 @@ from torch import nn
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import task as specs
-from hpsearch.training.activations import ACTIVATIONS
-from hpsearch.training.initial import GAINS, INITS, initial
-from hpsearch.training.layout import Layout
 from hpsearch.training.models import MODELS, model_for
-from hpsearch.training.rows import named
+from hpsearch.training.models.activations import ACTIVATIONS
+from hpsearch.training.models.initializers import GAINS, INITS, initial
+from hpsearch.training.numerics.flatten import named
+from hpsearch.training.numerics.layout import Layout
 
 torch.set_num_threads(1)
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from hpsearch.spec.base import kind_of
 from hpsearch.spec.optimizer import Optimizer
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers import RULES, group_key, numbers_of, rule_for, scales_of
 
 KINDS = {

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
-from hpsearch.training.own_splits import parts_of
-from hpsearch.training.splits import split_rows
-from hpsearch.training.table import Column, Table, Values, coded
+from hpsearch.training.data.given_splits import parts_of
+from hpsearch.training.data.splits import split_rows
+from hpsearch.training.uploads.table import Column, Table, Values, coded
 
 
 def table(**marks) -> Table:

@@ -11,13 +11,13 @@ from test_training_plugin import ROWS, fields, installed, rows, study  # noqa: F
 from torch import nn
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.training import bundle
-from hpsearch.training.engine import Group, Plan
-from hpsearch.training.evaluation import evaluate, outputs, run_outputs
-from hpsearch.training.plan import replicas_of
-from hpsearch.training.replicas import group_for
-from hpsearch.training.seeding import seeded
-from hpsearch.training.seeds import Stream, seed_of, torch_generator
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.evaluation.evaluation import evaluate, outputs, run_outputs
+from hpsearch.training.group.group import Group, Plan
+from hpsearch.training.group.replicas import group_for
+from hpsearch.training.numerics.global_seed import seeded
+from hpsearch.training.numerics.seeds import Stream, seed_of, torch_generator
+from hpsearch.training.tasks.plan import replicas_of
 from hpsearch.training.tasks.plugin import PluginTask
 
 DOUBLE = torch.float64
@@ -142,7 +142,7 @@ def test_repeats_are_the_means_of_runs_from_other_weights(dropout):
         assert report.metrics["val_accuracy_std"] == pytest.approx(np.std(values, ddof=1))
     found = evaluate(plan, group.checkpoint(5), "test", dtype=DOUBLE)
     assert set(found) == {"test_loss", "test_accuracy", "test_loss_std", "test_accuracy_std"}
-    assert len(bundle.members(group.checkpoint(5))) == 3
+    assert len(multi_run.members(group.checkpoint(5))) == 3
 
 
 def test_a_repeated_trial_goes_on_bit_for_bit():

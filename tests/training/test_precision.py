@@ -7,9 +7,9 @@ import torch
 from studies import curves, study, trained
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.training.engine import Group, Plan, group_key
+from hpsearch.training.group.group import Group, Plan, group_key
 from hpsearch.training.models.dense import multiply
-from hpsearch.training.precision import check_precision
+from hpsearch.training.numerics.precision import check_precision
 
 MODELS = {
     "mlp": {"kind": "mlp", "hidden": [16]},

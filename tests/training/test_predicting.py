@@ -13,13 +13,13 @@ from test_training_plugin import fields, installed, rows  # noqa: F401 (a fixtur
 from test_training_plugin import study as plugin_study
 
 from hpsearch.errors import CorruptArtifact, TrainingFailed
-from hpsearch.training import predicting
-from hpsearch.training.engine import Plan
-from hpsearch.training.evaluation import evaluate, outputs
-from hpsearch.training.predicting import Inference, plan_of
-from hpsearch.training.replicas import group_for
-from hpsearch.training.sources import load
-from hpsearch.training.splits import split_rows
+from hpsearch.training.data.builtin import load
+from hpsearch.training.data.splits import split_rows
+from hpsearch.training.evaluation import predictions
+from hpsearch.training.evaluation.evaluation import evaluate, outputs
+from hpsearch.training.evaluation.predictions import Inference, plan_of
+from hpsearch.training.group.group import Plan
+from hpsearch.training.group.replicas import group_for
 from hpsearch.training.tasks.plugin import PluginTask
 
 
@@ -98,7 +98,7 @@ def test_bits_do_not_depend_on_what_is_stacked(name, monkeypatch):
     trials = [(plan, stored(plan)) for plan in plans]
     alone = [Inference().predict(*trial) for trial in trials]
     for size in (2, 32):
-        monkeypatch.setattr(predicting, "_together", lambda _, size=size: size)
+        monkeypatch.setattr(predictions, "_together", lambda _, size=size: size)
         together = Inference().predict_all(trials)
         assert all(map(same, alone, together))
     assert not torch.equal(alone[0].test.outputs, alone[1].test.outputs)

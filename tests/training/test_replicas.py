@@ -10,12 +10,12 @@ import torch
 from studies import curves, same, study, untimed
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.training import bundle
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.engine import Group, Plan, group_key
-from hpsearch.training.evaluation import evaluate
-from hpsearch.training.plan import Replica, replicas_of
-from hpsearch.training.replicas import Replicas, group_for
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.evaluation.evaluation import evaluate
+from hpsearch.training.group.group import Group, Plan, group_key
+from hpsearch.training.group.replicas import Replicas, group_for
+from hpsearch.training.tasks.plan import Replica, replicas_of
 
 DOUBLE = torch.float64
 VARIANTS = {
@@ -107,7 +107,7 @@ def test_a_resumed_trial_is_the_uninterrupted_one(name):
         rest = curves(group).get(plan.number, [])
         assert [r.epoch for r in rest] == [r.epoch for r in expected[epoch + 1 :]]
         assert [untimed(r) for r in rest] == [untimed(r) for r in expected[epoch + 1 :]]
-        pairs = [bundle.members(blob) for blob in (group.checkpoint(plan.number), blobs[-1])]
+        pairs = [multi_run.members(blob) for blob in (group.checkpoint(plan.number), blobs[-1])]
         assert all(same(one, other) for one, other in zip(*pairs, strict=True))
 
 
@@ -121,7 +121,7 @@ def test_runs_that_have_stopped_keep_their_last_metrics_also_after_a_resume():
         blob = group.checkpoint(plan.number)
         if report.epoch == shortest:  # one run has stopped an epoch ago
             break
-    stored = bundle.read(blob)
+    stored = multi_run.read(blob)
     assert [run.ended is not None for run in stored] == [len(r) == shortest for r in runs]
     rest = curves(group_for([plan], dtype=DOUBLE, resume={plan.number: blob}))[plan.number]
     assert [report.epoch for report in rest] == list(range(shortest + 1, longest))
@@ -197,7 +197,7 @@ def test_trials_of_different_repeats_and_lengths_go_together():
         passes.append([report.number for report in reports])
         assert set(passes[-1]) == set(group.numbers)
     assert passes == [[0, 1], [0, 1], [1]]
-    assert [len(bundle.read(group.checkpoint(1)))] == [4]
+    assert [len(multi_run.read(group.checkpoint(1)))] == [4]
 
 
 def test_small_groups_give_the_same_means():
@@ -259,7 +259,7 @@ def test_where_memory_runs_out_no_run_is_ahead_of_the_others(failing, monkeypatc
             next(passes)
     blobs = {number: group.checkpoint(number) for number in group.numbers}
     for blob in blobs.values():
-        assert {found.epoch for found in bundle.members(blob)} == {0}
+        assert {found.epoch for found in multi_run.members(blob)} == {0}
     for rest in (curves(group), curves(Replicas(plans, dtype=DOUBLE, rows=2, resume=blobs))):
         for number, reports in rest.items():
             assert [untimed(r) for r in reports] == [untimed(r) for r in expected[number][1:]]
@@ -294,8 +294,8 @@ def test_a_checkpoint_of_other_runs_is_refused():
 
 
 def test_test_rows_influence_nothing(monkeypatch):
-    from hpsearch.training import datasets
-    from hpsearch.training.sources import load
+    from hpsearch.training.data import datasets
+    from hpsearch.training.data.builtin import load
 
     plan = plan_of("folds", epochs=2)
     expected = curves(group_for([plan]))[3]
@@ -324,6 +324,6 @@ def test_a_checkpoint_s_runs_are_checkpoints():
     plan = plan_of("folds", epochs=1)
     group = group_for([plan])
     list(group.epochs())
-    for run in bundle.read(group.checkpoint(3)):
+    for run in multi_run.read(group.checkpoint(3)):
         found = checkpoints.read(run.checkpoint)
         assert (found.number, found.epoch, found.spec) == (3, 0, plan.spec)

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.training.seeds import (
+from hpsearch.training.numerics.seeds import (
     Stream,
     numpy_generator,
     seed_of,

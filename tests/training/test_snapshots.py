@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import study
 
-from hpsearch.training.member import Member
-from hpsearch.training.plan import Plan
+from hpsearch.training.evaluation.snapshots import snapshot_epochs
+from hpsearch.training.group.trial_progress import Member
 from hpsearch.training.schedules import Horizon, lr_factors
-from hpsearch.training.snapshots import snapshot_epochs
+from hpsearch.training.tasks.plan import Plan
 
 some = settings(max_examples=40)
 

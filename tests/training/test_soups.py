@@ -19,13 +19,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.inference.model import TrainedModel
-from hpsearch.training import bundle
-from hpsearch.training import checkpoint as checkpoints
-from hpsearch.training.engine import Plan
-from hpsearch.training.evaluation import evaluate, outputs
-from hpsearch.training.likeness import unlike
-from hpsearch.training.replicas import group_for
-from hpsearch.training.soups import Soup, averaged, copied, slim
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.checkpoints.compatibility import unlike
+from hpsearch.training.checkpoints.soups import Soup, averaged, copied, slim
+from hpsearch.training.evaluation.evaluation import evaluate, outputs
+from hpsearch.training.group.group import Plan
+from hpsearch.training.group.replicas import group_for
 
 SHARED = {"batch_size": 16, "init_seed": "shared"}
 NORMED = {"kind": "mlp", "hidden": [8], "norm": "batch"}
@@ -123,9 +123,11 @@ def test_a_linear_model_s_soup_says_the_mean_of_what_its_members_say(lines):
 def test_runs_are_averaged_one_by_one():
     blobs = each_epoch(plan_named("both", epochs=3))
     soup = averaged(blobs)
-    found, each = bundle.members(soup), [bundle.members(blob) for blob in blobs]
+    found, each = multi_run.members(soup), [multi_run.members(blob) for blob in blobs]
     assert len(found) == 4
-    assert [run.replica for run in bundle.read(soup)] == [r.replica for r in bundle.read(blobs[0])]
+    assert [run.replica for run in multi_run.read(soup)] == [
+        r.replica for r in multi_run.read(blobs[0])
+    ]
     for i, run in enumerate(found):
         name = "layers.0.weight"
         mean = torch.stack([runs[i].weights[name].double() for runs in each]).mean(0)
@@ -135,8 +137,8 @@ def test_runs_are_averaged_one_by_one():
 
 def test_a_soup_stays_as_it_is_when_a_checkpoint_is_tried(epochs):
     first = Soup(epochs[0])
-    two = first.with_(bundle.members(epochs[1]))
-    tried = two.with_(bundle.members(epochs[2]), 5.0)
+    two = first.with_(multi_run.members(epochs[1]))
+    tried = two.with_(multi_run.members(epochs[2]), 5.0)
     assert (first.count, two.count, tried.count) == (1, 2, 3)
     assert first.checkpoint() == averaged(epochs[:1])
     assert two.checkpoint() == averaged(epochs[:2])
@@ -170,7 +172,7 @@ def test_a_slim_checkpoint_predicts_the_same(name):
     less = slim(blob)
     assert len(less) < len(blob)
     assert slim(less) == less
-    for found, saved in zip(bundle.members(less), bundle.members(blob), strict=True):
+    for found, saved in zip(multi_run.members(less), multi_run.members(blob), strict=True):
         assert (found.slots, found.copies, found.history) == ({}, {}, {})
         assert found.spec == saved.spec
     assert torch.equal(outputs(plan, less, "test")[0], outputs(plan, blob, "test")[0])
@@ -184,7 +186,7 @@ def test_a_slim_checkpoint_is_a_model():
 
 def reason(blobs, **how):
     """Why the first checkpoint cannot be averaged with one of the others."""
-    first, *others = map(bundle.members, blobs)
+    first, *others = map(multi_run.members, blobs)
     return next((found for one in others if (found := unlike(first, one, **how))), None)
 
 

@@ -16,10 +16,10 @@ from torch import nn
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.study import parse_study
-from hpsearch.training.engine import Group, Plan, group_key
-from hpsearch.training.evaluation import evaluate
-from hpsearch.training.seeding import seeded
-from hpsearch.training.seeds import Stream, seed_of, step_keys, torch_generator
+from hpsearch.training.evaluation.evaluation import evaluate
+from hpsearch.training.group.group import Group, Plan, group_key
+from hpsearch.training.numerics.global_seed import seeded
+from hpsearch.training.numerics.seeds import Stream, seed_of, step_keys, torch_generator
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plugin import PluginTask
 

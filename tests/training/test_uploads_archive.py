@@ -15,7 +15,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.training.uploads import bounds
 from hpsearch.training.uploads.archive import gunzipped, opened
 from hpsearch.training.uploads.formats import format_of, read
-from hpsearch.training.uploads.recipe import Recipe
+from hpsearch.training.uploads.read_options import Recipe
 
 
 def refusal(file, name: str = "f.zip") -> str:

@@ -18,10 +18,10 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from hpsearch.errors import InvalidInput
+from hpsearch.training.uploads.describe import described
 from hpsearch.training.uploads.formats import format_of, read
 from hpsearch.training.uploads.idx import parsed
-from hpsearch.training.uploads.look import described
-from hpsearch.training.uploads.recipe import Recipe
+from hpsearch.training.uploads.read_options import Recipe
 
 RNG = np.random.default_rng(0)
 

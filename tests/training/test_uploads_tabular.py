@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
+from hpsearch.training.uploads.describe import described
 from hpsearch.training.uploads.formats import format_of, read
-from hpsearch.training.uploads.look import described
-from hpsearch.training.uploads.recipe import Recipe
+from hpsearch.training.uploads.read_options import Recipe
 
 
 def load(path: Path, content: bytes | str, target: str | None = "y", name="f.csv", **columns):

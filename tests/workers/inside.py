@@ -26,8 +26,8 @@ from hpsearch.errors import NotFound
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.space import resolve
 from hpsearch.spec.study import parse_study
-from hpsearch.training.engine import Group
-from hpsearch.training.plan import Plan
+from hpsearch.training.group.group import Group
+from hpsearch.training.tasks.plan import Plan
 from workers.datasets import Datasets
 from workers.link import Link
 from workers.runner import Runner

@@ -10,8 +10,8 @@ from inside import Inside
 
 from hpsearch.spec.exchange import Predicted
 from hpsearch.spec.states import EnsembleState, JobKind, JobState, TrialState
-from hpsearch.training.datasets import load
-from hpsearch.training.engine import Group
+from hpsearch.training.data.datasets import load
+from hpsearch.training.group.group import Group
 from workers.answering import MOST_AT_ONCE
 from workers.link import Link
 

@@ -28,7 +28,7 @@ from hpsearch.errors import (
 from hpsearch.spec.exchange import EnsembleJob, PredictJob
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import EnsembleState, FailureReason
-from hpsearch.training.sources import load
+from hpsearch.training.data.builtin import load
 from workers import assembling
 from workers.assembling import Assembler, Ending
 

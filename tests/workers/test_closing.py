@@ -18,10 +18,10 @@ from hpsearch.client.client import Study
 from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.records import Checkpoint
 from hpsearch.spec.states import StudyState, TrialState
-from hpsearch.training.evaluation import evaluate, outputs
-from hpsearch.training.plan import Plan
-from hpsearch.training.predicting import Inference
+from hpsearch.training.evaluation.evaluation import evaluate, outputs
+from hpsearch.training.evaluation.predictions import Inference
 from hpsearch.training.tasks import plugin_loading
+from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
 from workers import delivery
 

@@ -18,11 +18,11 @@ from torch import Tensor
 from hpsearch.client.client import Study
 from hpsearch.errors import NotFound, TrainingFailed
 from hpsearch.spec.states import TrialState
-from hpsearch.training.engine import Group
-from hpsearch.training.grouping import Grouping, Groupings
-from hpsearch.training.plan import Plan
-from hpsearch.training.predicting import Inference
+from hpsearch.training.evaluation.predictions import Inference
+from hpsearch.training.group.group import Group
+from hpsearch.training.group.group_size import Grouping, Groupings
 from hpsearch.training.tasks import plugin_loading
+from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
 from workers import closing
 

@@ -14,7 +14,7 @@ from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.exchange import AnyJob
 from hpsearch.spec.states import TrialState
 from hpsearch.spec.study import parse_study
-from hpsearch.training.plan import Plan
+from hpsearch.training.tasks.plan import Plan
 from workers.kept import Kept, State
 from workers.link import Link
 

@@ -13,7 +13,7 @@ from hpsearch.errors import StorageFull
 from hpsearch.spec.exchange import Decisions, Job, JobDecision, ReportBatch
 from hpsearch.spec.states import Decision, TrialState
 from hpsearch.store.tables import TrialRow
-from hpsearch.training.grouping import Grouping, Groupings
+from hpsearch.training.group.group_size import Grouping, Groupings
 from workers import outbox
 from workers.outbox import Outbox
 

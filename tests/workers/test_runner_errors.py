@@ -15,8 +15,8 @@ from test_runner_groups import EPOCHS, FakeLink, runner
 from hpsearch.client.client import Study
 from hpsearch.errors import Conflict, StorageFull
 from hpsearch.spec.states import TrialState
-from hpsearch.training.engine import Group
-from hpsearch.training.grouping import Grouping, Groupings
+from hpsearch.training.group.group import Group
+from hpsearch.training.group.group_size import Grouping, Groupings
 
 KEEPING = {"checkpoints": {"every": 4}}
 

@@ -12,8 +12,8 @@ from hpsearch.errors import StaleLease
 from hpsearch.spec.exchange import Decisions, Job, JobDecision
 from hpsearch.spec.states import Decision, FailureReason, JobKind, TrialState
 from hpsearch.spec.study import parse_study
-from hpsearch.training.engine import Group
-from hpsearch.training.grouping import Grouping, Groupings
+from hpsearch.training.group.group import Group
+from hpsearch.training.group.group_size import Grouping, Groupings
 from workers.appetite import FIRST
 from workers.runner import Runner
 

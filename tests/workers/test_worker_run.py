@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from hpsearch.spec.exchange import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.spec.states import Decision, FailureReason
-from hpsearch.training.engine import Group
-from hpsearch.training.plan import replicas_of
+from hpsearch.training.group.group import Group
+from hpsearch.training.tasks.plan import replicas_of
 from workers.run import Run
 from workers.runner import Runner
 

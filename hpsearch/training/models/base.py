@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.task import Init
-from hpsearch.training.dropout import Masks
+from hpsearch.training.models.dropout import Masks
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 Views: TypeAlias = Mapping[str, Tensor]

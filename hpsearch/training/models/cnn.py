@@ -6,11 +6,11 @@ from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Cnn as CnnSpec
-from hpsearch.training.activations import ACTIVATIONS
-from hpsearch.training.dropout import Masks
+from hpsearch.training.models.activations import ACTIVATIONS
 from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.convolution import convolve, pool
 from hpsearch.training.models.dense import dense
+from hpsearch.training.models.dropout import Masks
 from hpsearch.training.models.norm import norm_buffers, norm_shapes, normalize
 
 

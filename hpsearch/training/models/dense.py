@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpsearch.training.aligned import aligned, empty
 from hpsearch.training.models.base import Views
+from hpsearch.training.numerics.alignment import aligned, empty
 
 NARROW = 16
 """Below as many outputs the transposed product is up to four times as fast on CPUs."""

@@ -7,10 +7,10 @@ import math
 from torch import Tensor
 
 from hpsearch.spec.task import Linear as LinearSpec
-from hpsearch.training.dropout import Masks
 from hpsearch.training.models.base import Shapes, Trace, Views
 from hpsearch.training.models.dense import dense
-from hpsearch.training.models.stack import stack
+from hpsearch.training.models.dense_layers import stack
+from hpsearch.training.models.dropout import Masks
 
 
 class Linear:

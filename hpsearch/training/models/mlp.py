@@ -7,12 +7,12 @@ import math
 from torch import Tensor
 
 from hpsearch.spec.task import Mlp as MlpSpec
-from hpsearch.training.activations import ACTIVATIONS
-from hpsearch.training.dropout import Masks
+from hpsearch.training.models.activations import ACTIVATIONS
 from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.dense import dense
+from hpsearch.training.models.dense_layers import stack
+from hpsearch.training.models.dropout import Masks
 from hpsearch.training.models.norm import norm_buffers, norm_shapes, normalize
-from hpsearch.training.models.stack import stack
 
 
 class Mlp:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its customary name)
 from torch import Tensor
 
-from hpsearch.training.activations import VECTOR
+from hpsearch.training.models.activations import VECTOR
 from hpsearch.training.models.base import Shapes, Views
 
 EPS = 1e-5

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.task import Resnet as ResnetSpec
-from hpsearch.training.dropout import Masks
 from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.convolution import convolve
 from hpsearch.training.models.dense import dense
+from hpsearch.training.models.dropout import Masks
 from hpsearch.training.models.norm import norm_buffers, norm_shapes, normalize
 
 

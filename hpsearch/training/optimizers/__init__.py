@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 from hpsearch.spec.optimizer import OptimizerBase
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.adam import Adam, Adamax, AmsGrad, NAdam, RAdam
 from hpsearch.training.optimizers.adaptive import Adadelta, Adagrad, RmsProp
 from hpsearch.training.optimizers.descent import Momentum, Nesterov, Sgd
+from hpsearch.training.optimizers.hyperparameters import numbers_of
 from hpsearch.training.optimizers.lbfgs import Lbfgs
 from hpsearch.training.optimizers.lion import Lion
 from hpsearch.training.optimizers.muon import Muon
-from hpsearch.training.optimizers.numbers import numbers_of
 from hpsearch.training.optimizers.rule import Closure, Numbers, Rule, Slots
 from hpsearch.training.optimizers.scales import Scales, scales_of
 

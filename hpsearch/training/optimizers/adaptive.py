@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec import optimizer as spec
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
 
 

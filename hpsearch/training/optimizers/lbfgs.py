@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec import optimizer as spec
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.line_search import Search, strong_wolfe
 from hpsearch.training.optimizers.rule import Closure, Numbers, Rule, Slots
 from hpsearch.training.optimizers.scales import Scales

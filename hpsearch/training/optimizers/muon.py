@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec import optimizer as spec
-from hpsearch.training.layout import Entry, Layout
+from hpsearch.training.numerics.layout import Entry, Layout
 from hpsearch.training.optimizers.adam import Adam
 from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
 

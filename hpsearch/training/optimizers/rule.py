@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.optimizer import OptimizerBase
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.scales import Scales
 
 Slots: TypeAlias = dict[str, Tensor]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.optimizer import OptimizerBase
-from hpsearch.training.layout import Layout
+from hpsearch.training.numerics.layout import Layout
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.plugin import PluginTask
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.folds import Fold
+from hpsearch.training.data.folds import Fold
 from hpsearch.training.tasks.base import Task
 from hpsearch.training.tasks.plugged import Plugged
 from hpsearch.training.tasks.quadratic import Quadratic

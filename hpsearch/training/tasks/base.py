@@ -14,11 +14,11 @@ from typing import Literal, NamedTuple, Protocol
 from torch import Tensor
 
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.dropout import Dropout
-from hpsearch.training.layout import Layout
+from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.models.base import Views
-from hpsearch.training.seeds import Stream, seed_of
-from hpsearch.training.standardize import Standardization
+from hpsearch.training.models.dropout import Dropout
+from hpsearch.training.numerics.layout import Layout
+from hpsearch.training.numerics.seeds import Stream, seed_of
 
 Held = Literal["validation", "test"]
 """The parts of the data that no step sees."""

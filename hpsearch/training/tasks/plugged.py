@@ -17,14 +17,14 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.plugin import PluginTask as PluginSpec
 from hpsearch.spec.plugin_study import DEFAULT_OBJECTIVE, TRAINING_METRICS
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.fraction import fraction_rows
-from hpsearch.training.layout import Layout
+from hpsearch.training.data.standardize import Standardization
+from hpsearch.training.data.subset import fraction_rows
 from hpsearch.training.models.base import Views
+from hpsearch.training.numerics.global_seed import seeded
+from hpsearch.training.numerics.layout import Layout
+from hpsearch.training.numerics.seeds import Stream, seed_of, step_keys, torch_generator
 from hpsearch.training.optimizers import RULES
 from hpsearch.training.schedules import reads_history
-from hpsearch.training.seeding import seeded
-from hpsearch.training.seeds import Stream, seed_of, step_keys, torch_generator
-from hpsearch.training.standardize import Standardization
 from hpsearch.training.tasks.base import (
     Batch,
     Held,
@@ -33,7 +33,6 @@ from hpsearch.training.tasks.base import (
     TrialEpoch,
     initial_seed,
 )
-from hpsearch.training.tasks.nest import joined, stacked
 from hpsearch.training.tasks.plugin import Nest
 from hpsearch.training.tasks.plugin_faults import Blame
 from hpsearch.training.tasks.plugin_loading import load
@@ -41,6 +40,7 @@ from hpsearch.training.tasks.plugin_module import PluginModule
 from hpsearch.training.tasks.plugin_pass import Pass
 from hpsearch.training.tasks.plugin_rows import Rows
 from hpsearch.training.tasks.plugin_scores import Scores
+from hpsearch.training.tasks.pytree import joined, stacked
 
 MEASURED_BATCHES = 4
 """Batches whose rows make one forward pass when measuring, which keeps no graph."""

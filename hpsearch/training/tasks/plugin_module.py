@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn.parameter import is_lazy
 
 from hpsearch.training.models.base import Shapes
-from hpsearch.training.seeding import seeded
+from hpsearch.training.numerics.global_seed import seeded
 from hpsearch.training.tasks.plugin import Nest
 from hpsearch.training.tasks.plugin_faults import Blame
 

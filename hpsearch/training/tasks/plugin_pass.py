@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from hpsearch.training.models.base import Views
-from hpsearch.training.seeding import seeded
+from hpsearch.training.numerics.global_seed import seeded
 from hpsearch.training.tasks.base import Batch, Outcome
-from hpsearch.training.tasks.nest import mapped
 from hpsearch.training.tasks.plugin import Nest
 from hpsearch.training.tasks.plugin_module import PluginModule
 from hpsearch.training.tasks.plugin_scores import Scores
+from hpsearch.training.tasks.pytree import mapped
 
 AGREEMENT = 1e-3
 """Relative difference of losses up to which vectorised and plain passes are the same one."""

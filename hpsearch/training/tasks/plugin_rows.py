@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from hpsearch.training.seeding import seeded
-from hpsearch.training.tasks.nest import leaves, mapped
+from hpsearch.training.numerics.global_seed import seeded
 from hpsearch.training.tasks.plugin import Data, Nest
 from hpsearch.training.tasks.plugin_faults import Blame
+from hpsearch.training.tasks.pytree import leaves, mapped
 
 
 class Rows:

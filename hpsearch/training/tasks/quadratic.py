@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.layout import Layout
+from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.models.base import Views
-from hpsearch.training.standardize import Standardization
+from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch
 
 START = 5.0

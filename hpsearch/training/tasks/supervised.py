@@ -8,22 +8,20 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.batches import Batches
-from hpsearch.training.class_weights import class_weights
-from hpsearch.training.datasets import Part, dataset_for
-from hpsearch.training.folds import Fold
-from hpsearch.training.fraction import fraction_rows
-from hpsearch.training.initial import initial
-from hpsearch.training.layout import Layout
-from hpsearch.training.loss_gradients import gradient_of
-from hpsearch.training.losses import LOSSES
-from hpsearch.training.metrics import OF_CLASSES, OF_NUMBERS, hits
-from hpsearch.training.mixup import partners
+from hpsearch.training.data.class_weights import class_weights
+from hpsearch.training.data.datasets import Part, dataset_for
+from hpsearch.training.data.folds import Fold
+from hpsearch.training.data.standardize import Standardization
+from hpsearch.training.data.subset import fraction_rows
 from hpsearch.training.models import model_for
 from hpsearch.training.models.base import Views
+from hpsearch.training.models.initializers import initial
 from hpsearch.training.models.norm import MOMENTUM
+from hpsearch.training.numerics.layout import Layout
+from hpsearch.training.numerics.loss_gradients import gradient_of
+from hpsearch.training.numerics.losses import LOSSES
+from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS, hits
 from hpsearch.training.optimizers import RULES
-from hpsearch.training.standardize import Standardization
 from hpsearch.training.tasks.base import (
     Batch,
     Held,
@@ -32,6 +30,8 @@ from hpsearch.training.tasks.base import (
     TrialEpoch,
     initial_seed,
 )
+from hpsearch.training.tasks.batches import Batches
+from hpsearch.training.tasks.mixup import partners
 
 MEASURED_ROWS = 1024
 """Rows of one forward pass when measuring; the same for any number of trials."""

@@ -19,7 +19,7 @@ from typing import IO, Protocol
 
 from hpsearch.spec.messages import shown
 from hpsearch.training.uploads import bounds
-from hpsearch.training.uploads.recipe import refused
+from hpsearch.training.uploads.read_options import refused
 
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile,

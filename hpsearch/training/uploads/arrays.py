@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.training.table import PARTS, Column, Values
+from hpsearch.training.uploads.table import PARTS, Column, Values
 
 SPLIT = "split"
 """The mark that tells the parts of a data set that came split."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hpsearch.training.table import Table
 from hpsearch.training.uploads.archive import Archive, Member, opened
 from hpsearch.training.uploads.arrays import part_of, split_mark
-from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.target import labels_in_range
 
 PIXELS = 3 * 32 * 32

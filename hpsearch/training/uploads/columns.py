@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hpsearch.spec.messages import shown
 from hpsearch.spec.upload import ColumnUse
-from hpsearch.training.table import Column, Values
-from hpsearch.training.uploads.recipe import refused
+from hpsearch.training.uploads.read_options import refused
+from hpsearch.training.uploads.table import Column, Values
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,13 +8,13 @@ from typing import cast, get_args
 
 from hpsearch.spec.messages import shown
 from hpsearch.spec.upload import UploadFormat
-from hpsearch.training.table import Table
 from hpsearch.training.uploads.archive import Archive, opened
 from hpsearch.training.uploads.cifar import cifar_kind, read_cifar
 from hpsearch.training.uploads.idx import TYPES, has_idx, read_idx
 from hpsearch.training.uploads.image_folder import has_images, read_image_folder
 from hpsearch.training.uploads.npz import has_npy, read_npz
-from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.tabular import read_csv, read_parquet
 
 READERS: Mapping[UploadFormat, Callable[[Path, Recipe], Table]] = {

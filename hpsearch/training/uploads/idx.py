@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.spec.messages import shown
-from hpsearch.training.table import Column, Table
 from hpsearch.training.uploads.archive import Archive, Member, gunzipped, opened
 from hpsearch.training.uploads.arrays import first_bad, part_of, split_mark
-from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.table import Column, Table
 from hpsearch.training.uploads.target import classes_of
 
 TYPES: Mapping[int, str] = {

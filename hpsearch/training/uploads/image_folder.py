@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.training.table import PARTS, Table, Values, coded
 from hpsearch.training.uploads import bounds
 from hpsearch.training.uploads.archive import Archive, Member, opened
 from hpsearch.training.uploads.arrays import SPLIT
-from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.table import PARTS, Table, Values, coded
 from hpsearch.training.uploads.target import named_classes
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")

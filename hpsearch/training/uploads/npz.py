@@ -17,10 +17,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from hpsearch.training.table import PARTS, Column, Table, Values, coded
 from hpsearch.training.uploads.archive import Archive, Member, opened
 from hpsearch.training.uploads.arrays import first_bad, split_mark
-from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.table import PARTS, Column, Table, Values, coded
 from hpsearch.training.uploads.target import Target, labels_in_range, target_of
 
 CHANNELS = (1, 3)

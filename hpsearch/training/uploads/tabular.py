@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.spec.messages import shown
-from hpsearch.training.table import PARTS, Table, Values
 from hpsearch.training.uploads.bounds import MAX_UNPACKED_BYTES
 from hpsearch.training.uploads.columns import text_column, typed_column
-from hpsearch.training.uploads.recipe import Recipe, refused
+from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.table import PARTS, Table, Values
 from hpsearch.training.uploads.target import target_of
 from hpsearch.training.uploads.text import check_utf8
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.spec.upload import ColumnUse
-from hpsearch.training.table import Values
-from hpsearch.training.uploads.recipe import refused
+from hpsearch.training.uploads.read_options import refused
+from hpsearch.training.uploads.table import Values
 
 MAX_CLASSES = 1000
 FEW_CLASSES = 20

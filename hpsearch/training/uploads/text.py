@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from hpsearch.training.uploads.recipe import refused
+from hpsearch.training.uploads.read_options import refused
 
 BLOCK_BYTES = 1 << 22
 

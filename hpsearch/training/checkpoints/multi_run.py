@@ -1,0 +1,112 @@
+"""The checkpoint of a trial that is several runs: one safetensors blob that holds theirs.
+
+Tensor `replicas.<i>` (uint8 [bytes]) is the i-th run's checkpoint, a whole safetensors blob of its
+own as `checkpoint` describes it. Tensor `metrics.<i>` (float64) are the last metrics of a run that
+has ended, which stay in the trial's means. The JSON in the metadata under `hpsearch-replicas`
+names trial and epoch, and of each run its fold, its repeat and its metrics. Nothing is ever
+unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints.checkpoint import MALFORMED, Checkpoint, damaged, stated
+from hpsearch.training.tasks.plan import Replica
+
+FORMAT = "hpsearch-replicas"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One run as it is stored."""
+
+    replica: Replica
+    checkpoint: bytes
+    ended: Mapping[str, float] | None = None
+    """Its last metrics, once it has ended."""
+
+
+def write(number: int, epoch: int, runs: Sequence[Stored]) -> bytes:
+    """The blob of a trial's runs after an epoch (0-based)."""
+    tensors: dict[str, Tensor] = {}
+    for i, run in enumerate(runs):
+        tensors[f"replicas.{i}"] = torch.frombuffer(bytearray(run.checkpoint), dtype=torch.uint8)
+        if run.ended is not None:
+            values = torch.tensor(list(run.ended.values()), dtype=torch.float64)
+            tensors[f"metrics.{i}"] = values
+    state = {
+        "format": FORMAT,
+        "version": VERSION,
+        "number": number,
+        "epoch": epoch,
+        "replicas": [
+            {
+                "fold": run.replica.fold,
+                "repeat": run.replica.repeat,
+                "metrics": None if run.ended is None else list(run.ended),
+            }
+            for run in runs
+        ],
+    }
+    return save(tensors, {FORMAT: json.dumps(state)})
+
+
+def read(blob: bytes) -> tuple[Stored, ...]:
+    """The runs that a blob holds.
+
+    Raises:
+        CorruptArtifact: when it is no such blob, damaged, or of another format version.
+    """
+    state = stated(blob, FORMAT, VERSION)
+    try:
+        tensors = load(blob)
+        if not state["replicas"]:
+            raise ValueError("it holds no runs")
+        return tuple(
+            _stored(int(state["number"]), said, i, tensors)
+            for i, said in enumerate(state["replicas"])
+        )
+    except (SafetensorError, *MALFORMED) as error:
+        raise damaged(str(error)) from None
+
+
+def members(blob: bytes) -> tuple[Checkpoint, ...]:
+    """The checkpoints of a trial's runs: one, where it is a single one.
+
+    Raises:
+        CorruptArtifact: when the blob is neither a checkpoint nor several.
+    """
+    if is_bundle(blob):
+        return tuple(checkpoints.read(run.checkpoint) for run in read(blob))
+    return (checkpoints.read(blob),)
+
+
+def is_bundle(blob: bytes) -> bool:
+    """Whether a blob says that it holds several runs."""
+    size = int.from_bytes(blob[:8], "little")
+    return f'"{FORMAT}"'.encode() in blob[8 : 8 + size]
+
+
+def _stored(number: int, said: Any, i: int, tensors: Mapping[str, Tensor]) -> Stored:
+    names, fold = said["metrics"], said["fold"]
+    content = tensors[f"replicas.{i}"]
+    if content.dtype != torch.uint8:
+        raise ValueError(f"replicas.{i} must hold bytes, got {content.dtype}")
+    return Stored(
+        Replica(number, None if fold is None else int(fold), int(said["repeat"])),
+        content.numpy().tobytes(),
+        None
+        if names is None
+        else dict(zip(map(str, names), tensors[f"metrics.{i}"].tolist(), strict=True)),
+    )

@@ -1,0 +1,92 @@
+"""k-fold cross-validation: each row that is no test row validates once, and trains k − 1 times.
+
+The test rows are those of the study's fixed split, so that trials with and without folds are
+tested on the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec.task import Split
+from hpsearch.training.data.given_splits import divided, split_column
+from hpsearch.training.data.splits import Parts, Rows, strata
+from hpsearch.training.numerics.seeds import Stream, numpy_generator
+from hpsearch.training.uploads.table import Table
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One of k divisions of the same rows."""
+
+    index: int
+    """0-based."""
+    count: int
+    """k."""
+
+
+def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[Parts, ...]:
+    """The parts of each of `count` folds; drawn from the study's seed.
+
+    Sizes differ by one row at most, and so do those of every class; where a column groups the
+    rows, groups stay whole, and sizes come as near to each other as those of the groups allow.
+
+    Raises:
+        TrainingFailed: when the split leaves no choice of rows, or fewer than there are folds.
+    """
+    if split.time is not None or _names_validation(table, split):
+        kind, name = split.own or ("column", "")
+        raise TrainingFailed(
+            f"training.folds cannot go with task.split.{kind}, and {name} says which rows "
+            "validate; leave folds out"
+        )
+    fixed = divided(table, split, seed)
+    rows = np.sort(np.concatenate([fixed.train, fixed.validation]))
+    rng = numpy_generator(Stream.FOLDS, seed)
+    groups = None if split.group is None else split_column(table, split).values[rows]
+    units = len(rows if groups is None else np.unique(groups))
+    if units < count:
+        what = "rows" if groups is None else f"groups of {split.group}"
+        raise TrainingFailed(
+            f"training.folds must be at most the {units} {what} that do not test, got {count}; "
+            "use fewer folds"
+        )
+    if groups is None:
+        place = _dealt(table.y[rows], count, rng, classes=bool(table.classes))
+    else:
+        place = _packed(groups, count, rng)
+    return tuple(
+        Parts(rows[place != index], rows[place == index], fixed.test) for index in range(count)
+    )
+
+
+def _names_validation(table: Table, split: Split) -> bool:
+    return split.column is not None and "validation" in split_column(table, split).texts()
+
+
+def _dealt(y: NDArray[Any], count: int, rng: np.random.Generator, *, classes: bool) -> Rows:
+    """The fold of each row of y [N]: classes end to end, each shuffled, dealt out like cards."""
+    order = np.concatenate([rng.permutation(group) for group in strata(y, classes=classes)])
+    place = np.empty(len(y), np.int64)
+    place[order] = np.arange(len(y)) % count
+    return place
+
+
+def _packed(groups: NDArray[np.float64], count: int, rng: np.random.Generator) -> Rows:
+    """The fold of each row: the largest groups first, each to the fold that is smallest so far.
+
+    Equal sizes are taken in random order.
+    """
+    _, members = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(members)
+    shuffled = rng.permutation(len(sizes))
+    filled, place = np.zeros(count, np.int64), np.empty(len(sizes), np.int64)
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        place[group] = int(np.argmin(filled))
+        filled[place[group]] += sizes[group]
+    return place[members]

@@ -1,0 +1,130 @@
+"""Splits by a column of the data: by name, by group, by time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec.task import Split
+from hpsearch.training.data.splits import Parts, Rows, drawn_rows, split_rows
+from hpsearch.training.numerics.seeds import Stream, numpy_generator
+from hpsearch.training.uploads.table import Table, Values
+
+
+def parts_of(table: Table, split: Split, seed: int) -> Parts:
+    """The three parts of a table's rows, each in ascending order.
+
+    Raises:
+        TrainingFailed: when the table lacks the column, or training or validation are left
+            without a row.
+    """
+    if split.own is None:
+        return split_rows(table.y, split, seed, classes=bool(table.classes))
+    kind, name = split.own
+    parts = divided(table, split, seed)
+    for part, rows in (("training", parts.train), ("validation", parts.validation)):
+        if not len(rows):
+            raise TrainingFailed(
+                f"task.split.{kind} must leave at least one {part} row, and {name} leaves none; "
+                "use another column or other shares"
+            )
+    return parts
+
+
+def divided(table: Table, split: Split, seed: int) -> Parts:
+    """The parts as they come out, where one may be empty.
+
+    Raises:
+        TrainingFailed: when the table lacks the column.
+    """
+    if split.own is None:
+        return drawn_rows(table.y, split, seed, classes=bool(table.classes))
+    found = split_column(table, split)
+    if split.column is not None:
+        return _by_name(found, table, split, seed)
+    if split.group is not None:
+        return _by_group(found.values, split, seed)
+    return _by_time(found.values, split)
+
+
+def split_column(table: Table, split: Split) -> Values:
+    """The column that splits the rows.
+
+    Raises:
+        TrainingFailed: when there is none, or it has holes.
+    """
+    kind, name = split.own or ("column", "")
+    found = table.column(name)
+    if found is None:
+        raise TrainingFailed(
+            f"task.split.{kind} must name a column of the data, got '{name}'; "
+            "use one that GET /datasets names"
+        )
+    if found.missing.any():
+        raise TrainingFailed(
+            f"task.split.{kind} must name a column with a value in every row, and {name} has "
+            "none in some; fill them in"
+        )
+    return found
+
+
+def _by_name(found: Values, table: Table, split: Split, seed: int) -> Parts:
+    """Rows by what the column calls them; validation is drawn from training where it is none."""
+    names = np.array(found.column.categories)[found.values.astype(np.int64)]
+    train, validation, test = (
+        np.flatnonzero(names == name) for name in ("train", "validation", "test")
+    )
+    if not len(validation):
+        shares = split.model_copy(update={"test": 0.0, "column": None})
+        drawn = drawn_rows(table.y[train], shares, seed, classes=bool(table.classes))
+        train, validation = train[drawn.train], train[drawn.validation]
+    return Parts(train, validation, test)
+
+
+def _by_group(groups: NDArray[np.float64], split: Split, seed: int) -> Parts:
+    """Groups in random order are given to test, then to validation, until each has its share.
+
+    The last group given to a part is the one that brings it nearest to its share; every part
+    with a share has a group at least.
+    """
+    _, members = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(members)
+    order = numpy_generator(Stream.SPLIT, seed).permutation(len(sizes))
+    ends = np.cumsum(sizes[order])
+    tests = _nearest(ends, len(groups) * split.test, 0 if split.test == 0 else 1)
+    held = _nearest(ends, len(groups) * (split.test + split.validation), tests + 1)
+    place = np.empty(len(sizes), dtype=np.int64)
+    place[order] = np.arange(len(sizes))
+    return _cut(place[members], tests, held)
+
+
+def _nearest(ends: NDArray[Any], rows: float, least: int) -> int:
+    """How many groups come nearest to so many rows, at least so many groups."""
+    counts = np.concatenate([[0], ends])
+    return max(int(np.argmin(np.abs(counts - rows))), least)
+
+
+def _cut(place: NDArray[np.int64], tests: int, held: int) -> Parts:
+    test, validation = place < tests, (place >= tests) & (place < held)
+    train = ~test & ~validation
+    return Parts(*(np.flatnonzero(part) for part in (train, validation, test)))
+
+
+def _by_time(times: NDArray[np.float64], split: Split) -> Parts:
+    """The last rows test, those before validate; rows of one moment stay together."""
+    ordered = np.sort(times)
+    rows = len(times)
+
+    def boundary(share: float) -> float:
+        """The earliest moment of the last `share` of the rows."""
+        count = min(max(round(rows * share), 1), rows)
+        return float(ordered[rows - count])
+
+    tested = boundary(split.test) if split.test else np.inf
+    test: Rows = np.flatnonzero(times >= tested)
+    held = boundary(len(test) / rows + split.validation)
+    validation = np.flatnonzero((times >= held) & (times < tested))
+    return Parts(np.flatnonzero(times < min(held, tested)), validation, test)

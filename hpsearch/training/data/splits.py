@@ -1,0 +1,76 @@
+"""Which rows train, which validate, which test: fixed by the study's seed.
+
+Shares hold for the whole and, within one row, for every class.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec.task import Split
+from hpsearch.training.numerics.seeds import Stream, numpy_generator
+
+Rows = NDArray[np.int64]
+
+
+class Parts(NamedTuple):
+    """Row numbers, each part in ascending order."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Parts:
+    """Draws the three parts of the rows of y [N]; stratified where y holds classes.
+
+    Raises:
+        TrainingFailed: when training or validation is left without a row.
+    """
+    parts = drawn_rows(y, split, seed, classes=classes)
+    for name, rows in (("training", parts.train), ("validation", parts.validation)):
+        if not len(rows):
+            raise TrainingFailed(
+                f"task.split must leave at least one {name} row, got none of {len(y)} rows "
+                f"with validation {split.validation:g} and test {split.test:g}; "
+                "change the shares"
+            )
+    return parts
+
+
+def drawn_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Parts:
+    """The parts as shares of so many rows come out, where one may be empty.
+
+    Classes are laid end to end, each shuffled, and boundaries are rounded on the running total:
+    so a part of n·share rows is met exactly, and each class's part within one row.
+    """
+    rng = numpy_generator(Stream.SPLIT, seed)
+    train, validation, test = [], [], []
+    before = 0
+    for group in strata(y, classes=classes):
+        rows = rng.permutation(group)
+        after = before + len(rows)
+        tests = _share(after, split.test) - _share(before, split.test)
+        held = _share(after, split.validation) - _share(before, split.validation)
+        held = min(held, len(rows) - tests)
+        test.append(rows[:tests])
+        validation.append(rows[tests : tests + held])
+        train.append(rows[tests + held :])
+        before = after
+    none = np.empty(0, np.int64)
+    return Parts(*(np.sort(np.concatenate([none, *p])) for p in (train, validation, test)))
+
+
+def strata(y: NDArray[Any], *, classes: bool) -> list[Rows]:
+    """The rows of each class; of numbers all rows."""
+    if not classes:
+        return [np.arange(len(y))]
+    return [np.flatnonzero(y == label) for label in np.unique(y)]
+
+
+def _share(rows: int, share: float) -> int:
+    return int(np.floor(rows * share + 0.5))

@@ -1,0 +1,214 @@
+"""Stored weights put to work: their metrics and their outputs on a part of the data.
+
+N   rows        C   outputs of a row
+A trial that is several runs (folds, repeats) is taken as one: its metrics are the means of theirs,
+and its outputs for a row those of all its runs that hold the row out, combined. `run_outputs` gives
+each run's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpsearch.errors import CorruptArtifact, TrainingFailed
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.checkpoints.checkpoint import Checkpoint, Parameters
+from hpsearch.training.data.folds import Fold
+from hpsearch.training.models.base import Views
+from hpsearch.training.numerics.flatten import flat
+from hpsearch.training.numerics.layout import Layout
+from hpsearch.training.numerics.run_means import mean_metrics
+from hpsearch.training.tasks import task_for
+from hpsearch.training.tasks.base import Held, Task
+from hpsearch.training.tasks.plan import Plan, Replica, replicas_of
+from hpsearch.training.tasks.plugged import Plugged
+from hpsearch.training.tasks.supervised import Supervised
+
+Copy = Literal["raw", "ema", "swa", "best"]
+"""Which of a checkpoint's weights: those in training, or a copy that the trial keeps."""
+
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """What one run of a trial makes of the rows that it holds out."""
+
+    replica: Replica
+    rows: Tensor
+    """Which rows of the data set they are, int64 [N], ascending; on the CPU, as all here."""
+    outputs: Tensor
+    """[N, C]"""
+    targets: Tensor
+    """[N]: int64 for classes, in the data's own unit for numbers."""
+
+
+def evaluate(
+    plan: Plan,
+    checkpoint: bytes,
+    split: Held,
+    *,
+    copy: Copy = "raw",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, float]:
+    """The `val_*` or `test_*` metrics of stored weights.
+
+    Of a trial that is several runs their means, each with its sample standard deviation `*_std`;
+    under folds each run validates on its own.
+
+    Raises:
+        CorruptArtifact: when the checkpoint cannot be read.
+        TrainingFailed: when the split has no rows, or the trial no such copy.
+    """
+    found = []
+    for _, saved, task in _opened(plan, checkpoint, torch.device(device), dtype):
+        _check_rows(task, split)
+        with torch.no_grad():
+            metrics = task.measure(*_views(task, saved, copy, torch.device(device), dtype), split)
+        found.append({n: float(v[0]) for n, v in metrics.items() if not n.startswith("train_")})
+    return found[0] if len(found) == 1 else mean_metrics(found)
+
+
+def outputs(
+    plan: Plan,
+    checkpoint: bytes,
+    split: Held,
+    *,
+    copy: Copy = "raw",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Outputs [N, C] of stored weights and targets [N], rows in the data's order, on the CPU.
+
+    Numbers, and outputs for them, are in the data's own unit. Of a trial that is several runs, a
+    row's output is the mean over the runs that hold it out, for classes the logarithm of the mean
+    softmax probability, so that a softmax of it gives that mean. Under folds the validation rows
+    are all that do not test, each seen by the runs that have not trained on it.
+
+    Raises:
+        CorruptArtifact: when the checkpoint cannot be read.
+        TrainingFailed: when task or split have no rows, or the trial no such copy.
+    """
+    runs = run_outputs(plan, checkpoint, split, copy=copy, device=device, dtype=dtype)
+    if len(runs) == 1:
+        return runs[0].outputs, runs[0].targets
+    return combined(runs)
+
+
+def run_outputs(
+    plan: Plan,
+    checkpoint: bytes,
+    split: Held,
+    *,
+    copy: Copy = "raw",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> tuple[RunOutputs, ...]:
+    """The outputs of each run of a trial, in the order of `replicas_of`; one without folds.
+
+    Raises:
+        CorruptArtifact: when the checkpoint cannot be read.
+        TrainingFailed: when task or split have no rows, or the trial no such copy.
+    """
+    found = []
+    for replica, saved, task in _opened(plan, checkpoint, torch.device(device), dtype):
+        if not isinstance(task, Supervised | Plugged):
+            raise TrainingFailed(
+                f"outputs need a task with rows, and {plan.spec.name} has none; ask for its metrics"
+            )
+        _check_rows(task, split)
+        with torch.no_grad():
+            made, y = task.predictions(
+                *_views(task, saved, copy, torch.device(device), dtype), split
+            )
+        found.append(RunOutputs(replica, task.rows_of(split), made[0].cpu(), y.cpu()))
+    return tuple(found)
+
+
+def combined(runs: Sequence[RunOutputs]) -> tuple[Tensor, Tensor]:
+    """One output [N, C] and one target [N] for each row that any run holds out, rows ascending."""
+    rows = torch.from_numpy(np.unique(torch.cat([run.rows for run in runs]).numpy()))
+    total = torch.zeros(len(rows), runs[0].outputs.shape[1], dtype=torch.float64)
+    times, targets = torch.zeros(len(rows), 1), torch.empty(len(rows), dtype=runs[0].targets.dtype)
+    is_classes = not targets.is_floating_point()
+    for run in runs:
+        places = torch.searchsorted(rows, run.rows)
+        made = run.outputs.double()
+        total[places] += made.softmax(-1) if is_classes else made
+        times[places] += 1
+        targets[places] = run.targets
+    mean = total / times
+    if is_classes:
+        mean = mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
+    return mean.to(runs[0].outputs.dtype), targets
+
+
+def runs_of(plan: Plan, blob: bytes) -> tuple[tuple[Replica, Checkpoint], ...]:
+    """Each run of a trial with its checkpoint, in the order of `replicas_of`.
+
+    Raises:
+        CorruptArtifact: when the checkpoint cannot be read, or holds other runs.
+    """
+    replicas = replicas_of(plan)
+    saved = multi_run.members(blob)
+    if len(saved) != len(replicas):
+        raise CorruptArtifact(
+            f"a checkpoint must hold the {len(replicas)} runs that folds and repeats make of trial "
+            f"{plan.number}, and it holds {len(saved)}; use one that the trial wrote"
+        )
+    return tuple(zip(replicas, saved, strict=True))
+
+
+def row_of(task: Task, saved: Checkpoint, copy: Copy) -> tuple[Tensor, Tensor]:
+    """Stored weights [P] and running statistics [Q], as they are stored.
+
+    Raises:
+        CorruptArtifact: when they are not those of the task's model.
+        TrainingFailed: when the trial has no such copy.
+    """
+    found: Parameters | Checkpoint = saved
+    if copy != "raw":
+        if copy not in saved.copies:
+            raise TrainingFailed(
+                f"the trial must keep {copy} weights to measure them, and trial {saved.number} "
+                "keeps none; measure its raw ones"
+            )
+        found = saved.copies[copy]
+    return flat(task.layout, found.weights), flat(task.buffers, found.buffers)
+
+
+def _opened(
+    plan: Plan, blob: bytes, device: torch.device, dtype: torch.dtype
+) -> Iterator[tuple[Replica, Checkpoint, Task]]:
+    """Each run of a plan with its checkpoint and its task."""
+    tasks: dict[Fold | None, Task] = {}
+    for replica, found in runs_of(plan, blob):
+        fold = Plan(plan.number, plan.spec, plan.epochs, replica).fold
+        if fold not in tasks:
+            tasks = {fold: task_for(plan.spec, device=device, dtype=dtype, fold=fold)}
+        yield replica, found, tasks[fold]
+
+
+def _check_rows(task: Task, split: Held) -> None:
+    if isinstance(task, Supervised) and not len(task.targets(split)):
+        raise TrainingFailed(
+            f"task.split.{split} must leave at least one row to measure on, got none; "
+            "give it a larger share"
+        )
+
+
+def _views(
+    task: Task, saved: Checkpoint, copy: Copy, device: torch.device, dtype: torch.dtype
+) -> tuple[Views, Views]:
+    """Stored weights and running statistics as the task's views of one trial."""
+
+    def views(layout: Layout, row: Tensor) -> Views:
+        return layout.views(row.to(device, dtype).unsqueeze(0))
+
+    weights, buffers = row_of(task, saved, copy)
+    return views(task.layout, weights), views(task.buffers, buffers)

@@ -1,0 +1,233 @@
+"""Trains K ≥ 1 trials at once, one epoch of all of them at a time.
+
+    group = Group(plans)
+    for reports in group.epochs():          # one report per living trial
+        blob = group.checkpoint(reports[0].number)
+
+K   trials        B   rows of a batch        U   optimizer steps of an epoch
+Every number of a trial comes from its plan alone: the group's other members, its size, and when
+trials join or leave change nothing: on a CPU with one thread not even the last bit (`aligned`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.group.group_state import join, taken
+from hpsearch.training.group.loop import Loop
+from hpsearch.training.group.state import State
+from hpsearch.training.group.trial_progress import Member
+from hpsearch.training.numerics.layout import Layout
+from hpsearch.training.numerics.memory import is_out_of_memory
+from hpsearch.training.numerics.precision import check_precision
+from hpsearch.training.tasks import task_for
+from hpsearch.training.tasks.base import Batch
+from hpsearch.training.tasks.plan import EpochReport, Plan, group_key
+from hpsearch.training.update.ema_swa import include
+
+__all__ = ["EpochReport", "Group", "Plan", "group_key"]
+
+Kept: TypeAlias = tuple[list[Member], State]
+"""What changes while a group trains."""
+
+LEAST_SECONDS = 1e-9
+"""Keeps a rate finite where the clock has not moved."""
+
+
+class Group:
+    """Trials with equal `group_key`, trained as rows of the same matrices.
+
+    Args:
+        plans: the trials, at least one, each number once.
+        device: where to train.
+        dtype: precision of weights and data.
+        resume: checkpoints by trial number; a trial without one starts from the beginning.
+
+    Raises:
+        ValueError: when the plans may not share a group.
+        CorruptArtifact: when a checkpoint cannot be read or does not fit its plan.
+        TrainingFailed: when model and data do not fit, or the device lacks the precision.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        resume: Mapping[int, bytes] | None = None,
+    ) -> None:
+        if len({group_key(plan) for plan in plans}) != 1:
+            raise ValueError("a group needs plans with one and the same group_key; split them")
+        check_precision(plans[0].spec, torch.device(device))
+        self._task = task_for(
+            plans[0].spec, device=torch.device(device), dtype=dtype, fold=plans[0].fold
+        )
+        saved = {number: checkpoints.read(blob) for number, blob in (resume or {}).items()}
+        self._members, self._state = join(
+            plans, saved, self._task, device=torch.device(device), dtype=dtype
+        )
+        self._loop: Loop | None = None
+        """For the members and rows as they are; none when it has to be made."""
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return len(self._task.sizes)
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Optimizer steps of an epoch."""
+        return -(-self.steps // self._members[0].plan.spec.training.accumulate)
+
+    @property
+    def layout(self) -> Layout:
+        """One trial's weights."""
+        return self._task.layout
+
+    @property
+    def size_bytes(self) -> int:
+        """What the trials' state takes."""
+        return self._state.size_bytes
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Trials in the group, in the order of their rows."""
+        return tuple(member.plan.number for member in self._members)
+
+    def epochs(self) -> Iterator[tuple[EpochReport, ...]]:
+        """Trains, an epoch per pass, until no trial is left or the caller stops asking.
+
+        A trial leaves at the pass after its last report: until then it can be checkpointed.
+        Where memory runs out the error is raised, and each trial is as it was after the epoch last
+        reported.
+        """
+        while living := [member.plan.number for member in self._members if not member.finished]:
+            self._keep(living)
+            before = self.kept()
+            try:
+                reports = self._epoch()
+            except Exception as error:
+                if is_out_of_memory(error):
+                    self.back_to(before)
+                raise
+            del before
+            yield reports
+
+    def kept(self) -> Kept:
+        """A copy of the trials as they are, which `back_to` gives the group again."""
+        return [one.copy() for one in self._members], self._state.copy()
+
+    def back_to(self, kept: Kept) -> None:
+        """Makes the trials what they were; a copy serves once."""
+        (self._members, self._state), self._loop = kept, None
+
+    def rehearse(self, change: Callable[[Iterator[Batch]], Iterable[Batch]]) -> None:
+        """Trains on what `change` makes of an epoch's batches; the group is of no use then."""
+        self._looping().epoch(change)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, Tensor]:
+        """The metrics of the weights as they are on the validation rows, each [K]."""
+        state = self._state
+        return self._task.measure(state.views, state.buffer_views, "validation")
+
+    def checkpoint(self, number: int) -> bytes:
+        """A trial's state after the epoch last reported.
+
+        Under early stopping with `restore_best`, a finished trial has its best epoch's weights.
+
+        Raises:
+            KeyError: when the trial is not in the group.
+        """
+        k = self._row(number)
+        return checkpoints.write(taken(self._members[k], self._state.row(k), self._task))
+
+    def drop(self, number: int) -> None:
+        """Takes a trial out; the others go on as if it had never been there.
+
+        Raises:
+            KeyError: when the trial is not in the group.
+        """
+        self._row(number)
+        self._keep([other for other in self.numbers if other != number])
+
+    def _row(self, number: int) -> int:
+        if number not in self.numbers:
+            raise KeyError(f"trial {number} is not in this group, which holds {self.numbers}")
+        return self.numbers.index(number)
+
+    def _keep(self, numbers: Sequence[int]) -> None:
+        if len(numbers) == len(self._members):
+            return
+        rows = [self._row(number) for number in numbers]
+        self._members = [self._members[k] for k in rows]
+        if rows:
+            self._state.keep(rows)
+        self._loop = None
+
+    def _looping(self) -> Loop:
+        if self._loop is None:
+            self._loop = Loop(self._task, self._members, self._state)
+        return self._loop
+
+    def _epoch(self) -> tuple[EpochReport, ...]:
+        started = time.perf_counter()
+        loop = self._looping()
+        metrics, penalty = loop.epoch()
+        with torch.no_grad():
+            self._average()
+            metrics |= self._measure(metrics["train_loss"], penalty, loop)
+            names = list(metrics)
+            table = torch.stack([metrics[name].double() for name in names]).T.tolist()
+            seconds = (time.perf_counter() - started) / len(self._members)
+            speed = {
+                "seconds": seconds,
+                "samples_per_second": self._task.rows / max(seconds, LEAST_SECONDS),
+            }
+            reports = []
+            for k, (member, row) in enumerate(zip(self._members, table, strict=True)):
+                found = dict(zip(names, row, strict=True)) | loop.in_force(k) | speed
+                if not member.averaged:
+                    found = {n: v for n, v in found.items() if not n.startswith("swa_")}
+                reports.append(member.report(found))
+                self._remember(k)
+        return tuple(reports)
+
+    def _average(self) -> None:
+        """Takes the weights of those trials into their SWA whose turn it is."""
+        for k, member in enumerate(self._members):
+            if member.averages_now:
+                row, mean = slice(k, k + 1), self._state.copies["swa"]
+                counted = torch.full_like(mean.weights[row, :1], member.averaged)
+                include(mean.weights[row], self._state.weights[row], counted)
+                include(mean.buffers[row], self._state.buffers[row], counted)
+                member.averaged += 1
+
+    def _measure(self, loss: Tensor, penalty: Tensor, loop: Loop) -> dict[str, Tensor]:
+        """Metrics on validation rows, of the weights and of their averages; the objective."""
+        state, found = self._state, self.validate()
+        for name in ("ema", "swa"):
+            if name in state.copies and (name == "ema" or any(m.averaged for m in self._members)):
+                measured = self._task.measure(*state.views_of(name), "validation")
+                found |= {f"{name}_{key}": v for key, v in measured.items() if key[:4] == "val_"}
+        if "train_loss" in found:  # such a task measures after the step
+            loss, penalty = found["train_loss"], loop.penalty()
+        return found | {"train_objective": loss + penalty}
+
+    def _remember(self, k: int) -> None:
+        """Keeps a best epoch's weights, and gives them back at the end."""
+        member, state = self._members[k], self._state
+        if "best" not in state.copies:
+            return
+        best = state.copies["best"]
+        if member.best.epoch == member.epoch - 1:
+            best.weights[k], best.buffers[k] = state.weights[k], state.buffers[k]
+        elif member.finished and member.best.epoch >= 0:
+            state.weights[k], state.buffers[k] = best.weights[k], best.buffers[k]

@@ -1,0 +1,130 @@
+"""How many trials to train at once: as many as a few rehearsed steps show to pay.
+
+A shape (model, batch size, optimizer, device) is measured once per process: groups of 1, 4, 16
+and 64 trials take a few steps each. Of the sizes whose time per trial is within `NEAR` of the best
+the smallest is taken, and one by one is left only for a gain of `GAIN` and more. The choice moves
+no bit of a trial's curve on a CPU (`aligned`), so it may follow the clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+import torch
+
+from hpsearch.training.group.rehearsal import Rehearsal, rehearse
+from hpsearch.training.numerics.memory import free_bytes, is_out_of_memory
+from hpsearch.training.tasks.plan import Plan, group_key
+
+SIZES = (1, 4, 16, 64)
+MOST = SIZES[-1]
+NEAR = 1.05
+GAIN = 1.35
+"""Less was seen to vanish when every core trains, as the cores share caches and memory."""
+WORSE = 1.25
+"""Past so much more than the best, larger groups are not tried."""
+SECONDS = 0.3
+"""What measuring a shape may take, beside reading its data and each size's first step."""
+SHARE_OF_MEMORY = 0.5
+"""Of what is free when a shape is measured."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How trials of one shape train."""
+
+    size: int
+    """Trials at once; 1 is one by one."""
+    why: str
+    epoch_seconds: float | None = None
+    """One trial's share of an epoch, where it was measured."""
+
+
+class Groupings:
+    """What one process found out on one device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._known: dict[Hashable, Grouping] = {}
+
+    def choose(self, plan: Plan) -> Grouping:
+        """How to train trials that share this one's group key.
+
+        Raises:
+            TrainingFailed: when model and data do not fit.
+        """
+        shape = self._shape(plan)
+        if shape not in self._known:
+            self._known[shape] = _measured(plan, self._device)
+        return self._known[shape]
+
+    def ran_out(self, plan: Plan, size: int) -> Grouping:
+        """Halves the group: memory ran out with `size` trials like this one."""
+        known = self.choose(plan)
+        half = max(1, size // 2)
+        if half < known.size:
+            how = "one by one" if half == 1 else f"{half} at once"
+            why = f"{how}: memory ran out with {size}"
+            self._known[self._shape(plan)] = known = replace(known, size=half, why=why)
+        return known
+
+    @staticmethod
+    def _shape(plan: Plan) -> Hashable:
+        """The group key of a study with any seed: that moves data, not time."""
+        return group_key(replace(plan, spec=plan.spec.model_copy(update={"seed": 0})))
+
+
+def _measured(plan: Plan, device: torch.device) -> Grouping:
+    found: dict[int, Rehearsal] = {}
+    room = MOST
+    left, last = SECONDS, 0.0
+    for size in SIZES:
+        if size > room or SIZES[1] * last > left:
+            break
+        began = time.perf_counter()
+        try:
+            found[size] = rehearse(plan, size, device, left / 4)
+            if size == 1:
+                room = int(SHARE_OF_MEMORY * free_bytes(device)) // max(1, found[1].trial_bytes)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            room = size // 2
+            break
+        best = min(one.seconds for one in found.values())
+        if found[size].seconds > WORSE * best:
+            break
+        # The first one may have read the data set, which the others find ready; what libraries
+        # prepare in a first step serves the training that comes.
+        took = time.perf_counter() - began - found[size].first
+        last = found[1].whole if size == 1 else took
+        left -= last
+    return _chosen(found, room)
+
+
+def _chosen(found: dict[int, Rehearsal], room: int) -> Grouping:
+    if not found:
+        return Grouping(1, "one by one: memory has no room for more")
+    alone = found[1].seconds
+    best = min(one.seconds for one in found.values())
+    size = min(size for size, one in found.items() if one.seconds <= NEAR * best)
+    if alone < GAIN * best:
+        size = 1
+    epoch = found[size].seconds * found[size].steps
+    if size > 1:
+        why = f"{size} at once: {_ms(found[size].seconds)} a step and trial, {_ms(alone)} alone"
+    elif len(found) == 1:
+        limit = "memory has no room for more" if room < SIZES[1] else "a step takes too long to try"
+        why = f"one by one: {limit} ({_ms(alone)} a step)"
+    else:
+        rival = min((one.seconds, size) for size, one in found.items() if size > 1)
+        why = f"one by one: {_ms(alone)} a step, {_ms(rival[0])} with {rival[1]} at once"
+    if 1 < size == max(found) and room < SIZES[1] * size <= MOST:
+        why += "; memory has no room for more"
+    return Grouping(size, why, epoch)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"

@@ -1,0 +1,256 @@
+"""Trials that are several runs, of other folds or other initial weights, as if each were one.
+
+    group = group_for(plans)                # a Group, or Replicas where trials have several runs
+    for reports in group.epochs():          # one report per living trial: the means of its runs
+        blob = group.checkpoint(reports[0].number)
+
+The runs of all trials on one fold are rows of the same groups, so K trials of r repeats train
+fused. Runs go in lockstep, an epoch of all at a time. What happens within a run (early stopping,
+plateaus, averages of weights) is its own business: one that has ended keeps its last metrics in
+the means until all have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TypeAlias
+
+import torch
+
+from hpsearch.errors import CorruptArtifact
+from hpsearch.training.checkpoints import checkpoint as checkpoints
+from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.checkpoints.multi_run import Stored
+from hpsearch.training.group.group import LEAST_SECONDS, Group, Kept
+from hpsearch.training.numerics.memory import is_out_of_memory
+from hpsearch.training.numerics.run_means import mean_metrics
+from hpsearch.training.tasks.plan import EpochReport, Plan, Replica, replicas_of
+
+Reports: TypeAlias = tuple[EpochReport, ...]
+_Pass: TypeAlias = tuple[Group, Iterator[Reports]]
+
+TIMES = ("seconds", "samples_per_second")
+"""Metrics whose means over runs would say nothing: the first is summed, the second follows."""
+
+
+@dataclass
+class _Run:
+    """One run of a trial; `row` is its number in its group."""
+
+    row: int
+    replica: Replica
+    ended: bytes | None = None
+    """Its checkpoint, once it has ended."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Of its last epoch."""
+
+
+@dataclass
+class _Trial:
+    plan: Plan
+    runs: list[_Run]
+    epoch: int = -1
+    """The last one trained."""
+    diverged: bool = False
+
+    @property
+    def living(self) -> list[_Run]:
+        return [run for run in self.runs if run.ended is None]
+
+    @property
+    def finished(self) -> bool:
+        return self.diverged or not self.living
+
+
+class Replicas:
+    """Trials with equal `group_key`; the methods are those of `Group`.
+
+    Args:
+        plans: the trials, at least one, each number once.
+        device: where to train.
+        dtype: precision of weights and data.
+        resume: checkpoints by trial number; a trial without one starts from the beginning.
+        rows: the most runs that train as one group; none for all of a fold.
+
+    Raises:
+        ValueError: when the plans may not share a group.
+        CorruptArtifact: when a checkpoint cannot be read or does not fit its plan.
+        TrainingFailed: when model and data do not fit, or rows cannot be divided into folds.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        resume: Mapping[int, bytes] | None = None,
+        rows: int | None = None,
+    ) -> None:
+        stored = {number: multi_run.read(blob) for number, blob in (resume or {}).items()}
+        numbers = count()
+        self._trials: dict[int, _Trial] = {}
+        blobs: dict[int, bytes] = {}
+        for plan in plans:
+            runs = [_Run(next(numbers), replica) for replica in replicas_of(plan)]
+            trial = self._trials[plan.number] = _Trial(plan, runs)
+            if plan.number in stored:
+                blobs |= _continued(trial, stored[plan.number])
+        self._groups: list[Group] = []
+        self._group_of: dict[int, Group] = {}
+        by_fold: dict[int | None, list[Plan]] = {}
+        for trial in self._trials.values():
+            for run in trial.living:
+                plan = Plan(run.row, trial.plan.spec, trial.plan.epochs, run.replica)
+                by_fold.setdefault(run.replica.fold, []).append(plan)
+        for members in by_fold.values():
+            size = rows or len(members)
+            for start in range(0, len(members), size):
+                part = members[start : start + size]
+                saved = {p.number: blobs[p.number] for p in part if p.number in blobs}
+                group = Group(part, device=device, dtype=dtype, resume=saved)
+                self._groups.append(group)
+                self._group_of |= dict.fromkeys((p.number for p in part), group)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Trials in the group."""
+        return tuple(self._trials)
+
+    def epochs(self) -> Iterator[Reports]:
+        """Trains, an epoch of all runs per pass, until no trial is left or nobody asks.
+
+        A trial leaves at the pass after its last report: until then it can be checkpointed.
+        Where memory runs out the error is raised, and each trial is as it was after the epoch last
+        reported.
+        """
+        passes = [(group, group.epochs()) for group in self._groups]
+        while living := [number for number, trial in self._trials.items() if not trial.finished]:
+            for number in set(self._trials).difference(living):
+                self._remove(number)
+            training = {number: self._trials[number].living for number in living}
+            runs = {run.row: run for started in training.values() for run in started}
+            for group, reports in self._pass(passes):
+                for report in reports:
+                    self._note(runs[report.number], group, report)
+            yield tuple(self._report(number, training[number]) for number in living)
+
+    def checkpoint(self, number: int) -> bytes:
+        """A trial's state after the epoch last reported: a blob of all its runs, see `bundle`.
+
+        Raises:
+            KeyError: when the trial is not in the group.
+        """
+        trial = self._trial(number)
+        return multi_run.write(
+            number,
+            trial.epoch,
+            [
+                Stored(run.replica, run.ended, run.metrics)
+                if run.ended is not None
+                else Stored(run.replica, self._group_of[run.row].checkpoint(run.row))
+                for run in trial.runs
+            ],
+        )
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Optimizer steps of an epoch of a run, the most that any has."""
+        return max((group.updates_per_epoch for group in self._groups), default=1)
+
+    def drop(self, number: int) -> None:
+        """Takes a trial out; the others go on as if it had never been there.
+
+        Raises:
+            KeyError: when the trial is not in the group.
+        """
+        self._trial(number)
+        self._remove(number)
+
+    @staticmethod
+    def _pass(passes: Sequence[_Pass]) -> list[tuple[Group, Reports]]:
+        """An epoch of every group; where memory runs out those that had it go back before it."""
+        done: list[tuple[Group, Reports]] = []
+        before: list[Kept] = []
+        try:
+            for group, reports in passes:
+                if len(passes) > 1:
+                    before.append(group.kept())
+                done.append((group, next(reports, ())))
+        except Exception as error:
+            if is_out_of_memory(error):
+                for (group, _), kept in zip(done, before, strict=False):
+                    group.back_to(kept)
+            raise
+        return done
+
+    def _trial(self, number: int) -> _Trial:
+        if number not in self._trials:
+            raise KeyError(f"trial {number} is not in this group, which holds {self.numbers}")
+        return self._trials[number]
+
+    def _remove(self, number: int) -> None:
+        """Runs that have ended leave their groups by themselves."""
+        for run in self._trials.pop(number).living:
+            self._group_of[run.row].drop(run.row)
+
+    def _note(self, run: _Run, group: Group, report: EpochReport) -> None:
+        trial = self._trials[run.replica.trial]
+        trial.epoch, run.metrics = report.epoch, report.metrics
+        trial.diverged = trial.diverged or report.diverged
+        if report.finished:
+            run.ended = group.checkpoint(run.row)
+
+    def _report(self, number: int, trained: Sequence[_Run]) -> EpochReport:
+        """The means of a trial's runs, of which some have trained in this pass."""
+        trial = self._trials[number]
+        means = mean_metrics(
+            [{n: v for n, v in run.metrics.items() if n not in TIMES} for run in trial.runs],
+            [objective.metric for objective in trial.plan.spec.objectives],
+        )
+        seconds = sum(run.metrics["seconds"] for run in trained)
+        samples = sum(run.metrics["samples_per_second"] * run.metrics["seconds"] for run in trained)
+        speed = {"seconds": seconds, "samples_per_second": samples / max(seconds, LEAST_SECONDS)}
+        return EpochReport(number, trial.epoch, means | speed, trial.diverged, trial.finished)
+
+
+AnyGroup: TypeAlias = Group | Replicas
+
+
+def group_for(
+    plans: Sequence[Plan],
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    resume: Mapping[int, bytes] | None = None,
+    rows: int | None = None,
+) -> AnyGroup:
+    """What trains plans with equal `group_key`: replicas where their trials are several runs.
+
+    `rows` is for these alone: a trial of a single run is a row.
+    """
+    if any(len(replicas_of(plan)) > 1 for plan in plans):
+        return Replicas(plans, device=device, dtype=dtype, resume=resume, rows=rows)
+    return Group(plans, device=device, dtype=dtype, resume=resume)
+
+
+def _continued(trial: _Trial, stored: Sequence[Stored]) -> dict[int, bytes]:
+    """Takes up a trial's stored runs; the checkpoints, by row, of those that go on."""
+    expected = [run.replica[1:] for run in trial.runs]
+    if [kept.replica[1:] for kept in stored] != expected:
+        raise CorruptArtifact(
+            f"a checkpoint must hold the {len(expected)} runs that folds and repeats make of trial "
+            f"{trial.plan.number}, and it holds {len(stored)}, or others; start the trial from "
+            "the beginning"
+        )
+    blobs = {}
+    for run, kept in zip(trial.runs, stored, strict=True):
+        saved = checkpoints.read(kept.checkpoint)
+        trial.epoch = max(trial.epoch, saved.epoch)
+        if saved.stopped or saved.epoch + 1 >= trial.plan.epochs:
+            run.ended, run.metrics = kept.checkpoint, kept.ended or {}
+        else:
+            blobs[run.row] = kept.checkpoint
+    return blobs

@@ -1,0 +1,95 @@
+"""What a group is asked to train, and what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hpsearch.spec.study import StudySpec
+from hpsearch.spec.training import Training
+from hpsearch.training import optimizers
+from hpsearch.training.data.folds import Fold
+from hpsearch.training.tasks import task_key
+
+
+class Replica(NamedTuple):
+    """One of a trial's runs, where folds or repeats make it several."""
+
+    trial: int
+    """The trial's number in the study."""
+    fold: int | None = None
+    """The part of the rows that it validates on; none: the study's fixed split."""
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One trial, or one run of it: its number, its resolved spec, and its length."""
+
+    number: int
+    """Names it in its group and its reports: the trial's in the study, unless it is a replica."""
+    spec: StudySpec
+    epochs: int
+    """Its stage's, which may differ from `spec.training.epochs`; schedules are laid over it."""
+    replica: Replica | None = None
+
+    @property
+    def run(self) -> Replica:
+        """Which run of which trial it is: what its random numbers are named by."""
+        return self.replica or Replica(self.number)
+
+    @property
+    def fold(self) -> Fold | None:
+        """The rows that it validates on; none: the study's fixed split."""
+        index = self.run.fold
+        return None if index is None else Fold(index, self.spec.training.folds)
+
+
+def replicas_of(plan: Plan) -> tuple[Replica, ...]:
+    """All runs of a trial, fold by fold; one of a trial without folds and repeats."""
+    training = plan.spec.training
+    return tuple(
+        Replica(plan.number, fold, repeat)
+        for fold in range(training.folds) or (None,)
+        for repeat in range(training.repeats)
+    )
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch of one trial."""
+
+    number: int
+    epoch: int
+    """0-based."""
+    metrics: Mapping[str, float]
+    diverged: bool
+    """The training loss is not finite; the trial has left the group."""
+    finished: bool = False
+    """No further epoch will come: the last one, divergence, or early stopping."""
+
+
+def group_key(plan: Plan) -> Hashable:
+    """Plans with equal keys may train in one group: same data, structure, batch size and rule."""
+    spec = plan.spec
+    return (
+        task_key(spec), optimizers.group_key(spec.optimizer), _kept(spec.training), plan.run.fold
+    )  # fmt: skip
+
+
+def _kept(training: Training) -> Hashable:
+    """What must be there for all trials of a group or for none; the numbers may differ."""
+    clip, stopping = training.clip, training.early_stopping
+    return (
+        training.folds,
+        training.repeats > 1,
+        training.accumulate,
+        training.precision,
+        clip is not None and clip.norm is not None,
+        clip is not None and clip.value is not None,
+        training.max_norm is not None,
+        training.ema is not None,
+        training.swa is not None,
+        stopping is not None and stopping.restore_best,
+    )
