@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from hpsearch import errors
 from hpsearch.errors import FieldError, HpsearchError, InvalidInput
 from hpsearch.optional import MissingPackage
-from hpsearch.spec.messages import MAX_ERRORS, path_of, sentence
-from hpsearch.spec.records import FieldProblem, Problem
+from hpsearch.spec.language.messages import MAX_ERRORS, path_of, sentence
+from hpsearch.spec.wire.records import FieldProblem, Problem
 
 PROBLEM_JSON = "application/problem+json"
 

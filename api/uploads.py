@@ -12,8 +12,8 @@ from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
 
 from hpsearch.errors import FieldError, InvalidInput, StorageFull
-from hpsearch.spec.messages import shown
-from hpsearch.spec.upload import ColumnUse
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.wire.upload import ColumnUse
 
 TEXTS = ("name", "target", "format", "columns")
 MAX_FILES = 2

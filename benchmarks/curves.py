@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from benchmarks.cases import DATA, EPOCHS, REAL, Case, widened
-from hpsearch.spec.space import resolve, search_space
+from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import parse_study
 from hpsearch.training.data.local_uploads import Shelved, put
 from hpsearch.training.group.group import Group, Plan, group_key

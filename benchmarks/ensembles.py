@@ -41,8 +41,8 @@ from hpsearch.ensembling import predictions
 from hpsearch.ensembling.combining import combine
 from hpsearch.ensembling.scores import scores
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 
 TRIALS = 40
 SIZE = 10

@@ -24,10 +24,10 @@ from api.app import make_services
 from api.services import Services
 from benchmarks.seed import SPEC, curve, trial_row
 from hpsearch.settings import Settings
-from hpsearch.spec.exchange import LeaseRequest
-from hpsearch.spec.space import search_space
-from hpsearch.spec.states import StudyState
+from hpsearch.spec.language.states import StudyState
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.jobs import LeaseRequest
 from hpsearch.store import stages, studies, workers
 from hpsearch.store.tables import TrialRow
 

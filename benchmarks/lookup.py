@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from benchmarks.cases import DATA, EPOCHS, Case, widened
 from hpsearch.search.simulator import Trace
-from hpsearch.spec.distributions import Choice
-from hpsearch.spec.space import SearchSpace, search_space
+from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.study import parse_study
 
 NEAREST = 16

@@ -29,10 +29,10 @@ from pydantic import TypeAdapter
 
 from hpsearch.search import sampler_for
 from hpsearch.search.base import History, Observation, Problem, Sampler
-from hpsearch.spec.distributions import Choice, Interval, IntUniform, LogUniform, Uniform
+from hpsearch.spec.language.distributions import Choice, Interval, IntUniform, LogUniform, Uniform
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import Search
-from hpsearch.spec.space import Parameter, SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.space import Parameter, SearchSpace
 
 TOLERANCE = 1.1
 SPACE = SearchSpace(

@@ -17,8 +17,8 @@ from sqlalchemy import insert
 from api.app import make_services
 from api.services import Services
 from hpsearch.settings import Settings
-from hpsearch.spec.space import search_space
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import parse_study
 from hpsearch.store.tables import ReportRow, StudyRow, TrialRow
 

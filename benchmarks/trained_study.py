@@ -12,9 +12,9 @@ from hpsearch.ensemble_builder import predictions_of
 from hpsearch.search.base import Problem
 from hpsearch.search.random import RandomSampler
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.spec.ensemble_records import Candidate
-from hpsearch.spec.space import resolve, search_space
+from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.evaluation.predictions import Inference
 from hpsearch.training.evaluation.snapshots import snapshot_epochs
 from hpsearch.training.group.group import Group

@@ -12,8 +12,8 @@ import torch
 
 from hpsearch.ensemble_builder import predictions_of
 from hpsearch.errors import NotFound
-from hpsearch.spec.ensemble_records import Candidate
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.evaluation.predictions import Inference
 from hpsearch.training.group.replicas import group_for
 from hpsearch.training.tasks.plan import Plan

@@ -18,8 +18,10 @@ from hpsearch.errors import NotFound, StaleLease
 from hpsearch.service.ensembles import Combiner
 from hpsearch.service.tuner import Tuner
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Ensemble, EnsembleResult, Member, PredictRequest, Single
-from hpsearch.spec.exchange import (
+from hpsearch.spec.language.states import FailureReason, JobState
+from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.ensembles import Ensemble, EnsembleResult, Member, PredictRequest, Single
+from hpsearch.spec.wire.jobs import (
     AnyJob,
     Built,
     Completion,
@@ -31,10 +33,8 @@ from hpsearch.spec.exchange import (
     Report,
     ReportBatch,
 )
-from hpsearch.spec.parcel import Enclosed
-from hpsearch.spec.records import Checkpoint, Study, Trial
-from hpsearch.spec.states import FailureReason, JobState
-from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.records import Checkpoint, Study, Trial
 from hpsearch.store import checkpoints, ensembles, jobs, studies, trials, workers
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import Database, now

@@ -10,9 +10,9 @@ from rig import Rig
 
 from hpsearch.errors import Conflict, InvalidInput, StaleLease
 from hpsearch.service.ask_tell import Asking
-from hpsearch.spec.exchange import AskRequest, TrialEnd, TrialReport
-from hpsearch.spec.records import Trial
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.wire.jobs import AskRequest, TrialEnd, TrialReport
+from hpsearch.spec.wire.records import Trial
 from hpsearch.store import studies
 
 EXTERNAL = {

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from hpsearch.reference import catalogue
-from hpsearch.spec.base import kind_of, wire_names
+from hpsearch.spec.language.base import kind_of, wire_names
 
 PAGE = Path(__file__).parents[1] / "docs" / "catalogue.md"
 

@@ -24,7 +24,7 @@ from hpsearch.client.progress_display import short_names
 from hpsearch.errors import HpsearchError
 from hpsearch.example_files import example, examples
 from hpsearch.processes.local_server import Stack
-from hpsearch.spec.document import read_document
+from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import parse_study
 from hpsearch.training.data.builtin import load
 from hpsearch.version import VERSION

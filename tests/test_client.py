@@ -37,9 +37,9 @@ from hpsearch.errors import (
     Unauthorized,
 )
 from hpsearch.processes.discovery import RunningServer, announce, ensure_token
-from hpsearch.spec.records import Study
-from hpsearch.spec.states import FailureReason, StudyState
+from hpsearch.spec.language.states import FailureReason, StudyState
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.records import Study
 
 TEXT = "name: wine\ntask: {dataset: wine}\noptimizer: {kind: sgd, lr: {log_uniform: [1e-5, 1]}}\n"
 

@@ -14,8 +14,8 @@ from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
 from hpsearch.client.progress_display import screen, watching
 from hpsearch.optional import MissingPackage, needed
-from hpsearch.spec.records import Counts, Curve, Curves, Study, Trial
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.wire.records import Counts, Curve, Curves, Study, Trial
 
 EVIL = "<img src=x onerror=alert(1)> [bold]"
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpsearch import plots
 from hpsearch.plots.importance_figure import MOST_BARS
-from hpsearch.spec.advice import Importance, Importances
+from hpsearch.spec.wire.advice import Importance, Importances
 
 
 def found(*shares: tuple[str, float, float | None], note: str = "60 trials") -> Importances:

@@ -18,12 +18,12 @@ from hpsearch.plots import dimensions
 from hpsearch.plots import history_figure as history_plots
 from hpsearch.plots import scatter_figure as scatter_plots
 from hpsearch.plots.style import ACCENT, SCALE, focus, shade
-from hpsearch.spec.distributions import Choice
-from hpsearch.spec.points import TrialPoint
-from hpsearch.spec.records import Curve, Curves
-from hpsearch.spec.space import SearchSpace, search_space
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.study import Objective, parse_study
+from hpsearch.spec.wire.points import TrialPoint
+from hpsearch.spec.wire.records import Curve, Curves
 
 UP = Objective(metric="val_accuracy", direction="maximize")
 DOWN = Objective(metric="val_loss", direction="minimize")

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
 from hpsearch.service.pruning import Tables, judges_of_trial
-from hpsearch.spec.exchange import Decisions, Job, ReportBatch
-from hpsearch.spec.states import Decision, TrialState
+from hpsearch.spec.language.states import Decision, TrialState
 from hpsearch.spec.study import Objective
+from hpsearch.spec.wire.jobs import Decisions, Job, ReportBatch
 from hpsearch.store import studies
 
 LOSS = {"metric": "val_loss", "direction": "minimize"}

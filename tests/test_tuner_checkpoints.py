@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from rig import Rig
 
 from hpsearch.errors import NotFound, ReportGap, StaleLease
-from hpsearch.spec.exchange import Job
-from hpsearch.spec.parcel import Enclosed
-from hpsearch.spec.records import Checkpoint
+from hpsearch.spec.wire.jobs import Job
+from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints
 
 

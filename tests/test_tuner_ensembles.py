@@ -9,8 +9,17 @@ from rig import Rig
 from sqlalchemy import select, update
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound, StaleLease
-from hpsearch.spec.ensemble_records import PredictionResult
-from hpsearch.spec.exchange import (
+from hpsearch.spec.language.states import (
+    EnsembleState,
+    EventKind,
+    FailureReason,
+    JobState,
+    StudyState,
+    TrialReason,
+    TrialState,
+)
+from hpsearch.spec.wire.ensembles import PredictionResult
+from hpsearch.spec.wire.jobs import (
     Advance,
     AnyJob,
     EnsembleJob,
@@ -19,15 +28,6 @@ from hpsearch.spec.exchange import (
     JobStatus,
     Predicted,
     PredictJob,
-)
-from hpsearch.spec.states import (
-    EnsembleState,
-    EventKind,
-    FailureReason,
-    JobState,
-    StudyState,
-    TrialReason,
-    TrialState,
 )
 from hpsearch.store import events, jobs, studies
 from hpsearch.store.tables import JobRow, StudyRow

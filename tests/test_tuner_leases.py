@@ -11,8 +11,14 @@ from rig import Rig, a_report
 from sqlalchemy import event, func, select, update
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound, ReportGap, StaleLease
-from hpsearch.spec.exchange import Completion, Heartbeat, Job, Token
-from hpsearch.spec.states import FailureReason, StudyState, TrialReason, TrialState, WorkerState
+from hpsearch.spec.language.states import (
+    FailureReason,
+    StudyState,
+    TrialReason,
+    TrialState,
+    WorkerState,
+)
+from hpsearch.spec.wire.jobs import Completion, Heartbeat, Job, Token
 from hpsearch.store import studies, workers
 from hpsearch.store.database import now
 from hpsearch.store.tables import EventRow, JobRow, StudyRow, WorkerRow

@@ -14,8 +14,16 @@ from rig import Rig
 from sqlalchemy import select
 
 from hpsearch.errors import Conflict, IllegalTransition, NotFound
-from hpsearch.spec.ensemble_records import PredictionResult
-from hpsearch.spec.exchange import (
+from hpsearch.spec.language.states import (
+    FailureReason,
+    JobKind,
+    JobState,
+    StudyState,
+    TrialState,
+    is_final,
+)
+from hpsearch.spec.wire.ensembles import PredictionResult
+from hpsearch.spec.wire.jobs import (
     AnyJob,
     CollectRequest,
     EnsembleJob,
@@ -23,14 +31,6 @@ from hpsearch.spec.exchange import (
     Job,
     Predicted,
     Token,
-)
-from hpsearch.spec.states import (
-    FailureReason,
-    JobKind,
-    JobState,
-    StudyState,
-    TrialState,
-    is_final,
 )
 from hpsearch.store import checkpoints, ensembles
 from hpsearch.store.tables import JobRow, TrialRow

@@ -9,8 +9,7 @@ from rig import Rig, a_report
 from sqlalchemy import update
 
 from hpsearch.errors import StaleLease
-from hpsearch.spec.exchange import EnsembleJob, Job, ReportBatch
-from hpsearch.spec.states import (
+from hpsearch.spec.language.states import (
     Decision,
     EnsembleState,
     FailureReason,
@@ -19,6 +18,7 @@ from hpsearch.spec.states import (
     TrialState,
     is_final,
 )
+from hpsearch.spec.wire.jobs import EnsembleJob, Job, ReportBatch
 from hpsearch.store.tables import StudyRow
 
 REINIT = {"kind": "reinit", "size": 3}

@@ -23,9 +23,9 @@ from sqlalchemy import select
 
 from hpsearch.errors import NotFound
 from hpsearch.service.tuner import Tuner
-from hpsearch.spec.exchange import CollectRequest, EnsembleJob, Job
-from hpsearch.spec.records import Collection
-from hpsearch.spec.states import FailureReason, StudyState
+from hpsearch.spec.language.states import FailureReason, StudyState
+from hpsearch.spec.wire.jobs import CollectRequest, EnsembleJob, Job
+from hpsearch.spec.wire.records import Collection
 from hpsearch.store import checkpoints
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database

@@ -10,9 +10,9 @@ import pytest
 from rig import Rig
 
 from hpsearch.errors import Conflict, InvalidInput
-from hpsearch.spec.exchange import Job
-from hpsearch.spec.records import Event, Study
-from hpsearch.spec.states import EventKind, FailureReason, StudyState
+from hpsearch.spec.language.states import EventKind, FailureReason, StudyState
+from hpsearch.spec.wire.jobs import Job
+from hpsearch.spec.wire.records import Event, Study
 from hpsearch.store import events, reports
 
 BEST_LR = 3e-3

@@ -13,10 +13,16 @@ from rig import Rig, a_report, spec
 
 from hpsearch.errors import Conflict, HpsearchError, IllegalTransition, InvalidInput, NotFound
 from hpsearch.service import submission
-from hpsearch.spec.exchange import Job
-from hpsearch.spec.records import Event
-from hpsearch.spec.states import EventKind, FailureReason, StudyState, TrialReason, TrialState
+from hpsearch.spec.language.states import (
+    EventKind,
+    FailureReason,
+    StudyState,
+    TrialReason,
+    TrialState,
+)
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.jobs import Job
+from hpsearch.spec.wire.records import Event
 from hpsearch.store import events, reports
 
 NUMBERS = st.floats(-1e300, 1e300) | st.sampled_from([math.nan, math.inf, -math.inf])

@@ -7,8 +7,8 @@ import logging
 import torch
 
 from hpsearch.errors import HpsearchError
-from hpsearch.spec.exchange import Job
-from hpsearch.spec.states import JobKind
+from hpsearch.spec.language.states import JobKind
+from hpsearch.spec.wire.jobs import Job
 from workers.assembling import Assembler
 from workers.faults import ESCAPING
 from workers.heartbeat import Heartbeat

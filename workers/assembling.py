@@ -12,11 +12,11 @@ import torch
 from hpsearch.ensemble_builder import build
 from hpsearch.errors import HpsearchError, StaleLease
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
-from hpsearch.spec.ensemble_records import Candidate
-from hpsearch.spec.exchange import Advance, Built, EnsembleJob, Predicted, PredictJob
-from hpsearch.spec.messages import counted
-from hpsearch.spec.states import FailureReason
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.states import FailureReason
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.ensembles import Candidate
+from hpsearch.spec.wire.jobs import Advance, Built, EnsembleJob, Predicted, PredictJob
 from workers.datasets import Datasets
 from workers.faults import DROPPED, ESCAPING, Fault, fault_of, give_back
 from workers.link import Link

@@ -16,8 +16,8 @@ import torch
 
 from hpsearch.ensemble_builder import predictions_of
 from hpsearch.errors import CorruptArtifact, TrainingFailed
-from hpsearch.spec.exchange import JobCompletion, Trained
-from hpsearch.spec.states import TrialReason, TrialState
+from hpsearch.spec.language.states import TrialReason, TrialState
+from hpsearch.spec.wire.jobs import JobCompletion, Trained
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.evaluation.predictions import Inference, Predicted
 from hpsearch.training.numerics.memory import is_out_of_memory

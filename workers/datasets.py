@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hpsearch.errors import CorruptArtifact, StorageFull
-from hpsearch.spec.upload import DatasetFile
+from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.training.data import local_uploads
 from hpsearch.training.uploads.read_options import Recipe
 from workers.link import Link

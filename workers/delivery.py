@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple, TypeVar
 
 from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound, StaleLease, StorageFull
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.spec.exchange import JobCompletion
-from hpsearch.spec.parcel import Enclosed
+from hpsearch.spec.wire.jobs import JobCompletion
+from hpsearch.spec.wire.multipart import Enclosed
 from workers.faults import DROPPED, ESCAPING, Fault, fault_of, give_back
 from workers.kept import State
 from workers.link import Link

@@ -20,9 +20,9 @@ from hpsearch.errors import (
     TrainingFailed,
     Unauthorized,
 )
-from hpsearch.spec.exchange import Failure, Leased
-from hpsearch.spec.fields import MESSAGE_LENGTH
-from hpsearch.spec.states import FailureReason
+from hpsearch.spec.language.fields import MESSAGE_LENGTH
+from hpsearch.spec.language.states import FailureReason
+from hpsearch.spec.wire.jobs import Failure, Leased
 from hpsearch.training.numerics.memory import is_out_of_memory
 from workers.link import Link
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from hpsearch.errors import HpsearchError, NotFound, StaleLease
-from hpsearch.spec.exchange import Leased, Token
+from hpsearch.spec.wire.jobs import Leased, Token
 from workers.link import Link
 
 logger = logging.getLogger("hpsearch.worker")

@@ -12,7 +12,8 @@ from typing import Literal, TypeVar
 
 from hpsearch.client.transport import PASSING, Transport
 from hpsearch.errors import CorruptArtifact, ServerFault, ServerRefused, StorageFull
-from hpsearch.spec.exchange import (
+from hpsearch.spec.language.states import JobKind
+from hpsearch.spec.wire.jobs import (
     Advance,
     AnyJob,
     Built,
@@ -36,9 +37,8 @@ from hpsearch.spec.exchange import (
     Worker,
     WorkerJoin,
 )
-from hpsearch.spec.parcel import Enclosed, pack, pack_ensemble
-from hpsearch.spec.records import CheckpointList
-from hpsearch.spec.states import JobKind
+from hpsearch.spec.wire.multipart import Enclosed, pack, pack_ensemble
+from hpsearch.spec.wire.records import CheckpointList
 from hpsearch.version import VERSION
 
 T = TypeVar("T")

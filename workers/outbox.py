@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from hpsearch.errors import HpsearchError, StaleLease, StorageFull
-from hpsearch.spec.exchange import Job, JobDecision, Report
+from hpsearch.spec.wire.jobs import Job, JobDecision, Report
 from workers.faults import ESCAPING, Fault, fault_of
 from workers.link import Link
 

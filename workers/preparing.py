@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound
-from hpsearch.spec.exchange import Job
+from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.replicas import AnyGroup, group_for
 from workers.datasets import Datasets
 from workers.faults import ESCAPING, fault_of, give_back

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.exchange import Job
-from hpsearch.spec.space import resolve
+from hpsearch.spec.space.space import resolve
 from hpsearch.spec.study import Objective, parse_study
+from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.replicas import AnyGroup
 from hpsearch.training.tasks.plan import EpochReport, Plan
 from workers.kept import Kept

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 
 from hpsearch.errors import HpsearchError, StorageFull
-from hpsearch.spec.exchange import AnyJob, Job, JobDecision
-from hpsearch.spec.states import Decision, FailureReason, TrialReason, TrialState
+from hpsearch.spec.language.states import Decision, FailureReason, TrialReason, TrialState
+from hpsearch.spec.wire.jobs import AnyJob, Job, JobDecision
 from hpsearch.training.group.group_size import Groupings
 from hpsearch.training.group.replicas import AnyGroup
 from hpsearch.training.numerics.memory import is_out_of_memory

@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 from sqlalchemy.orm import Session
 
 from hpsearch.service.ensemble_jobs import target_of
-from hpsearch.spec.base import kind_of
-from hpsearch.spec.dataset import Target
+from hpsearch.spec.checks.dataset import Target
+from hpsearch.spec.checks.ensemble import request_misfits
 from hpsearch.spec.ensemble import (
     AVERAGES,
     SELECTION_METRICS,
@@ -26,10 +26,10 @@ from hpsearch.spec.ensemble import (
     OfOneTrial,
     SwaEnsemble,
 )
-from hpsearch.spec.ensemble_fit import request_misfits
-from hpsearch.spec.ensemble_records import Ensemble, Member, Range, Single
-from hpsearch.spec.states import EnsembleState, is_final
+from hpsearch.spec.language.base import kind_of
+from hpsearch.spec.language.states import EnsembleState, is_final
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.ensembles import Ensemble, Member, Range, Single
 from hpsearch.store import ensembles
 
 MOST_SHOWN = 50

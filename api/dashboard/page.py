@@ -23,7 +23,7 @@ from api.dashboard import static, words
 from api.errors import status_of
 from api.services import Services
 from hpsearch.errors import HpsearchError
-from hpsearch.spec.messages import written
+from hpsearch.spec.language.messages import written
 from hpsearch.version import VERSION
 
 POLICY = "; ".join(

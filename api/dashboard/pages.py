@@ -20,11 +20,11 @@ from api.services import Served
 from hpsearch import plots
 from hpsearch.errors import InvalidInput
 from hpsearch.example_files import examples
-from hpsearch.spec.advice import Evaluator, Target
-from hpsearch.spec.filters import parse_filter
-from hpsearch.spec.space import search_space
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.advice import Evaluator, Target
+from hpsearch.spec.wire.filters import parse_filter
 from hpsearch.store import (
     checkpoints,
     ensembles,

@@ -10,7 +10,7 @@ from api.latest import Latest
 from api.requests import Id, answer
 from api.services import Served, Services
 from hpsearch.service import diagnosis
-from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.store import points
 
 router = APIRouter(tags=["advice"])

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Response
 from api.requests import Id, Number, OneChange
 from api.services import Served
 from hpsearch.service.ask_tell import Asking
-from hpsearch.spec.exchange import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
-from hpsearch.spec.records import Trial
+from hpsearch.spec.wire.jobs import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
+from hpsearch.spec.wire.records import Trial
 
 router = APIRouter(tags=["external studies"])
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from api.files import file_answer
 from api.requests import Id, OneChange, answer
 from api.services import Served
-from hpsearch.spec.exchange import CollectRequest
-from hpsearch.spec.records import Checkpoint, Collection
+from hpsearch.spec.wire.jobs import CollectRequest
+from hpsearch.spec.wire.records import Checkpoint, Collection
 from hpsearch.store import checkpoints
 
 router = APIRouter(tags=["checkpoints"])

@@ -18,9 +18,9 @@ from api.requests import answer
 from api.services import Served
 from api.uploads import FORM_BODY, Uploaded, UploadForm
 from hpsearch.errors import CorruptArtifact, InvalidInput
-from hpsearch.spec.dataset import BUILT_IN, Dataset, DatasetInfo, DatasetList
-from hpsearch.spec.messages import shown
-from hpsearch.spec.upload import DATASET_NAME
+from hpsearch.spec.checks.dataset import BUILT_IN, Dataset, DatasetInfo, DatasetList
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store import datasets
 from hpsearch.store.checkpoints import StoredArtifact
 

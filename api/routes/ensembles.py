@@ -11,7 +11,7 @@ from api.files import file_answer
 from api.requests import Id, OneChange, answer
 from api.services import Served
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Ensemble, EnsembleList, JobTicket, PredictRequest
+from hpsearch.spec.wire.ensembles import Ensemble, EnsembleList, JobTicket, PredictRequest
 from hpsearch.store import ensembles, studies
 
 router = APIRouter(tags=["ensembles"])

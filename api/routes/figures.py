@@ -18,14 +18,14 @@ from api.schedule_preview import is_fixed
 from api.services import Served
 from hpsearch import plots
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.base import Record, SpecModel
-from hpsearch.spec.messages import counted
-from hpsearch.spec.points import TrialPoint
+from hpsearch.spec.language.base import Record, SpecModel
+from hpsearch.spec.language.messages import counted
 from hpsearch.spec.schedule import Constant, Schedule
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.space import search_space
-from hpsearch.spec.space_wire import space_from_wire
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.points import TrialPoint
+from hpsearch.spec.wire.space import space_from_wire
 from hpsearch.store import points, reports, stages, studies, trials
 from hpsearch.training.schedules import Horizon, lr_factors
 

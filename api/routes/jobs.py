@@ -18,8 +18,8 @@ from hpsearch.errors import (
     StorageFull,
     VersionMismatch,
 )
-from hpsearch.spec.base import Record
-from hpsearch.spec.exchange import (
+from hpsearch.spec.language.base import Record
+from hpsearch.spec.wire.jobs import (
     Advance,
     Completion,
     CompletionBatch,
@@ -36,8 +36,8 @@ from hpsearch.spec.exchange import (
     Worker,
     WorkerJoin,
 )
-from hpsearch.spec.parcel import Enclosed, unpack, unpack_ensemble
-from hpsearch.spec.records import Checkpoint, CheckpointList
+from hpsearch.spec.wire.multipart import Enclosed, unpack, unpack_ensemble
+from hpsearch.spec.wire.records import Checkpoint, CheckpointList
 from hpsearch.store import jobs, workers
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.version import VERSION

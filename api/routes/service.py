@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from api.requests import answer
 from api.services import Served
-from hpsearch.spec.base import Record
+from hpsearch.spec.language.base import Record
 from hpsearch.version import VERSION
 
 router = APIRouter(tags=["service"])

@@ -12,8 +12,10 @@ from api.schedule_preview import schedule_curve
 from api.services import Served
 from hpsearch.errors import InvalidInput
 from hpsearch.service import submission
-from hpsearch.spec.document import read_document
-from hpsearch.spec.records import (
+from hpsearch.spec.language.document import read_document
+from hpsearch.spec.language.states import StudyState
+from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.records import (
     Curves,
     EventPage,
     Study,
@@ -21,8 +23,6 @@ from hpsearch.spec.records import (
     StudyPreview,
     StudyVersionList,
 )
-from hpsearch.spec.states import StudyState
-from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.store import datasets, events, reports, studies, versions
 
 router = APIRouter(tags=["studies"])

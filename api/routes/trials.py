@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Response
 from api.requests import Id, Number, OneChange, answer
 from api.routes.studies import PageSize, PageToken
 from api.services import Served
-from hpsearch.spec.exchange import GivenTrials, TrialList
-from hpsearch.spec.records import CheckpointList, Trial, TrialPage
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.wire.jobs import GivenTrials, TrialList
+from hpsearch.spec.wire.records import CheckpointList, Trial, TrialPage
 from hpsearch.store import checkpoints, trials
 
 router = APIRouter(tags=["trials"])

@@ -17,11 +17,11 @@ from typing import Literal
 
 from hpsearch.advice.rank_tests import lower_p, share_p
 from hpsearch.advice.ranking import best_of, comparable, score
-from hpsearch.spec.advice import Finding
-from hpsearch.spec.distributions import Interval
-from hpsearch.spec.messages import counted
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.space import Parameter, SearchSpace
+from hpsearch.spec.language.distributions import Interval
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.space.space import Parameter, SearchSpace
+from hpsearch.spec.wire.advice import Finding
+from hpsearch.spec.wire.observation import Observation
 
 EDGE = 0.1
 OUTER = 0.25

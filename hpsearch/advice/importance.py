@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from hpsearch.advice.ranking import comparable
 from hpsearch.optional import needed
-from hpsearch.spec.advice import Evaluator, Importance, Importances, Measured, Target
-from hpsearch.spec.distributions import Choice, Interval
-from hpsearch.spec.messages import counted
-from hpsearch.spec.space import Parameter, SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.distributions import Choice, Interval
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.space.space import Parameter, SearchSpace
+from hpsearch.spec.wire.advice import Evaluator, Importance, Importances, Measured, Target
 
 LEAST_TRIALS = 10
 LEAST_PER_PARAMETER = 2

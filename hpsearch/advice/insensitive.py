@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from hpsearch.advice.rank_tests import corrected, groups_p
 from hpsearch.advice.ranking import comparable, score
-from hpsearch.spec.advice import Finding
-from hpsearch.spec.distributions import Choice, Value
-from hpsearch.spec.messages import counted
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.space import Parameter, SearchSpace
+from hpsearch.spec.language.distributions import Choice, Value
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.space.space import Parameter, SearchSpace
+from hpsearch.spec.wire.advice import Finding
+from hpsearch.spec.wire.observation import Observation
 
 GROUPS = 4
 LEVEL = 0.05

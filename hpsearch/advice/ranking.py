@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.wire.observation import Observation
 
 BEST_SHARE = 0.25
 """The best quarter is compared with the rest."""

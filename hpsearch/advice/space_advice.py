@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from hpsearch.advice.border import borders
 from hpsearch.advice.insensitive import insensitive
 from hpsearch.advice.ranking import comparable
-from hpsearch.spec.advice import Diagnosis
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.space import SearchSpace
+from hpsearch.spec.space.space import SearchSpace
+from hpsearch.spec.wire.advice import Diagnosis
+from hpsearch.spec.wire.observation import Observation
 
 
 def advise(space: SearchSpace, tried: Sequence[Observation]) -> Diagnosis:

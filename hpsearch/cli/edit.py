@@ -13,8 +13,8 @@ from rich.text import Text
 from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client, spec_document
 from hpsearch.errors import InvalidInput
-from hpsearch.spec import records
-from hpsearch.spec.document import read_document
+from hpsearch.spec.language.document import read_document
+from hpsearch.spec.wire import records
 
 app = typer.Typer()
 out = Console()

@@ -15,10 +15,10 @@ from rich.text import Text
 from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client, Ensemble
 from hpsearch.client.progress_display import shown
-from hpsearch.spec import ensemble_records
-from hpsearch.spec.ensemble_records import EnsembleList, Scores, Single
-from hpsearch.spec.messages import counted
-from hpsearch.spec.states import is_final
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.states import is_final
+from hpsearch.spec.wire import ensembles
+from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single
 
 app = typer.Typer(
     help="Combine a study's checkpoints and use what comes of it.", no_args_is_help=True
@@ -152,7 +152,7 @@ def delete(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = Fal
     out.print(f"ensemble {ensemble_id} is deleted", highlight=False)
 
 
-def in_a_line(ensemble: ensemble_records.Ensemble) -> str:
+def in_a_line(ensemble: ensembles.Ensemble) -> str:
     """What an ensemble came to, beside the best single trial."""
     text = f"ensemble {ensemble.id} ({ensemble.kind}): {ensemble.state}"
     if ensemble.message:
@@ -183,7 +183,7 @@ def _waited(ensemble: Ensemble, *, quiet: bool) -> Ensemble:
 def _show(found: list[Ensemble], as_json: bool) -> None:
     if as_json:
         for ensemble in found:
-            record = ensemble_records.Ensemble.model_validate(dict(ensemble))
+            record = ensembles.Ensemble.model_validate(dict(ensemble))
             print(record.model_dump_json())  # noqa: T201
         return
     names = {_main_name(one.validation) for one in found} - {None}

@@ -30,8 +30,8 @@ from hpsearch.errors import CannotStart, HpsearchError
 from hpsearch.example_files import example
 from hpsearch.processes.local_server import Stack
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
-from hpsearch.spec import records
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.wire import records
 from hpsearch.version import VERSION
 
 app = typer.Typer(

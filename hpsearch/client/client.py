@@ -22,13 +22,13 @@ from hpsearch.client.study import Study, StudyTimeout
 from hpsearch.client.transport import Transport
 from hpsearch.client.trial import Curves, Trial, Trials
 from hpsearch.errors import InvalidInput
-from hpsearch.spec import ensemble_records, records
-from hpsearch.spec.dataset import Dataset, DatasetInfo, DatasetList
-from hpsearch.spec.document import read_document
-from hpsearch.spec.exchange import CollectRequest
-from hpsearch.spec.records import Checkpoint, Collection, StudyPage, StudyPreview
+from hpsearch.spec.checks.dataset import Dataset, DatasetInfo, DatasetList
+from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.upload import ColumnUse
+from hpsearch.spec.wire import ensembles, records
+from hpsearch.spec.wire.jobs import CollectRequest
+from hpsearch.spec.wire.records import Checkpoint, Collection, StudyPage, StudyPreview
+from hpsearch.spec.wire.upload import ColumnUse
 
 __all__ = [
     "Client",
@@ -105,7 +105,7 @@ class Client:
 
     def ensemble(self, ensemble_id: int) -> Ensemble:
         """An ensemble by its id."""
-        record = self._transport.get(f"/ensembles/{ensemble_id}", ensemble_records.Ensemble)
+        record = self._transport.get(f"/ensembles/{ensemble_id}", ensembles.Ensemble)
         return Ensemble.of(record, self._transport)
 
     def pin(self, checkpoint_id: int, *, pinned: bool = True) -> Checkpoint:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hpsearch.optional import needed
-from hpsearch.spec.records import Curves, Trial
+from hpsearch.spec.wire.records import Curves, Trial
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,12 +16,12 @@ from hpsearch.client import notebook_html
 from hpsearch.client.transport import Transport
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
 from hpsearch.optional import needed
-from hpsearch.spec import ensemble_records as records
-from hpsearch.spec.dataset import Dataset, DatasetList
-from hpsearch.spec.ensemble_records import JobTicket, PredictionResult
-from hpsearch.spec.exchange import JobStatus
-from hpsearch.spec.records import Study
-from hpsearch.spec.states import EnsembleState, JobState, is_final
+from hpsearch.spec.checks.dataset import Dataset, DatasetList
+from hpsearch.spec.language.states import EnsembleState, JobState, is_final
+from hpsearch.spec.wire import ensembles as records
+from hpsearch.spec.wire.ensembles import JobTicket, PredictionResult
+from hpsearch.spec.wire.jobs import JobStatus
+from hpsearch.spec.wire.records import Study
 
 if TYPE_CHECKING:
     from hpsearch.inference.ensemble import TrainedEnsemble

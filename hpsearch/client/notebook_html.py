@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hpsearch.spec.ensemble_records import Ensemble
-from hpsearch.spec.messages import counted
-from hpsearch.spec.records import Study, Trial
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.wire.ensembles import Ensemble
+from hpsearch.spec.wire.records import Study, Trial
 
 ROWS_SHOWN = 10
 _MUTED = "opacity:.65"

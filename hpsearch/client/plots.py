@@ -8,7 +8,7 @@ from pydantic import RootModel
 
 from hpsearch.client.transport import Transport
 from hpsearch.optional import needed
-from hpsearch.spec.advice import Evaluator, Target
+from hpsearch.spec.wire.advice import Evaluator, Target
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.client.notebook_html import study_card
-from hpsearch.spec.records import Study, Trial
+from hpsearch.spec.wire.records import Study, Trial
 
 TRIALS_SHOWN = 8
 LINES = 8

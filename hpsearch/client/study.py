@@ -15,11 +15,11 @@ from hpsearch.client.progress_display import watching
 from hpsearch.client.transport import Transport
 from hpsearch.client.trial import Curves, Trial, Trials
 from hpsearch.errors import HpsearchError
-from hpsearch.spec import ensemble_records, exchange, records
-from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
-from hpsearch.spec.ensemble_records import EnsembleList
-from hpsearch.spec.records import CheckpointList, Event, EventPage, TrialPage
-from hpsearch.spec.states import StudyState, TrialState, is_final
+from hpsearch.spec.language.states import StudyState, TrialState, is_final
+from hpsearch.spec.wire import ensembles, jobs, records
+from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.spec.wire.ensembles import EnsembleList
+from hpsearch.spec.wire.records import CheckpointList, Event, EventPage, TrialPage
 
 POLL_SECONDS = 0.5
 PAGE_SIZE = 1000
@@ -108,7 +108,7 @@ class Study:
             InvalidInput: naming the parameter that is missing, unknown or out of range.
         """
         given = {"trials": [{"params": dict(params)} for params in configurations]}
-        added = self._transport.post(f"/studies/{self.id}/trials", exchange.TrialList, given)
+        added = self._transport.post(f"/studies/{self.id}/trials", jobs.TrialList, given)
         return Trials(Trial.of(record, self._transport) for record in added.trials)
 
     def wait(
@@ -188,7 +188,7 @@ class Study:
             Conflict: when the study is not external, or not open.
         """
         asked = self._transport.post(
-            f"/studies/{self.id}:ask", exchange.AskedTrials, exchange.AskRequest(count=count)
+            f"/studies/{self.id}:ask", jobs.AskedTrials, jobs.AskRequest(count=count)
         )
         return Trials(Trial.of(record, self._transport) for record in asked.trials)
 
@@ -218,9 +218,7 @@ class Study:
             Conflict: when no trial is complete yet.
         """
         asked = {"kind": kind, "size": size, "combine": combine, **more}
-        record = self._transport.post(
-            f"/studies/{self.id}/ensembles", ensemble_records.Ensemble, asked
-        )
+        record = self._transport.post(f"/studies/{self.id}/ensembles", ensembles.Ensemble, asked)
         return Ensemble.of(record, self._transport)
 
     def checkpoints(self, number: int) -> CheckpointList:

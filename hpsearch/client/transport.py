@@ -28,7 +28,7 @@ from hpsearch.errors import (
 )
 from hpsearch.processes.discovery import read_token, running_servers
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
-from hpsearch.spec.records import Problem
+from hpsearch.spec.wire.records import Problem
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")

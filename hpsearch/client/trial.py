@@ -12,10 +12,10 @@ from hpsearch.client.dataframes import curves_frame, trials_frame
 from hpsearch.client.transport import Transport
 from hpsearch.errors import CorruptArtifact, NotFound
 from hpsearch.optional import needed
-from hpsearch.spec import exchange, records
-from hpsearch.spec.dataset import DatasetInfo
-from hpsearch.spec.records import CheckpointList
-from hpsearch.spec.states import Decision, TrialState
+from hpsearch.spec.checks.dataset import DatasetInfo
+from hpsearch.spec.language.states import Decision, TrialState
+from hpsearch.spec.wire import jobs, records
+from hpsearch.spec.wire.records import CheckpointList
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +63,8 @@ class Trial(records.Trial):
         Raises:
             Conflict: when the trial is over, or was given to another.
         """
-        report = exchange.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
-        told = self._transport.post(f"{self._path}:report", exchange.Told, report, once=False)
+        report = jobs.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
+        told = self._transport.post(f"{self._path}:report", jobs.Told, report, once=False)
         return told.decision is Decision.CONTINUE
 
     def complete(
@@ -84,7 +84,7 @@ class Trial(records.Trial):
         Raises:
             Conflict: when the trial is over, or was given to another.
         """
-        end = exchange.TrialEnd(
+        end = jobs.TrialEnd(
             attempt=self.attempt, value=value, state=TrialState(state), message=message
         )
         record = self._transport.post(f"{self._path}:complete", records.Trial, end)

@@ -20,8 +20,8 @@ from hpsearch.ensemble_builder.selection import Chosen, Ingredient
 from hpsearch.ensembling.predictions import Predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.soups import slim
 from hpsearch.version import VERSION

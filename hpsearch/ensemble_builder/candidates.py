@@ -19,9 +19,9 @@ from hpsearch.ensembling import predictions as stored
 from hpsearch.ensembling.combining import probabilities
 from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.errors import CorruptArtifact, NotFound, TrainingFailed
-from hpsearch.spec.ensemble_records import Candidate
-from hpsearch.spec.fields import MESSAGE_LENGTH
-from hpsearch.spec.messages import counted
+from hpsearch.spec.language.fields import MESSAGE_LENGTH
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.evaluation.predictions import Inference, plan_of
 
 MOST_WARNINGS = 1000

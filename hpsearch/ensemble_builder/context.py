@@ -15,8 +15,8 @@ from hpsearch.ensembling.predictions import Part
 from hpsearch.ensembling.scores import scores
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Candidate
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.ensembles import Candidate
 
 Tell = Callable[[int, int, str], None]
 """Told how far the work is: steps done, steps in all, and what is being done."""

@@ -21,7 +21,7 @@ from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.ensembling.selection import select
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import ensemble as specs
-from hpsearch.spec.ensemble_records import Candidate
+from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.numerics.memory import free_bytes
 
 

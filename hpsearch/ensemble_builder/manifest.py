@@ -9,11 +9,11 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.spec.base import Record
 from hpsearch.spec.ensemble import MOST_MEMBERS, Combine
-from hpsearch.spec.ensemble_records import Copy, Scores
-from hpsearch.spec.fields import Metrics
-from hpsearch.spec.messages import explain, shown
+from hpsearch.spec.language.base import Record
+from hpsearch.spec.language.fields import Metrics
+from hpsearch.spec.language.messages import explain, shown
+from hpsearch.spec.wire.ensembles import Copy, Scores
 
 NAME = "manifest.json"
 FORMAT: Literal["hpsearch-ensemble"] = "hpsearch-ensemble"

@@ -22,7 +22,8 @@ from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.ensembling.scores import row_values, scores
 from hpsearch.ensembling.selection import weights_for
 from hpsearch.spec.ensemble import Combine
-from hpsearch.spec.ensemble_records import (
+from hpsearch.spec.language.fields import Metrics
+from hpsearch.spec.wire.ensembles import (
     Calibration,
     Candidate,
     EnsembleResult,
@@ -31,7 +32,6 @@ from hpsearch.spec.ensemble_records import (
     Scores,
     Single,
 )
-from hpsearch.spec.fields import Metrics
 
 
 @dataclass(frozen=True)

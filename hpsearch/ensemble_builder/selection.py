@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpsearch.spec.ensemble_records import Candidate, Copy
+from hpsearch.spec.wire.ensembles import Candidate, Copy
 
 
 @dataclass(frozen=True)

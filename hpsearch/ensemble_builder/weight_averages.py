@@ -16,7 +16,7 @@ from hpsearch.ensemble_builder.candidates import is_finite
 from hpsearch.ensemble_builder.context import Case, judged, nothing_left, told_in_steps
 from hpsearch.ensemble_builder.selection import Chosen, Ingredient, equally, written_epochs
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.ensemble_records import Candidate
+from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.compatibility import Runs
 from hpsearch.training.checkpoints.soups import Soup, copied

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hpsearch.errors import CorruptArtifact, NotFound
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 
 LARGEST_RATIO = 20
 """Unpacked to packed bytes: weights hardly shrink, so more is no ensemble."""

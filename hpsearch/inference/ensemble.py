@@ -29,8 +29,8 @@ from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed
 from hpsearch.inference.inputs import check_finite
 from hpsearch.inference.model import NO_PROBABILITIES, NOT_FINITE, Predictor, Reading, model_of
-from hpsearch.spec.ensemble_records import PredictionResult, Scores
-from hpsearch.spec.messages import counted
+from hpsearch.spec.language.messages import counted
+from hpsearch.spec.wire.ensembles import PredictionResult, Scores
 from hpsearch.training.checkpoints import multi_run
 
 CHUNK_ROWS = 1024

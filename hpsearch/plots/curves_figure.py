@@ -21,7 +21,7 @@ from hpsearch.plots.style import (
     plain,
     shade,
 )
-from hpsearch.spec.records import Curve, Curves
+from hpsearch.spec.wire.records import Curve, Curves
 
 EPOCHS = "epochs trained"
 BEST_WIDTH = 2.6

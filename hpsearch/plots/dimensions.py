@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.plots.style import COLORSCALE, axis, escape, focus
-from hpsearch.spec.distributions import Choice, Interval
-from hpsearch.spec.points import TrialPoint
-from hpsearch.spec.space import SearchSpace
+from hpsearch.spec.language.distributions import Choice, Interval
+from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.study import Objective
+from hpsearch.spec.wire.points import TrialPoint
 
 DECADES = 2
 """From so many on, a logarithmic axis is labelled by decades alone."""

@@ -9,9 +9,9 @@ from statistics import median
 from typing import Any
 
 from hpsearch.plots.style import ACCENT, BLUE, MUTED, Figure, axis, escape, focus, layout
-from hpsearch.spec.points import TrialPoint
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import Objective
+from hpsearch.spec.wire.points import TrialPoint
 
 MOST_POINTS = 1000
 """Past this many trials, neighbours in number are drawn as one."""

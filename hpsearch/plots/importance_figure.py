@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpsearch.plots.style import ACCENT, BLUE, MUTED, Figure, axis, escape, layout, plain
-from hpsearch.spec.advice import Importances
+from hpsearch.spec.wire.advice import Importances
 
 MOST_BARS = 20
 """The rest matters least."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from hpsearch.plots.dimensions import Dimension, axis_of, colors
 from hpsearch.plots.style import Figure, focus, layout
-from hpsearch.spec.points import TrialPoint
 from hpsearch.spec.study import Objective
+from hpsearch.spec.wire.points import TrialPoint
 
 MOST_POINTS = 800
 """Past this many trials, the plane is binned and only the best are drawn one by one."""

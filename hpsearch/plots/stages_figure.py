@@ -10,10 +10,10 @@ from typing import Any
 
 from hpsearch.plots.dimensions import Dimension, axis_of, colors
 from hpsearch.plots.style import ACCENT, BLUE, MUTED, Figure, layout
-from hpsearch.spec.distributions import Choice, Interval
-from hpsearch.spec.points import TrialPoint
-from hpsearch.spec.space import SearchSpace
+from hpsearch.spec.language.distributions import Choice, Interval
+from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.study import Objective
+from hpsearch.spec.wire.points import TrialPoint
 
 MOST_POINTS = 200
 """Of a stage; past it the best are drawn."""

@@ -17,10 +17,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from hpsearch.spec.augment import Augmentation
-from hpsearch.spec.base import kind_of, wire_names
 from hpsearch.spec.checkpoints import Checkpoints
-from hpsearch.spec.dataset import BUILT_IN, LOSSES, METRICS
+from hpsearch.spec.checks.dataset import BUILT_IN, LOSSES, METRICS
 from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.language.base import kind_of, wire_names
 from hpsearch.spec.optimizer import Optimizer
 from hpsearch.spec.pruner import Pruner
 from hpsearch.spec.schedule import Schedule, Warmup

@@ -16,8 +16,8 @@ import numpy as np
 
 from hpsearch.search.base import NOTHING, History, Observation, Problem, Proposal, Sampler
 from hpsearch.search.distinct import unused_place
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.grid import whole_grid
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.space.grid import whole_grid
 
 ATTEMPTS = 4
 """So often is a repeated configuration suggested anew, before an unused one is drawn."""

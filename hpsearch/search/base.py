@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.observation import Observation
+from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.search import Search
-from hpsearch.spec.space import SearchSpace
+from hpsearch.spec.space.space import SearchSpace
+from hpsearch.spec.wire.observation import Observation
 
 __all__ = ["NOTHING", "History", "Observation", "Problem", "Proposal", "Sampler"]
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from hpsearch.search.adaptive import AdaptiveSampler, Params
 from hpsearch.search.base import Observation, Problem
-from hpsearch.spec.distributions import Interval, Value
+from hpsearch.spec.language.distributions import Interval, Value
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CmaesSearch
-from hpsearch.spec.space import Parameter
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.space import Parameter
 
 if TYPE_CHECKING:
     from cmaes import CMA

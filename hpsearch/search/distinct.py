@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.grid import Grid
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.space.grid import Grid
 
 REDRAWS = 16
 

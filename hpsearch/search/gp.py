@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from hpsearch.search.adaptive import Params, told_share
 from hpsearch.search.base import Observation, Problem
 from hpsearch.search.optuna_base import OptunaSampler
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import GpSearch
-from hpsearch.spec.states import TrialState
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

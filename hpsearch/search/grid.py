@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from hpsearch.search.base import NOTHING, History, Proposal, Sampler
-from hpsearch.spec.grid import Grid, grid_of
 from hpsearch.spec.search import GridSearch
+from hpsearch.spec.space.grid import Grid, grid_of
 
 
 class GridSampler(Sampler):

@@ -33,11 +33,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hpsearch.search.chance import chance_of_none, chance_of_ranks, chance_of_span
-from hpsearch.spec.distributions import Choice, Distribution, Interval, Value
-from hpsearch.spec.observation import Observation
+from hpsearch.spec.language.distributions import Choice, Distribution, Interval, Value
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.space import Parameter, SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.space import Parameter, SearchSpace
+from hpsearch.spec.wire.observation import Observation
 
 LEAST_KEPT = 3
 """Fewer trials say too little of where a parameter is good."""

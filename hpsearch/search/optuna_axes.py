@@ -24,8 +24,8 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from hpsearch.spec.distributions import Choice, Distribution, Interval, Value
-from hpsearch.spec.grid import Steps, steps
+from hpsearch.spec.language.distributions import Choice, Distribution, Interval, Value
+from hpsearch.spec.space.grid import Steps, steps
 
 Number = int | float
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from hpsearch.search.adaptive import AdaptiveSampler, Params
-from hpsearch.spec.observation import Observation
+from hpsearch.spec.wire.observation import Observation
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

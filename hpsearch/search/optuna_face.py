@@ -37,8 +37,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.search.narrowing import narrowed
 from hpsearch.spec import search as spec
-from hpsearch.spec import states
-from hpsearch.spec.distributions import (
+from hpsearch.spec.language import states
+from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
     IntLogUniform,
@@ -46,8 +46,8 @@ from hpsearch.spec.distributions import (
     LogUniform,
     Uniform,
 )
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.space import Parameter, SearchSpace
+from hpsearch.spec.space.space import Parameter, SearchSpace
+from hpsearch.spec.wire.observation import Observation
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from typing_extensions import override
 
 from hpsearch.search.optuna_axes import axis
 from hpsearch.search.optuna_trials import TrialList
-from hpsearch.spec import states
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.space import SearchSpace
+from hpsearch.spec.language import states
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.space.space import SearchSpace
+from hpsearch.spec.wire.observation import Observation
 
 Space = dict[str, BaseDistribution]
 

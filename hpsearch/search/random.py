@@ -14,8 +14,8 @@ import numpy as np
 
 from hpsearch.search.base import NOTHING, History, Proposal, Sampler
 from hpsearch.search.distinct import DistinctDraws
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.grid import whole_grid
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.space.grid import whole_grid
 
 
 class RandomSampler(Sampler):

@@ -23,11 +23,11 @@ from hpsearch.search.base import History, Observation, Proposal, Sampler
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
 from hpsearch.search.stopping import limit_reached
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.progress import Progress
-from hpsearch.spec.stages import stages_of
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import Objective, StudySpec
+from hpsearch.spec.wire.progress import Progress
 
 
 @dataclass(frozen=True)

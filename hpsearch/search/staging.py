@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from hpsearch.search.base import Observation, Problem, Proposal
 from hpsearch.search.narrowing import Change, narrowed, ranked
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.space import SearchSpace, search_space
-from hpsearch.spec.stages import StagePlan, stages_of
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.space import SearchSpace, search_space
+from hpsearch.spec.space.stages import StagePlan, stages_of
 from hpsearch.spec.study import StudySpec
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hpsearch.spec.progress import Progress
-from hpsearch.spec.states import StudyState
+from hpsearch.spec.language.states import StudyState
 from hpsearch.spec.study import Limits
+from hpsearch.spec.wire.progress import Progress
 
 
 def limit_reached(

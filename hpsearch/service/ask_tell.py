@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.service import leasing, pruning
 from hpsearch.service.tuner import Tuner
-from hpsearch.spec.exchange import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.records import Trial
-from hpsearch.spec.states import Decision, JobState, StudyState, TrialReason, TrialState
+from hpsearch.spec.language.states import Decision, JobState, StudyState, TrialReason, TrialState
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.jobs import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
+from hpsearch.spec.wire.records import Trial
 from hpsearch.store import jobs, judging, reports, studies, trials
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.reports import Epoch

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.parcel import Enclosed
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.states import JobKind
+from hpsearch.spec.language.states import JobKind
+from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import jobs, studies, trials
 from hpsearch.store.arrivals import Arrivals
 from hpsearch.store.checkpoints import StoredArtifact

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.search.stopping import budget_spent, limit_reached
 from hpsearch.service import diagnosis, ensemble_jobs, failures, retention, suggestion
-from hpsearch.spec.states import EventKind, JobKind, StudyState, is_final
+from hpsearch.spec.language.states import EventKind, JobKind, StudyState, is_final
 from hpsearch.store import ensembles, events, studies, trials
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.studies import OpenStudy

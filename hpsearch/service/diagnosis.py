@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from hpsearch.advice import space_advice
 from hpsearch.advice.border import borders
 from hpsearch.advice.importance import importances as by_importance
-from hpsearch.spec.advice import Diagnosis, Evaluator, Importances, Target
-from hpsearch.spec.space import search_space
-from hpsearch.spec.states import EventKind
+from hpsearch.spec.language.states import EventKind
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.store import events, measures, studies
 
 

@@ -14,19 +14,19 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.service import submission
-from hpsearch.spec.base import as_json
-from hpsearch.spec.dataset import BUILT_IN, Target
+from hpsearch.spec.checks.dataset import BUILT_IN, Target
+from hpsearch.spec.checks.ensemble import request_misfits
 from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, ReinitEnsemble
-from hpsearch.spec.ensemble_fit import request_misfits
-from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
-from hpsearch.spec.exchange import EnsembleJob, PredictJob
-from hpsearch.spec.messages import counted, shown
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.stages import repeats_of
-from hpsearch.spec.states import EventKind, JobKind, TrialReason, TrialState, is_final
+from hpsearch.spec.language.base import as_json
+from hpsearch.spec.language.messages import counted, shown
+from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
+from hpsearch.spec.space.stages import repeats_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
-from hpsearch.spec.upload import DatasetFile
+from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
+from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
+from hpsearch.spec.wire.records import Checkpoint
+from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.store import checkpoints, datasets, ensembles, events, jobs, studies, trials
 from hpsearch.store.checkpoints import Held, StoredArtifact
 from hpsearch.store.database import is_storable

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from hpsearch.service import checkpoint_uploads, ensemble_jobs, retention
 from hpsearch.service.tuner import Tuner
-from hpsearch.spec.base import as_json
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Ensemble, JobTicket, PredictRequest, Progress
-from hpsearch.spec.exchange import Advance, Built, CollectRequest, JobStatus, Predicted
-from hpsearch.spec.records import Collection, Rubbish
-from hpsearch.spec.states import JobKind, JobState
+from hpsearch.spec.language.base import as_json
+from hpsearch.spec.language.states import JobKind, JobState
+from hpsearch.spec.wire.ensembles import Ensemble, JobTicket, PredictRequest, Progress
+from hpsearch.spec.wire.jobs import Advance, Built, CollectRequest, JobStatus, Predicted
+from hpsearch.spec.wire.records import Collection, Rubbish
 from hpsearch.store import checkpoints, ensembles, jobs, studies
 from hpsearch.store.artifacts import StoredFile
 from hpsearch.store.checkpoints import StoredArtifact

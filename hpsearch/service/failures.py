@@ -7,7 +7,7 @@ from collections.abc import Collection
 from sqlalchemy.orm import Session
 
 from hpsearch.service import ensemble_jobs
-from hpsearch.spec.states import EventKind, JobKind, JobState, TrialReason, TrialState
+from hpsearch.spec.language.states import EventKind, JobKind, JobState, TrialReason, TrialState
 from hpsearch.store import ensembles, events, jobs, trials
 from hpsearch.store.jobs import QueuedJob
 

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from hpsearch.service import ensemble_jobs, resume, suggestion
 from hpsearch.service.suggestion import Memory
-from hpsearch.spec.exchange import AnyJob, Job, LeaseRequest
-from hpsearch.spec.stages import repeats_of
-from hpsearch.spec.states import JobKind, StudyState
+from hpsearch.spec.language.states import JobKind, StudyState
+from hpsearch.spec.space.stages import repeats_of
+from hpsearch.spec.wire.jobs import AnyJob, Job, LeaseRequest
 from hpsearch.store import jobs, studies, trials, versions, workers
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.studies import OpenStudy

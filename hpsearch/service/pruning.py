@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from hpsearch.search.pruners import CurveTable, Pruner, Verdict, judge, pruner_for
-from hpsearch.spec.states import TrialState, is_final
+from hpsearch.spec.language.states import TrialState, is_final
 from hpsearch.spec.study import parse_study
 from hpsearch.store import judging
 from hpsearch.store.database import on_commit

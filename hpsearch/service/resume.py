@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.exchange import Resume
-from hpsearch.spec.records import Checkpoint
+from hpsearch.spec.wire.jobs import Resume
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints, reports, trials
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.studies import OpenStudy

@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.checkpoints import Checkpoints
-from hpsearch.spec.records import Checkpoint
+from hpsearch.spec.language.states import is_final
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.states import is_final
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints, datasets, ensembles, studies, trials
 from hpsearch.store.artifacts import StoredFile
 from hpsearch.store.checkpoints import Held

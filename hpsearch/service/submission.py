@@ -14,24 +14,24 @@ from sqlalchemy.orm import Session
 from hpsearch.errors import Conflict, FieldError, InvalidInput
 from hpsearch.search.narrowing import ranked
 from hpsearch.service import suggestion
-from hpsearch.spec.dataset import BUILT_IN, Target, complete
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.edit import edited
-from hpsearch.spec.ensemble_fit import ensemble_misfits, with_checkpoints
+from hpsearch.spec.checks.dataset import BUILT_IN, Target, complete
+from hpsearch.spec.checks.edit import edited
+from hpsearch.spec.checks.ensemble import ensemble_misfits, with_checkpoints
+from hpsearch.spec.checks.external import complete_external
+from hpsearch.spec.checks.plugin import complete_plugin
+from hpsearch.spec.checks.search import search_misfits
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.external_study import complete_external
-from hpsearch.spec.messages import counted, shown
-from hpsearch.spec.observation import Observation
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.messages import counted, shown
+from hpsearch.spec.language.states import EventKind, is_final
 from hpsearch.spec.plugin import PluginTask
-from hpsearch.spec.plugin_study import complete_plugin
-from hpsearch.spec.records import StudyPreview
 from hpsearch.spec.search import LearningSearch
-from hpsearch.spec.search_fit import search_misfits
-from hpsearch.spec.space import search_space
-from hpsearch.spec.space_wire import space_to_wire
-from hpsearch.spec.stages import stages_of, typical_epochs
-from hpsearch.spec.states import EventKind, is_final
+from hpsearch.spec.space.space import search_space
+from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.observation import Observation
+from hpsearch.spec.wire.records import StudyPreview
+from hpsearch.spec.wire.space import space_to_wire
 from hpsearch.store import datasets, events, history, jobs, stages, studies, trials, versions
 from hpsearch.store.studies import OpenStudy
 from hpsearch.store.trials import NewTrial

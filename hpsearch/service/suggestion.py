@@ -21,14 +21,14 @@ from hpsearch.search import sampler_for
 from hpsearch.search.base import History, Observation, Proposal, Sampler
 from hpsearch.search.narrowing import Change, ranked
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.messages import counted, written
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.messages import counted, written
+from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.space import SearchSpace, search_space
-from hpsearch.spec.space_wire import space_from_wire, space_to_wire
-from hpsearch.spec.stages import StagePlan, stages_of
-from hpsearch.spec.states import EventKind
+from hpsearch.spec.space.space import SearchSpace, search_space
+from hpsearch.spec.space.stages import StagePlan, stages_of
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.space import space_from_wire, space_to_wire
 from hpsearch.store import events, history, stages
 from hpsearch.store.stages import StoredStage
 from hpsearch.store.studies import OpenStudy

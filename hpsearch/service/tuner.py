@@ -30,8 +30,20 @@ from hpsearch.service import (
 )
 from hpsearch.service.pruning import Tables
 from hpsearch.service.suggestion import Memory
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.exchange import (
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.states import (
+    Decision,
+    EventKind,
+    FailureReason,
+    JobKind,
+    JobState,
+    StudyState,
+    TrialReason,
+    TrialState,
+    is_final,
+)
+from hpsearch.spec.study import Objective, StudySpec
+from hpsearch.spec.wire.jobs import (
     Completion,
     CompletionBatch,
     Decisions,
@@ -44,20 +56,8 @@ from hpsearch.spec.exchange import (
     LeaseRequest,
     ReportBatch,
 )
-from hpsearch.spec.parcel import Enclosed
-from hpsearch.spec.records import Checkpoint, Study, Trial
-from hpsearch.spec.states import (
-    Decision,
-    EventKind,
-    FailureReason,
-    JobKind,
-    JobState,
-    StudyState,
-    TrialReason,
-    TrialState,
-    is_final,
-)
-from hpsearch.spec.study import Objective, StudySpec
+from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.records import Checkpoint, Study, Trial
 from hpsearch.store import (
     checkpoints,
     ensembles,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from hpsearch.spec.base import Family, SpecModel
-from hpsearch.spec.distributions import Integer, OneOf, Real
+from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.distributions import Integer, OneOf, Real
 
 
 class Shift(SpecModel):

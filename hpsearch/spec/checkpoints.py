@@ -9,7 +9,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from hpsearch.spec.base import SpecModel
+from hpsearch.spec.language.base import SpecModel
 
 Reason = Literal["every", "snapshot", "recent"]
 """Why a checkpoint is kept beside the best and the last one."""

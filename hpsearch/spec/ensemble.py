@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from hpsearch.spec.base import Family, SpecModel, tag
+from hpsearch.spec.language.base import Family, SpecModel, tag
 
 MOST_MEMBERS = 200
 

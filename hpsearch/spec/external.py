@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpsearch.spec.base import SpecModel
-from hpsearch.spec.free import FreeObject
+from hpsearch.spec.language.base import SpecModel
+from hpsearch.spec.language.free import FreeObject
 
 
 class ExternalTask(SpecModel):

@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.base import Family, SpecModel
-from hpsearch.spec.distributions import Integer, OneOf, Real
+from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.distributions import Integer, OneOf, Real
 from hpsearch.spec.schedule import Schedule
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.base import Family, SpecModel
-from hpsearch.spec.distributions import LARGEST_INTEGER, FiniteReal
+from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.distributions import LARGEST_INTEGER, FiniteReal
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER, strict=True)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST_INTEGER, strict=True)]

@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.base import Family, SpecModel
-from hpsearch.spec.distributions import Choice, Integer, Interval, OneOf, Real
-from hpsearch.spec.expression import ExpressionError, first_value, parse
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
+from hpsearch.spec.language.expression import ExpressionError, first_value, parse
+from hpsearch.spec.language.messages import shown
 
 
 class Warmup(SpecModel):

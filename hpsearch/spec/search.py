@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from hpsearch.spec.base import Family, SpecModel
-from hpsearch.spec.distributions import FiniteReal, Value
+from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.distributions import FiniteReal, Value
 
 LARGEST_STUDY = 1_000_000
 """Trials that one study may have."""

@@ -16,11 +16,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.base import SpecModel, kind_of, tag
 from hpsearch.spec.checkpoints import Checkpoints
-from hpsearch.spec.distributions import LARGEST_INTEGER, OneOf
 from hpsearch.spec.ensemble import Ensembles, EnsembleSpec
-from hpsearch.spec.messages import explain, shown
+from hpsearch.spec.language.base import SpecModel, kind_of, tag
+from hpsearch.spec.language.distributions import LARGEST_INTEGER, OneOf
+from hpsearch.spec.language.messages import explain, shown
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner
 from hpsearch.spec.schedule import Constant, Schedule

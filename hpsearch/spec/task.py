@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.base import Family, SpecModel
-from hpsearch.spec.distributions import Choice, Integer, Interval, OneOf, Real
 from hpsearch.spec.external import ExternalTask
+from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
 from hpsearch.spec.plugin import PluginTask
 
 Activation: TypeAlias = Literal[

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.augment import Augmentation
-from hpsearch.spec.base import SpecModel
-from hpsearch.spec.distributions import Integer, OneOf, Real
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.base import SpecModel
+from hpsearch.spec.language.distributions import Integer, OneOf, Real
+from hpsearch.spec.language.messages import shown
 
 
 class Clip(SpecModel):

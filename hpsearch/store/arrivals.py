@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.spec.records import Checkpoint
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store.checkpoints import StoredArtifact, keys_of, record_of
 from hpsearch.store.database import now
 from hpsearch.store.tables import CheckpointRow, TrialRow

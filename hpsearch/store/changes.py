@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.records import Study, Trial
-from hpsearch.spec.states import TrialState, is_final
+from hpsearch.spec.language.states import TrialState, is_final
+from hpsearch.spec.wire.records import Study, Trial
 from hpsearch.store import ensembles, jobs, studies, trials
 from hpsearch.store.database import now
 from hpsearch.store.tables import StudyRow, TrialRow

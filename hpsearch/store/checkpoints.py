@@ -14,8 +14,8 @@ from sqlalchemy import Row, func, or_, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import NotFound
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.states import TrialReason, TrialState
+from hpsearch.spec.language.states import TrialReason, TrialState
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store.tables import CheckpointRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
 

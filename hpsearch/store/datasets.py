@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
-from hpsearch.spec.dataset import BUILT_IN, Dataset
-from hpsearch.spec.messages import shown
-from hpsearch.spec.states import StudyState, is_final
-from hpsearch.spec.upload import DATASET_NAME
+from hpsearch.spec.checks.dataset import BUILT_IN, Dataset
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.states import StudyState, is_final
+from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import now
 from hpsearch.store.tables import DatasetRow, StudyRow

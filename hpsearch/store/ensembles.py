@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
-from hpsearch.spec.base import as_json
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Ensemble, EnsembleResult, Progress
-from hpsearch.spec.states import EnsembleState, TrialState, transition
+from hpsearch.spec.language.base import as_json
+from hpsearch.spec.language.states import EnsembleState, TrialState, transition
+from hpsearch.spec.wire.ensembles import Ensemble, EnsembleResult, Progress
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import now
 from hpsearch.store.tables import EnsembleRow, JobRow, TrialRow

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.records import Event, EventPage
-from hpsearch.spec.states import EventKind
+from hpsearch.spec.language.states import EventKind
+from hpsearch.spec.wire.records import Event, EventPage
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor
 from hpsearch.store.tables import EventRow

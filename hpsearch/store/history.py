@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.observation import Observation
 from hpsearch.store.studies import losses_of, row_of
 from hpsearch.store.tables import TrialRow
 

@@ -14,8 +14,8 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound, StaleLease
-from hpsearch.spec.exchange import JobStatus
-from hpsearch.spec.states import JobKind, JobState, transition
+from hpsearch.spec.language.states import JobKind, JobState, transition
+from hpsearch.spec.wire.jobs import JobStatus
 from hpsearch.store.database import now
 from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, StudyRow, TrialRow

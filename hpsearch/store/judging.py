@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.store.reports import encoded
 from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, ReportRow, StudyRow, TrialRow

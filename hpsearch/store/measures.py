@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.advice import Measured
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.advice import Measured
+from hpsearch.spec.wire.observation import Observation
 from hpsearch.store.studies import losses_of
 from hpsearch.store.tables import TrialRow
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.points import TrialPoint
-from hpsearch.spec.states import StudyState, TrialState, is_final
+from hpsearch.spec.language.states import StudyState, TrialState, is_final
 from hpsearch.spec.study import Objective
+from hpsearch.spec.wire.points import TrialPoint
 from hpsearch.store.studies import row_of
 from hpsearch.store.tables import TrialRow
 

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, insert, literal, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import ReportGap
-from hpsearch.spec.fields import Metrics
-from hpsearch.spec.records import Curve, Curves
+from hpsearch.spec.language.fields import Metrics
 from hpsearch.spec.study import Objective
+from hpsearch.spec.wire.records import Curve, Curves
 from hpsearch.store.database import now
 from hpsearch.store.studies import row_of
 from hpsearch.store.tables import ReportRow, TrialRow

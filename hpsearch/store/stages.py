@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.records import Stage, StageChange
-from hpsearch.spec.states import TrialState, is_final
+from hpsearch.spec.language.states import TrialState, is_final
+from hpsearch.spec.wire.records import Stage, StageChange
 from hpsearch.store.database import now
 from hpsearch.store.tables import StageRow, StudyRow, TrialRow
 from hpsearch.store.timestamps import as_datetime

@@ -13,10 +13,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import NotFound
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.pareto import pareto_front
-from hpsearch.spec.records import Counts, Stage, Study, StudyPage
-from hpsearch.spec.stages import stages_of, typical_epochs
-from hpsearch.spec.states import (
+from hpsearch.spec.language.states import (
     EventKind,
     JobKind,
     JobState,
@@ -25,7 +22,10 @@ from hpsearch.spec.states import (
     is_final,
     transition,
 )
+from hpsearch.spec.space.pareto import pareto_front
+from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.records import Counts, Stage, Study, StudyPage
 from hpsearch.store import checkpoints, ensembles, events, stages
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.records import Event
+from hpsearch.spec.wire.records import Event
 from hpsearch.store import events
 from hpsearch.store.tables import JobRow, WorkerRow
 

@@ -17,12 +17,12 @@ from sqlalchemy import ColumnElement, Double, case, cast, func, literal, null, s
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.distributions import Choice
-from hpsearch.spec.filters import Condition
-from hpsearch.spec.messages import shown
-from hpsearch.spec.records import Trial
-from hpsearch.spec.space import SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.space.space import SearchSpace
+from hpsearch.spec.wire.filters import Condition
+from hpsearch.spec.wire.records import Trial
 from hpsearch.store import trials
 from hpsearch.store.tables import TrialRow
 

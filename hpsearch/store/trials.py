@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput, NotFound, ReportGap
-from hpsearch.spec.messages import shown
-from hpsearch.spec.progress import Progress
-from hpsearch.spec.records import Trial, TrialPage
-from hpsearch.spec.states import StudyState, TrialReason, TrialState, is_final, transition
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.states import StudyState, TrialReason, TrialState, is_final, transition
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.progress import Progress
+from hpsearch.spec.wire.records import Trial, TrialPage
 from hpsearch.store import studies
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor

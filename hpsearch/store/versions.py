@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.records import StudyVersion
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.records import StudyVersion
 from hpsearch.store.database import now
 from hpsearch.store.studies import row_of
 from hpsearch.store.tables import VersionRow

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
-from hpsearch.spec.exchange import Worker
-from hpsearch.spec.states import EventKind, WorkerState
+from hpsearch.spec.language.states import EventKind, WorkerState
+from hpsearch.spec.wire.jobs import Worker
 from hpsearch.store import events
 from hpsearch.store.database import now
 from hpsearch.store.tables import WorkerRow

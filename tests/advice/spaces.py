@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.space import SearchSpace, search_space
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.observation import Observation
 
 Worth = Callable[[Mapping[str, Any], np.random.Generator], float]
 

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from rig import Rig
 
 from hpsearch.service.ask_tell import Asking
-from hpsearch.spec.exchange import AskRequest, TrialEnd
-from hpsearch.spec.states import EventKind
+from hpsearch.spec.language.states import EventKind
+from hpsearch.spec.wire.jobs import AskRequest, TrialEnd
 from hpsearch.store import events
 
 STUDY: dict[str, Any] = {

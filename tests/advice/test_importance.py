@@ -13,9 +13,9 @@ import pytest
 from spaces import LR, SPACE, lr_near, noise, space_of, tried
 
 from hpsearch.advice.importance import importances
-from hpsearch.spec.advice import Evaluator, Measured
-from hpsearch.spec.observation import Observation
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.wire.advice import Evaluator, Measured
+from hpsearch.spec.wire.observation import Observation
 
 EVALUATORS: tuple[Evaluator, ...] = ("ped_anova", "fanova", "mean_decrease_impurity")
 DROPOUT = "task.model.dropout"

@@ -12,9 +12,9 @@ from spaces import LR, SPACE, lr_near, noise, space_of, tried
 from hpsearch.advice.border import LEVEL, borders
 from hpsearch.advice.insensitive import LEAST_TRIALS, insensitive
 from hpsearch.advice.space_advice import advise
-from hpsearch.spec.advice import Finding
-from hpsearch.spec.space import SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.space.space import SearchSpace
+from hpsearch.spec.wire.advice import Finding
 
 SEEDS = 100
 

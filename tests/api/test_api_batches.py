@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from rig import Rig, spec
 
-from hpsearch.spec.exchange import Job
-from hpsearch.spec.parcel import Enclosed, pack
+from hpsearch.spec.wire.jobs import Job
+from hpsearch.spec.wire.multipart import Enclosed, pack
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
 

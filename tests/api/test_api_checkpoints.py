@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from rig import Rig
 
-from hpsearch.spec.exchange import Job
+from hpsearch.spec.wire.jobs import Job
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
 

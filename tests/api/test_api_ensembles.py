@@ -11,10 +11,10 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from rig import Rig, a_result
 
-from hpsearch.spec.base import as_json
-from hpsearch.spec.ensemble_records import EnsembleResult, PredictionResult, Range
-from hpsearch.spec.exchange import Built, EnsembleJob, Predicted
-from hpsearch.spec.parcel import pack_ensemble
+from hpsearch.spec.language.base import as_json
+from hpsearch.spec.wire.ensembles import EnsembleResult, PredictionResult, Range
+from hpsearch.spec.wire.jobs import Built, EnsembleJob, Predicted
+from hpsearch.spec.wire.multipart import pack_ensemble
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
 

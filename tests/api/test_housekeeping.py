@@ -9,9 +9,9 @@ from rig import Rig
 from sqlalchemy import select, update
 
 from api.housekeeping import sweep
-from hpsearch.spec.ensemble_records import PredictionResult
-from hpsearch.spec.exchange import Predicted
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.wire.ensembles import PredictionResult
+from hpsearch.spec.wire.jobs import Predicted
 from hpsearch.store.tables import JobRow, StudyRow
 
 

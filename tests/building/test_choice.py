@@ -26,7 +26,7 @@ from hpsearch.ensemble_builder.selection import equally
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
+from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
 

@@ -13,7 +13,7 @@ from hpsearch.ensemble_builder.candidates import named
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
+from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 
 
 def built(study: FinishedStudy, kind: str, **request: Any) -> Built:

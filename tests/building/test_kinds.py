@@ -19,7 +19,7 @@ from hpsearch.ensemble_builder.context import evenly
 from hpsearch.ensembling import predictions
 from hpsearch.errors import InvalidInput, TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Candidate, EnsembleResult
+from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.evaluation.evaluation import outputs
 from hpsearch.training.evaluation.predictions import plan_of

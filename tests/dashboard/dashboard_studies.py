@@ -10,7 +10,7 @@ from benchmarks.browser import drawn
 from hpsearch.client.client import Client
 from hpsearch.example_files import example
 from hpsearch.processes.local_server import Stack
-from hpsearch.spec.document import read_document
+from hpsearch.spec.language.document import read_document
 
 HOSTILE = "<img src=x onerror=document.title='broken'> & “quoted” " + "very-long-" * 9
 SPEC = {

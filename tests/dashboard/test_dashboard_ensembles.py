@@ -21,7 +21,9 @@ from sqlalchemy.orm import Session
 from api.dashboard import words
 from api.dashboard.ensembles import MOST_MEMBERS_SHOWN, MOST_SHOWN, choices, gain, range_on_test
 from hpsearch.spec.ensemble import GreedyEnsemble, ReinitEnsemble, TopKEnsemble
-from hpsearch.spec.ensemble_records import (
+from hpsearch.spec.language.states import EnsembleState
+from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.ensembles import (
     Ensemble,
     EnsembleResult,
     Member,
@@ -30,8 +32,6 @@ from hpsearch.spec.ensemble_records import (
     Scores,
     Single,
 )
-from hpsearch.spec.states import EnsembleState
-from hpsearch.spec.study import parse_study
 from hpsearch.store import ensembles
 from hpsearch.store.checkpoints import StoredArtifact
 

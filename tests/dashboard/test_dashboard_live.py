@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from rig import Rig
 
 from hpsearch.errors import NotFound
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.store.changes import StudiesWatch, StudyChange, StudyWatch
 
 

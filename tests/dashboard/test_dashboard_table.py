@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rig import Rig
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.filters import parse_filter
-from hpsearch.spec.space import search_space
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.filters import parse_filter
 from hpsearch.store import trial_table
 from hpsearch.store.studies import spec_of
 from hpsearch.store.trial_table import TrialTable

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from hpsearch.search import sampler_for
 from hpsearch.search.base import History, Observation, Problem, Proposal, Sampler
-from hpsearch.spec.distributions import (
+from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
     IntLogUniform,
@@ -18,9 +18,9 @@ from hpsearch.spec.distributions import (
     LogUniform,
     Uniform,
 )
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import Search
-from hpsearch.spec.space import Parameter, SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.space import Parameter, SearchSpace
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "random": {},

@@ -19,7 +19,7 @@ from hpsearch.search.narrowing import (
     narrowed,
     ranked,
 )
-from hpsearch.spec.distributions import (
+from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
     IntLogUniform,
@@ -27,10 +27,10 @@ from hpsearch.spec.distributions import (
     LogUniform,
     Uniform,
 )
-from hpsearch.spec.observation import Observation
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.space import Parameter, SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.space import Parameter, SearchSpace
+from hpsearch.spec.wire.observation import Observation
 
 RATE = LogUniform(log_uniform=(1e-5, 1.0))
 Params = Mapping[str, Any]

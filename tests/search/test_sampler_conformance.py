@@ -40,7 +40,7 @@ from searches import (
 from hpsearch.reference.catalogue import page
 from hpsearch.search import SAMPLERS, sampler_for
 from hpsearch.search.base import History, Observation
-from hpsearch.spec.distributions import (
+from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
     IntLogUniform,
@@ -48,10 +48,10 @@ from hpsearch.spec.distributions import (
     LogUniform,
     Uniform,
 )
-from hpsearch.spec.grid import whole_grid
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import Search
-from hpsearch.spec.space import SearchSpace
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.grid import whole_grid
+from hpsearch.spec.space.space import SearchSpace
 
 _reals = st.floats(-1e6, 1e6, allow_nan=False)
 _positive = st.floats(1e-9, 1e6)

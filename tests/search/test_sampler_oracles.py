@@ -24,10 +24,16 @@ from searches import BRANCHED, FEW, RANGES, bowl, play, problem, sampler, space_
 from hpsearch.search import sampler_for
 from hpsearch.search.base import History, Observation
 from hpsearch.search.cmaes import CmaesSampler
-from hpsearch.spec.distributions import Choice, IntLogUniform, IntUniform, LogUniform, Uniform
-from hpsearch.spec.grid import grid_of, grid_size
+from hpsearch.spec.language.distributions import (
+    Choice,
+    IntLogUniform,
+    IntUniform,
+    LogUniform,
+    Uniform,
+)
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import SOBOL_DIMENSIONS
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.grid import grid_of, grid_size
 
 SPACE = space_of(
     lr=LogUniform(log_uniform=(1e-5, 1.0)),

@@ -12,7 +12,7 @@ import pytest
 from hpsearch.search import sampler_for
 from hpsearch.search.simulator import Outcome, Trace, simulate
 from hpsearch.search.staging import first_stage
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import StudySpec, parse_study
 
 STAGES = [{"trials": 16, "epochs": 2}, {"trials": 8, "epochs": 4}, {"trials": 4, "epochs": 8}]

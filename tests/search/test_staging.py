@@ -9,9 +9,9 @@ import pytest
 
 from hpsearch.search.base import Observation, Proposal
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.space import search_space
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec, parse_study
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from hpsearch.search.stopping import limit_reached
-from hpsearch.spec.progress import Progress
 from hpsearch.spec.study import Limits
+from hpsearch.spec.wire.progress import Progress
 
 EARLY = {"ended": 3, "failed": 1, "ended_since_best": 2, "epochs_done": 30, "seconds": 60.0}
 

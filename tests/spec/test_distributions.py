@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.spec.distributions import (
+from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
     IntLogUniform,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.document import MAX_BYTES, MAX_DEPTH, read_document
+from hpsearch.spec.language.document import MAX_BYTES, MAX_DEPTH, read_document
 
 KEYS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=8)
 VALUES = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.spec.expression import (
+from hpsearch.spec.language.expression import (
     ARGUMENTS,
     MAX_DEPTH,
     MAX_LENGTH,

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.dataset import BUILT_IN, DatasetInfo, complete
-from hpsearch.spec.external_study import complete_external
-from hpsearch.spec.plugin_study import complete_plugin
-from hpsearch.spec.space import search_space
+from hpsearch.spec.checks.dataset import BUILT_IN, DatasetInfo, complete
+from hpsearch.spec.checks.external import complete_external
+from hpsearch.spec.checks.plugin import complete_plugin
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.spec.upload import ColumnInfo
+from hpsearch.spec.wire.upload import ColumnInfo
 
 
 def column(name: str, **fields: Any) -> ColumnInfo:

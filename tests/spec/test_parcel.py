@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.ensemble_records import EnsembleResult, Member, Scores, Single
-from hpsearch.spec.exchange import Built
-from hpsearch.spec.parcel import Enclosed, pack, pack_ensemble, unpack, unpack_ensemble
+from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
+from hpsearch.spec.wire.jobs import Built
+from hpsearch.spec.wire.multipart import Enclosed, pack, pack_ensemble, unpack, unpack_ensemble
 
 
 def enclosed(content: bytes, job: int = 1) -> Enclosed:

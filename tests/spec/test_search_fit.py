@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rig import spec
 
+from hpsearch.spec.checks.search import search_misfits
 from hpsearch.spec.search import SOBOL_DIMENSIONS, Nsga2Search
-from hpsearch.spec.search_fit import search_misfits
-from hpsearch.spec.stages import stages_of
+from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import parse_study
 
 BRANCHES = {

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rig import spec
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.distributions import Distribution
-from hpsearch.spec.space import Parameter, SearchSpace, resolve, search_space
+from hpsearch.spec.language.distributions import Distribution
+from hpsearch.spec.space.space import Parameter, SearchSpace, resolve, search_space
 from hpsearch.spec.study import StudySpec, parse_study
 
 BRANCHES = spec(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.dataset import BUILT_IN, LOSSES, METRICS, complete
+from hpsearch.spec.checks.dataset import BUILT_IN, LOSSES, METRICS, complete
 from hpsearch.spec.study import StudySpec, parse_study
 
 

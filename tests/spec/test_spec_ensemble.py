@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Checkpoints
-from hpsearch.spec.dataset import Target
+from hpsearch.spec.checks.dataset import Target
+from hpsearch.spec.checks.ensemble import ensemble_misfits, request_misfits, with_checkpoints
 from hpsearch.spec.ensemble import AVERAGES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
-from hpsearch.spec.ensemble_fit import ensemble_misfits, request_misfits, with_checkpoints
-from hpsearch.spec.ensemble_records import EnsembleResult, Member, Scores, Single
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
 
 LR = {"log_uniform": [1e-5, 1]}
 KINDS = (

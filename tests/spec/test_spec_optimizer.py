@@ -10,10 +10,10 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.base import kind_of
-from hpsearch.spec.messages import explain
+from hpsearch.spec.language.base import kind_of
+from hpsearch.spec.language.messages import explain
 from hpsearch.spec.optimizer import Optimizer
-from hpsearch.spec.space import resolve, search_space
+from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import parse_study
 
 SPEC: TypeAdapter[Any] = TypeAdapter(Optimizer)

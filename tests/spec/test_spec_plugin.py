@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from json_schema import accepts
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.plugin_study import complete_plugin
-from hpsearch.spec.space import resolve, search_space
+from hpsearch.spec.checks.plugin import complete_plugin
+from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec, parse_study
 
 PARAMS = {

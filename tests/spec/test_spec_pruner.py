@@ -11,7 +11,7 @@ import pytest
 from hpsearch.errors import InvalidInput
 from hpsearch.search.pruners import PRUNERS, pruner_for
 from hpsearch.spec import pruner as spec
-from hpsearch.spec.base import kind_of
+from hpsearch.spec.language.base import kind_of
 from hpsearch.spec.study import StudySpec, parse_study
 
 BARE = {"name": "bare", "task": {"dataset": "wine"}, "optimizer": {"lr": 0.1}}

@@ -8,11 +8,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.base import Family, kind_of
-from hpsearch.spec.distributions import OneOf
-from hpsearch.spec.messages import explain
+from hpsearch.spec.language.base import Family, kind_of
+from hpsearch.spec.language.distributions import OneOf
+from hpsearch.spec.language.messages import explain
 from hpsearch.spec.schedule import Schedule, metrics_read
-from hpsearch.spec.space import resolve, search_space
+from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec, parse_study
 
 # The contract's table: each kind's required fields, and its optional ones with their defaults.

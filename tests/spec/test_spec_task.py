@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.space import resolve, search_space
+from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec, parse_study
 
 

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from hpsearch.errors import IllegalTransition
-from hpsearch.spec.states import (
+from hpsearch.spec.language.states import (
     TRANSITIONS,
     JobState,
     StudyState,

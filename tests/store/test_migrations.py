@@ -6,7 +6,7 @@ import pytest
 from alembic import command
 from rig import Rig
 
-from hpsearch.spec.states import StudyState
+from hpsearch.spec.language.states import StudyState
 from hpsearch.store import history
 from hpsearch.store.database import migrations_config
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from hpsearch.errors import CannotStart, DatabaseUnavailable, StorageFull
-from hpsearch.spec.states import EventKind
+from hpsearch.spec.language.states import EventKind
 from hpsearch.store import checkpoints, events
 from hpsearch.store.database import Database, now, on_commit
 from hpsearch.store.tables import Table

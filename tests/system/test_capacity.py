@@ -7,7 +7,7 @@ from collections.abc import Callable
 from processes import Service, until
 
 from hpsearch.client.client import Study
-from hpsearch.spec.states import TrialReason, TrialState
+from hpsearch.spec.language.states import TrialReason, TrialState
 
 SPEC = {
     "name": "mixed",

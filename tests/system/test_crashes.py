@@ -10,7 +10,7 @@ from collections.abc import Callable
 from processes import Service, until
 
 from hpsearch.client.client import Study
-from hpsearch.spec.states import EventKind, StudyState, TrialState
+from hpsearch.spec.language.states import EventKind, StudyState, TrialState
 
 EPOCHS = 60
 SPEC = {

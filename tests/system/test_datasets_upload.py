@@ -17,7 +17,7 @@ from processes import Service
 
 from hpsearch.client.client import Client
 from hpsearch.errors import Conflict, InvalidInput, NotFound
-from hpsearch.spec.states import StudyState
+from hpsearch.spec.language.states import StudyState
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 
 COLOURS = ("red", "green", "blue")

@@ -14,8 +14,8 @@ from processes import Service, until
 
 import hpsearch
 from hpsearch.client.client import Study
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.states import EnsembleState, EventKind, StudyState
+from hpsearch.spec.language.states import EnsembleState, EventKind, StudyState
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.data.builtin import load
 
 SPEC = {

@@ -17,7 +17,7 @@ from processes import Process, Service, until
 
 from hpsearch.client.client import Client
 from hpsearch.errors import DatabaseUnavailable, ServerUnreachable, Unauthorized
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
 
 SPEC = {
     "name": "faults",

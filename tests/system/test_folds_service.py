@@ -11,8 +11,8 @@ from processes import Service
 
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.model import TrainedMean
-from hpsearch.spec.space import resolve
-from hpsearch.spec.states import StudyState
+from hpsearch.spec.language.states import StudyState
+from hpsearch.spec.space.space import resolve
 from hpsearch.spec.study import parse_study
 from hpsearch.training.data.builtin import load
 from hpsearch.training.evaluation.evaluation import evaluate

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from processes import Service, until
 
-from hpsearch.spec.document import read_document
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.document import read_document
+from hpsearch.spec.language.states import StudyState, TrialState
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STUDY = read_document((EXAMPLES / "plugin.yaml").read_bytes())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from processes import Service
 
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
 
 MEDIAN = {"kind": "median", "startup_trials": 2}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from processes import Service
 
 from hpsearch.example_files import example
-from hpsearch.spec.states import EventKind, StudyState
+from hpsearch.spec.language.states import EventKind, StudyState
 
 
 def test_a_rate_outside_of_the_range_is_found_and_the_log_and_the_page_say_so(

@@ -10,7 +10,7 @@ import pytest
 from processes import Service
 from sklearn.datasets import load_wine
 
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
 
 SPACE = {
     "optimizer": {

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from hpsearch.errors import NotFound, TrainingFailed
-from hpsearch.spec.dataset import BUILT_IN
+from hpsearch.spec.checks.dataset import BUILT_IN
 from hpsearch.spec.task import Split, SupervisedTask
 from hpsearch.training.data.builtin import SOURCES, load
 from hpsearch.training.data.datasets import dataset_for

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.dataset import LOSSES as NAMED
+from hpsearch.spec.checks.dataset import LOSSES as NAMED
 from hpsearch.training.data.class_weights import class_weights
 from hpsearch.training.numerics.loss_gradients import gradient_of
 from hpsearch.training.numerics.losses import LOSSES

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from hpsearch.spec.dataset import METRICS
+from hpsearch.spec.checks.dataset import METRICS
 from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS, auc, f1, hits, r2
 
 torch.set_num_threads(1)

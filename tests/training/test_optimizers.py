@@ -21,7 +21,7 @@ from small_network import (
 )
 from torch import Tensor
 
-from hpsearch.spec.base import kind_of
+from hpsearch.spec.language.base import kind_of
 from hpsearch.spec.optimizer import Optimizer
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers import RULES, group_key, numbers_of, rule_for, scales_of

@@ -18,7 +18,7 @@ from schedule_oracles import ADAPTER, agree, optaxs, ours, torchs
 from torch.optim import lr_scheduler
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.base import kind_of
+from hpsearch.spec.language.base import kind_of
 from hpsearch.spec.schedule import Schedule
 from hpsearch.training.schedules import Horizon, lr_factors, momentum_values
 from hpsearch.training.schedules.factors import MAX_FACTOR, SCHEDULES

@@ -23,9 +23,9 @@ from hpsearch.client.client import Client, Study
 from hpsearch.client.transport import Transport
 from hpsearch.ensembling.predictions import Predictions, read
 from hpsearch.errors import NotFound
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.space import resolve
+from hpsearch.spec.space.space import resolve
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import Plan
 from workers.datasets import Datasets

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from inside import Inside
 
-from hpsearch.spec.exchange import Predicted
-from hpsearch.spec.states import EnsembleState, JobKind, JobState, TrialState
+from hpsearch.spec.language.states import EnsembleState, JobKind, JobState, TrialState
+from hpsearch.spec.wire.jobs import Predicted
 from hpsearch.training.data.datasets import load
 from hpsearch.training.group.group import Group
 from workers.answering import MOST_AT_ONCE

@@ -25,9 +25,9 @@ from hpsearch.errors import (
     TrainingFailed,
     Unauthorized,
 )
-from hpsearch.spec.exchange import EnsembleJob, PredictJob
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.states import EnsembleState, FailureReason
+from hpsearch.spec.language.states import EnsembleState, FailureReason
+from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.data.builtin import load
 from workers import assembling
 from workers.assembling import Assembler, Ending

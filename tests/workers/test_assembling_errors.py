@@ -13,7 +13,7 @@ from test_assembling import built, rows
 
 from hpsearch.client.client import Ensemble
 from hpsearch.errors import CorruptArtifact, HpsearchError, ServerFault, StorageFull
-from hpsearch.spec.states import EnsembleState, TrialState
+from hpsearch.spec.language.states import EnsembleState, TrialState
 from workers import assembling, link
 
 

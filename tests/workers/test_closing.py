@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from hpsearch.client.client import Study
 from hpsearch.errors import CorruptArtifact
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
 from hpsearch.training.evaluation.predictions import Inference
 from hpsearch.training.tasks import plugin_loading

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hpsearch.client.client import Study
 from hpsearch.errors import NotFound, TrainingFailed
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.training.evaluation.predictions import Inference
 from hpsearch.training.group.group import Group
 from hpsearch.training.group.group_size import Grouping, Groupings

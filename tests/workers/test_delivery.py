@@ -11,8 +11,8 @@ from test_closing import SMALL, check_predictions
 from test_closing_errors import ATTEMPTS, fused, trained
 
 from hpsearch.errors import ServerFault, ServerRefused, StorageFull
-from hpsearch.spec.parcel import unpack
-from hpsearch.spec.states import StudyState, TrialState
+from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.wire.multipart import unpack
 
 MOST_SENT = 100
 """No test here needs so many parcels: whoever sends more would send for ever."""

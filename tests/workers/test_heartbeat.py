@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from hpsearch.errors import ServerUnreachable, StaleLease
-from hpsearch.spec.exchange import Leased, Token
+from hpsearch.spec.wire.jobs import Leased, Token
 from workers.heartbeat import Heartbeat
 
 PATIENCE_SECONDS = 30.0

@@ -11,9 +11,9 @@ from inside import Inside, document
 
 from hpsearch.client.client import Study
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.spec.exchange import AnyJob
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.jobs import AnyJob
 from hpsearch.training.tasks.plan import Plan
 from workers.kept import Kept, State
 from workers.link import Link

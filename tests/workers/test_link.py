@@ -14,8 +14,8 @@ from hpsearch.errors import (
     ServerUnreachable,
     StorageFull,
 )
-from hpsearch.spec.exchange import Decisions, Failure, JobList, JobStatus, Leased
-from hpsearch.spec.states import FailureReason, JobKind, JobState
+from hpsearch.spec.language.states import FailureReason, JobKind, JobState
+from hpsearch.spec.wire.jobs import Decisions, Failure, JobList, JobStatus, Leased
 from workers import link
 from workers.link import Link
 

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from test_closing_errors import fused, trained
 
 from hpsearch.errors import StorageFull
-from hpsearch.spec.exchange import Decisions, Job, JobDecision, ReportBatch
-from hpsearch.spec.states import Decision, TrialState
+from hpsearch.spec.language.states import Decision, TrialState
+from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision, ReportBatch
 from hpsearch.store.tables import TrialRow
 from hpsearch.training.group.group_size import Grouping, Groupings
 from workers import outbox

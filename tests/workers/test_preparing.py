@@ -12,8 +12,8 @@ from test_kept import kept
 
 from hpsearch.client.client import Study
 from hpsearch.errors import ServerRefused
-from hpsearch.spec.records import Checkpoint
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store.tables import CheckpointRow
 from workers.link import Link
 

@@ -14,7 +14,7 @@ from test_runner_groups import EPOCHS, FakeLink, runner
 
 from hpsearch.client.client import Study
 from hpsearch.errors import Conflict, StorageFull
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 from hpsearch.training.group.group import Group
 from hpsearch.training.group.group_size import Grouping, Groupings
 

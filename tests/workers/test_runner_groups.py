@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from hpsearch.errors import StaleLease
-from hpsearch.spec.exchange import Decisions, Job, JobDecision
-from hpsearch.spec.states import Decision, FailureReason, JobKind, TrialState
+from hpsearch.spec.language.states import Decision, FailureReason, JobKind, TrialState
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision
 from hpsearch.training.group.group import Group
 from hpsearch.training.group.group_size import Grouping, Groupings
 from workers.appetite import FIRST

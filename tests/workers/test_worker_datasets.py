@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.settings import Settings
-from hpsearch.spec.upload import DatasetFile
+from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.training.data.builtin import load
 from workers.datasets import ABANDONED_SECONDS, Datasets
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from hpsearch.spec.exchange import Decisions, Failure, Job, JobCompletion, JobDecision, Report
-from hpsearch.spec.states import Decision, FailureReason
+from hpsearch.spec.language.states import Decision, FailureReason
+from hpsearch.spec.wire.jobs import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import replicas_of
 from workers.run import Run

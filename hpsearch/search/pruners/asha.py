@@ -11,7 +11,7 @@ import math
 
 from hpsearch.search.pruners.base import GO_ON, Pruner, Rung, Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
-from hpsearch.spec.messages import counted
+from hpsearch.spec.language.messages import counted
 from hpsearch.spec.pruner import AshaPruner, HyperbandPruner
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
 
-from hpsearch.spec.base import SpecModel
+from hpsearch.spec.language.base import SpecModel
 
 if TYPE_CHECKING:
     from hpsearch.search.pruners.curve_table import CurveTable

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
-from hpsearch.spec.messages import counted
+from hpsearch.spec.language.messages import counted
 from hpsearch.spec.pruner import PatiencePruner
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.interval import is_due
-from hpsearch.spec.messages import counted
+from hpsearch.spec.language.messages import counted
 from hpsearch.spec.pruner import PercentilePruner, RankPruner
 
 R = TypeVar("R", bound=RankPruner)

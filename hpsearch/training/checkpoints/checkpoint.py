@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hpsearch.errors import CorruptArtifact, InvalidInput
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.data.standardize import Standardization

@@ -10,8 +10,8 @@ import numpy as np
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec import schedule as spec
-from hpsearch.spec.expression import evaluate, parse
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.expression import evaluate, parse
+from hpsearch.spec.language.messages import shown
 from hpsearch.training.schedules.clock import Clock, Floats
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
+from hpsearch.spec.checks.plugin import DEFAULT_OBJECTIVE, TRAINING_METRICS
 from hpsearch.spec.plugin import PluginTask as PluginSpec
-from hpsearch.spec.plugin_study import DEFAULT_OBJECTIVE, TRAINING_METRICS
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.data.subset import fraction_rows

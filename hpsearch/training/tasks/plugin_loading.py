@@ -12,7 +12,7 @@ import torch
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import plugin as specs
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 from hpsearch.training.numerics.global_seed import seeded
 from hpsearch.training.numerics.seeds import Stream, seed_of
 from hpsearch.training.tasks.plugin import PluginTask

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 from hpsearch.training.uploads import bounds
 from hpsearch.training.uploads.read_options import refused
 

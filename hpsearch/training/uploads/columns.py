@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec.messages import shown
-from hpsearch.spec.upload import ColumnUse
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.wire.upload import ColumnUse
 from hpsearch.training.uploads.read_options import refused
 from hpsearch.training.uploads.table import Column, Values
 

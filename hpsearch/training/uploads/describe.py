@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpsearch.spec.dataset import DatasetInfo
-from hpsearch.spec.upload import ColumnInfo
+from hpsearch.spec.checks.dataset import DatasetInfo
+from hpsearch.spec.wire.upload import ColumnInfo
 from hpsearch.training.uploads.table import PARTS, Table, Values
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from hpsearch.spec.messages import shown
-from hpsearch.spec.upload import UploadFormat
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.wire.upload import UploadFormat
 from hpsearch.training.uploads.archive import Archive, opened
 from hpsearch.training.uploads.cifar import cifar_kind, read_cifar
 from hpsearch.training.uploads.idx import TYPES, has_idx, read_idx

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 from hpsearch.training.uploads.archive import Archive, Member, gunzipped, opened
 from hpsearch.training.uploads.arrays import first_bad, part_of, split_mark
 from hpsearch.training.uploads.read_options import Recipe, refused

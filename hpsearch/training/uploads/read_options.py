@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.upload import ColumnUse, UploadFormat
+from hpsearch.spec.wire.upload import ColumnUse, UploadFormat
 
 FORMATS: tuple[UploadFormat, ...] = get_args(UploadFormat)
 Field = Literal["file", "target", "format", "columns", "name"]

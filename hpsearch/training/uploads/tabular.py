@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 from hpsearch.training.uploads.bounds import MAX_UNPACKED_BYTES
 from hpsearch.training.uploads.columns import text_column, typed_column
 from hpsearch.training.uploads.read_options import Recipe, refused

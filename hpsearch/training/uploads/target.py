@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec.upload import ColumnUse
+from hpsearch.spec.wire.upload import ColumnUse
 from hpsearch.training.uploads.read_options import refused
 from hpsearch.training.uploads.table import Values
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from hpsearch.spec.base import Record, SpecModel
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.spec.fields import Key, Metrics, Sentence
-from hpsearch.spec.states import EnsembleState
+from hpsearch.spec.language.base import Record, SpecModel
+from hpsearch.spec.language.fields import Key, Metrics, Sentence
+from hpsearch.spec.language.states import EnsembleState
 
 Copy = Literal["raw", "ema", "swa"]
 """Which of a checkpoint's weights."""

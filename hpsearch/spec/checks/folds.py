@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 from hpsearch.spec.task import Split
-from hpsearch.spec.upload import ColumnInfo
+from hpsearch.spec.wire.upload import ColumnInfo
 
 if TYPE_CHECKING:
-    from hpsearch.spec.dataset import DatasetInfo
+    from hpsearch.spec.checks.dataset import DatasetInfo
 
 PATH = "training.folds"
 

@@ -16,9 +16,9 @@ from math import floor
 from typing import overload
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.distributions import Choice, Distribution, Interval, Value
+from hpsearch.spec.language.distributions import Choice, Distribution, Interval, Value
 from hpsearch.spec.search import LARGEST_STUDY
-from hpsearch.spec.space import Parameter, SearchSpace
+from hpsearch.spec.space.space import Parameter, SearchSpace
 
 Points = int | Mapping[str, int] | None
 

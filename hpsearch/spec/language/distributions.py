@@ -33,8 +33,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from hpsearch.spec.base import SpecModel, tag
-from hpsearch.spec.messages import sentence
+from hpsearch.spec.language.base import SpecModel, tag
+from hpsearch.spec.language.messages import sentence
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from hpsearch.spec.base import tag
-from hpsearch.spec.distributions import (
+from hpsearch.spec.language.base import tag
+from hpsearch.spec.language.distributions import (
     KEYS,
     Choice,
     Distribution,
@@ -29,7 +29,7 @@ from hpsearch.spec.distributions import (
     LogUniform,
     Uniform,
 )
-from hpsearch.spec.messages import printable, shown
+from hpsearch.spec.language.messages import printable, shown
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LIST, _OBJECT, _VALUE = tag("list"), tag("object"), tag("value")

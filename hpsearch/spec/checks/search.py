@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.distributions import Choice, Interval
-from hpsearch.spec.grid import grid_size
-from hpsearch.spec.hard_bounds import hard_bound_misfits
-from hpsearch.spec.messages import shown
+from hpsearch.spec.checks.hard_bounds import hard_bound_misfits
+from hpsearch.spec.language.distributions import Choice, Interval
+from hpsearch.spec.language.messages import shown
 from hpsearch.spec.search import (
     SOBOL_DIMENSIONS,
     CmaesSearch,
@@ -18,7 +17,8 @@ from hpsearch.spec.search import (
     Nsga2Search,
     SobolSearch,
 )
-from hpsearch.spec.space import SearchSpace, search_space
+from hpsearch.spec.space.grid import grid_size
+from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.study import StudySpec
 
 SINGLE_OBJECTIVE = (CoarseToFineSearch, CmaesSearch)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.dataset import Target
-from hpsearch.spec.distributions import Choice
+from hpsearch.spec.checks.dataset import Target
 from hpsearch.spec.ensemble import (
     AVERAGES,
     MOST_MEMBERS,
@@ -21,8 +20,9 @@ from hpsearch.spec.ensemble import (
     SwaEnsemble,
 )
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.messages import shown
-from hpsearch.spec.stages import stages_of, typical_epochs
+from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.language.messages import shown
+from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
 
 RESTARTING = ("cosine_restarts", "cyclic", "sequence")

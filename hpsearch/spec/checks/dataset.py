@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.augment import FOR_IMAGES
-from hpsearch.spec.base import Record
-from hpsearch.spec.distributions import Choice
-from hpsearch.spec.messages import shown
-from hpsearch.spec.schedule_fit import schedule_misfits
-from hpsearch.spec.split_fit import split_misfits, with_parts_of
+from hpsearch.spec.checks.schedule import schedule_misfits
+from hpsearch.spec.checks.split import split_misfits, with_parts_of
+from hpsearch.spec.language.base import Record
+from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.language.messages import shown
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.task import Cnn, Resnet
-from hpsearch.spec.upload import ColumnInfo, DatasetFile
+from hpsearch.spec.wire.upload import ColumnInfo, DatasetFile
 
 Target = Literal["classes", "numbers", "none"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpsearch.spec.distributions import (
+from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
     IntLogUniform,
@@ -13,7 +13,7 @@ from hpsearch.spec.distributions import (
     LogUniform,
     Uniform,
 )
-from hpsearch.spec.space import Parameter, SearchSpace
+from hpsearch.spec.space.space import Parameter, SearchSpace
 
 KINDS: Mapping[str, type[Distribution]] = {
     kind.key: kind for kind in (Uniform, LogUniform, IntUniform, IntLogUniform, Choice)

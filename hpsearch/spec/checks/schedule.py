@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.distributions import Choice
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.language.messages import shown
 from hpsearch.spec.schedule import Schedule, metrics_read, parts_within, values_of
 from hpsearch.spec.study import StudySpec
 

@@ -14,13 +14,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from hpsearch.spec.base import Record, SpecModel
-from hpsearch.spec.distributions import Value
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensemble_records import Candidate, EnsembleResult, PredictionResult
-from hpsearch.spec.fields import Key, Metrics, Name, Sentence, Why, no_test, only_test
-from hpsearch.spec.records import Trial
-from hpsearch.spec.states import (
+from hpsearch.spec.language.base import Record, SpecModel
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.fields import Key, Metrics, Name, Sentence, Why, no_test, only_test
+from hpsearch.spec.language.states import (
     Decision,
     FailureReason,
     JobKind,
@@ -30,7 +28,9 @@ from hpsearch.spec.states import (
     WorkerState,
 )
 from hpsearch.spec.training import MOST_REPEATS
-from hpsearch.spec.upload import DatasetFile
+from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult, PredictionResult
+from hpsearch.spec.wire.records import Trial
+from hpsearch.spec.wire.upload import DatasetFile
 
 
 class WorkerJoin(SpecModel):

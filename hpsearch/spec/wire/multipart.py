@@ -16,9 +16,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.base import SpecModel
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.spec.exchange import Built, Token
+from hpsearch.spec.language.base import SpecModel
+from hpsearch.spec.wire.jobs import Built, Token
 
 LENGTH_BYTES = 8
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from hpsearch.spec.base import Record
-from hpsearch.spec.observation import Observation
+from hpsearch.spec.language.base import Record
+from hpsearch.spec.wire.observation import Observation
 
 Evaluator: TypeAlias = Literal["ped_anova", "fanova", "mean_decrease_impurity"]
 """By Optuna: whether the best tenth is drawn elsewhere (PED-ANOVA, Watanabe et al. 2023), the

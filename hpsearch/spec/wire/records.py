@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from hpsearch.spec.base import Record
 from hpsearch.spec.checkpoints import Reason
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.fields import Metrics
-from hpsearch.spec.states import EventKind, StudyState, TrialReason, TrialState
+from hpsearch.spec.language.base import Record
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.fields import Metrics
+from hpsearch.spec.language.states import EventKind, StudyState, TrialReason, TrialState
 
 
 class Counts(Record):

@@ -17,9 +17,16 @@ from typing import Any, TypeAlias, get_args
 from pydantic import BaseModel
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.base import wire_names
-from hpsearch.spec.distributions import Choice, Distribution, Integer, Interval, Real, Value
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.base import wire_names
+from hpsearch.spec.language.distributions import (
+    Choice,
+    Distribution,
+    Integer,
+    Interval,
+    Real,
+    Value,
+)
+from hpsearch.spec.language.messages import shown
 from hpsearch.spec.study import StudySpec, parse_study
 
 Rule: TypeAlias = Real | Integer | None

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.messages import shown
+from hpsearch.spec.language.messages import shown
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64

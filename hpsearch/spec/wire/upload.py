@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hpsearch.spec.base import Record
+from hpsearch.spec.language.base import Record
 
 UploadFormat = Literal["csv", "parquet", "npz", "image_folder", "idx", "cifar10", "cifar100"]
 """Forms that an upload may have; packed ones as zip or tar."""

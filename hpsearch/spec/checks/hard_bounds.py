@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.distributions import Interval, Value
+from hpsearch.spec.language.distributions import Interval, Value
 from hpsearch.spec.search import CoarseToFineSearch
-from hpsearch.spec.space import Parameter, SearchSpace, resolve
+from hpsearch.spec.space.space import Parameter, SearchSpace, resolve
 from hpsearch.spec.study import StudySpec
 
 

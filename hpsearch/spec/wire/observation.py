@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpsearch.spec.distributions import Value
-from hpsearch.spec.states import TrialState, is_final
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.states import TrialState, is_final
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from hpsearch.spec.states import TrialState
+from hpsearch.spec.language.states import TrialState
 
 
 class TrialPoint(NamedTuple):

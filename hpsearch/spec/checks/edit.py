@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.distributions import KEYS
-from hpsearch.spec.messages import written
+from hpsearch.spec.language.distributions import KEYS
+from hpsearch.spec.language.messages import written
 from hpsearch.spec.study import StudySpec, parse_study
 
 FREE = ("name", "owner", "tags", "notes", "priority", "limits", "pruner")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpsearch.spec.grid import grid_size
 from hpsearch.spec.search import CoarseToFineSearch, GridSearch
-from hpsearch.spec.space import search_space
+from hpsearch.spec.space.grid import grid_size
+from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
 
 

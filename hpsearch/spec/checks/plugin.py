@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.dataset import full_batch_misfits
-from hpsearch.spec.messages import shown
+from hpsearch.spec.checks.dataset import full_batch_misfits
+from hpsearch.spec.language.messages import shown
 from hpsearch.spec.study import Objective, StudySpec
 
 DEFAULT_OBJECTIVE = Objective(metric="val_loss", direction="minimize")

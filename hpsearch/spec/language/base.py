@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from hpsearch.spec.messages import printable, shown
+from hpsearch.spec.language.messages import printable, shown
 
 
 def tag(name: str) -> str:
