@@ -1,4 +1,4 @@
-"""Other ways to narrow, to compare with `hpsearch.search.narrowing`.
+"""Other ways to narrow, to compare with `hpsearch.search.coarse_to_fine_box`.
 
 Each draws a box [start, end] around the kept trials in units of the range; borders, hard bounds,
 choices and what is promoted are as in the rule that won, so the boxes alone differ.
@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from hpsearch.search import narrowing
-from hpsearch.search.base import Observation
+from hpsearch.search import coarse_to_fine_box
+from hpsearch.search.samplers.base import Observation
 from hpsearch.search.simulator import NextStage
 from hpsearch.search.staging import Stage, next_stage
 from hpsearch.spec.study import StudySpec
@@ -50,7 +50,7 @@ def _with_box(box: Callable[[Any], tuple[float, float]]) -> NextStage:
     def drawn(old: Any, seen: Any, margin: float) -> tuple[float, float, str]:
         first, last = box(np.array([old.to_unit(value) for value in seen.kept]))
         middle = (first + last) / 2
-        half = max(last - first, narrowing.LEAST_WIDTH) / 2 * (1 + margin)
+        half = max(last - first, coarse_to_fine_box.LEAST_WIDTH) / 2 * (1 + margin)
         return max(middle - half, 0.0), min(middle + half, 1.0), ""
 
     return _patched(_box=drawn)
@@ -58,7 +58,7 @@ def _with_box(box: Callable[[Any], tuple[float, float]]) -> NextStage:
 
 def _patched(**parts: Any) -> NextStage:
     def following(spec: StudySpec, stage: Stage, tried: Sequence[Observation], first: int) -> Stage:
-        with patch.multiple(narrowing, **parts):
+        with patch.multiple(coarse_to_fine_box, **parts):
             return next_stage(spec, stage, tried, first)
 
     return following

@@ -28,8 +28,8 @@ from benchmarks.formulas import Formula
 from benchmarks.lookup import Lookup
 from benchmarks.rules import RULES
 from hpsearch.search import SAMPLERS
+from hpsearch.search.samplers.sobol import SobolSampler
 from hpsearch.search.simulator import NextStage, simulate
-from hpsearch.search.sobol import SobolSampler
 from hpsearch.search.staging import next_stage
 from hpsearch.spec.study import parse_study
 

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any
 
 from hpsearch.ensemble_builder import predictions_of
-from hpsearch.search.base import Problem
-from hpsearch.search.random import RandomSampler
+from hpsearch.search.samplers.base import Problem
+from hpsearch.search.samplers.random import RandomSampler
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec

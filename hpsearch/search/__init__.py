@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hpsearch.search.base import Problem, Sampler
-from hpsearch.search.cmaes import CmaesSampler
-from hpsearch.search.coarse_to_fine import CoarseToFineSampler
-from hpsearch.search.gp import GpSampler
-from hpsearch.search.grid import GridSampler
-from hpsearch.search.nsga2 import Nsga2Sampler
-from hpsearch.search.random import RandomSampler
-from hpsearch.search.sobol import SobolSampler
-from hpsearch.search.tpe import TpeSampler
+from hpsearch.search.samplers.base import Problem, Sampler
+from hpsearch.search.samplers.cmaes import CmaesSampler
+from hpsearch.search.samplers.coarse_to_fine import CoarseToFineSampler
+from hpsearch.search.samplers.gp import GpSampler
+from hpsearch.search.samplers.grid import GridSampler
+from hpsearch.search.samplers.nsga2 import Nsga2Sampler
+from hpsearch.search.samplers.random import RandomSampler
+from hpsearch.search.samplers.sobol import SobolSampler
+from hpsearch.search.samplers.tpe import TpeSampler
 
 SAMPLERS: Mapping[str, type[Sampler]] = {
     "random": RandomSampler,

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from hpsearch.search import sampler_for
-from hpsearch.search.base import History, Observation, Proposal, Sampler
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
+from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
 from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.language.distributions import Value

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hpsearch.search.base import Observation, Problem, Proposal
-from hpsearch.search.narrowing import Change, narrowed, ranked
+from hpsearch.search.coarse_to_fine_box import Change, narrowed, ranked
+from hpsearch.search.samplers.base import Observation, Problem, Proposal
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CoarseToFineSearch
 from hpsearch.spec.space.space import SearchSpace, search_space

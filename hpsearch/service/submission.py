@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, FieldError, InvalidInput
-from hpsearch.search.narrowing import ranked
+from hpsearch.search.coarse_to_fine_box import ranked
 from hpsearch.service import suggestion
 from hpsearch.spec.checks.dataset import BUILT_IN, Target, complete
 from hpsearch.spec.checks.edit import edited

@@ -8,7 +8,7 @@ from math import comb
 import pytest
 from scipy.stats import hypergeom, mannwhitneyu
 
-from hpsearch.search.chance import chance_of_none, chance_of_ranks, chance_of_span
+from hpsearch.search.null_distributions import chance_of_none, chance_of_ranks, chance_of_span
 
 
 @pytest.mark.parametrize(("tried", "kept"), [(5, 2), (8, 3), (9, 4), (10, 7)])

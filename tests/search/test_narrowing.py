@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.search.narrowing import (
+from hpsearch.search.coarse_to_fine_box import (
     BORDER_CHANCE,
     LEAST_KEPT,
     MOST_CHANCE,

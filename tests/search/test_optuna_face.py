@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, SingleOnlySamplerTestCase
 from pydantic import ValidationError
 
-from hpsearch.search.optuna_face import CoarseToFineSampler, Stage
+from hpsearch.search.optuna.public_sampler import CoarseToFineSampler, Stage
 
 STAGES = [Stage(trials=24), Stage(trials=12), Stage(trials=6)]
 

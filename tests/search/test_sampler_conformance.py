@@ -39,7 +39,7 @@ from searches import (
 
 from hpsearch.reference.catalogue import page
 from hpsearch.search import SAMPLERS, sampler_for
-from hpsearch.search.base import History, Observation
+from hpsearch.search.samplers.base import History, Observation
 from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,

@@ -22,8 +22,8 @@ from scipy.stats import qmc
 from searches import BRANCHED, FEW, RANGES, bowl, play, problem, sampler, space_of, trial
 
 from hpsearch.search import sampler_for
-from hpsearch.search.base import History, Observation
-from hpsearch.search.cmaes import CmaesSampler
+from hpsearch.search.samplers.base import History, Observation
+from hpsearch.search.samplers.cmaes import CmaesSampler
 from hpsearch.spec.language.distributions import (
     Choice,
     IntLogUniform,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.search.base import Observation, Proposal
+from hpsearch.search.samplers.base import Observation, Proposal
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CoarseToFineSearch

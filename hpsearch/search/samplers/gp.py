@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hpsearch.search.adaptive import Params, told_share
-from hpsearch.search.base import Observation, Problem
-from hpsearch.search.optuna_base import OptunaSampler
+from hpsearch.search.optuna.base import OptunaSampler
+from hpsearch.search.samplers.adaptive import Params, told_share
+from hpsearch.search.samplers.base import Observation, Problem
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import GpSearch
 
@@ -38,7 +38,7 @@ class GpSampler(OptunaSampler):
 
     def sampler(self, seed: int) -> BaseSampler:
         """Optuna's Gaussian process."""
-        from hpsearch.search.optuna_mirror import Gp
+        from hpsearch.search.optuna.study_view import Gp
 
         return Gp(self.mirror, seed=seed, n_startup_trials=self.settings.startup_trials)
 

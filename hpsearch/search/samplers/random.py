@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hpsearch.search.base import NOTHING, History, Proposal, Sampler
-from hpsearch.search.distinct import DistinctDraws
+from hpsearch.search.samplers.base import NOTHING, History, Proposal, Sampler
+from hpsearch.search.samplers.distinct import DistinctDraws
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.space.grid import whole_grid
 

@@ -6,7 +6,7 @@ of the stage before, so any number of workers tries the same configurations.
 
 from __future__ import annotations
 
-from hpsearch.search.random import RandomSampler
+from hpsearch.search.samplers.random import RandomSampler
 
 
 class CoarseToFineSampler(RandomSampler):

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from hpsearch.search.adaptive import AdaptiveSampler, Params
+from hpsearch.search.samplers.adaptive import AdaptiveSampler, Params
 from hpsearch.spec.wire.observation import Observation
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from hpsearch.search.optuna_mirror import Mirror
+    from hpsearch.search.optuna.study_view import Mirror
 
 
 class OptunaSampler(AdaptiveSampler):
@@ -30,7 +30,7 @@ class OptunaSampler(AdaptiveSampler):
     @cached_property
     def mirror(self) -> Mirror:
         """The study as Optuna sees it."""
-        from hpsearch.search.optuna_mirror import Mirror
+        from hpsearch.search.optuna.study_view import Mirror
 
         return Mirror(self.space, self.problem.objectives, self.most_values)
 

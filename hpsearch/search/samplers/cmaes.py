@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.search.adaptive import AdaptiveSampler, Params
-from hpsearch.search.base import Observation, Problem
+from hpsearch.search.samplers.adaptive import AdaptiveSampler, Params
+from hpsearch.search.samplers.base import Observation, Problem
 from hpsearch.spec.language.distributions import Interval, Value
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CmaesSearch

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpsearch.search.adaptive import told_share
-from hpsearch.search.base import Problem
-from hpsearch.search.optuna_base import OptunaSampler
+from hpsearch.search.optuna.base import OptunaSampler
+from hpsearch.search.samplers.adaptive import told_share
+from hpsearch.search.samplers.base import Problem
 from hpsearch.spec.search import TpeSearch
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class TpeSampler(OptunaSampler):
 
     def sampler(self, seed: int) -> BaseSampler:
         """Optuna's TPE."""
-        from hpsearch.search.optuna_mirror import Tpe
+        from hpsearch.search.optuna.study_view import Tpe
 
         joint = self.settings.multivariate
         return Tpe(

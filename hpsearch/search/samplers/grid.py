@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hpsearch.search.base import NOTHING, History, Proposal, Sampler
+from hpsearch.search.samplers.base import NOTHING, History, Proposal, Sampler
 from hpsearch.spec.search import GridSearch
 from hpsearch.spec.space.grid import Grid, grid_of
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Problem
-from hpsearch.search.optuna_base import OptunaSampler
+from hpsearch.search.optuna.base import OptunaSampler
+from hpsearch.search.samplers.base import Problem
 from hpsearch.spec.search import Nsga2Search
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Nsga2Sampler(OptunaSampler):
 
     def sampler(self, seed: int) -> BaseSampler:
         """Optuna's NSGA-II."""
-        from hpsearch.search.optuna_mirror import Nsga2
+        from hpsearch.search.optuna.study_view import Nsga2
 
         return Nsga2(self.mirror, self._parents, population_size=self.population, seed=seed)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.search.base import NOTHING, History, Proposal, Sampler
+from hpsearch.search.samplers.base import NOTHING, History, Proposal, Sampler
 
 if TYPE_CHECKING:
     from scipy.stats import qmc

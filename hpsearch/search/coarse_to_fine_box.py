@@ -32,7 +32,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from hpsearch.search.chance import chance_of_none, chance_of_ranks, chance_of_span
+from hpsearch.search.null_distributions import chance_of_none, chance_of_ranks, chance_of_span
 from hpsearch.spec.language.distributions import Choice, Distribution, Interval, Value
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import CoarseToFineSearch

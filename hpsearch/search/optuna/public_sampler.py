@@ -35,7 +35,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpsearch.search.narrowing import narrowed
+from hpsearch.search.coarse_to_fine_box import narrowed
 from hpsearch.spec import search as spec
 from hpsearch.spec.language import states
 from hpsearch.spec.language.distributions import (

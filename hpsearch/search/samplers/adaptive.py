@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hpsearch.search.base import NOTHING, History, Observation, Problem, Proposal, Sampler
-from hpsearch.search.distinct import unused_place
+from hpsearch.search.samplers.base import NOTHING, History, Observation, Problem, Proposal, Sampler
+from hpsearch.search.samplers.distinct import unused_place
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.space.grid import whole_grid
 

@@ -25,8 +25,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from hpsearch.search.optuna_axes import axis
-from hpsearch.search.optuna_trials import TrialList
+from hpsearch.search.optuna.axes import axis
+from hpsearch.search.optuna.storage import TrialList
 from hpsearch.spec.language import states
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.space.space import SearchSpace
