@@ -29,7 +29,7 @@ from hpsearch.store import (
     checkpoints,
     ensembles,
     events,
-    points,
+    figure_points,
     studies,
     trial_log,
     trial_table,
@@ -95,7 +95,7 @@ def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
         return render(
             "study.html",
             study=study,
-            metrics=_metrics(points.metric_names(session, study_id), objective.metric),
+            metrics=_metrics(figure_points.metric_names(session, study_id), objective.metric),
             axes=plots.axes(search_space(spec), objective),
             x=asked.get("x", across),
             y=asked.get("y", upward),

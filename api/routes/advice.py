@@ -11,7 +11,7 @@ from api.requests import Id, answer
 from api.services import Served, Services
 from hpsearch.service import diagnosis
 from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
-from hpsearch.store import points
+from hpsearch.store import figure_points
 
 router = APIRouter(tags=["advice"])
 
@@ -32,7 +32,7 @@ def diagnosis(study_id: Id, services: Served) -> Response:
 def known_diagnosis(services: Services, study_id: int) -> Diagnosis:
     """A diagnosis, made once while its study stays as it is."""
     with services.database.read() as session:
-        mark = (services.database.shown_url, *points.mark(session, study_id))
+        mark = (services.database.shown_url, *figure_points.mark(session, study_id))
         return _DIAGNOSES.get(mark, lambda: diagnosis.diagnosis(session, study_id))
 
 
@@ -52,7 +52,12 @@ def known_importances(
 ) -> Importances:
     """Importances, measured once while their study stays as it is."""
     with services.database.read() as session:
-        mark = (services.database.shown_url, *points.mark(session, study_id), evaluator, target)
+        mark = (
+            services.database.shown_url,
+            *figure_points.mark(session, study_id),
+            evaluator,
+            target,
+        )
         return _IMPORTANCES.get(
             mark, lambda: diagnosis.importances(session, study_id, evaluator, target)
         )

@@ -26,7 +26,7 @@ from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.points import TrialPoint
 from hpsearch.spec.wire.space import space_from_wire
-from hpsearch.store import points, reports, stages, studies, trials
+from hpsearch.store import figure_points, reports, stages, studies, trials
 from hpsearch.training.schedules import Horizon, lr_factors
 
 router = APIRouter(tags=["figures"])
@@ -119,14 +119,14 @@ def figure(
         return orjson.dumps(drawn)
 
     with services.database.read() as session:
-        mark = (services.database.shown_url, *points.mark(session, study_id))
+        mark = (services.database.shown_url, *figure_points.mark(session, study_id))
         key = (mark, name, metric, top, x, y, log, trial, panel, evaluator, target)
         return Response(_DRAWN.get(key, draw), media_type="application/json")
 
 
 def _points(session: Session, study_id: int, mark: Hashable) -> list[TrialPoint]:
     """A study's trials, read once while nothing changes: the figures of a page all want them."""
-    return _POINTS.get(mark, lambda: points.points(session, study_id, params=True))
+    return _POINTS.get(mark, lambda: figure_points.points(session, study_id, params=True))
 
 
 def _scatter(
@@ -170,7 +170,7 @@ def _front(session: Session, study_id: int, spec: StudySpec) -> plots.Figure:
             "name", "a front needs several objectives, and this study has one; draw the history"
         )
     best = studies.get(session, study_id).pareto_front or []
-    return plots.front(points.objectives(session, study_id), best, spec.objectives)
+    return plots.front(figure_points.objectives(session, study_id), best, spec.objectives)
 
 
 def default_axes(spec: StudySpec) -> tuple[str, str]:
@@ -187,9 +187,9 @@ def _curves(
     session: Session, study_id: int, spec: StudySpec, metric: str | None, top: int, log: str
 ) -> plots.Figure:
     objective = spec.objectives[0]
-    ranked = points.best_numbers(session, study_id, objective, top)
+    ranked = figure_points.best_numbers(session, study_id, objective, top)
     shown = reports.curves(session, study_id, metric or objective.metric, ranked, CURVE_POINTS)
-    total = points.count(session, study_id)
+    total = figure_points.count(session, study_id)
     return plots.curves(shown, ranked, log_x="x" in log, log_y="y" in log, total=total)
 
 

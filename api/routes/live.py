@@ -20,7 +20,7 @@ from api.requests import Id
 from api.services import Served
 from hpsearch.errors import DatabaseUnavailable, InvalidInput, NotFound
 from hpsearch.store import studies
-from hpsearch.store.changes import StudiesWatch, StudyWatch
+from hpsearch.store.live_changes import StudiesWatch, StudyWatch
 
 router = APIRouter(tags=["live"])
 

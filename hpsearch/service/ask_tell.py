@@ -20,7 +20,7 @@ from hpsearch.spec.language.states import Decision, JobState, StudyState, TrialR
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.jobs import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
 from hpsearch.spec.wire.records import Trial
-from hpsearch.store import jobs, judging, reports, studies, trials
+from hpsearch.store import jobs, pruning_state, reports, studies, trials
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.reports import Epoch
 
@@ -86,7 +86,7 @@ class Asking:
         reason = TrialReason.ERROR if failed else None
         message = end.message
         if end.state is TrialState.PRUNED and message is None:
-            message = judging.why_stopped(session, job.its_trial)
+            message = pruning_state.why_stopped(session, job.its_trial)
         trials.end(session, job.its_trial, end.state, reason, message)
         self.tuner.settle(session, study)
         return trials.get(session, study_id, number)

@@ -13,7 +13,7 @@ from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.multipart import Enclosed
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import jobs, studies, trials
-from hpsearch.store.arrivals import Arrivals
+from hpsearch.store.checkpoint_writes import Arrivals
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.jobs import QueuedJob
 

@@ -14,13 +14,13 @@ from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
-from hpsearch.store import events, measures, studies
+from hpsearch.store import events, studies, trial_costs
 
 
 def diagnosis(session: Session, study_id: int) -> Diagnosis:
     """Where a study's space should be extended, and what in it makes no difference."""
     spec = studies.spec_of(session, study_id)
-    tried = [one.trial for one in measures.measured(session, study_id, spec)]
+    tried = [one.trial for one in trial_costs.measured(session, study_id, spec)]
     return space_advice.advise(search_space(spec), tried)
 
 
@@ -29,7 +29,7 @@ def importances(
 ) -> Importances:
     """How much each parameter decides of a target."""
     spec = studies.spec_of(session, study_id)
-    tried = measures.measured(session, study_id, spec)
+    tried = trial_costs.measured(session, study_id, spec)
     return by_importance(search_space(spec), tried, evaluator, target)
 
 
@@ -38,7 +38,7 @@ def warn_of_borders(session: Session, study_id: int, spec: StudySpec) -> None:
 
     Called once, when the study is complete.
     """
-    tried = [one.trial for one in measures.measured(session, study_id, spec)]
+    tried = [one.trial for one in trial_costs.measured(session, study_id, spec)]
     for finding in borders(search_space(spec), tried):
         events.add(
             session,

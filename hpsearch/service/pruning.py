@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session
 from hpsearch.search.pruners import CurveTable, Pruner, Verdict, judge, pruner_for
 from hpsearch.spec.language.states import TrialState, is_final
 from hpsearch.spec.study import parse_study
-from hpsearch.store import judging
+from hpsearch.store import pruning_state
 from hpsearch.store.database import on_commit
-from hpsearch.store.judging import JudgedStudy, JudgedTrial, Noted
+from hpsearch.store.pruning_state import JudgedStudy, JudgedTrial, Noted
 from hpsearch.store.reports import Epoch
 
 REMEMBERED_STUDIES = 16
@@ -96,22 +96,22 @@ class Judge:
         verdict = judge(self.kept.pruner, table, number, values)
         if len(curve.rungs) > entered or (verdict.stop and not was_stopped):
             rungs = [(*rung, value) for rung, value in curve.rungs.items()]
-            judging.note(self.session, trial_id, Noted(rungs, verdict.why))
+            pruning_state.note(self.session, trial_id, Noted(rungs, verdict.why))
         if table.lengths != self.study.lengths:
-            judging.keep_lengths(self.session, self.study.id, table.lengths)
+            pruning_state.keep_lengths(self.session, self.study.id, table.lengths)
         return verdict
 
 
 def judges_of_jobs(session: Session, tables: Tables, job_ids: Collection[int]) -> dict[int, Judge]:
     """Locks those studies of some jobs that have a pruner; a judge for each, by study."""
-    return _judges(session, tables, judging.lock_of_jobs(session, job_ids))
+    return _judges(session, tables, pruning_state.lock_of_jobs(session, job_ids))
 
 
 def judges_of_trial(
     session: Session, tables: Tables, study_id: int, number: int
 ) -> dict[int, Judge]:
     """Locks a trial's study if it has a pruner; its judge, by study."""
-    return _judges(session, tables, judging.lock_of_trial(session, study_id, number))
+    return _judges(session, tables, pruning_state.lock_of_trial(session, study_id, number))
 
 
 def _judges(session: Session, tables: Tables, studies: Iterable[JudgedStudy]) -> dict[int, Judge]:
@@ -123,7 +123,7 @@ def _judge(session: Session, tables: Tables, study: JudgedStudy) -> Judge:
     kept, valid = tables.begin(study, writer)
     _catch_up(session, study, kept, valid=valid)
     kept.touched.update(study.reporting)
-    revision = judging.new_revision(session, study.id)
+    revision = pruning_state.new_revision(session, study.id)
     on_commit(session, lambda: tables.commit(kept, revision, writer))
     return Judge(session, study, kept)
 
@@ -142,7 +142,7 @@ def _catch_up(session: Session, study: JudgedStudy, kept: _Kept, *, valid: bool)
     if valid and not unknown and kept.ended == study.trials_ended:
         return
     table = kept.table
-    found = judging.trials(session, study.id, unknown, kept.ended, open_too=not valid)
+    found = pruning_state.trials(session, study.id, unknown, kept.ended, open_too=not valid)
     if not valid:
         table.lengths = dict(study.lengths)
     known = {}
@@ -156,7 +156,7 @@ def _catch_up(session: Session, study: JudgedStudy, kept: _Kept, *, valid: bool)
             _restore(table, trial)
         if curve.done < trial.epochs_done and _is_read(kept, trial):
             known[trial.id] = curve.done
-    for trial_id, value in judging.values(session, table.metric, known):
+    for trial_id, value in pruning_state.values(session, table.metric, known):
         table.report(kept.numbers[trial_id], [value])
     for trial in found:
         if trial.state is TrialState.COMPLETE:

@@ -32,7 +32,7 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.observation import Observation
 from hpsearch.spec.wire.records import StudyPreview
 from hpsearch.spec.wire.space import space_to_wire
-from hpsearch.store import datasets, events, history, jobs, stages, studies, trials, versions
+from hpsearch.store import datasets, events, jobs, observations, stages, studies, trials, versions
 from hpsearch.store.studies import OpenStudy
 from hpsearch.store.trials import NewTrial
 
@@ -79,7 +79,7 @@ def submit(session: Session, spec: StudySpec) -> int:
     known = _known(session, spec)
     study_id = studies.create(session, spec)
     versions.add(session, study_id, spec, [])
-    history.keep_known(session, study_id, known)
+    observations.keep_known(session, study_id, known)
     events.add(
         session,
         study_id,
@@ -239,7 +239,9 @@ def _known(session: Session, spec: StudySpec) -> list[Observation]:
             + "; leave it out",
         )
     space = search_space(spec)
-    found = [t for t in ranked(history.ended(session, earlier, source)) if space.fits(t.params)]
+    found = [
+        t for t in ranked(observations.ended(session, earlier, source)) if space.fits(t.params)
+    ]
     if not found:
         raise InvalidInput.at(
             "search.warm_start.study",

@@ -29,7 +29,7 @@ from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.space.stages import StagePlan, stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.space import space_from_wire, space_to_wire
-from hpsearch.store import events, history, stages
+from hpsearch.store import events, observations, stages
 from hpsearch.store.stages import StoredStage
 from hpsearch.store.studies import OpenStudy
 from hpsearch.store.trials import NewTrial
@@ -71,7 +71,7 @@ class Memory:
         key = (study.created_at, study.version, stage.index)
         if found is None or found.key != key:
             sampler = sampler_for(stage.problem(study.spec))
-            found = _Kept(key, sampler, history.known(session, study.id))
+            found = _Kept(key, sampler, observations.known(session, study.id))
         with self.guard:
             self.kept[study.id] = found
             while len(self.kept) > REMEMBERED_STUDIES:
@@ -127,7 +127,7 @@ def advance(session: Session, study: OpenStudy) -> None:
     while stage.index + 1 < len(plans):
         if stages.ended(session, study.id, stage.index) < quorum(study.spec, stage):
             return
-        tried = history.of_stage(session, study.id, study.spec, stage.index)
+        tried = observations.of_stage(session, study.id, study.spec, stage.index)
         stages.finish(session, study.id, stage.index)
         _tell_end(session, study, stage, tried)
         # Under a quorum below one, trials of this stage may still be missing: they never come.
@@ -150,8 +150,8 @@ def _sampled(
     kept = memory.of(session, study, stage)
     tried = History()
     if kept.sampler.reads_history:
-        kept.learn(history.ended(session, study.id, study.spec, after=kept.seen))
-        tried = History(kept.ended, history.running(session, study.id, study.spec))
+        kept.learn(observations.ended(session, study.id, study.spec, after=kept.seen))
+        tried = History(kept.ended, observations.running(session, study.id, study.spec))
     count = min(count, kept.sampler.at_once(tried, count))
     return kept.sampler.suggest(range(first, first + count), tried)
 

@@ -10,7 +10,7 @@ from rig import Rig
 
 from hpsearch.errors import NotFound
 from hpsearch.spec.language.states import StudyState, TrialState
-from hpsearch.store.changes import StudiesWatch, StudyChange, StudyWatch
+from hpsearch.store.live_changes import StudiesWatch, StudyChange, StudyWatch
 
 
 def look(rig: Rig, watch: StudyWatch) -> StudyChange | None:

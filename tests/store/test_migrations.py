@@ -7,7 +7,7 @@ from alembic import command
 from rig import Rig
 
 from hpsearch.spec.language.states import StudyState
-from hpsearch.store import history
+from hpsearch.store import observations
 from hpsearch.store.database import migrations_config
 
 
@@ -35,7 +35,7 @@ def test_a_study_under_way_goes_on_after_an_upgrade(rig: Rig, revision: str) -> 
     assert after.model_copy(update=same) == before
     assert [(stage.first_trial, stage.trials) for stage in after.stages] == [(0, 4)]
     with rig.database.read() as session:
-        ended = history.ended(session, study, rig.spec(study))
+        ended = observations.ended(session, study, rig.spec(study))
         assert [trial.number for trial in ended] == [1, 0]
     assert [rig.trial(study, number).params for number in range(3)] == params
     rig.report(jobs[2], 0, val_accuracy=0.8)
