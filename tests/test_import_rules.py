@@ -23,7 +23,7 @@ SERVER = {"sqlalchemy", "fastapi", "starlette", "uvicorn", "alembic", "numpy", "
         ("hpsearch.service.tuner", HEAVY | {"fastapi"}),
         ("api.app", HEAVY),
         ("api.server", HEAVY),
-        ("workers.link", {"sqlalchemy", "fastapi"}),
+        ("workers.server_api", {"sqlalchemy", "fastapi"}),
     ],
 )
 def test_importing_loads_nothing_forbidden(module: str, forbidden: set[str]) -> None:

@@ -17,8 +17,8 @@ from hpsearch.processes.supervisor import DO_NOT_RESTART
 from hpsearch.settings import Settings
 from workers.datasets import Datasets
 from workers.heartbeat import Heartbeat
-from workers.link import Link
 from workers.runner import Runner
+from workers.server_api import Link
 
 logger = logging.getLogger("hpsearch.worker")
 

@@ -14,7 +14,7 @@ from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.training.data import local_uploads
 from hpsearch.training.uploads.read_options import Recipe
-from workers.link import Link
+from workers.server_api import Link
 
 ABANDONED_SECONDS = 3600.0
 """A file that nobody has written to for so long is no longer being fetched."""

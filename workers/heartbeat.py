@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from hpsearch.errors import HpsearchError, NotFound, StaleLease
 from hpsearch.spec.wire.jobs import Leased, Token
-from workers.link import Link
+from workers.server_api import Link
 
 logger = logging.getLogger("hpsearch.worker")
 

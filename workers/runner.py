@@ -21,19 +21,19 @@ from hpsearch.training.group.group_size import Groupings
 from hpsearch.training.group.replicas import AnyGroup
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.tasks.plan import EpochReport, group_key
-from workers.answering import Answering
-from workers.appetite import Appetite
-from workers.assembling import Assembler
-from workers.closing import Closing, End
+from workers.capacity import Appetite
 from workers.datasets import Datasets
-from workers.delivery import Delivery, lose
-from workers.faults import ESCAPING, Fault, fault_of, give_back
+from workers.ensemble_jobs import Assembler
+from workers.failures import ESCAPING, Fault, fault_of, give_back
 from workers.heartbeat import Heartbeat
-from workers.kept import Kept, State
-from workers.link import Link
-from workers.outbox import Outbox
-from workers.preparing import formed, prepared
-from workers.run import Run
+from workers.job_setup import formed, prepared
+from workers.leased_trial import Run
+from workers.pending_states import Kept, State
+from workers.predictions import Answering
+from workers.report_queue import Outbox
+from workers.server_api import Link
+from workers.trial_ends import Closing, End
+from workers.uploader import Delivery, lose
 
 logger = logging.getLogger("hpsearch.worker")
 

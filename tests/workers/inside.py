@@ -29,8 +29,8 @@ from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import Plan
 from workers.datasets import Datasets
-from workers.link import Link
 from workers.runner import Runner
+from workers.server_api import Link
 
 torch.set_num_threads(1)
 

@@ -12,8 +12,8 @@ from hpsearch.spec.language.states import EnsembleState, JobKind, JobState, Tria
 from hpsearch.spec.wire.jobs import Predicted
 from hpsearch.training.data.datasets import load
 from hpsearch.training.group.group import Group
-from workers.answering import MOST_AT_ONCE
-from workers.link import Link
+from workers.predictions import MOST_AT_ONCE
+from workers.server_api import Link
 
 AFTER = 3
 """Epochs of the group before somebody asks."""

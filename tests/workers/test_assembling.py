@@ -29,8 +29,8 @@ from hpsearch.spec.language.states import EnsembleState, FailureReason
 from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.data.builtin import load
-from workers import assembling
-from workers.assembling import Assembler, Ending
+from workers import ensemble_jobs
+from workers.ensemble_jobs import Assembler, Ending
 
 
 def rows() -> Any:
@@ -139,7 +139,9 @@ def test_states_whose_predictions_were_lost_are_predicted_anew(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("workers.closing.Closing._predict", lambda self, states: [None] * len(states))
+        patch.setattr(
+            "workers.trial_ends.Closing._predict", lambda self, states: [None] * len(states)
+        )
         study = inside.trained(training={"epochs": 2})
     ensemble = built(inside, study, kind="top_k", size=2)
     assert [warning for warning in ensemble.warnings if "were not stored" in warning]
@@ -189,7 +191,7 @@ def test_why_a_job_fails_is_told(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(assembling, "build", fail)
+    monkeypatch.setattr(ensemble_jobs, "build", fail)
     told: Any = Told()
     Assembler(told, None, torch.device("cpu"), threading.Event()).do(a_job())  # type: ignore[arg-type]
     assert told.failed == [(reason, message)]
@@ -202,7 +204,7 @@ def test_a_server_that_is_away_ends_no_job(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(assembling, "build", fail)
+    monkeypatch.setattr(ensemble_jobs, "build", fail)
     told: Any = Told()
     with pytest.raises(type(error)):
         Assembler(told, None, torch.device("cpu"), threading.Event()).do(a_job())  # type: ignore[arg-type]
@@ -213,7 +215,7 @@ def test_a_job_that_is_another_s_is_dropped(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: Any, **__: Any) -> None:
         raise StaleLease("gone")
 
-    monkeypatch.setattr(assembling, "build", fail)
+    monkeypatch.setattr(ensemble_jobs, "build", fail)
     told: Any = Told()
     Assembler(told, None, torch.device("cpu"), threading.Event()).do(a_job())  # type: ignore[arg-type]
     assert not told.failed
@@ -232,7 +234,7 @@ def test_told_to_end_a_worker_gives_its_ensemble_back(inside: Inside) -> None:
 
 def test_progress_is_told_at_most_twice_a_second() -> None:
     told: Any = Told()
-    tell = assembling.Teller(told, a_job(), threading.Event())
+    tell = ensemble_jobs.Teller(told, a_job(), threading.Event())
     for done in range(1000):
         tell(done, 1000, "choosing")
     assert 1 <= len(told.advanced) <= 3

@@ -14,7 +14,7 @@ from test_assembling import built, rows
 from hpsearch.client.client import Ensemble
 from hpsearch.errors import CorruptArtifact, HpsearchError, ServerFault, StorageFull
 from hpsearch.spec.language.states import EnsembleState, TrialState
-from workers import assembling, link
+from workers import ensemble_jobs, server_api
 
 
 def asked(inside: Inside, ensemble: Ensemble, inputs: Any = None) -> int:
@@ -54,7 +54,7 @@ def test_a_prediction_that_fails_says_why_and_the_next_is_made(
         def fail(_: bytes) -> Any:
             raise error
 
-        patch.setattr(assembling, "load_ensemble", fail)
+        patch.setattr(ensemble_jobs, "load_ensemble", fail)
         inside.work()
     assert told(inside, unlucky)["state"] == "failed"
     assert told(inside, unlucky)["result"]["error"].startswith(says)
@@ -73,7 +73,7 @@ def test_a_failed_job_costs_the_trials_leased_with_it_nothing(
     def fail(*_: Any, **__: Any) -> Any:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr(assembling, "build", fail)
+    monkeypatch.setattr(ensemble_jobs, "build", fail)
     inside.work()
     after = ensemble.refresh()
     assert after.state is EnsembleState.FAILED
@@ -95,7 +95,7 @@ def test_an_ensemble_that_the_server_will_not_take_fails_and_is_not_sent_for_eve
     inside: Inside, monkeypatch: pytest.MonkeyPatch, error: HpsearchError, says: str
 ) -> None:
     study = inside.trained(training={"epochs": 1})
-    monkeypatch.setattr(link, "FAULTS", 5, raising=False)
+    monkeypatch.setattr(server_api, "FAULTS", 5, raising=False)
     put, sent = inside.transport.put, []
 
     def refused(path: str, *given: Any, **query: Any) -> Any:

@@ -23,7 +23,7 @@ from hpsearch.training.evaluation.predictions import Inference
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
-from workers import delivery
+from workers import uploader
 
 
 def check_predictions(inside: Inside, study: Study, one: Checkpoint) -> None:
@@ -218,7 +218,7 @@ def test_where_no_memory_is_left_trials_end_without_predictions(
         raise torch.OutOfMemoryError("full")
 
     refusing(monkeypatch, full)
-    monkeypatch.setattr("workers.closing.evaluate", full)
+    monkeypatch.setattr("workers.trial_ends.evaluate", full)
     study = inside.trained(training={"epochs": 2})
     assert [trial.state for trial in study.trials()] == [TrialState.COMPLETE] * 2
     assert {one.predictions_sha256 for one in inside.checkpoints(study, 0)} == {None}
@@ -260,7 +260,7 @@ def test_a_fault_of_ours_is_not_taken_for_one_of_the_state(
 def test_what_is_sent_comes_in_parcels_of_a_bounded_size(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, most: str, size: int
 ) -> None:
-    monkeypatch.setattr(delivery, most, size)
+    monkeypatch.setattr(uploader, most, size)
     parcels: list[tuple[int, int]] = []
 
     def listen(link: Any) -> None:

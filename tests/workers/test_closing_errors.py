@@ -24,7 +24,7 @@ from hpsearch.training.group.group_size import Grouping, Groupings
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
-from workers import closing
+from workers import trial_ends
 
 ATTEMPTS = 3
 """What a server gives a trial that fails with an error."""
@@ -104,14 +104,14 @@ def test_a_trial_that_cannot_be_predicted_fails_alone_and_keeps_its_states(
 def test_a_trial_that_cannot_be_scored_fails_alone(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int, told: str
 ) -> None:
-    evaluate = closing.evaluate
+    evaluate = trial_ends.evaluate
 
     def scored(plan: Plan, *rest: Any, **options: Any) -> Any:
         if plan.number == 1:
             raise error
         return evaluate(plan, *rest, **options)
 
-    monkeypatch.setattr(closing, "evaluate", scored)
+    monkeypatch.setattr(trial_ends, "evaluate", scored)
     nothing = lambda _, trials: [None] * len(trials)  # noqa: E731
     monkeypatch.setattr(Inference, "predict_all", nothing)
     passes = trained(monkeypatch)

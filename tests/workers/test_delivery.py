@@ -99,7 +99,7 @@ def test_a_trial_that_the_server_breaks_at_fails_alone(
             raise error
         return content
 
-    monkeypatch.setattr("workers.link.FAULTS", 5, raising=False)
+    monkeypatch.setattr("workers.server_api.FAULTS", 5, raising=False)
     intercepted(inside, monkeypatch, break_at)
     study = fused(inside, training={"epochs": 2}, search={"trials": 3})
     states = [study.trial(number).state for number in range(3)]

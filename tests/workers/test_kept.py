@@ -15,8 +15,8 @@ from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.jobs import AnyJob
 from hpsearch.training.tasks.plan import Plan
-from workers.kept import Kept, State
-from workers.link import Link
+from workers.pending_states import Kept, State
+from workers.server_api import Link
 
 EPOCHS = 10
 RESTARTS = {"kind": "cosine_restarts", "first_period": 3}

@@ -16,8 +16,8 @@ from hpsearch.errors import (
 )
 from hpsearch.spec.language.states import FailureReason, JobKind, JobState
 from hpsearch.spec.wire.jobs import Decisions, Failure, JobList, JobStatus, Leased
-from workers import link
-from workers.link import Link
+from workers import server_api
+from workers.server_api import Link
 
 JOB = Leased(id=1, attempt=1, study_id=1)
 FAILURE = Failure(attempt=1, reason=FailureReason.ERROR, message="it broke")
@@ -59,7 +59,7 @@ def test_a_request_that_breaks_the_server_each_time_is_given_up() -> None:
     patient, server = linked(ServerFault("it broke"), 10_000)
     with pytest.raises(ServerRefused, match=r"must not fail at one request 100 times.*it broke"):
         patient.report([])
-    assert server.asked == link.FAULTS
+    assert server.asked == server_api.FAULTS
 
 
 @pytest.mark.parametrize("error", [ServerUnreachable("away"), ServerFault("it broke")])
@@ -75,7 +75,7 @@ def test_what_was_trained_is_kept_however_long_the_server_is_away() -> None:
 
 
 def test_a_server_without_room_is_asked_again_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "ROOM_SECONDS", 0, raising=False)
+    monkeypatch.setattr(server_api, "ROOM_SECONDS", 0, raising=False)
     patient, server = linked(StorageFull("no room"), 5)
     assert patient.lease(1) == []
     patient.fail(JOB, FAILURE)
@@ -83,7 +83,7 @@ def test_a_server_without_room_is_asked_again_for_work(monkeypatch: pytest.Monke
 
 
 def test_work_is_given_back_to_a_server_once_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "ROOM_SECONDS", 0, raising=False)
+    monkeypatch.setattr(server_api, "ROOM_SECONDS", 0, raising=False)
     patient, server = linked(StorageFull("no room"), 5)
     patient.fail(JOB, FAILURE)
     assert server.asked == 6

@@ -14,8 +14,8 @@ from hpsearch.spec.language.states import Decision, TrialState
 from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision, ReportBatch
 from hpsearch.store.tables import TrialRow
 from hpsearch.training.group.group_size import Grouping, Groupings
-from workers import outbox
-from workers.outbox import Outbox
+from workers import report_queue
+from workers.report_queue import Outbox
 
 
 def test_a_trial_whose_epochs_the_server_has_lost_fails_alone(
@@ -79,7 +79,7 @@ def test_no_more_epochs_are_sent_at_once_than_a_server_takes(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a machine that trains 64 trials of 200 epochs in a moment."""
-    monkeypatch.setattr(outbox, "FLUSH_SECONDS", 1e9)
+    monkeypatch.setattr(report_queue, "FLUSH_SECONDS", 1e9)
     monkeypatch.setattr(Groupings, "choose", lambda self, plan: Grouping(64, "as measured"))
     study = inside.client.submit(
         {

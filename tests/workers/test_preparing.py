@@ -15,7 +15,7 @@ from hpsearch.errors import ServerRefused
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store.tables import CheckpointRow
-from workers.link import Link
+from workers.server_api import Link
 
 
 def replaced(inside: Inside, one: Checkpoint, content: bytes) -> None:

@@ -14,7 +14,7 @@ from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision
 from hpsearch.training.group.group import Group
 from hpsearch.training.group.group_size import Grouping, Groupings
-from workers.appetite import FIRST
+from workers.capacity import FIRST
 from workers.runner import Runner
 
 torch.set_num_threads(1)
@@ -194,7 +194,7 @@ def test_a_trial_that_does_not_fit_alone_is_given_back(monkeypatch: pytest.Monke
     def full(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("workers.preparing.group_for", full)
+    monkeypatch.setattr("workers.job_setup.group_for", full)
     link = FakeLink(3)
     runner(link, capacity=3).work()
     assert link.failures == dict.fromkeys([1, 2, 3], FailureReason.OUT_OF_MEMORY)

@@ -15,7 +15,7 @@ from hpsearch.spec.language.states import Decision, FailureReason
 from hpsearch.spec.wire.jobs import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import replicas_of
-from workers.run import Run
+from workers.leased_trial import Run
 from workers.runner import Runner
 
 torch.set_num_threads(1)

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from hpsearch.errors import HpsearchError, StaleLease, StorageFull
 from hpsearch.spec.wire.jobs import Job, JobDecision, Report
-from workers.faults import ESCAPING, Fault, fault_of
-from workers.link import Link
+from workers.failures import ESCAPING, Fault, fault_of
+from workers.server_api import Link
 
 Answer: TypeAlias = JobDecision | Fault | None
 """The server's decision on a job; why it takes no epoch of it; none where the lease is gone."""

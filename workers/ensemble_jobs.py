@@ -18,8 +18,8 @@ from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.spec.wire.jobs import Advance, Built, EnsembleJob, Predicted, PredictJob
 from workers.datasets import Datasets
-from workers.faults import DROPPED, ESCAPING, Fault, fault_of, give_back
-from workers.link import Link
+from workers.failures import DROPPED, ESCAPING, Fault, fault_of, give_back
+from workers.server_api import Link
 
 logger = logging.getLogger("hpsearch.worker")
 

@@ -24,7 +24,7 @@ from hpsearch.spec.language.fields import MESSAGE_LENGTH
 from hpsearch.spec.language.states import FailureReason
 from hpsearch.spec.wire.jobs import Failure, Leased
 from hpsearch.training.numerics.memory import is_out_of_memory
-from workers.link import Link
+from workers.server_api import Link
 
 logger = logging.getLogger("hpsearch.worker")
 

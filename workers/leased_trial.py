@@ -11,7 +11,7 @@ from hpsearch.spec.study import Objective, parse_study
 from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.replicas import AnyGroup
 from hpsearch.training.tasks.plan import EpochReport, Plan
-from workers.kept import Kept
+from workers.pending_states import Kept
 
 ALONE = "one by one: the only one of its shape at hand"
 

@@ -9,10 +9,10 @@ import torch
 from hpsearch.errors import HpsearchError
 from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.jobs import Job
-from workers.assembling import Assembler
-from workers.faults import ESCAPING
+from workers.ensemble_jobs import Assembler
+from workers.failures import ESCAPING
 from workers.heartbeat import Heartbeat
-from workers.link import Link
+from workers.server_api import Link
 
 logger = logging.getLogger("hpsearch.worker")
 

@@ -21,10 +21,10 @@ from hpsearch.spec.wire.jobs import JobCompletion, Trained
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.evaluation.predictions import Inference, Predicted
 from hpsearch.training.numerics.memory import is_out_of_memory
-from workers.delivery import Delivery
-from workers.faults import Fault, fault_of
-from workers.kept import State
-from workers.run import Run
+from workers.failures import Fault, fault_of
+from workers.leased_trial import Run
+from workers.pending_states import State
+from workers.uploader import Delivery
 
 logger = logging.getLogger("hpsearch.worker")
 

@@ -15,10 +15,10 @@ from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound, StaleLease
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.wire.jobs import JobCompletion
 from hpsearch.spec.wire.multipart import Enclosed
-from workers.faults import DROPPED, ESCAPING, Fault, fault_of, give_back
-from workers.kept import State
-from workers.link import Link
-from workers.run import Run
+from workers.failures import DROPPED, ESCAPING, Fault, fault_of, give_back
+from workers.leased_trial import Run
+from workers.pending_states import State
+from workers.server_api import Link
 
 logger = logging.getLogger("hpsearch.worker")
 

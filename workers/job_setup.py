@@ -11,9 +11,9 @@ from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound
 from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.replicas import AnyGroup, group_for
 from workers.datasets import Datasets
-from workers.faults import ESCAPING, fault_of, give_back
-from workers.link import Link
-from workers.run import Run
+from workers.failures import ESCAPING, fault_of, give_back
+from workers.leased_trial import Run
+from workers.server_api import Link
 
 logger = logging.getLogger("hpsearch.worker")
 
