@@ -10,10 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.auth import give_cookie, has_cookie, knows, take_cookie
 from api.dashboard.ensembles import choices, comparison
-from api.dashboard.page import HEADERS, Page, own_path, render
+from api.dashboard.formatting import as_yaml
 from api.dashboard.reference import operations
-from api.dashboard.words import as_yaml
-from api.requests import Id, Number
+from api.dashboard.rendering import HEADERS, Page, own_path, render
+from api.idempotent_requests import Id, Number
 from api.routes.advice import known_diagnosis
 from api.routes.figures import default_axes
 from api.services import Served

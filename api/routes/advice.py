@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.latest import Latest
-from api.requests import Id, answer
+from api.idempotent_requests import Id, answer
+from api.lru import Latest
 from api.services import Served, Services
 from hpsearch.service import diagnosis
 from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target

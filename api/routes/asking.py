@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.requests import Id, Number, OneChange
+from api.idempotent_requests import Id, Number, OneChange
 from api.services import Served
 from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.wire.jobs import AskedTrials, AskRequest, Told, TrialEnd, TrialReport

@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
 from api.files import file_answer
-from api.requests import Id, OneChange, answer
+from api.idempotent_requests import Id, OneChange, answer
 from api.services import Served
 from hpsearch.spec.wire.jobs import CollectRequest
 from hpsearch.spec.wire.records import Checkpoint, Collection

@@ -14,7 +14,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
-from api.requests import answer
+from api.idempotent_requests import answer
 from api.services import Served
 from api.uploads import FORM_BODY, Uploaded, UploadForm
 from hpsearch.errors import CorruptArtifact, InvalidInput

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Response
 from fastapi.responses import FileResponse
 
 from api.files import file_answer
-from api.requests import Id, OneChange, answer
+from api.idempotent_requests import Id, OneChange, answer
 from api.services import Served
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.wire.ensembles import Ensemble, EnsembleList, JobTicket, PredictRequest

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.latest import Latest
-from api.requests import Id, answer
+from api.idempotent_requests import Id, answer
+from api.lru import Latest
 from api.routes.advice import ChosenEvaluator, ChosenTarget, known_importances
 from api.schedule_preview import is_fixed
 from api.services import Served

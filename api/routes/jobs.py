@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy.orm import Session
 
-from api.requests import Body, Id, Number, OneChange, answer
+from api.idempotent_requests import Body, Id, Number, OneChange, answer
 from api.services import Served, Services
 from hpsearch.errors import (
     CorruptArtifact,

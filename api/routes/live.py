@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.requests import Id
+from api.idempotent_requests import Id
 from api.services import Served
 from hpsearch.errors import DatabaseUnavailable, InvalidInput, NotFound
 from hpsearch.store import studies

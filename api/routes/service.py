@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.requests import answer
+from api.idempotent_requests import answer
 from api.services import Served
 from hpsearch.spec.language.base import Record
 from hpsearch.version import VERSION

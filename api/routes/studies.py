@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
-from api.requests import Body, Id, OneChange, answer
+from api.idempotent_requests import Body, Id, OneChange, answer
 from api.schedule_preview import schedule_curve
 from api.services import Served
 from hpsearch.errors import InvalidInput

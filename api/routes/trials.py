@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.requests import Id, Number, OneChange, answer
+from api.idempotent_requests import Id, Number, OneChange, answer
 from api.routes.studies import PageSize, PageToken
 from api.services import Served
 from hpsearch.spec.language.states import TrialState

@@ -18,7 +18,7 @@ from rig import TOKEN, Rig
 from rig import spec as small
 from sqlalchemy.orm import Session
 
-from api.dashboard import words
+from api.dashboard import formatting
 from api.dashboard.ensembles import MOST_MEMBERS_SHOWN, MOST_SHOWN, choices, gain, range_on_test
 from hpsearch.spec.ensemble import GreedyEnsemble, ReinitEnsemble, TopKEnsemble
 from hpsearch.spec.language.states import EnsembleState
@@ -64,26 +64,26 @@ def test_the_table_shows_what_rest_tells(page: Page, dashboard: Dashboard) -> No
         assert cells[0].split() == [str(len(one.members)), "of", str(one.candidates)]
         assert one.mean_member is not None
         each = [
-            [f"mean member {words.fixed(scores['accuracy'])}"] * (len(one.members) > 1)
+            [f"mean member {formatting.fixed(scores['accuracy'])}"] * (len(one.members) > 1)
             for scores in (one.mean_member.validation, one.mean_member.test)
         ]
-        assert cells[1].split("\n") == [words.fixed(one.validation["accuracy"]), *each[0]]
+        assert cells[1].split("\n") == [formatting.fixed(one.validation["accuracy"]), *each[0]]
         assert cells[2].split("\n") == [
-            words.fixed(own),
-            f"{words.fixed(interval.low)} to {words.fixed(interval.high)}",
+            formatting.fixed(own),
+            f"{formatting.fixed(interval.low)} to {formatting.fixed(interval.high)}",
             *each[1],
         ]
-        assert words.signed_fixed(own - single.test["accuracy"]) in cells[3]
-        assert words.signed_fixed(single.test["loss"] - one.test["loss"]) in cells[4]
-        assert cells[5] == words.percent(one.disagreement or 0.0)
+        assert formatting.signed_fixed(own - single.test["accuracy"]) in cells[3]
+        assert formatting.signed_fixed(single.test["loss"] - one.test["loss"]) in cells[4]
+        assert cells[5] == formatting.percent(one.disagreement or 0.0)
         before, after = one.calibration.ece, one.calibration.ece_scaled
-        assert cells[6].startswith(f"{words.fixed(before)} → {words.fixed(after)}")
-        assert words.size(one.size_bytes or 0) in cells[7]
+        assert cells[6].startswith(f"{formatting.fixed(before)} → {formatting.fixed(after)}")
+        assert formatting.size(one.size_bytes or 0) in cells[7]
         body(page, one.id).locator("summary").click()
         members = body(page, one.id).locator(".members tbody tr")
         expect(members).to_have_count(len(one.members))
         heaviest = max(one.members, key=lambda member: member.weight)
-        expect(members.first).to_contain_text(words.percent(heaviest.weight))
+        expect(members.first).to_contain_text(formatting.percent(heaviest.weight))
         expect(members.first.get_by_role("link")).to_have_text(f"#{heaviest.trial}")
     best = dashboard.client.study(dashboard.combined).best_trial
     assert best is not None
@@ -91,7 +91,7 @@ def test_the_table_shows_what_rest_tells(page: Page, dashboard: Dashboard) -> No
     record = dashboard.client.study(dashboard.combined).record
     expect(page.locator("[data-live=checkpoints]")).to_have_text(str(record.checkpoints))
     expect(page.locator("[data-live=checkpoint_bytes]")).to_have_text(
-        words.size(record.checkpoint_bytes)
+        formatting.size(record.checkpoint_bytes)
     )
 
 
@@ -161,7 +161,7 @@ def test_a_checkpoint_says_why_it_is_kept_and_can_be_pinned(
     path = row.get_by_role("link").get_attribute("href") or ""
     path = path.removeprefix("/api/v1").removesuffix("/artifact")
     kept = rest(dashboard, "GET", path).json()
-    expect(row).to_contain_text(words.size(kept["size_bytes"] + kept["predictions_bytes"]))
+    expect(row).to_contain_text(formatting.size(kept["size_bytes"] + kept["predictions_bytes"]))
     for name, is_pinned in (("Pin", True), ("Unpin", False)):
         row.get_by_role("button", name=re.compile(f"^{name} the checkpoint")).click()
         expect(row.get_by_text("pinned")).to_be_visible(visible=is_pinned)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from api.dashboard import words
+from api.dashboard import formatting
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ from api.dashboard import words
     ],
 )
 def test_scores_have_the_same_decimals(value: float, text: str, difference: str) -> None:
-    assert (words.fixed(value), words.signed_fixed(value)) == (text, difference)
+    assert (formatting.fixed(value), formatting.signed_fixed(value)) == (text, difference)
 
 
 def test_what_is_missing_is_a_dash() -> None:
-    assert words.fixed(None) == "–"
+    assert formatting.fixed(None) == "–"

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import URL
 
 from api.auth import give_cookie, has_cookie, knows
-from api.dashboard import static, words
+from api.dashboard import formatting, static
 from api.errors import status_of
 from api.services import Services
 from hpsearch.errors import HpsearchError
@@ -53,20 +53,20 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters |= {
-    "number": words.number,
-    "signed": words.signed,
-    "fixed": words.fixed,
-    "signed_fixed": words.signed_fixed,
-    "percent": words.percent,
-    "duration": words.duration,
-    "size": words.size,
-    "moment": words.moment,
-    "yaml": words.as_yaml,
+    "number": formatting.number,
+    "signed": formatting.signed,
+    "fixed": formatting.fixed,
+    "signed_fixed": formatting.signed_fixed,
+    "percent": formatting.percent,
+    "duration": formatting.duration,
+    "size": formatting.size,
+    "moment": formatting.moment,
+    "yaml": formatting.as_yaml,
     "flow": written,
 }
 _templates.globals |= {
-    "between": words.between,
-    "query": words.query,
+    "between": formatting.between,
+    "query": formatting.query,
     "version": VERSION,
 }
 
@@ -121,7 +121,7 @@ def _exchange(request: Request, services: Services, token: str) -> Response:
 
 
 def _to_login(then: str, *, wrong: bool = False) -> Response:
-    address = "/login" + words.query({"next": own_path(then), "wrong": "1" if wrong else None})
+    address = "/login" + formatting.query({"next": own_path(then), "wrong": "1" if wrong else None})
     return RedirectResponse(address, HTTPStatus.SEE_OTHER, HEADERS)
 
 
