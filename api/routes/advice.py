@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from api.idempotent_requests import Id, answer
 from api.lru import Latest
 from api.services import Served, Services
-from hpsearch.service import diagnosis
+from hpsearch.service.diagnosis import diagnose, measure_importances
 from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.store import figure_points
 
@@ -33,7 +33,7 @@ def known_diagnosis(services: Services, study_id: int) -> Diagnosis:
     """A diagnosis, made once while its study stays as it is."""
     with services.database.read() as session:
         mark = (services.database.shown_url, *figure_points.mark(session, study_id))
-        return _DIAGNOSES.get(mark, lambda: diagnosis.diagnosis(session, study_id))
+        return _DIAGNOSES.get(mark, lambda: diagnose(session, study_id))
 
 
 @router.get("/studies/{study_id:int}/importances", response_model=Importances)
@@ -59,5 +59,5 @@ def known_importances(
             target,
         )
         return _IMPORTANCES.get(
-            mark, lambda: diagnosis.importances(session, study_id, evaluator, target)
+            mark, lambda: measure_importances(session, study_id, evaluator, target)
         )

@@ -1,4 +1,6 @@
-"""What may differ between trials of a group: `python -m hpsearch.reference.fusing > docs/fusing.md`.
+"""The page of what may differ between trials of a group.
+
+`python -m hpsearch.reference.fusing > docs/fusing.md` writes it.
 
 Every row is found by asking the engine: two studies are made that differ in one field, and their
 trials' group keys are compared.

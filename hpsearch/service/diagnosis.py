@@ -17,14 +17,14 @@ from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.store import events, studies, trial_costs
 
 
-def diagnosis(session: Session, study_id: int) -> Diagnosis:
+def diagnose(session: Session, study_id: int) -> Diagnosis:
     """Where a study's space should be extended, and what in it makes no difference."""
     spec = studies.spec_of(session, study_id)
     tried = [one.trial for one in trial_costs.measured(session, study_id, spec)]
     return space_advice.advise(search_space(spec), tried)
 
 
-def importances(
+def measure_importances(
     session: Session, study_id: int, evaluator: Evaluator, target: Target
 ) -> Importances:
     """How much each parameter decides of a target."""

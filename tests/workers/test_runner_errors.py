@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from inside import Inside, document
-from test_closing_errors import fused
-from test_kept import kept
+from test_pending_states import kept
 from test_runner_groups import EPOCHS, FakeLink, runner
+from test_trial_ends_errors import fused
 
 from hpsearch.client.client import Study
 from hpsearch.errors import Conflict, StorageFull

@@ -1,6 +1,6 @@
 """Runs a notebook's code cells from the top in one namespace, and keeps what each shows.
 
-    python tests/notebook_runner.py examples/first_study.ipynb     # and writes the outputs into it
+    python tests/client/notebook_runner.py examples/first_study.ipynb  # writes outputs into it
 
 It needs no kernel: a cell is Python, its last expression is shown as a notebook would show it, and
 the first exception ends the run. A server must be running, as for whoever opens the notebook.

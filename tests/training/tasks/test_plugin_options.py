@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from studies import curves, trained, untimed
-from test_training_plugin import ROWS, fields, installed, rows, study  # noqa: F401 (a fixture)
+from test_plugin_task import ROWS, fields, installed, rows, study  # noqa: F401 (a fixture)
 from torch import nn
 
 from hpsearch.errors import TrainingFailed

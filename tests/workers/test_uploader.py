@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from inside import Inside, Killed
-from test_closing import SMALL, check_predictions
-from test_closing_errors import ATTEMPTS, fused, trained
+from test_trial_ends import SMALL, check_predictions
+from test_trial_ends_errors import ATTEMPTS, fused, trained
 
 from hpsearch.errors import ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.language.states import StudyState, TrialState

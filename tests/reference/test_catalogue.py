@@ -8,7 +8,7 @@ from pathlib import Path
 from hpsearch.reference import catalogue
 from hpsearch.spec.language.base import kind_of, wire_names
 
-PAGE = Path(__file__).parents[1] / "docs" / "catalogue.md"
+PAGE = Path(__file__).parents[2] / "docs" / "catalogue.md"
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from studies import curves, same, study
-from test_training_plugin import fields, installed, rows  # noqa: F401 (a fixture)
-from test_training_plugin import study as plugin_study
+from test_plugin_task import fields, installed, rows  # noqa: F401 (a fixture)
+from test_plugin_task import study as plugin_study
 from torch import nn
 from torch.optim.swa_utils import update_bn
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from inside import Inside
 from sqlalchemy import update
-from test_closing_errors import fused, trained
+from test_trial_ends_errors import fused, trained
 
 from hpsearch.errors import StorageFull
 from hpsearch.spec.language.states import Decision, TrialState

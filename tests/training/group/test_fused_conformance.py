@@ -18,7 +18,7 @@ from hpsearch.spec.schedule import Schedule
 from hpsearch.training.group.group import Group, Plan, group_key
 from hpsearch.training.optimizers import RULES
 
-PAGE = Path(__file__).parents[2] / "docs" / "fusing.md"
+PAGE = Path(__file__).parents[3] / "docs" / "fusing.md"
 EPOCHS, BATCH = 2, 11
 """10 steps of an epoch of wine."""
 

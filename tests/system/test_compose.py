@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hpsearch.cli.main import app
 from hpsearch.settings import DEFAULT_PORT
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from inside import Inside
-from test_closing import SMALL, Blobs, Net, check_predictions, refusing
+from test_trial_ends import SMALL, Blobs, Net, check_predictions, refusing
 from torch import Tensor
 
 from hpsearch.client.client import Study

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from inside import Inside, document
-from test_assembling import built, rows
+from test_ensemble_jobs import built, rows
 
 from hpsearch.client.client import Ensemble
 from hpsearch.errors import CorruptArtifact, HpsearchError, ServerFault, StorageFull

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from inside import Inside, document
 from sqlalchemy import update
-from test_kept import kept
+from test_pending_states import kept
 
 from hpsearch.client.client import Study
 from hpsearch.errors import ServerRefused

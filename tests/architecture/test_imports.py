@@ -23,7 +23,8 @@ SERVER = {"sqlalchemy", "fastapi", "starlette", "uvicorn", "alembic", "numpy", "
         ("hpsearch.service.tuner", HEAVY | {"fastapi"}),
         ("api.app", HEAVY),
         ("api.server", HEAVY),
-        ("workers.server_api", {"sqlalchemy", "fastapi"}),
+        ("workers.__main__", {"torch", "sqlalchemy", "fastapi"}),
+        ("workers.agent", {"sqlalchemy", "fastapi"}),
     ],
 )
 def test_importing_loads_nothing_forbidden(module: str, forbidden: set[str]) -> None:

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from studies import curves, study
+from test_plugin_task import fields, installed, rows  # noqa: F401 (a fixture)
+from test_plugin_task import study as plugin_study
 from test_replicas import plan_of as plan_named
-from test_training_plugin import fields, installed, rows  # noqa: F401 (a fixture)
-from test_training_plugin import study as plugin_study
 
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.training.data.builtin import load

@@ -16,7 +16,7 @@ from hpsearch.client.client import Client, Study
 from hpsearch.errors import InvalidInput, NotFound
 from hpsearch.processes.local_server import Stack
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "examples").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")

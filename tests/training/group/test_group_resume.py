@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from studies import curves, same, trained, untimed
-from test_engine_fused import VARIANTS, plans
+from test_group_fused import VARIANTS, plans
 
 from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints import checkpoint as checkpoints

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import curves, study
+from test_plugin_task import installed  # noqa: F401 (a fixture)
+from test_plugin_task import study as plugin_study
 from test_replicas import plan_of as plan_named
-from test_training_plugin import installed  # noqa: F401 (a fixture)
-from test_training_plugin import study as plugin_study
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 from studies import curves, study, untimed
-from test_engine_fused import VARIANTS, plans, varied
+from test_group_fused import VARIANTS, plans, varied
 
 from hpsearch.training.group.group import Group, Plan
 
