@@ -27,7 +27,7 @@ from optuna.distributions import (
 )
 from pydantic import TypeAdapter
 
-from hpsearch.search import sampler_for
+from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Problem, Sampler
 from hpsearch.spec.language.distributions import Choice, Interval, IntUniform, LogUniform, Uniform
 from hpsearch.spec.language.states import TrialState

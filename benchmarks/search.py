@@ -27,10 +27,9 @@ from benchmarks.cases import CASES, EPOCHS, FORMULAS
 from benchmarks.formulas import Formula
 from benchmarks.lookup import Lookup
 from benchmarks.rules import RULES
-from hpsearch.search import SAMPLERS
-from hpsearch.search.samplers.sobol import SobolSampler
 from hpsearch.search.simulator import NextStage, simulate
 from hpsearch.search.staging import next_stage
+from hpsearch.spec.search import CoarseToFineSearch, SobolSearch
 from hpsearch.spec.study import parse_study
 
 BUDGET = 40 * EPOCHS
@@ -193,7 +192,7 @@ def compare_rules(contest: Contest) -> None:
         row(label, contest.run(partial(staged, stages=stages)))
     for label, settings in SETTINGS.items():
         row(label, contest.run(partial(staged, settings=settings)))
-    with patch.dict(SAMPLERS, coarse_to_fine=SobolSampler):
+    with patch.object(CoarseToFineSearch, "implementation", SobolSearch.implementation):
         row("Sobol points in the box", contest.run(staged))
 
 

@@ -18,15 +18,15 @@ from hpsearch.spec.checks.dataset import Target
 from hpsearch.spec.checks.ensemble import request_misfits
 from hpsearch.spec.ensemble import (
     AVERAGES,
+    ENSEMBLES,
     SELECTION_METRICS,
     Combine,
     EmaEnsemble,
-    EnsembleSpec,
     GreedyEnsemble,
     OfOneTrial,
     SwaEnsemble,
 )
-from hpsearch.spec.language.base import kind_of
+from hpsearch.spec.language.family import kind_of
 from hpsearch.spec.language.states import EnsembleState, is_final
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.ensembles import Ensemble, Member, Range, Single
@@ -132,7 +132,7 @@ def choices(session: Session, spec: StudySpec) -> Choices | None:
         return None
     wrong = {"classes": "median", "numbers": "vote"}.get(target or "")
     return Choices(
-        kinds=[_kind(one) for one in get_args(get_args(EnsembleSpec)[0])],
+        kinds=[_kind(one) for one in ENSEMBLES.members.values()],
         combines=[one for one in get_args(Combine) if one != wrong],
         metrics=_metrics(target),
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from hpsearch.inference.model import columns_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
-from hpsearch.training.checkpoints.checkpoint import Checkpoint
+from hpsearch.training.checkpoints.checkpoint import Checkpoint, columns_of
 from hpsearch.training.data.builtin import load
 
 

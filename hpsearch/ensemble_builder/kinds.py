@@ -1,19 +1,17 @@
-"""The table of ensembles: a request's class → what chooses its members.
+"""What chooses the members of an ensemble.
 
 Choices see validation rows alone. Weights add up to 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpsearch.ensemble_builder import weight_averages
 from hpsearch.ensemble_builder.candidates import LeftOut, confidences
 from hpsearch.ensemble_builder.context import Case, evenly, nothing_left, told_in_steps
 from hpsearch.ensemble_builder.selection import Chosen, Ingredient, equally, written_epochs
@@ -21,6 +19,7 @@ from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.ensembling.selection import select
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import ensemble as specs
+from hpsearch.spec.language.family import implementation
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.numerics.memory import free_bytes
 
@@ -44,10 +43,12 @@ def choose(case: Case) -> Chosen:
     """
     if not case.candidates.whole:
         raise nothing_left(case)
-    return KINDS[type(case.request)](case)
+    select_members: Callable[[Case], Chosen] = implementation(type(case.request))
+    return select_members(case)
 
 
-def _greedy(case: Case) -> Chosen:
+def greedy(case: Case) -> Chosen:
+    """Those whose mean is best, chosen one after another."""
     read = _read(case)
     request = case.request
     metric = request.metric or "val_loss"
@@ -65,7 +66,8 @@ def _greedy(case: Case) -> Chosen:
     return Chosen([Ingredient(read.candidates[m], float(counts[m]) / total) for m in order])
 
 
-def _best_trials(case: Case) -> Chosen:
+def best_trials(case: Case) -> Chosen:
+    """The best epoch of each of the best trials."""
     found: list[Candidate] = []
     for one in case.trials_best_first():
         if len(found) == case.request.size:
@@ -80,7 +82,8 @@ def _best_trials(case: Case) -> Chosen:
     return equally(found, *notes)
 
 
-def _snapshots(case: Case) -> Chosen:
+def snapshots(case: Case) -> Chosen:
+    """Epochs of one trial."""
     kept = case.of_one_trial()
     minima = [one for one in kept if "snapshot" in one.reasons]
     size = case.request.size
@@ -99,19 +102,6 @@ def _snapshots(case: Case) -> Chosen:
         f"no snapshots are kept, so {written_epochs(chosen)} are combined; "
         "set checkpoints.snapshots or checkpoints.every",
     )
-
-
-KINDS: Mapping[type[Any], Callable[[Case], Chosen]] = {
-    specs.GreedyEnsemble: _greedy,
-    specs.TopKEnsemble: _best_trials,
-    specs.ReinitEnsemble: _best_trials,
-    specs.SnapshotsEnsemble: _snapshots,
-    specs.AverageEnsemble: weight_averages.late_weights,
-    specs.EmaEnsemble: weight_averages.kept_copy,
-    specs.SwaEnsemble: weight_averages.kept_copy,
-    specs.UniformSoup: weight_averages.uniform_soup,
-    specs.GreedySoup: weight_averages.greedy_soup,
-}
 
 
 def _read(case: Case) -> Read:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.inputs import check_finite, numbers_of, records_of
 from hpsearch.spec.study import StudySpec
-from hpsearch.training.checkpoints.checkpoint import Checkpoint
+from hpsearch.training.checkpoints.checkpoint import Checkpoint, columns_of
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.models import model_for
 
@@ -205,12 +205,6 @@ def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> Pr
     """
     models = [TrainedModel(one, columns_of(one) or features) for one in checkpoints]
     return models[0] if len(models) == 1 else TrainedMean(models)
-
-
-def columns_of(checkpoint: Checkpoint) -> tuple[int, ...]:
-    """Shape of a row of a table as its model takes it; empty for images."""
-    fitted = checkpoint.standardization
-    return fitted.shift.shape if fitted is not None and fitted.shift.ndim == 1 else ()
 
 
 def _reading(encoding: Encoding | None) -> Reading:

@@ -12,35 +12,36 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from hpsearch.spec.augment import Augmentation
+from hpsearch.spec.augment import AUGMENTATIONS
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.checks.dataset import BUILT_IN, LOSSES, METRICS
-from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.language.base import kind_of, wire_names
-from hpsearch.spec.optimizer import Optimizer
-from hpsearch.spec.pruner import Pruner
-from hpsearch.spec.schedule import Schedule, Warmup
-from hpsearch.spec.search import Search
+from hpsearch.spec.ensemble import ENSEMBLES
+from hpsearch.spec.language.base import wire_names
+from hpsearch.spec.language.family import Family, kind_of
+from hpsearch.spec.optimizer import OPTIMIZERS
+from hpsearch.spec.pruner import PRUNERS
+from hpsearch.spec.schedule import SCHEDULES, Warmup
+from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.task import Activation, Init, Model, Task
+from hpsearch.spec.task import INITS, MODELS, TASKS, Activation
 from hpsearch.spec.training import Clip, EarlyStopping, Ema, Swa, Training
 
-FAMILIES: Mapping[str, Any] = {
-    "Schedules (`schedule.kind`)": Schedule,
-    "Optimizers (`optimizer.kind`)": Optimizer,
-    "Models (`task.model.kind`)": Model,
-    "Initialisations (`task.model.init`)": Init,
-    "Tasks (`task.kind`)": Task,
-    "Augmentations (`training.augment`)": Augmentation,
-    "Searches (`search.kind`)": Search,
-    "Pruners (`pruner.kind`)": Pruner,
-    "Ensembles (`ensemble.kind`)": EnsembleSpec,
+FAMILIES: Mapping[str, Family[Any]] = {
+    "Schedules (`schedule.kind`)": SCHEDULES,
+    "Optimizers (`optimizer.kind`)": OPTIMIZERS,
+    "Models (`task.model.kind`)": MODELS,
+    "Initialisations (`task.model.init`)": INITS,
+    "Tasks (`task.kind`)": TASKS,
+    "Augmentations (`training.augment`)": AUGMENTATIONS,
+    "Searches (`search.kind`)": SEARCHES,
+    "Pruners (`pruner.kind`)": PRUNERS,
+    "Ensembles (`ensemble.kind`)": ENSEMBLES,
 }
 PARTS: Mapping[str, type[BaseModel]] = {
     "A study": StudySpec,
@@ -70,7 +71,7 @@ def _families() -> Iterator[str]:
         yield f"## {title}\n"
         yield "| kind | what it is | fields (default) |"
         yield "|---|---|---|"
-        for member in members(family):
+        for member in family.members.values():
             yield f"| `{kind_of(member)}` | {_said(member)} | {_fields(member)} |"
         yield ""
 
@@ -101,13 +102,6 @@ def _parts() -> Iterator[str]:
         for name, field in part.model_fields.items():
             yield f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
         yield ""
-
-
-def members(family: Any) -> tuple[type[BaseModel], ...]:
-    """The kinds of a family, in the order of its union."""
-    if get_origin(family) is Annotated:
-        family = get_args(family)[0]
-    return get_args(family) or (family,)
 
 
 def _said(member: type[BaseModel]) -> str:

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpsearch.errors import InvalidInput
+from hpsearch.spec.optimizer import OPTIMIZERS
 from hpsearch.spec.study import parse_study
 from hpsearch.training.group.group_size import GAIN, NEAR, SECONDS, SIZES
-from hpsearch.training.optimizers import RULES
 from hpsearch.training.tasks.plan import Plan, group_key
 
 SCHEDULES: Mapping[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ def fuses(path: str, values: tuple[Any, Any], base: Mapping[str, Any]) -> bool:
 
 def optimizer_fields() -> Iterator[tuple[str, str, bool]]:
     """(kind, field, whether it may differ) of every optimizer."""
-    for kind in RULES:
+    for kind in OPTIMIZERS.members:
         base = _base(optimizer={"kind": kind, "lr": 0.1})
         for field in type(parse_study(base).optimizer).model_fields:
             values = None if field == "kind" else _two(f"optimizer.{field}", base)

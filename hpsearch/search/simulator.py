@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from hpsearch.search import sampler_for
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
+from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
 from hpsearch.search.stopping import limit_reached

@@ -17,8 +17,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch.search import sampler_for
 from hpsearch.search.coarse_to_fine_box import Change, ranked
+from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
 from hpsearch.spec.language.distributions import Value

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from hpsearch.spec.language.base import Family, SpecModel
 from hpsearch.spec.language.distributions import Integer, OneOf, Real
+from hpsearch.spec.language.family import Family, Kind
 
 
-class Shift(SpecModel):
+class AugmentationBase(Kind):
+    """What every augmentation is."""
+
+
+class Shift(AugmentationBase):
     """Moves an image by up to `pixels` in each direction; what comes in is 0."""
+
+    implementation = "hpsearch.training.tasks.augment:shift"
 
     kind: Literal["shift"]
     pixels: Annotated[int, Integer(ge=0)] = 1
 
 
-class Flip(SpecModel):
+class Flip(AugmentationBase):
     """Mirrors an image with a probability."""
+
+    implementation = "hpsearch.training.tasks.augment:flip"
 
     kind: Literal["flip"]
     axis: OneOf[Literal["horizontal", "vertical"]] = "horizontal"
@@ -27,28 +35,34 @@ class Flip(SpecModel):
     probability: Annotated[float, Real(ge=0, le=1)] = 0.5
 
 
-class Crop(SpecModel):
+class Crop(AugmentationBase):
     """Cuts a window out, its sides a share U(scale, 1) of the image's, and resizes it back."""
+
+    implementation = "hpsearch.training.tasks.augment:crop"
 
     kind: Literal["crop"]
     scale: Annotated[float, Real(gt=0, le=1)] = 0.8
 
 
-class Cutout(SpecModel):
+class Cutout(AugmentationBase):
     """Sets a square to 0, centred on any pixel and cut at the border (DeVries & Taylor 2017)."""
+
+    implementation = "hpsearch.training.tasks.augment:cutout"
 
     kind: Literal["cutout"]
     size: Annotated[int, Integer(ge=0)] = 2
 
 
-class Noise(SpecModel):
+class Noise(AugmentationBase):
     """Adds N(0, std²) to every standardised number."""
+
+    implementation = "hpsearch.training.tasks.augment:noise"
 
     kind: Literal["noise"]
     std: Annotated[float, Real(ge=0)] = 0.1
 
 
-class Mixup(SpecModel):
+class Mixup(AugmentationBase):
     """λ·row + (1 − λ)·another row of the batch, targets alike, λ ~ Beta(alpha, alpha).
 
     Zhang et al. 2018. One λ per batch.
@@ -58,7 +72,10 @@ class Mixup(SpecModel):
     alpha: Annotated[float, Real(gt=0)] = 0.2
 
 
-Augmentation: TypeAlias = Annotated[Shift | Flip | Crop | Cutout | Noise | Mixup, Family()]
+AUGMENTATIONS: Family[AugmentationBase] = Family(Shift, Flip, Crop, Cutout, Noise, Mixup)
+"""Where a new augmentation is entered."""
+
+Augmentation: TypeAlias = Annotated[AugmentationBase, AUGMENTATIONS]
 
 FOR_IMAGES: tuple[str, ...] = ("shift", "flip", "crop", "cutout")
 """Kinds that need rows of shape [channels, height, width]."""

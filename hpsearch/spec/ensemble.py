@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from hpsearch.spec.language.base import Family, SpecModel, tag
+from hpsearch.spec.language.base import tag
+from hpsearch.spec.language.family import Family, Kind
 
 MOST_MEMBERS = 200
 
@@ -28,7 +29,7 @@ SELECTION_METRICS = {
 """What an ensemble may be chosen by."""
 
 
-class EnsembleBase(SpecModel):
+class EnsembleBase(Kind):
     """What every ensemble takes."""
 
     size: Annotated[int, Field(ge=1, le=MOST_MEMBERS, strict=True)] = 10
@@ -53,6 +54,8 @@ class GreedyEnsemble(EnsembleBase):
     candidates, and the counts of all bags are added.
     """
 
+    implementation = "hpsearch.ensemble_builder.kinds:greedy"
+
     kind: Literal["greedy"]
     bags: Annotated[int, Field(ge=0, le=1000, strict=True)] = 20
     """How many; 0 selects once, among all."""
@@ -61,11 +64,15 @@ class GreedyEnsemble(EnsembleBase):
 class TopKEnsemble(EnsembleBase):
     """The best epochs of the `size` best trials."""
 
+    implementation = "hpsearch.ensemble_builder.kinds:best_trials"
+
     kind: Literal["top_k"]
 
 
 class ReinitEnsemble(EnsembleBase):
     """The best configuration from `size` initialisations; the study trains the missing ones."""
+
+    implementation = "hpsearch.ensemble_builder.kinds:best_trials"
 
     kind: Literal["reinit"]
 
@@ -76,17 +83,23 @@ class SnapshotsEnsemble(OfOneTrial):
     Huang et al. 2017.
     """
 
+    implementation = "hpsearch.ensemble_builder.kinds:snapshots"
+
     kind: Literal["snapshots"]
 
 
 class AverageEnsemble(OfOneTrial):
     """One model: the mean of a trial's weights after its last `size` epochs."""
 
+    implementation = "hpsearch.ensemble_builder.weight_averages:late_weights"
+
     kind: Literal["average"]
 
 
 class EmaEnsemble(OfOneTrial):
     """One model: the exponential moving average that the trial kept (`training.ema`)."""
+
+    implementation = "hpsearch.ensemble_builder.weight_averages:kept_copy"
 
     kind: Literal["ema"]
 
@@ -97,6 +110,8 @@ class SwaEnsemble(OfOneTrial):
     Izmailov et al. 2018.
     """
 
+    implementation = "hpsearch.ensemble_builder.weight_averages:kept_copy"
+
     kind: Literal["swa"]
 
 
@@ -105,6 +120,8 @@ class UniformSoup(EnsembleBase):
 
     They must share an initialisation (`training.init_seed: shared`).
     """
+
+    implementation = "hpsearch.ensemble_builder.weight_averages:uniform_soup"
 
     kind: Literal["soup_uniform"]
 
@@ -115,21 +132,26 @@ class GreedySoup(EnsembleBase):
     Wortsman et al. 2022; they must share an initialisation (`training.init_seed: shared`).
     """
 
+    implementation = "hpsearch.ensemble_builder.weight_averages:greedy_soup"
+
     kind: Literal["soup_greedy"]
 
 
-EnsembleSpec: TypeAlias = Annotated[
-    GreedyEnsemble
-    | TopKEnsemble
-    | ReinitEnsemble
-    | SnapshotsEnsemble
-    | AverageEnsemble
-    | EmaEnsemble
-    | SwaEnsemble
-    | UniformSoup
-    | GreedySoup,
-    Family(default="greedy"),
-]
+ENSEMBLES: Family[EnsembleBase] = Family(
+    GreedyEnsemble,
+    TopKEnsemble,
+    ReinitEnsemble,
+    SnapshotsEnsemble,
+    AverageEnsemble,
+    EmaEnsemble,
+    SwaEnsemble,
+    UniformSoup,
+    GreedySoup,
+    default="greedy",
+)
+"""Where a new kind of ensemble is entered."""
+
+EnsembleSpec: TypeAlias = Annotated[EnsembleBase, ENSEMBLES]
 
 AVERAGES = (AverageEnsemble, EmaEnsemble, SwaEnsemble, UniformSoup, GreedySoup)
 """Those that make one model out of weights."""

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpsearch.spec.language.base import SpecModel
+from hpsearch.spec.language.family import Kind
 from hpsearch.spec.language.free import FreeObject
 
 
-class ExternalTask(SpecModel):
+class ExternalTask(Kind):
     """Nothing is trained by workers; `params` may name any parameter the loop understands."""
 
     kind: Literal["external"]

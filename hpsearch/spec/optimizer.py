@@ -15,8 +15,9 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.distributions import Integer, OneOf, Real
+from hpsearch.spec.language.family import Family, Kind
 from hpsearch.spec.schedule import Schedule
 
 
@@ -30,13 +31,15 @@ class ParamGroup(SpecModel):
     weight_decay_scale: Annotated[float, Real(ge=0)] = 1.0
 
 
-class OptimizerBase(SpecModel):
+class OptimizerBase(Kind):
     """What every optimizer has."""
 
     momentum_field: ClassVar[str | None] = None
     """The field that `momentum_schedule` multiplies."""
 
-    kind: str
+    full_batch: ClassVar[bool] = False
+    """Whether an update evaluates loss and gradients several times, on all rows at once."""
+
     lr: Annotated[float, Real(gt=0)]
     """Reference (peak) learning rate; the schedule multiplies it."""
     weight_decay: Annotated[float, Real(ge=0)] = 0.0
@@ -66,6 +69,8 @@ class OptimizerBase(SpecModel):
 class Sgd(OptimizerBase):
     """w ← w − lr·g."""
 
+    implementation = "hpsearch.training.optimizers.descent:Sgd"
+
     kind: Literal["sgd"]
 
 
@@ -73,6 +78,8 @@ class Momentum(OptimizerBase):
     """v ← momentum·v + g; w ← w − lr·v (Polyak 1964)."""
 
     momentum_field = "momentum"
+
+    implementation = "hpsearch.training.optimizers.descent:Momentum"
 
     kind: Literal["momentum"]
     momentum: Annotated[float, Real(ge=0, lt=1)] = 0.9
@@ -83,12 +90,16 @@ class Nesterov(OptimizerBase):
 
     momentum_field = "momentum"
 
+    implementation = "hpsearch.training.optimizers.descent:Nesterov"
+
     kind: Literal["nesterov"]
     momentum: Annotated[float, Real(ge=0, lt=1)] = 0.9
 
 
 class Adagrad(OptimizerBase):
     """s ← s + g²; w ← w − lr·g / (√s + eps) (Duchi et al. 2011)."""
+
+    implementation = "hpsearch.training.optimizers.adaptive:Adagrad"
 
     kind: Literal["adagrad"]
     lr: Annotated[float, Real(gt=0)] = 1e-2
@@ -102,6 +113,8 @@ class Adagrad(OptimizerBase):
 class Adadelta(OptimizerBase):
     """Steps measured by the running mean of earlier steps, so they need no unit (Zeiler 2012)."""
 
+    implementation = "hpsearch.training.optimizers.adaptive:Adadelta"
+
     kind: Literal["adadelta"]
     lr: Annotated[float, Real(gt=0)] = 1.0
     rho: Annotated[float, Real(ge=0, lt=1)] = 0.9
@@ -112,6 +125,8 @@ class RmsProp(OptimizerBase):
     """v ← alpha·v + (1 − alpha)·g²; w ← w − lr·g / (√v + eps) (Hinton 2012)."""
 
     momentum_field = "momentum"
+
+    implementation = "hpsearch.training.optimizers.adaptive:RmsProp"
 
     kind: Literal["rmsprop"]
     lr: Annotated[float, Real(gt=0)] = 1e-2
@@ -136,17 +151,23 @@ class AdamBase(OptimizerBase):
 class Adam(AdamBase):
     """w ← w − lr·m̂ / (√v̂ + eps), bias-corrected (Kingma & Ba 2015)."""
 
+    implementation = "hpsearch.training.optimizers.adam:Adam"
+
     kind: Literal["adam"]
 
 
 class AmsGrad(AdamBase):
     """Adam that divides by the largest √v so far (Reddi et al. 2018)."""
 
+    implementation = "hpsearch.training.optimizers.adam:AmsGrad"
+
     kind: Literal["amsgrad"]
 
 
 class AdamW(AdamBase):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    implementation = "hpsearch.training.optimizers.adam:Adam"
 
     kind: Literal["adamw"]
     weight_decay: Annotated[float, Real(ge=0)] = 0.01
@@ -156,6 +177,8 @@ class AdamW(AdamBase):
 class NAdam(AdamBase):
     """Adam with Nesterov momentum (Dozat 2016)."""
 
+    implementation = "hpsearch.training.optimizers.adam:NAdam"
+
     kind: Literal["nadam"]
     momentum_decay: Annotated[float, Real(ge=0)] = 4e-3
     """The momentum of update t is beta1 * (1 - 0.96^(t * momentum_decay) / 2)."""
@@ -164,11 +187,15 @@ class NAdam(AdamBase):
 class RAdam(AdamBase):
     """Adam that takes plain momentum steps until v̂ can be trusted (Liu et al. 2020)."""
 
+    implementation = "hpsearch.training.optimizers.adam:RAdam"
+
     kind: Literal["radam"]
 
 
 class Adamax(AdamBase):
     """Adam with the largest discounted |g| in place of √v (Kingma & Ba 2015, section 7)."""
+
+    implementation = "hpsearch.training.optimizers.adam:Adamax"
 
     kind: Literal["adamax"]
 
@@ -180,6 +207,8 @@ class Lion(OptimizerBase):
     """
 
     momentum_field = "beta1"
+
+    implementation = "hpsearch.training.optimizers.lion:Lion"
 
     kind: Literal["lion"]
     lr: Annotated[float, Real(gt=0)] = 1e-4
@@ -195,6 +224,8 @@ class Muon(OptimizerBase):
     """
 
     momentum_field = "momentum"
+
+    implementation = "hpsearch.training.optimizers.muon:Muon"
 
     kind: Literal["muon"]
     lr: Annotated[float, Real(gt=0)] = 1e-3
@@ -213,6 +244,9 @@ class Muon(OptimizerBase):
 
 class Lbfgs(OptimizerBase):
     """Quasi-Newton steps from the last changes of w and g, full batch (Liu & Nocedal 1989)."""
+
+    implementation = "hpsearch.training.optimizers.lbfgs:Lbfgs"
+    full_batch = True
 
     kind: Literal["lbfgs"]
     lr: Annotated[float, Real(gt=0)] = 1.0
@@ -246,21 +280,24 @@ class Lbfgs(OptimizerBase):
         return self
 
 
-Optimizer: TypeAlias = Annotated[
-    Sgd
-    | Momentum
-    | Nesterov
-    | Adagrad
-    | Adadelta
-    | RmsProp
-    | Adam
-    | AmsGrad
-    | AdamW
-    | NAdam
-    | RAdam
-    | Adamax
-    | Lion
-    | Muon
-    | Lbfgs,
-    Family(default="adam"),
-]
+OPTIMIZERS = Family(
+    Sgd,
+    Momentum,
+    Nesterov,
+    Adagrad,
+    Adadelta,
+    RmsProp,
+    Adam,
+    AmsGrad,
+    AdamW,
+    NAdam,
+    RAdam,
+    Adamax,
+    Lion,
+    Muon,
+    Lbfgs,
+    default="adam",
+)
+"""Where a new optimizer is entered."""
+
+Optimizer: TypeAlias = Annotated[OptimizerBase, OPTIMIZERS]

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpsearch.spec.language.base import SpecModel
+from hpsearch.spec.language.family import Kind
 from hpsearch.spec.language.free import FreeObject
 
 GROUP = "hpsearch.tasks"
 """The entry-point group in which packages offer their tasks."""
 
 
-class PluginTask(SpecModel):
+class PluginTask(Kind):
     """A task offered by a package that is installed where the worker runs.
 
     Nothing is uploaded: the server knows the name alone, and what only the package knows (its

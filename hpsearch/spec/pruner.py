@@ -12,21 +12,25 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.base import Family, SpecModel
 from hpsearch.spec.language.distributions import LARGEST_INTEGER, FiniteReal
+from hpsearch.spec.language.family import Family, Kind
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER, strict=True)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST_INTEGER, strict=True)]
 Factor = Annotated[int, Field(ge=2, le=1000, strict=True)]
 
 
-class NoPruner(SpecModel):
+class PrunerKind(Kind):
+    """What every pruner is."""
+
+
+class NoPruner(PrunerKind):
     """Every trial runs to its end; only divergence stops one."""
 
     kind: Literal["none"]
 
 
-class IntervalPruner(SpecModel):
+class IntervalPruner(PrunerKind):
     """What pruners take that look every few epochs."""
 
     warmup_epochs: Count = 0
@@ -49,24 +53,30 @@ class MedianPruner(RankPruner):
     the same epoch (Golovin et al. 2017).
     """  # noqa: D205
 
+    implementation = "hpsearch.search.pruners.median:Median"
+
     kind: Literal["median"]
 
 
 class PercentilePruner(RankPruner):
     """As `median`, with another percentile: 25 lets the best quarter go on."""
 
+    implementation = "hpsearch.search.pruners.percentile:Percentile"
+
     kind: Literal["percentile"]
     percentile: Annotated[float, Field(ge=0, le=100, strict=True)]
     """The share of trials to keep, in percent."""
 
 
-class AshaPruner(SpecModel):
+class AshaPruner(PrunerKind):
     """Asynchronous successive halving (Li et al. 2020).
 
     Rung r is at epoch min_epochs·reduction_factor^(min_early_stopping_rate + r). A trial that gets
     there goes on when its value is among the best 1/reduction_factor of those that were there so
     far, and of few when it is the best.
     """
+
+    implementation = "hpsearch.search.pruners.asha:Asha"
 
     kind: Literal["asha"]
     min_epochs: Positive | None = None
@@ -84,12 +94,14 @@ class AshaPruner(SpecModel):
         return self
 
 
-class HyperbandPruner(SpecModel):
+class HyperbandPruner(PrunerKind):
     """Hyperband (Li et al. 2018): `asha` in brackets that begin to stop trials ever later.
 
     Trials are spread over floor(log(max_epochs/min_epochs, reduction_factor)) + 1 brackets by
     (study seed, trial number); each competes in its own.
     """
+
+    implementation = "hpsearch.search.pruners.hyperband:Hyperband"
 
     kind: Literal["hyperband"]
     min_epochs: Positive = 1
@@ -112,12 +124,14 @@ class HyperbandPruner(SpecModel):
         return self
 
 
-class PatiencePruner(SpecModel):
+class PatiencePruner(PrunerKind):
     """Stops a trial that has not got better for a while, whatever others do.
 
     The best of the last patience + 1 values is worse by more than `min_delta` than the best before
     them. To end training but keep the trial in the race use `training.early_stopping`.
     """
+
+    implementation = "hpsearch.search.pruners.patience:Patience"
 
     kind: Literal["patience"]
     patience: Count
@@ -127,6 +141,8 @@ class PatiencePruner(SpecModel):
 
 class ThresholdPruner(IntervalPruner):
     """Stops a trial whose value is below `lower` or above `upper`."""
+
+    implementation = "hpsearch.search.pruners.threshold:Threshold"
 
     kind: Literal["threshold"]
     lower: FiniteReal | None = None
@@ -156,13 +172,16 @@ def _open_rungs(field: str, trials: int) -> PydanticCustomError:
     )
 
 
-Pruner: TypeAlias = Annotated[
-    NoPruner
-    | MedianPruner
-    | PercentilePruner
-    | AshaPruner
-    | HyperbandPruner
-    | PatiencePruner
-    | ThresholdPruner,
-    Family(default="none"),
-]
+PRUNERS = Family(
+    NoPruner,
+    MedianPruner,
+    PercentilePruner,
+    AshaPruner,
+    HyperbandPruner,
+    PatiencePruner,
+    ThresholdPruner,
+    default="none",
+)
+"""Where a new pruner is entered."""
+
+Pruner: TypeAlias = Annotated[PrunerKind, PRUNERS]

@@ -18,9 +18,10 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
 from hpsearch.spec.language.expression import ExpressionError, first_value, parse
+from hpsearch.spec.language.family import Family, Kind
 from hpsearch.spec.language.messages import shown
 
 
@@ -56,10 +57,9 @@ class Warmup(SpecModel):
         return self
 
 
-class ScheduleBase(SpecModel):
+class ScheduleBase(Kind):
     """What every schedule has."""
 
-    kind: str
     unit: OneOf[Literal["epoch", "step"]] = "epoch"
     """What its times count; epochs are fractional inside an epoch."""
     warmup: OneOf[Warmup] | None = None
@@ -75,11 +75,15 @@ class Decaying(ScheduleBase):
 class Constant(ScheduleBase):
     """1."""
 
+    implementation = "hpsearch.training.schedules.decay:constant"
+
     kind: Literal["constant"]
 
 
 class PiecewiseConstant(ScheduleBase):
     """factors[n], n the number of boundaries < t: a new factor starts after its boundary."""
+
+    implementation = "hpsearch.training.schedules.decay:piecewise_constant"
 
     kind: Literal["piecewise_constant"]
     boundaries: OneOf[tuple[Annotated[float, Real(gt=0)], ...]]
@@ -123,6 +127,8 @@ class PiecewiseConstant(ScheduleBase):
 class Step(ScheduleBase):
     """gamma^floor(t / step_size)."""
 
+    implementation = "hpsearch.training.schedules.decay:step"
+
     kind: Literal["step"]
     step_size: Annotated[float, Real(gt=0)]
     gamma: Annotated[float, Real(gt=0)] = 0.1
@@ -131,6 +137,8 @@ class Step(ScheduleBase):
 class MultiStep(ScheduleBase):
     """gamma^n, n the number of milestones <= t; their order does not matter."""
 
+    implementation = "hpsearch.training.schedules.decay:multi_step"
+
     kind: Literal["multi_step"]
     milestones: OneOf[tuple[Annotated[float, Real(ge=0)], ...]]
     gamma: Annotated[float, Real(gt=0)] = 0.1
@@ -138,6 +146,8 @@ class MultiStep(ScheduleBase):
 
 class Exponential(Decaying):
     """decay_rate^(t / T)."""
+
+    implementation = "hpsearch.training.schedules.decay:exponential"
 
     kind: Literal["exponential"]
     decay_rate: Annotated[float, Real(gt=0)]
@@ -148,6 +158,8 @@ class Exponential(Decaying):
 class NaturalExponential(Decaying):
     """exp(−decay_rate·t / T)."""
 
+    implementation = "hpsearch.training.schedules.decay:natural_exponential"
+
     kind: Literal["natural_exponential"]
     decay_rate: Annotated[float, Real(ge=0)]
     staircase: OneOf[bool] = False
@@ -157,6 +169,8 @@ class NaturalExponential(Decaying):
 class InverseTime(Decaying):
     """1 / (1 + decay_rate·t / T)."""
 
+    implementation = "hpsearch.training.schedules.decay:inverse_time"
+
     kind: Literal["inverse_time"]
     decay_rate: Annotated[float, Real(ge=0)]
     staircase: OneOf[bool] = False
@@ -165,6 +179,8 @@ class InverseTime(Decaying):
 
 class Polynomial(Decaying):
     """(1 − end_factor)·(1 − min(t, T) / T)^power + end_factor."""
+
+    implementation = "hpsearch.training.schedules.decay:polynomial"
 
     kind: Literal["polynomial"]
     power: Annotated[float, Real(gt=0)] = 1.0
@@ -176,6 +192,8 @@ class Polynomial(Decaying):
 class Linear(Decaying):
     """start_factor + (end_factor − start_factor)·min(t, T) / T."""
 
+    implementation = "hpsearch.training.schedules.decay:linear"
+
     kind: Literal["linear"]
     start_factor: Annotated[float, Real(ge=0)] = 1.0
     end_factor: Annotated[float, Real(ge=0)] = 0.0
@@ -183,6 +201,8 @@ class Linear(Decaying):
 
 class Cosine(Decaying):
     """(1 − alpha)·½(1 + cos(π·min(t, T) / T)) + alpha."""
+
+    implementation = "hpsearch.training.schedules.decay:cosine"
 
     kind: Literal["cosine"]
     alpha: Annotated[float, Real(ge=0, le=1)] = 0.0
@@ -193,6 +213,8 @@ class LinearCosine(Decaying):
 
     Bello et al. 2017, Neural Optimizer Search with Reinforcement Learning.
     """
+
+    implementation = "hpsearch.training.schedules.decay:linear_cosine"
 
     kind: Literal["linear_cosine"]
     num_periods: Annotated[float, Real(ge=0)] = 0.5
@@ -206,6 +228,8 @@ class NoisyLinearCosine(Decaying):
     ε ~ N(0, initial_variance / (1 + t)^variance_decay), one draw for each optimizer step, from the
     trial's seed. t is clamped to T.
     """
+
+    implementation = "hpsearch.training.schedules.decay:noisy_linear_cosine"
 
     kind: Literal["noisy_linear_cosine"]
     num_periods: Annotated[float, Real(ge=0)] = 0.5
@@ -222,6 +246,8 @@ class CosineRestarts(ScheduleBase):
     (Loshchilov & Hutter 2017, SGDR).
     """
 
+    implementation = "hpsearch.training.schedules.cycles:cosine_restarts"
+
     kind: Literal["cosine_restarts"]
     first_period: Annotated[float, Real(gt=0)]
     period_factor: Annotated[float, Real(ge=1)] = 1.0
@@ -236,6 +262,8 @@ class Cyclic(ScheduleBase):
     high = max_decay^n, low = min_factor·min_decay^n; scale is 1 for triangular, 2^−n for
     triangular2, gamma^t for exp_range (Smith 2017, Cyclical Learning Rates).
     """
+
+    implementation = "hpsearch.training.schedules.cycles:cyclic"
 
     kind: Literal["cyclic"]
     half_period: Annotated[float, Real(gt=0)]
@@ -254,6 +282,8 @@ class OneCycle(ScheduleBase):
     The peak is at step pct_start·N − 1 of N, the end at step N − 1. With three_phase the way down
     first mirrors the way up (Smith & Topin 2018, Super-Convergence).
     """
+
+    implementation = "hpsearch.training.schedules.cycles:one_cycle"
 
     kind: Literal["one_cycle"]
     pct_start: Annotated[float, Real(ge=0, le=1)] = 0.3
@@ -307,6 +337,8 @@ class ReduceOnPlateau(ScheduleBase):
     matter.
     """
 
+    implementation = "hpsearch.training.schedules.plateau:reduce_on_plateau"
+
     kind: Literal["reduce_on_plateau"]
     metric: OneOf[Annotated[str, AfterValidator(_metric)]] = "val_loss"
     factor: Annotated[float, Real(gt=0, lt=1)] = 0.5
@@ -319,6 +351,8 @@ class ReduceOnPlateau(ScheduleBase):
 class InverseSqrt(ScheduleBase):
     """√(reference / max(t, reference))."""
 
+    implementation = "hpsearch.training.schedules.decay:inverse_sqrt"
+
     kind: Literal["inverse_sqrt"]
     reference: Annotated[float, Real(gt=0)]
 
@@ -329,6 +363,8 @@ class WarmupStableDecay(ScheduleBase):
     With x from 0 to 1 over the way down: linear 1 − x; cosine ½(1 + cos(π·x)); 1-sqrt 1 − √x.
     Without a `warmup` there is no way up (Hu et al. 2024, MiniCPM).
     """
+
+    implementation = "hpsearch.training.schedules.decay:warmup_stable_decay"
 
     kind: Literal["warmup_stable_decay"]
     stable: Annotated[float, Real(ge=0, le=1)] = 0.8
@@ -358,23 +394,41 @@ class Lambda(ScheduleBase):
     not finite is an error.
     """
 
+    implementation = "hpsearch.training.schedules.arithmetic:arithmetic"
+
     kind: Literal["lambda"]
     expression: OneOf[Annotated[str, AfterValidator(_expression)]]
 
 
-SimpleSchedule: TypeAlias = (
-    Constant | PiecewiseConstant | Step | MultiStep | Exponential | NaturalExponential
-    | InverseTime | Polynomial | Linear | Cosine | LinearCosine | NoisyLinearCosine
-    | CosineRestarts | Cyclic | OneCycle | ReduceOnPlateau | InverseSqrt | WarmupStableDecay
-    | Lambda
-)  # fmt: skip
-"""Every schedule but `sequence`: what may be a part of one."""
+SIMPLE_SCHEDULES: Family[ScheduleBase] = Family(
+    Constant,
+    PiecewiseConstant,
+    Step,
+    MultiStep,
+    Exponential,
+    NaturalExponential,
+    InverseTime,
+    Polynomial,
+    Linear,
+    Cosine,
+    LinearCosine,
+    NoisyLinearCosine,
+    CosineRestarts,
+    Cyclic,
+    OneCycle,
+    ReduceOnPlateau,
+    InverseSqrt,
+    WarmupStableDecay,
+    Lambda,
+    default="constant",
+)
+"""Where a new schedule is entered: every one but `sequence`, of which these may be parts."""
 
 
 class SequencePart(SpecModel):
     """One schedule of a sequence; its planned length is `length`."""
 
-    schedule: OneOf[Annotated[SimpleSchedule, Family(default="constant")]]
+    schedule: OneOf[Annotated[ScheduleBase, SIMPLE_SCHEDULES]]
     length: Annotated[float, Real(gt=0)]
     """In the sequence's `unit`."""
 
@@ -392,6 +446,8 @@ class SequencePart(SpecModel):
 
 class Sequence(ScheduleBase):
     """Schedules one after another; a part's t is 0 where it begins, and the last part runs on."""
+
+    implementation = "hpsearch.training.schedules.factors:sequence"
 
     kind: Literal["sequence"]
     parts: tuple[SequencePart, ...]
@@ -417,7 +473,9 @@ class Sequence(ScheduleBase):
         return self
 
 
-Schedule: TypeAlias = Annotated[SimpleSchedule | Sequence, Family(default="constant")]
+SCHEDULES = Family(*SIMPLE_SCHEDULES.members.values(), Sequence, default="constant")
+
+Schedule: TypeAlias = Annotated[ScheduleBase, SCHEDULES]
 
 
 def metrics_read(schedule: Any) -> frozenset[str]:

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.distributions import FiniteReal, Value
+from hpsearch.spec.language.family import Family, Kind
 
 LARGEST_STUDY = 1_000_000
 """Trials that one study may have."""
@@ -29,7 +30,7 @@ class WarmStart(SpecModel):
     """Its id."""
 
 
-class SearchKind(SpecModel):
+class SearchKind(Kind):
     """What every search takes."""
 
     enqueue: Annotated[tuple[dict[str, Value], ...], Field(max_length=10_000)] = ()
@@ -37,11 +38,18 @@ class SearchKind(SpecModel):
     they come on top)."""
 
 
-class RandomSearch(SearchKind):
+class CountedSearch(SearchKind):
+    """What searches of one stage take whose number of trials is given."""
+
+    trials: Trials = 20
+
+
+class RandomSearch(CountedSearch):
     """Independent draws, each from (study seed, trial number); Bergstra & Bengio 2012."""
 
+    implementation = "hpsearch.search.samplers.random:RandomSampler"
+
     kind: Literal["random"]
-    trials: Trials = 20
 
 
 class GridSearch(SearchKind):
@@ -49,6 +57,8 @@ class GridSearch(SearchKind):
 
     Discrete parameters without points take all their values.
     """
+
+    implementation = "hpsearch.search.samplers.grid:GridSampler"
 
     kind: Literal["grid"]
     points: (
@@ -59,11 +69,12 @@ class GridSearch(SearchKind):
     """Points of each range, or of some by name."""
 
 
-class SobolSearch(SearchKind):
+class SobolSearch(CountedSearch):
     """Scrambled Sobol points (Owen 1998): as good as random on any axis, more even on all."""
 
+    implementation = "hpsearch.search.samplers.sobol:SobolSampler"
+
     kind: Literal["sobol"]
-    trials: Trials = 20
 
 
 class Stage(SpecModel):
@@ -100,6 +111,8 @@ class CoarseToFineSearch(LearningSearch):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
+    implementation = "hpsearch.search.samplers.coarse_to_fine:CoarseToFineSampler"
+
     kind: Literal["coarse_to_fine"]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=20)] = default_stages(10)
     """Left out, they are 24, 12 and 6 trials of a tenth, a third and all of `training.epochs`."""
@@ -119,10 +132,8 @@ class CoarseToFineSearch(LearningSearch):
     worker waits for the slowest trials, but what is proposed then depends on who was faster."""
 
 
-class AdaptiveSearch(LearningSearch):
+class AdaptiveSearch(LearningSearch, CountedSearch):
     """What searches that learn from every ended trial take."""
-
-    trials: Trials = 20
 
 
 class TpeSearch(AdaptiveSearch):
@@ -130,6 +141,8 @@ class TpeSearch(AdaptiveSearch):
 
     Trials that run count as bad ones (constant liar), so simultaneous proposals keep apart.
     """
+
+    implementation = "hpsearch.search.samplers.tpe:TpeSampler"
 
     kind: Literal["tpe"]
     startup_trials: Annotated[int, Field(ge=1, strict=True)] = 10
@@ -148,6 +161,8 @@ class GpSearch(AdaptiveSearch):
     takes time cubic in the number of trials.
     """
 
+    implementation = "hpsearch.search.samplers.gp:GpSampler"
+
     kind: Literal["gp"]
     trials: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 20
     startup_trials: Annotated[int, Field(ge=1, strict=True)] = 10
@@ -160,6 +175,8 @@ class CmaesSearch(AdaptiveSearch):
     A pruned trial counts as worse than all others of its generation.
     """
 
+    implementation = "hpsearch.search.samplers.cmaes:CmaesSampler"
+
     kind: Literal["cmaes"]
     startup_trials: Annotated[int, Field(ge=1, strict=True)] = 1
     """Random ones before the first generation."""
@@ -169,6 +186,8 @@ class CmaesSearch(AdaptiveSearch):
 
 class Nsga2Search(AdaptiveSearch):
     """Non-dominated sorting genetic algorithm (Deb et al. 2002), by Optuna; no branches."""
+
+    implementation = "hpsearch.search.samplers.nsga2:Nsga2Sampler"
 
     kind: Literal["nsga2"]
     population: Annotated[int, Field(ge=2, le=10_000, strict=True)] | None = None
@@ -181,14 +200,17 @@ class Nsga2Search(AdaptiveSearch):
         return self.population or min(50, max(4, self.trials // 5))
 
 
-Search: TypeAlias = Annotated[
-    RandomSearch
-    | GridSearch
-    | SobolSearch
-    | CoarseToFineSearch
-    | TpeSearch
-    | GpSearch
-    | CmaesSearch
-    | Nsga2Search,
-    Family(default="random"),
-]
+SEARCHES: Family[SearchKind] = Family(
+    RandomSearch,
+    GridSearch,
+    SobolSearch,
+    CoarseToFineSearch,
+    TpeSearch,
+    GpSearch,
+    CmaesSearch,
+    Nsga2Search,
+    default="random",
+)
+"""Where a new search is entered."""
+
+Search: TypeAlias = Annotated[SearchKind, SEARCHES]

@@ -18,8 +18,9 @@ from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.ensemble import Ensembles, EnsembleSpec
-from hpsearch.spec.language.base import SpecModel, kind_of, tag
+from hpsearch.spec.language.base import SpecModel, tag
 from hpsearch.spec.language.distributions import LARGEST_INTEGER, OneOf
+from hpsearch.spec.language.family import kind_of
 from hpsearch.spec.language.messages import explain, shown
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner

@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.language.base import Family, SpecModel
+from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
+from hpsearch.spec.language.family import Family, Kind
 from hpsearch.spec.plugin import PluginTask
 
 Activation: TypeAlias = Literal[
@@ -68,64 +69,98 @@ class Split(SpecModel):
         return self
 
 
-class NormalInit(SpecModel):
+class InitBase(Kind):
+    """What every initialisation is."""
+
+
+class NormalInit(InitBase):
     """N(0, std²)."""
+
+    implementation = "hpsearch.training.models.initializers:normal"
 
     kind: Literal["normal"]
     std: Annotated[float, Real(gt=0)] = 0.01
 
 
-class KaimingNormal(SpecModel):
+class KaimingNormal(InitBase):
     """N(0, gain² / fan_in) (He et al. 2015)."""
+
+    implementation = "hpsearch.training.models.initializers:kaiming_normal"
 
     kind: Literal["kaiming_normal"]
 
 
-class XavierUniform(SpecModel):
+class XavierUniform(InitBase):
     """U(−a, a) with a = gain·√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+
+    implementation = "hpsearch.training.models.initializers:xavier_uniform"
 
     kind: Literal["xavier_uniform"]
 
 
-class XavierNormal(SpecModel):
+class XavierNormal(InitBase):
     """N(0, gain²·2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+
+    implementation = "hpsearch.training.models.initializers:xavier_normal"
 
     kind: Literal["xavier_normal"]
 
 
-class KaimingUniform(SpecModel):
+class KaimingUniform(InitBase):
     """U(−a, a) with a = gain·√(3 / fan_in) (He et al. 2015)."""
+
+    implementation = "hpsearch.training.models.initializers:kaiming_uniform"
 
     kind: Literal["kaiming_uniform"]
 
 
-class Orthogonal(SpecModel):
+class Orthogonal(InitBase):
     """A random matrix with orthonormal rows, or columns, times gain (Saxe et al. 2014)."""
+
+    implementation = "hpsearch.training.models.initializers:orthogonal"
 
     kind: Literal["orthogonal"]
 
 
-class Zeros(SpecModel):
+class Zeros(InitBase):
     """All weights 0: every unit of a layer stays like every other, which shows why not."""
+
+    implementation = "hpsearch.training.models.initializers:zeros"
 
     kind: Literal["zeros"]
 
 
-Init: TypeAlias = Annotated[
-    NormalInit | KaimingNormal | KaimingUniform | XavierNormal | XavierUniform | Orthogonal | Zeros,
-    Family(),
-]
+INITS: Family[InitBase] = Family(
+    NormalInit,
+    KaimingNormal,
+    KaimingUniform,
+    XavierNormal,
+    XavierUniform,
+    Orthogonal,
+    Zeros,
+)
+"""Where a new initialisation is entered."""
+
+Init: TypeAlias = Annotated[InitBase, INITS]
 
 
-class Linear(SpecModel):
+class ModelBase(Kind):
+    """What every model is."""
+
+
+class Linear(ModelBase):
     """One layer from inputs to outputs."""
+
+    implementation = "hpsearch.training.models.linear:Linear"
 
     kind: Literal["linear"]
     init: OneOf[Init] = KaimingNormal(kind="kaiming_normal")
 
 
-class Mlp(SpecModel):
+class Mlp(ModelBase):
     """Fully connected layers: `hidden` sizes, or `layers` of `units` each."""
+
+    implementation = "hpsearch.training.models.mlp:Mlp"
 
     kind: Literal["mlp"]
     hidden: OneOf[tuple[Annotated[int, Integer(ge=1)], ...]] | None = None
@@ -158,8 +193,10 @@ class Mlp(SpecModel):
         return (self.units or 0,) * (self.layers or 0)
 
 
-class Cnn(SpecModel):
+class Cnn(ModelBase):
     """Convolution, activation and pooling, `layers` times, then a linear read-out."""
+
+    implementation = "hpsearch.training.models.cnn:Cnn"
 
     kind: Literal["cnn"]
     layers: Annotated[int, Integer(ge=1)] = 2
@@ -198,12 +235,14 @@ class Cnn(SpecModel):
         return self.filters if isinstance(self.filters, tuple) else (self.filters,) * self.layers
 
 
-class Resnet(SpecModel):
+class Resnet(ModelBase):
     """Residual network for small images: three stages of n blocks, depth = 6n + 2.
 
     He et al. 2016, section 4.2: a first convolution, blocks of two with batch norm, widths w, 2w
     and 4w, the side halved between stages, shortcuts without weights, the mean over the map.
     """
+
+    implementation = "hpsearch.training.models.resnet:Resnet"
 
     kind: Literal["resnet"]
     depth: Annotated[int, Integer(ge=8)] = 8
@@ -233,7 +272,10 @@ def _lowest_values(field: object) -> tuple[int, ...]:
     return (field,) if isinstance(field, int) else ()
 
 
-Model: TypeAlias = Annotated[Linear | Mlp | Cnn | Resnet, Family(default="mlp")]
+MODELS: Family[ModelBase] = Family(Linear, Mlp, Cnn, Resnet, default="mlp")
+"""Where a new model is entered."""
+
+Model: TypeAlias = Annotated[ModelBase, MODELS]
 
 Loss: TypeAlias = Literal["cross_entropy", "mse", "hinge", "bce", "l1", "huber", "half_squared"]
 """Those of the contract; `dataset.LOSSES` says which go with which target."""
@@ -244,7 +286,7 @@ def _text_keys(value: Any) -> Any:
     return {str(key): entry for key, entry in value.items()} if isinstance(value, dict) else value
 
 
-class SupervisedTask(SpecModel):
+class SupervisedTask(Kind):
     """Learn a target from features."""
 
     kind: Literal["supervised"]
@@ -265,6 +307,6 @@ class SupervisedTask(SpecModel):
     gives factors by class name, 1 for those it leaves out."""
 
 
-Task: TypeAlias = Annotated[
-    SupervisedTask | PluginTask | ExternalTask, Family(default="supervised")
-]
+TASKS = Family(SupervisedTask, PluginTask, ExternalTask, default="supervised")
+
+Task: TypeAlias = Annotated[SupervisedTask | PluginTask | ExternalTask, TASKS]

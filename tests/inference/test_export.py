@@ -21,12 +21,13 @@ from hpsearch.inference.model import Predictor, model_of
 from hpsearch.inference.torch_module import ACTIVATIONS, BUILDERS
 from hpsearch.optional import MissingPackage
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.task import MODELS
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.data.builtin import load
 from hpsearch.training.data.encoding import EncodedColumn, Encoding
 from hpsearch.training.group.replicas import group_for
-from hpsearch.training.models import MODELS, activations
+from hpsearch.training.models import activations
 from hpsearch.training.tasks.plan import Plan
 
 torch.set_num_threads(1)
@@ -93,7 +94,7 @@ def test_plain_activations_are_the_engine_s(activation: str) -> None:
 
 
 def test_every_model_kind_can_be_exported() -> None:
-    assert BUILDERS.keys() == MODELS.keys()
+    assert BUILDERS.keys() == MODELS.members.keys()
     assert ACTIVATIONS.keys() == activations.ACTIVATIONS.keys()
 
 

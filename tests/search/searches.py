@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from hpsearch.search import sampler_for
+from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Problem, Proposal, Sampler
 from hpsearch.spec.language.distributions import (
     Choice,

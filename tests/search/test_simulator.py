@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.search import sampler_for
+from hpsearch.search.samplers import sampler_for
 from hpsearch.search.simulator import Outcome, Trace, simulate
 from hpsearch.search.staging import first_stage
 from hpsearch.spec.language.states import TrialState

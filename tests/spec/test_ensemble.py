@@ -11,7 +11,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.checks.dataset import Target
 from hpsearch.spec.checks.ensemble import ensemble_misfits, request_misfits, with_checkpoints
-from hpsearch.spec.ensemble import AVERAGES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
+from hpsearch.spec.ensemble import AVERAGES, ENSEMBLES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
 
@@ -42,10 +42,8 @@ def test_every_kind_of_the_contract_is_read(kind: str) -> None:
 
 
 def test_no_kind_is_left_out() -> None:
-    (union, *_) = get_args(EnsembleSpec)
-    found = {part.model_fields["kind"].annotation for part in get_args(union)}
-    assert {get_args(literal)[0] for literal in found} == set(KINDS)
-    assert all(issubclass(part, EnsembleBase) for part in get_args(union))
+    assert set(ENSEMBLES.members) == set(KINDS)
+    assert all(issubclass(member, EnsembleBase) for member in ENSEMBLES.members.values())
 
 
 @pytest.mark.parametrize("none", [None, "none", []])

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.language.base import kind_of
 from hpsearch.spec.language.messages import explain
-from hpsearch.spec.optimizer import Optimizer
+from hpsearch.spec.optimizer import OPTIMIZERS, Optimizer
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import parse_study
 
 SPEC: TypeAdapter[Any] = TypeAdapter(Optimizer)
-MEMBERS = {kind_of(member): member for member in get_args(get_args(Optimizer)[0])}
+MEMBERS = OPTIMIZERS.members
 
 
 def refused(document: dict[str, Any]) -> str:

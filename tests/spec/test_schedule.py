@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.language.base import Family, kind_of
 from hpsearch.spec.language.distributions import OneOf
 from hpsearch.spec.language.messages import explain
-from hpsearch.spec.schedule import Schedule, metrics_read
+from hpsearch.spec.schedule import SCHEDULES, Schedule, metrics_read
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec, parse_study
 
@@ -103,12 +102,9 @@ def study(**fields: Any) -> StudySpec:
     )
 
 
-def test_the_union_holds_the_contracts_kinds_and_none_is_merely_planned() -> None:
-    union, family = get_args(Schedule)
-    assert {kind_of(member) for member in get_args(union)} == set(CONTRACT)
-    assert isinstance(family, Family)
-    assert family.planned == ()
-    assert family.default == "constant"
+def test_the_family_holds_the_contracts_kinds() -> None:
+    assert set(SCHEDULES.members) == set(CONTRACT)
+    assert SCHEDULES.default == "constant"
 
 
 @pytest.mark.parametrize("kind", CONTRACT)

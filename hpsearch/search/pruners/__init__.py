@@ -1,4 +1,4 @@
-"""Pruners, one a file; this table is where a new one is entered.
+"""Pruners, one a file; `spec.pruner` names the class of each kind.
 
 A study's trials meet them so:
 
@@ -12,29 +12,15 @@ A study's trials meet them so:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from hpsearch.search.pruners.asha import Asha
 from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
-from hpsearch.search.pruners.hyperband import Hyperband
-from hpsearch.search.pruners.median import Median
-from hpsearch.search.pruners.patience import Patience
-from hpsearch.search.pruners.percentile import Percentile
-from hpsearch.search.pruners.threshold import Threshold
 from hpsearch.spec import pruner as spec
+from hpsearch.spec.language.family import implementation
 
-__all__ = ["GO_ON", "PRUNERS", "CurveTable", "Pruner", "Verdict", "judge", "pruner_for"]
-
-PRUNERS: Mapping[str, type[Pruner[Any]]] = {
-    "median": Median,
-    "percentile": Percentile,
-    "asha": Asha,
-    "hyperband": Hyperband,
-    "patience": Patience,
-    "threshold": Threshold,
-}
+__all__ = ["GO_ON", "CurveTable", "Pruner", "Verdict", "judge", "pruner_for"]
 
 
 def pruner_for(settings: spec.Pruner, seed: int) -> Pruner[Any] | None:
@@ -44,7 +30,10 @@ def pruner_for(settings: spec.Pruner, seed: int) -> Pruner[Any] | None:
         settings: the spec's `pruner`.
         seed: the study's.
     """
-    return None if settings.kind == "none" else PRUNERS[settings.kind](settings, seed)
+    if not settings.implementation:
+        return None
+    pruner: type[Pruner[Any]] = implementation(type(settings))
+    return pruner(settings, seed)
 
 
 def judge(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpsearch.spec.search import CoarseToFineSearch, GridSearch
+from hpsearch.spec.search import CoarseToFineSearch, CountedSearch, GridSearch
 from hpsearch.spec.space.grid import grid_size
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
@@ -29,6 +29,8 @@ def stages_of(spec: StudySpec) -> tuple[StagePlan, ...]:
         return tuple(StagePlan(stage.trials, stage.epochs) for stage in search.stages)
     if isinstance(search, GridSearch):
         return (StagePlan(grid_size(search_space(spec), search.points) + len(search.enqueue)),)
+    if not isinstance(search, CountedSearch):
+        raise TypeError(f"{search.kind} does not say how many trials it takes")
     return (StagePlan(search.trials),)
 
 

@@ -174,6 +174,12 @@ def _fitted(tensors: Mapping[str, Tensor], encoding: Any) -> Standardization | N
     )
 
 
+def columns_of(checkpoint: Checkpoint) -> tuple[int, ...]:
+    """Shape of a row of a table as its model takes it; empty for images."""
+    fitted = checkpoint.standardization
+    return fitted.shift.shape if fitted is not None and fitted.shift.ndim == 1 else ()
+
+
 def stated(blob: bytes, form: str, version: int) -> dict[str, Any]:
     """The JSON in a blob's metadata, after checking that it is of this form and version.
 

@@ -1,23 +1,12 @@
-"""The table of models: a spec's class → its model."""
+"""Models, one a file; `spec.task` names the class of each kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from hpsearch.spec import task as specs
+from hpsearch.spec.language.family import implementation
 from hpsearch.training.models.base import Model
-from hpsearch.training.models.cnn import Cnn
-from hpsearch.training.models.linear import Linear
-from hpsearch.training.models.mlp import Mlp
-from hpsearch.training.models.resnet import Resnet
-
-MODELS: Mapping[type[Any], Callable[..., Model]] = {
-    specs.Linear: Linear,
-    specs.Mlp: Mlp,
-    specs.Cnn: Cnn,
-    specs.Resnet: Resnet,
-}
 
 
 def model_for(spec: specs.Model, features: tuple[int, ...], outputs: int) -> Model:
@@ -26,4 +15,5 @@ def model_for(spec: specs.Model, features: tuple[int, ...], outputs: int) -> Mod
     Raises:
         TrainingFailed: when the model does not fit such rows.
     """
-    return MODELS[type(spec)](spec, features, outputs)
+    model: Callable[..., Model] = implementation(type(spec))
+    return model(spec, features, outputs)

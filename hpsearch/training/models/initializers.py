@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from hpsearch.spec import task as specs
+from hpsearch.spec.language.family import implementation
 from hpsearch.spec.task import Init
 
 GAINS: Mapping[str, float] = {
@@ -41,77 +41,70 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * field, shape[0] * field
 
 
-def _normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
+def _drawn_normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64) * std
 
 
-def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+def _drawn_uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
     return (torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1) * bound
 
 
-def _plain_normal(
-    init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
-) -> Tensor:
+def normal(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator) -> Tensor:
+    """N(0, std²)."""
     del gain
-    return _normal(shape, init.std if isinstance(init, specs.NormalInit) else 0.01, generator)
+    return _drawn_normal(shape, init.std if isinstance(init, specs.NormalInit) else 0.01, generator)
 
 
-def _kaiming_normal(
+def kaiming_normal(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
+    """N(0, gain² / fan_in)."""
     del init
-    return _normal(shape, gain / math.sqrt(fans(shape)[0]), generator)
+    return _drawn_normal(shape, gain / math.sqrt(fans(shape)[0]), generator)
 
 
-def _kaiming_uniform(
+def kaiming_uniform(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
+    """U(−a, a), a = gain·√(3 / fan_in)."""
     del init
-    return _uniform(shape, gain * math.sqrt(3 / fans(shape)[0]), generator)
+    return _drawn_uniform(shape, gain * math.sqrt(3 / fans(shape)[0]), generator)
 
 
-def _xavier_normal(
+def xavier_normal(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
+    """N(0, gain²·2 / (fan_in + fan_out))."""
     del init
-    return _normal(shape, gain * math.sqrt(2 / sum(fans(shape))), generator)
+    return _drawn_normal(shape, gain * math.sqrt(2 / sum(fans(shape))), generator)
 
 
-def _xavier_uniform(
+def xavier_uniform(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
+    """U(−a, a), a = gain·√(6 / (fan_in + fan_out))."""
     del init
-    return _uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), generator)
+    return _drawn_uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), generator)
 
 
-def _orthogonal(
+def orthogonal(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
     """Q of a normal matrix's QR decomposition, its columns' signs made those of R's diagonal."""
     del init
     rows = shape[0]
     columns = math.prod(shape[1:])
-    drawn = _normal((max(rows, columns), min(rows, columns)), 1.0, generator)
+    drawn = _drawn_normal((max(rows, columns), min(rows, columns)), 1.0, generator)
     q, r = torch.linalg.qr(drawn)
     q = q * r.diagonal().sign()
     matrix: Tensor = q if rows >= columns else q.T
     return (gain * matrix).reshape(shape)
 
 
-def _zeros(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator) -> Tensor:
+def zeros(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator) -> Tensor:
+    """0."""
     del init, gain, generator
     return torch.zeros(shape, dtype=torch.float64)
-
-
-INITS: Mapping[type[Any], Draw] = {
-    specs.NormalInit: _plain_normal,
-    specs.KaimingNormal: _kaiming_normal,
-    specs.KaimingUniform: _kaiming_uniform,
-    specs.XavierNormal: _xavier_normal,
-    specs.XavierUniform: _xavier_uniform,
-    specs.Orthogonal: _orthogonal,
-    specs.Zeros: _zeros,
-}
 
 
 def initial(
@@ -121,11 +114,12 @@ def initial(
     generator: torch.Generator,
 ) -> Tensor:
     """One trial's weights as a row [P]: `weight`s drawn, norm scales 1, all else 0."""
+    draw: Draw = implementation(type(init))
     parts = []
     for name, shape in shapes.items():
         if name.endswith("weight"):
             gain = 1.0 if name.startswith("output.") else GAINS[activation]
-            part = INITS[type(init)](init, shape, gain, generator)
+            part = draw(init, shape, gain, generator)
         elif name.endswith("norm.scale"):
             part = torch.ones(shape, dtype=torch.float64)
         else:

@@ -1,17 +1,19 @@
-"""The table of schedules, and what surrounds every one of them: warmup, sequence, bounds."""
+"""What surrounds every schedule: warmup, sequence, bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from hpsearch.spec import schedule as spec
-from hpsearch.training.schedules import cycles, decay
-from hpsearch.training.schedules.arithmetic import arithmetic
+from hpsearch.spec.language.family import implementation
 from hpsearch.training.schedules.clock import Clock, Floats, Horizon, Integers
-from hpsearch.training.schedules.plateau import reduce_on_plateau
+
+Shape: TypeAlias = Callable[[Any, Clock], Floats]
+"""What `implementation` of a schedule names: its multiplier [N], given the schedule and a clock
+without its warmup."""
 
 MAX_FACTOR = 1e30
 """Rates that grow without end stop here: far past any use, and a number in float32 too."""
@@ -49,7 +51,7 @@ def reads_history(schedule: spec.Schedule) -> str | None:
 
 def _factors(schedule: spec.Schedule, clock: Clock) -> Floats:
     length = clock.warmup_steps(schedule.warmup)
-    shape = SCHEDULES[schedule.kind]
+    shape: Shape = implementation(type(schedule))
     if schedule.warmup is None or length == 0:
         return shape(schedule, clock)
     rising = clock.step < clock.start + length
@@ -69,33 +71,9 @@ def _rise(warmup: spec.Warmup, progress: Floats) -> Floats:
     return start + (1.0 - start) * progress
 
 
-def _sequence(schedule: spec.Sequence, clock: Clock) -> Floats:
+def sequence(schedule: spec.Sequence, clock: Clock) -> Floats:
+    """Each part at its own moments."""
     factors = np.empty(len(clock.step))
     for part, mine, its_clock in clock.parts(schedule):
         factors[mine] = _factors(part, its_clock)
     return factors
-
-
-SCHEDULES: Mapping[str, Callable[[Any, Clock], Floats]] = {
-    "constant": decay.constant,
-    "piecewise_constant": decay.piecewise_constant,
-    "step": decay.step,
-    "multi_step": decay.multi_step,
-    "exponential": decay.exponential,
-    "natural_exponential": decay.natural_exponential,
-    "inverse_time": decay.inverse_time,
-    "polynomial": decay.polynomial,
-    "linear": decay.linear,
-    "cosine": decay.cosine,
-    "linear_cosine": decay.linear_cosine,
-    "noisy_linear_cosine": decay.noisy_linear_cosine,
-    "cosine_restarts": cycles.cosine_restarts,
-    "cyclic": cycles.cyclic,
-    "one_cycle": cycles.one_cycle,
-    "reduce_on_plateau": reduce_on_plateau,
-    "inverse_sqrt": decay.inverse_sqrt,
-    "warmup_stable_decay": decay.warmup_stable_decay,
-    "lambda": arithmetic,
-    "sequence": _sequence,
-}
-"""What computes each kind's multiplier [N], given the schedule and a clock without its warmup."""

@@ -1,4 +1,6 @@
-"""Augmentations: one function per kind, each on a whole batch.
+"""Augmentations that change a row by itself: a function per kind, each on a whole batch.
+
+`mixup` mixes rows and their targets (`mixup.py`).
 
 T   1 where all trials share their batches, else K        B   rows
 x is [T, B, C, H, W], or [T, B, ...] for kinds that do not care. A number of a trial's
@@ -7,7 +9,7 @@ x is [T, B, C, H, W], or [T, B, ...] for kinds that do not care. A number of a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -92,13 +94,3 @@ def noise(x: Tensor, kinds: Sequence[specs.Noise], counter: Counter) -> Tensor:
     """Adds normal noise."""
     std = _column(x, [kind.std for kind in kinds])
     return x + counter.normal(*x.shape[1:], dtype=x.dtype) * _wide(x, std)
-
-
-AUGMENTATIONS: Mapping[str, Augment] = {
-    "shift": shift,
-    "flip": flip,
-    "crop": crop,
-    "cutout": cutout,
-    "noise": noise,
-}
-"""All kinds that change a row by itself; `mixup` mixes rows and their targets (`mixup.py`)."""

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpsearch.spec.augment import Augmentation, Mixup
+from hpsearch.spec.language.family import implementation
 from hpsearch.training.data.datasets import Part
 from hpsearch.training.models.base import dropout_rate
 from hpsearch.training.models.dropout import Dropout
 from hpsearch.training.numerics.counter_rng import Counter
 from hpsearch.training.numerics.seeds import Stream, step_keys, torch_generator
 from hpsearch.training.tasks import mixup
-from hpsearch.training.tasks.augment import AUGMENTATIONS
 from hpsearch.training.tasks.base import Batch, TrialEpoch
 
 GATHERED = 2**22
@@ -107,7 +107,7 @@ class _Change:
         changes = [kind for kind in columns if not isinstance(kind[0], Mixup)]
         self._rank, self._streams = x.dim(), len(names)
         self._changes: list[tuple[Callable[..., Tensor], Any]] = [
-            (AUGMENTATIONS[kind[0].kind], kind) for kind in changes
+            (implementation(type(kind[0])), kind) for kind in changes
         ]
         self._keys = _keys(Stream.AUGMENT, seed, names, steps, x.device) if changes else None
         self.shares: Tensor | None = None

@@ -23,7 +23,6 @@ from hpsearch.training.models.base import Views
 from hpsearch.training.numerics.global_seed import seeded
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.seeds import Stream, seed_of, step_keys, torch_generator
-from hpsearch.training.optimizers import RULES
 from hpsearch.training.schedules import reads_history
 from hpsearch.training.tasks.base import (
     Batch,
@@ -73,7 +72,7 @@ class Plugged:
         self.layout = Layout.of(self._module.shapes, self._module.units)
         self.buffers = Layout.of(self._module.buffers)
         self.rows = len(used)
-        is_full = RULES[spec.optimizer.kind].needs_closure
+        is_full = spec.optimizer.full_batch
         size = self.rows if is_full else spec.training.batch_size
         self.sizes = tuple(min(size, self.rows - start) for start in range(0, self.rows, size))
         self._measured = MEASURED_BATCHES * spec.training.batch_size

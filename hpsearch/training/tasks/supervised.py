@@ -21,7 +21,6 @@ from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.loss_gradients import gradient_of
 from hpsearch.training.numerics.losses import LOSSES
 from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS, hits
-from hpsearch.training.optimizers import RULES
 from hpsearch.training.tasks.base import (
     Batch,
     Held,
@@ -52,7 +51,7 @@ class Supervised:
         self._data = data
         self._device, self._dtype = device, dtype
         self._train = _used(data.train, spec, classes=bool(data.classes))
-        is_full = RULES[spec.optimizer.kind].needs_closure
+        is_full = spec.optimizer.full_batch
         rows = len(self._train.x)
         self._batches = Batches(self._train, rows if is_full else spec.training.batch_size)
         self._model = model_for(spec.supervised.model, data.features, data.outputs)

@@ -8,7 +8,7 @@ import numpy as np
 from rig import Rig, spec
 from scipy.stats import chisquare, kstest
 
-from hpsearch.search import sampler_for
+from hpsearch.search.samplers import sampler_for
 from hpsearch.search.staging import first_stage
 from hpsearch.spec.study import parse_study
 

@@ -21,7 +21,7 @@ from optuna.trial import TrialState as State
 from scipy.stats import qmc
 from searches import BRANCHED, FEW, RANGES, bowl, play, problem, sampler, space_of, trial
 
-from hpsearch.search import sampler_for
+from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation
 from hpsearch.search.samplers.cmaes import CmaesSampler
 from hpsearch.spec.language.distributions import (

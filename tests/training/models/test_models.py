@@ -11,9 +11,10 @@ from torch import nn
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import task as specs
-from hpsearch.training.models import MODELS, model_for
+from hpsearch.spec.language.family import implementation
+from hpsearch.training.models import model_for
 from hpsearch.training.models.activations import ACTIVATIONS
-from hpsearch.training.models.initializers import GAINS, INITS, initial
+from hpsearch.training.models.initializers import GAINS, initial
 from hpsearch.training.numerics.flatten import named
 from hpsearch.training.numerics.layout import Layout
 
@@ -168,8 +169,8 @@ def test_outputs_gradients_and_statistics_are_torch_s(document, features, own_ro
 
 
 def test_every_kind_of_the_spec_is_built():
-    assert set(get_args(get_args(specs.Model)[0])) == set(MODELS)
-    assert set(get_args(get_args(specs.Init)[0])) == set(INITS)
+    for family in (specs.MODELS, specs.INITS):
+        assert all(callable(implementation(member)) for member in family.members.values())
     assert set(get_args(specs.Activation)) == set(ACTIVATIONS) == set(GAINS)
 
 
@@ -219,7 +220,7 @@ SPREAD = {
 @pytest.mark.parametrize("kind", SPREAD)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_initial_weights_have_torch_s_spread(kind, activation):
-    init = {i.model_fields["kind"].annotation.__args__[0]: i for i in INITS}[kind](kind=kind)
+    init = specs.INITS.members[kind](kind=kind)
     shapes = {"layers.0.weight": (400, 300), "layers.1.weight": (64, 32, 5, 5)}
     row = initial(shapes, init, activation, torch.Generator().manual_seed(0))
     found = named(Layout.of(shapes), row)

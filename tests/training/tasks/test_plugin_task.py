@@ -331,7 +331,7 @@ class Raising(Net):
 ONES = torch.ones(ROWS, 3)
 BROKEN = {
     "function": (raises, r"must run task\(params, seed\) without errors, got ValueError: no such "
-                 r"thing \(test_training_plugin.py, line \d+\); mend the plug-in"),
+                 r"thing \(test_plugin_task.py, line \d+\); mend the plug-in"),
     "nothing": (lambda params, seed: None, "must return a PluginTask, got none"),
     "no loss": (broken(loss=None), "must give model and loss as functions, got none for loss"),
     "a module": (lambda params, seed: PluginTask(**{**fields(params, seed), "model": Net()}),
