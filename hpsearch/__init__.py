@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.client.client import Client, Study
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 
 if TYPE_CHECKING:
     from hpsearch.inference.ensemble import TrainedEnsemble
@@ -25,8 +25,8 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
         CorruptArtifact: when it is no ensemble, or no part of it is whole.
         MissingPackage: when torch is not installed.
     """
-    needed("torch", "worker", "ensembles")
-    loaded: TrainedEnsemble = needed(
+    require_extra("torch", "worker", "ensembles")
+    loaded: TrainedEnsemble = require_extra(
         "hpsearch.inference.ensemble", "worker", "ensembles"
     ).load_ensemble(path)
     return loaded

@@ -14,7 +14,7 @@ class MissingPackage(HpsearchError):
     code = "missing_package"
 
 
-def needed(module: str, extra: str, what: str) -> Any:
+def require_extra(module: str, extra: str, what: str) -> Any:
     """A module that may be missing.
 
     Args:

@@ -1,6 +1,6 @@
 """What the study's page says of ensembles: how each compares with the best single trial.
 
-Score   the one that people ask for first: accuracy of classes, rmse of numbers
+Score   the headline: accuracy of classes, rmse of numbers
 Gain    what an ensemble has over the best single trial on test rows; more is better
 """
 
@@ -120,7 +120,7 @@ def comparison(session: Session, study_id: int) -> Comparison:
     return Comparison(
         rows=[row_of(one) for one in shown],
         older=len(found) - len(shown),
-        score=score_of(complete[-1]) if complete else None,
+        score=complete[-1].scores.headline if complete else None,
         single=complete[-1].best_single if complete else None,
     )
 
@@ -162,27 +162,22 @@ def row_of(ensemble: Ensemble) -> Row:
     return Row(
         ensemble=ensemble,
         range_on_test=range_on_test(ensemble),
-        gain=gain(ensemble, score_of(ensemble)),
+        gain=gain(ensemble, ensemble.scores.headline),
         loss_gain=gain(ensemble, "loss"),
         members=heaviest[:MOST_MEMBERS_SHOWN],
         rest=sum(one.weight for one in heaviest[MOST_MEMBERS_SHOWN:]),
     )
 
 
-def score_of(ensemble: Ensemble) -> str:
-    """The name of the score that counts first."""
-    return "accuracy" if "accuracy" in ensemble.validation else "rmse"
-
-
 def range_on_test(ensemble: Ensemble) -> Range | None:
     """The interval of the test score."""
-    return ensemble.intervals.get(score_of(ensemble))
+    return ensemble.intervals.get(ensemble.scores.headline or "")
 
 
-def gain(ensemble: Ensemble, score: str) -> Gain | None:
+def gain(ensemble: Ensemble, score: str | None) -> Gain | None:
     """What the ensemble has over the best single trial; none where test scores are missing."""
     single = ensemble.best_single
-    if single is None or score not in ensemble.test or score not in single.test:
+    if single is None or score is None or score not in ensemble.test or score not in single.test:
         return None
     more = ensemble.test[score] - single.test[score]
     own = ensemble.intervals.get(f"{score}_gain")

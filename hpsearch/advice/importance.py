@@ -16,7 +16,7 @@ from statistics import stdev
 from typing import Any, NamedTuple
 
 from hpsearch.advice.ranking import comparable
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 from hpsearch.spec.language.distributions import Choice, Interval
 from hpsearch.spec.language.messages import counted
 from hpsearch.spec.language.states import TrialState
@@ -93,7 +93,7 @@ def importances(
     if evaluator != "ped_anova" and len(rows) > MOST_TRIALS:
         rows = rows[:MOST_TRIALS]
         notes.append(f"the first {MOST_TRIALS:,} of them")
-    optuna = needed("optuna", "server", "importances")
+    optuna = require_extra("optuna", "server", "importances")
     chosen = _evaluator(optuna, evaluator)
     trials = _as_trials(optuna, parameters, rows, fill=evaluator != "ped_anova")
     found = dict.fromkeys((p.name for p in parameters), 0.0) | _evaluated(optuna, chosen, trials)
@@ -107,7 +107,7 @@ def importances(
 def _evaluator(optuna: Any, name: Evaluator) -> Any:
     if name == "ped_anova":
         return optuna.importance.PedAnovaImportanceEvaluator()
-    needed("sklearn.ensemble", "worker", f"{name} importances")
+    require_extra("sklearn.ensemble", "worker", f"{name} importances")
     if name == "fanova":
         return optuna.importance.FanovaImportanceEvaluator(seed=SEED)
     return optuna.importance.MeanDecreaseImpurityImportanceEvaluator(seed=SEED)

@@ -157,8 +157,8 @@ def in_a_line(ensemble: ensembles.Ensemble) -> str:
     text = f"ensemble {ensemble.id} ({ensemble.kind}): {ensemble.state}"
     if ensemble.message:
         return f"{text}: {ensemble.message}"
-    name = _main_name(ensemble.test)
-    if ensemble.best_single is None or name is None:
+    name = ensemble.scores.headline
+    if ensemble.best_single is None or name is None or name not in ensemble.test:
         return text
     single = ensemble.best_single.test.get(name)
     members = counted(len(ensemble.members), "member")
@@ -186,7 +186,7 @@ def _show(found: list[Ensemble], as_json: bool) -> None:
             record = ensembles.Ensemble.model_validate(dict(ensemble))
             print(record.model_dump_json())  # noqa: T201
         return
-    names = {_main_name(one.validation) for one in found} - {None}
+    names = {one.scores.headline for one in found} - {None}
     table = Table(
         "id", "kind", "state", "members", "validation", "test", "best trial", box=None,
         caption=f"{' or '.join(sorted(map(str, names)))}; last the best trial's on test rows"
@@ -197,9 +197,10 @@ def _show(found: list[Ensemble], as_json: bool) -> None:
     for one in found:
         single = {} if one.best_single is None else one.best_single.test
         kind = one.kind if one.combine == "mean" else f"{one.kind} {one.combine}"
+        name = one.scores.headline
         cells = (
             str(one.id), kind, str(one.state), str(len(one.members) or ""),
-            _main(one.validation), _main(one.test), _main(single),
+            _score(one.validation, name), _score(one.test, name), _score(single, name),
         )  # fmt: skip
         table.add_row(*map(Text, cells))
     out.print(table)
@@ -208,11 +209,6 @@ def _show(found: list[Ensemble], as_json: bool) -> None:
             out.print(Text(f"ensemble {one.id}: {one.message}"), soft_wrap=True)
 
 
-def _main(scores: Mapping[str, float]) -> str:
-    """The score that people look at first."""
-    name = _main_name(scores)
-    return "" if name is None else shown(scores[name])
-
-
-def _main_name(scores: Mapping[str, float]) -> str | None:
-    return next((name for name in ("accuracy", "rmse") if name in scores), None)
+def _score(scores: Mapping[str, float], name: str | None) -> str:
+    """The score of that name; empty where there is none."""
+    return "" if name is None or name not in scores else shown(scores[name])

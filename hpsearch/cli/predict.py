@@ -17,7 +17,7 @@ from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.input_files import read_rows
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 
 if TYPE_CHECKING:
     from hpsearch.inference.ensemble import TrainedEnsemble
@@ -68,7 +68,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a trial's model for other programs."""
-    exporting = needed("hpsearch.inference.export", "export", "exported models")
+    exporting = require_extra("hpsearch.inference.export", "export", "exported models")
     with Client(server) as client:
         model = client.study(study_id).trial(trial).load_model(which)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 from hpsearch.spec.wire.records import Curves, Trial
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     missing in its row. One that is called as another column is, such as the `value` that a loop of
     one's own reports, stands under `metrics.value`, or `params.value`.
     """
-    pandas = needed("pandas", "notebook", "data frames")
+    pandas = require_extra("pandas", "notebook", "data frames")
     rows = [
         {
             **{name: _word(getattr(trial, name)) for name in COLUMNS},
@@ -38,7 +38,7 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
 
 def curves_frame(curves: Curves) -> pd.DataFrame:
     """A row per trial and epoch (0-based), with the metric as the third column."""
-    pandas = needed("pandas", "notebook", "data frames")
+    pandas = require_extra("pandas", "notebook", "data frames")
     frame: pd.DataFrame = pandas.DataFrame(
         {
             "trial": [curve.trial for curve in curves.curves for _ in curve.epochs],

@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 from hpsearch.client import notebook_html
 from hpsearch.client.transport import Transport
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 from hpsearch.spec.checks.dataset import Dataset, DatasetList
 from hpsearch.spec.language.states import EnsembleState, JobState, is_final
 from hpsearch.spec.wire import ensembles as records
@@ -127,7 +127,7 @@ class Ensemble(records.Ensemble):
         Raises:
             MissingPackage: where torch is not installed.
         """
-        loaded: TrainedEnsemble = needed(
+        loaded: TrainedEnsemble = require_extra(
             "hpsearch.inference.ensemble", "worker", "ensembles"
         ).load_ensemble(self.content())
         return loaded
@@ -182,10 +182,8 @@ class Ensemble(records.Ensemble):
         return notebook_html.ensemble_card(self)
 
     def __repr__(self) -> str:
-        told = self.test or self.validation
-        score = next(
-            (f", {name} {told[name]:.4g}" for name in ("accuracy", "rmse") if name in told), ""
-        )
+        name, values = self.scores.headline, self.test or self.validation
+        score = f", {name} {values[name]:.4g}" if name in values else ""
         return (
             f"Ensemble({self.id} of study {self.study_id}, {self.kind}, {self.state}, "
             f"{len(self.members)} members{score})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import RootModel
 
 from hpsearch.client.transport import Transport
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 from hpsearch.spec.wire.advice import Evaluator, Target
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class StudyPlots:
         return self._fetch("importances", evaluator=evaluator, target=target)
 
     def _fetch(self, name: str, **query: Any) -> go.Figure:
-        graph_objects = needed("plotly.graph_objects", "notebook", "figures")
+        graph_objects = require_extra("plotly.graph_objects", "notebook", "figures")
         figure = self._transport.get(f"/studies/{self._study_id}/figures/{name}", _Figure, **query)
         drawn: go.Figure = graph_objects.Figure(figure.root)
         return drawn

@@ -11,7 +11,7 @@ from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
 from hpsearch.client.transport import Transport
 from hpsearch.errors import CorruptArtifact, NotFound
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 from hpsearch.spec.checks.dataset import DatasetInfo
 from hpsearch.spec.language.states import Decision, TrialState
 from hpsearch.spec.wire import jobs, records
@@ -108,8 +108,8 @@ class Trial(records.Trial):
             NotFound: when no such checkpoint is stored yet.
             CorruptArtifact: when it did not arrive whole.
         """
-        trained = needed("hpsearch.inference.model", "worker", "models")
-        bundle = needed("hpsearch.training.checkpoints.multi_run", "worker", "models")
+        trained = require_extra("hpsearch.inference.model", "worker", "models")
+        bundle = require_extra("hpsearch.training.checkpoints.multi_run", "worker", "models")
         runs = bundle.members(self.download(which))
         features = trained.columns_of(runs[0])
         if not features:

@@ -186,11 +186,11 @@ class TrainedEnsemble:
             members if is_whole else f"{len(self)} of {counted(all_of_them, 'member')}",
         ]
         about.append(self._manifest.combine)
-        told = self.scores.test or self.scores.validation
+        values = self.scores.test or self.scores.validation
         part = "test" if self.scores.test else "validation"
-        name = "accuracy" if "accuracy" in told else "rmse"
-        if name in told:
-            about.append(f"{part} {name} {told[name]:.4g}" + ("" if is_whole else " when whole"))
+        name = self.scores.headline
+        if name in values:
+            about.append(f"{part} {name} {values[name]:.4g}" + ("" if is_whole else " when whole"))
         return ", ".join(about)
 
 

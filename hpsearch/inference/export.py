@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.model import Predictor, TrainedMean, TrainedModel
 from hpsearch.inference.torch_module import plain_model
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 
 Format = Literal["onnx", "torch"]
 
@@ -59,7 +59,7 @@ def export_model(model: Predictor, path: Path | str, format: Format = "onnx") ->
             torch.export.save(program, file, extra_files=said)
         return
     for module in ("onnx", "onnxscript"):
-        needed(module, "export", "ONNX files")
+        require_extra(module, "export", "ONNX files")
     with _quiet():
         made = torch.onnx.export(
             graph,

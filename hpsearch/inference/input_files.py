@@ -11,7 +11,7 @@ from tokenize import TokenError
 from typing import Any
 
 from hpsearch.errors import InvalidInput
-from hpsearch.optional import needed
+from hpsearch.optional import require_extra
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
 """What a field says where it has no value, as in tables that are uploaded."""
@@ -120,7 +120,7 @@ def _plain_parquet(path: Path) -> list[list[Any]]:
 
 
 def _parquet(path: Path) -> Any:
-    parquet = needed("pyarrow.parquet", "worker", "files of Parquet")
+    parquet = require_extra("pyarrow.parquet", "worker", "files of Parquet")
     with path.open("rb") as file:
         return parquet.ParquetFile(file).read()
 
@@ -130,7 +130,7 @@ def _numpy(path: Path) -> Any:
 
     A header may say any shape, for which memory would be taken before the first number is read.
     """
-    form = needed("numpy.lib.format", "worker", "files of NumPy")
+    form = require_extra("numpy.lib.format", "worker", "files of NumPy")
     with path.open("rb") as file:
         try:
             version = form.read_magic(file)

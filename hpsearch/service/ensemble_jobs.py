@@ -226,11 +226,11 @@ def finish(
 
 def _compared(result: EnsembleResult) -> str:
     """How it stands beside the best single trial on the validation rows."""
-    name = "accuracy" if "accuracy" in result.validation else "rmse"
-    own, single = (part.get(name) for part in (result.validation, result.best_single.validation))
-    if own is None or single is None:
+    name = result.scores.headline
+    own, single = result.validation, result.best_single.validation
+    if name is None or name not in own or name not in single:
         return "it is built"
-    return f"validation {name} {own:.4g}, the best single trial {single:.4g}"
+    return f"validation {name} {own[name]:.4g}, the best single trial {single[name]:.4g}"
 
 
 def give_up(session: Session, study_id: int, ensemble_id: int, message: str) -> None:

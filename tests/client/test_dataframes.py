@@ -13,7 +13,7 @@ from rich.console import Console
 from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
 from hpsearch.client.progress_display import screen, watching
-from hpsearch.optional import MissingPackage, needed
+from hpsearch.optional import MissingPackage, require_extra
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.records import Counts, Curve, Curves, Study, Trial
 
@@ -104,7 +104,7 @@ def test_a_long_list_says_how_many_more_there_are() -> None:
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
     with pytest.raises(MissingPackage, match=r"pip install 'hpsearch\[notebook\]'"):
-        needed("no_such_package.inside", "notebook", "figures")
+        require_extra("no_such_package.inside", "notebook", "figures")
 
 
 def test_the_live_table_shows_text_as_it_is() -> None:

@@ -60,11 +60,20 @@ class Single(Record):
     test: Metrics = {}
 
 
+HEADLINES = ("accuracy", "rmse")
+"""The metric that people look at first: of classes, of numbers."""
+
+
 class Scores(Record):
     """The same metrics on both parts: `accuracy`, `loss`, `f1`, `auc`, or `loss`, `rmse`, ..."""
 
     validation: Metrics
     test: Metrics = {}
+
+    @property
+    def headline(self) -> str | None:
+        """The name of the metric to show first; none where neither part has it."""
+        return next((name for name in HEADLINES if name in {*self.validation, *self.test}), None)
 
 
 class Range(Record):
@@ -109,6 +118,11 @@ class EnsembleResult(SpecModel):
     warnings: Annotated[list[Sentence], Field(max_length=10_000)] = []
     """What was left out, and why."""
 
+    @property
+    def scores(self) -> Scores:
+        """The ensemble's own, on both parts."""
+        return Scores(validation=self.validation, test=self.test)
+
 
 class Progress(Record):
     """How far a job is."""
@@ -151,6 +165,11 @@ class Ensemble(Record):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def scores(self) -> Scores:
+        """The ensemble's own, on both parts."""
+        return Scores(validation=self.validation, test=self.test)
 
 
 class EnsembleList(Record):
