@@ -11,7 +11,7 @@ from types import FrameType
 
 import torch
 
-from hpsearch.client.transport import PASSING, Transport
+from hpsearch.client.transport import TRANSIENT_ERRORS, Transport
 from hpsearch.errors import Conflict, NotFound
 from hpsearch.processes.supervisor import DO_NOT_RESTART
 from hpsearch.settings import Settings
@@ -58,7 +58,7 @@ class Agent:
                     self._work(link)
                 except NotFound as error:
                     logger.warning("joining anew: %s", error)
-                except PASSING:
+                except TRANSIENT_ERRORS:
                     if not self._ending.is_set():
                         raise
                 except Conflict as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from hpsearch.client.transport import PASSING
+from hpsearch.client.transport import TRANSIENT_ERRORS
 from hpsearch.errors import (
     HpsearchError,
     InvalidInput,
@@ -29,7 +29,7 @@ from workers.server_api import Link
 logger = logging.getLogger("hpsearch.worker")
 
 DROPPED = "job %d is no longer this worker's; it is dropped"
-ESCAPING = (*PASSING, Unauthorized)
+ESCAPING = (*TRANSIENT_ERRORS, Unauthorized)
 
 REASONS: tuple[tuple[type[HpsearchError], FailureReason], ...] = (
     (InvalidInput, FailureReason.INVALID),

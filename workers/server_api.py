@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from hpsearch.client.transport import PASSING, Transport
+from hpsearch.client.transport import TRANSIENT_ERRORS, Transport
 from hpsearch.errors import CorruptArtifact, ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.jobs import (
@@ -91,13 +91,13 @@ class Link:
     def heartbeat(self, tokens: Sequence[Token]) -> None:
         """Renews leases once; the caller comes again anyway."""
         beat = Heartbeat(worker=self.worker_id, jobs=list(tokens))
-        self._transport.post("/jobs:heartbeat", Renewal, beat, once=False)
+        self._transport.post("/jobs:heartbeat", Renewal, beat, repeatable=True)
 
     def report(self, reports: Sequence[Report]) -> Decisions:
         """Stores epochs: all or none."""
         batch = ReportBatch(worker=self.worker_id, reports=list(reports))
         return self._patiently(
-            lambda: self._transport.post("/jobs:report", Decisions, batch, once=False)
+            lambda: self._transport.post("/jobs:report", Decisions, batch, repeatable=True)
         )
 
     def store(self, checkpoints: Sequence[tuple[Enclosed, bytes]]) -> None:
@@ -143,7 +143,9 @@ class Link:
     def advance(self, job: EnsembleJob, progress: Advance) -> None:
         """Says how far a job is."""
         self._patiently(
-            lambda: self._transport.post(f"/jobs/{job.id}:advance", JobStatus, progress, once=False)
+            lambda: self._transport.post(
+                f"/jobs/{job.id}:advance", JobStatus, progress, repeatable=True
+            )
         )
 
     def keep_ensemble(self, job: EnsembleJob, built: Built, content: bytes) -> None:
@@ -204,7 +206,7 @@ class Link:
         while True:
             try:
                 return call()
-            except PASSING as error:
+            except TRANSIENT_ERRORS as error:
                 faults += isinstance(error, ServerFault)
                 if self._ending.is_set():
                     raise

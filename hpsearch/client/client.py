@@ -91,7 +91,7 @@ class Client:
     def preview(self, spec: Spec) -> StudyPreview:
         """What a study would cost; nothing is stored."""
         return self._transport.post(
-            "/studies:preview", StudyPreview, spec_document(spec), once=False
+            "/studies:preview", StudyPreview, spec_document(spec), repeatable=True
         )
 
     def study(self, study_id: int) -> Study:

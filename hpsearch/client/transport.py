@@ -1,7 +1,7 @@
-"""HTTP to the server: retries what may pass, and turns problems back into exceptions.
+"""HTTP to the server: retries transient failures and turns problem answers back into exceptions.
 
-Every POST carries an Idempotency-Key of its own, the same at each retry, so that a retry after a
-lost answer changes nothing twice.
+A POST carries an Idempotency-Key of its own, the same at each retry, so that a retry after a lost
+answer changes nothing twice.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from hpsearch.processes.discovery import read_token, running_servers
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec.wire.records import Problem
 
-R = TypeVar("R", bound=BaseModel)
-T = TypeVar("T")
+Answer = TypeVar("Answer", bound=BaseModel)
+Result = TypeVar("Result")
 
 API = "/api/v1"
 
@@ -40,9 +40,9 @@ BLOCK_BYTES = 1 << 20
 UPLOAD_SECONDS = 600.0
 """How long a server may take to read through an uploaded file."""
 
-_BY_CODE: Mapping[str, type[HpsearchError]] = {
-    kind.code: kind
-    for kind in (
+_ERROR_BY_CODE: Mapping[str, type[HpsearchError]] = {
+    error.code: error
+    for error in (
         errors.NotFound,
         errors.Conflict,
         errors.IllegalTransition,
@@ -58,18 +58,25 @@ _BY_CODE: Mapping[str, type[HpsearchError]] = {
     )
 }
 
-PASSING = (ServerUnreachable, errors.DatabaseUnavailable, errors.ServerFault)
-"""What a later try may not meet again."""
+TRANSIENT_ERRORS = (ServerUnreachable, errors.DatabaseUnavailable, errors.ServerFault)
+"""Failures that may be over at the next attempt: these are retried."""
 
 
 class Transport:
-    """A connection to one server.
+    """A connection to one server; every request is retried while its failures are transient.
 
     Args:
-        url: its address; none looks at HPSEARCH_SERVER, then for a server running here.
-        token: its token; none looks at HPSEARCH_TOKEN, then in that server's data directory.
-        patience_seconds: how long a server or database that does not answer is waited for.
+        url: the server's address; none reads HPSEARCH_SERVER, then looks for a server of this
+            machine.
+        token: its token; none reads HPSEARCH_TOKEN, then the token in that server's data directory.
+        patience_seconds: for how long a request is retried, 0 for a single attempt.
         timeout_seconds: how long one answer may take.
+
+    Raises:
+        InvalidInput: for an address or a token that cannot be one.
+        HpsearchError: from every request, of the class that the server's problem answer names by
+            its code (NotFound, Conflict, InvalidInput, ...); ServerUnreachable where no server
+            answers, ServerRefused where something other than hpsearch does.
     """
 
     def __init__(
@@ -80,7 +87,7 @@ class Transport:
         patience_seconds: float = 5.0,
         timeout_seconds: float = 60.0,
     ) -> None:
-        self.url, self.token = _address(url, token)
+        self.url, self.token = _find_server(url, token)
         self.patience_seconds = patience_seconds
         if self.token and not (self.token.isascii() and self.token.isprintable()):
             raise InvalidInput.at(
@@ -98,23 +105,32 @@ class Transport:
                 "server", f"must be an address such as http://host:8470, got {url!r}: {error}"
             ) from None
 
-    def get(self, path: str, kind: type[R], **query: Any) -> R:
-        """What lies at a path under the API."""
-        return self._read(kind, self._send("GET", path, params=query))
+    def get(self, path: str, answer: type[Answer], **query: Any) -> Answer:
+        """Reads the record at a path under the API; parameters that are none are left out."""
+        return self._validated(answer, self._send("GET", path, params=query))
 
     def post(
         self,
         path: str,
-        kind: type[R],
+        answer: type[Answer],
         body: BaseModel | Mapping[str, Any] | bytes | None = None,
         *,
-        once: bool = True,
+        repeatable: bool = False,
         idempotency_key: str | None = None,
         method: Literal["POST", "PATCH"] = "POST",
-    ) -> R:
-        """Asks for a change; `once=False` where the change itself is safe to repeat."""
+    ) -> Answer:
+        """Asks for a change and returns the server's answer.
+
+        Args:
+            path: under the API.
+            answer: the record that the server answers with.
+            body: the request's JSON.
+            repeatable: the change has the same outcome when made twice, and needs no key.
+            idempotency_key: a key of the caller's own; none makes a random one.
+            method: PATCH for a change of fields.
+        """
         headers = {"Content-Type": "application/json"}
-        if once:
+        if not repeatable:
             headers["Idempotency-Key"] = idempotency_key or secrets.token_urlsafe(16)
         content: bytes | None
         if isinstance(body, BaseModel):
@@ -123,13 +139,15 @@ class Transport:
             content = to_json(body, inf_nan_mode="constants")
         else:
             content = body
-        return self._read(kind, self._send(method, path, content=content, headers=headers))
+        return self._validated(answer, self._send(method, path, content=content, headers=headers))
 
-    def put(self, path: str, kind: type[R], content: bytes, sha256: str, **query: Any) -> R:
-        """Sends a file."""
+    def put(
+        self, path: str, answer: type[Answer], content: bytes, sha256: str, **query: Any
+    ) -> Answer:
+        """Sends a file's content with its sha256, which the server checks."""
         headers = {"Content-Type": "application/octet-stream", "X-Content-Sha256": sha256}
-        return self._read(
-            kind, self._send("PUT", path, content=content, params=query, headers=headers)
+        return self._validated(
+            answer, self._send("PUT", path, content=content, params=query, headers=headers)
         )
 
     def delete(self, path: str) -> None:
@@ -137,19 +155,20 @@ class Transport:
         self._send("DELETE", path)
 
     def download(self, path: str) -> tuple[bytes, str]:
-        """A file and the sha256 that the server names for it."""
+        """Returns a file's content and the sha256 that the server names for it, unchecked."""
         response = self._send("GET", path)
         return response.content, response.headers.get("X-Content-Sha256", "")
 
     def download_to(self, path: str, file: Path) -> str:
-        """Writes a file as it comes; returns the sha256 of what came."""
-        return self._patiently(lambda: self._download_to(path, file))
+        """Writes a download to a file block by block; returns the sha256 of what arrived."""
+        return self._retried(lambda: self._download_to(path, file))
 
     def upload(
-        self, path: str, kind: type[R], fields: Mapping[str, str], files: Sequence[Path]
-    ) -> R:
-        """Sends files in a form, read as they are sent."""
-        return self._read(kind, self._patiently(lambda: self._upload(path, fields, files)))
+        self, path: str, answer: type[Answer], fields: Mapping[str, str], files: Sequence[Path]
+    ) -> Answer:
+        """Sends fields and files as a multipart form; files are read while they are sent."""
+        response = self._retried(lambda: self._upload(path, fields, files))
+        return self._validated(answer, response)
 
     def close(self) -> None:
         """Closes the connection."""
@@ -164,37 +183,38 @@ class Transport:
     def _send(self, method: str, path: str, **options: Any) -> httpx2.Response:
         if "params" in options:
             options["params"] = {k: v for k, v in options["params"].items() if v is not None}
-        return self._patiently(lambda: self._once(method, path, options))
+        return self._retried(lambda: self._request(method, path, options))
 
-    def _patiently(self, call: Callable[[], T]) -> T:
+    def _retried(self, request: Callable[[], Result]) -> Result:
+        """Makes a request again while it fails transiently, for at most `patience_seconds`."""
         for attempt in stamina.retry_context(
-            on=PASSING,
+            on=TRANSIENT_ERRORS,
             attempts=None if self.patience_seconds else 1,
             timeout=self.patience_seconds or None,
             wait_initial=0.1,
             wait_max=2.0,
         ):
             with attempt:
-                return call()
+                return request()
         raise AssertionError  # the loop returns or raises
 
-    def _once(self, method: str, path: str, options: Mapping[str, Any]) -> httpx2.Response:
-        with self._reached():
+    def _request(self, method: str, path: str, options: Mapping[str, Any]) -> httpx2.Response:
+        with self._naming_unreachable():
             response = self._http.request(method, API + path, **options)
         if response.is_success:
             return response
-        raise _problem(response)
+        raise _error_of(response)
 
     def _download_to(self, path: str, file: Path) -> str:
         digest = hashlib.sha256()
         with (
-            self._reached(),
+            self._naming_unreachable(),
             self._http.stream("GET", API + path) as response,
             file.open("wb") as out,
         ):
             if not response.is_success:
                 response.read()
-                raise _problem(response)
+                raise _error_of(response)
             for block in response.iter_bytes(BLOCK_BYTES):
                 digest.update(block)
                 out.write(block)
@@ -206,10 +226,11 @@ class Transport:
         with ExitStack() as opened:
             parts = [("file", (file.name, opened.enter_context(file.open("rb")))) for file in files]
             options = {"data": dict(fields), "files": parts, "timeout": UPLOAD_SECONDS}
-            return self._once("POST", path, options)
+            return self._request("POST", path, options)
 
     @contextmanager
-    def _reached(self) -> Iterator[None]:
+    def _naming_unreachable(self) -> Iterator[None]:
+        """Turns a failed connection into ServerUnreachable, which says what to do."""
         try:
             yield
         except httpx2.TransportError as error:
@@ -218,9 +239,14 @@ class Transport:
                 "start one with `hpsearch up` or set HPSEARCH_SERVER"
             ) from error
 
-    def _read(self, kind: type[R], response: httpx2.Response) -> R:
+    def _validated(self, answer: type[Answer], response: httpx2.Response) -> Answer:
+        """The record in a response.
+
+        Raises:
+            ServerRefused: when the body is no such record, so that another program answers.
+        """
         try:
-            return kind.model_validate_json(response.content)
+            return answer.model_validate_json(response.content)
         except ValidationError as error:
             raise ServerRefused(
                 response.status_code,
@@ -230,7 +256,8 @@ class Transport:
             ) from error
 
 
-def _problem(response: httpx2.Response) -> HpsearchError:
+def _error_of(response: httpx2.Response) -> HpsearchError:
+    """The exception that an answer with an error status stands for."""
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
@@ -244,12 +271,13 @@ def _problem(response: httpx2.Response) -> HpsearchError:
         )
     if problem.code == InvalidInput.code and problem.errors:
         return InvalidInput([FieldError(field.path, field.message) for field in problem.errors])
-    if problem.code in _BY_CODE:
-        return _BY_CODE[problem.code](problem.detail)
+    if problem.code in _ERROR_BY_CODE:
+        return _ERROR_BY_CODE[problem.code](problem.detail)
     return ServerRefused(problem.status, problem.code, problem.detail)
 
 
-def _address(url: str | None, token: str | None) -> tuple[str, str | None]:
+def _find_server(url: str | None, token: str | None) -> tuple[str, str | None]:
+    """Address and token: those given, else the environment's, else of a server of this machine."""
     settings = Settings()
     running = running_servers()
     url = url or settings.server or (running[0].url if running else None)
@@ -258,6 +286,6 @@ def _address(url: str | None, token: str | None) -> tuple[str, str | None]:
         url = f"http://{url}"
     token = token or settings.token
     if token is None:
-        here = next((server for server in running if server.url == url), None)
-        token = read_token(Path(here.data_dir) if here else settings.data_dir)
+        local = next((server for server in running if server.url == url), None)
+        token = read_token(Path(local.data_dir) if local else settings.data_dir)
     return url, token

@@ -64,7 +64,7 @@ class Trial(records.Trial):
             Conflict: when the trial is over, or was given to another.
         """
         report = jobs.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
-        told = self._transport.post(f"{self._path}:report", jobs.Told, report, once=False)
+        told = self._transport.post(f"{self._path}:report", jobs.Told, report, repeatable=True)
         return told.decision is Decision.CONTINUE
 
     def complete(
