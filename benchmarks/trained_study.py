@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -121,10 +120,7 @@ def _improves(kept: Kept, study: StudySpec, report: EpochReport) -> bool:
     """Notes an epoch that is better than all before."""
     objective = study.objectives[0]
     value = report.metrics[objective.metric]
-    sign = 1 if objective.direction == "maximize" else -1
-    if report.diverged or not math.isfinite(value):
-        return False
-    if kept.value is not None and sign * value <= sign * kept.value:
+    if report.diverged or not objective.improves(value, kept.value):
         return False
     kept.value, kept.best = value, report.epoch
     return True

@@ -103,10 +103,7 @@ class Run:
     def is_better(self, report: EpochReport) -> bool:
         """Whether an epoch is the trial's best so far."""
         value = report.metrics.get(self.objective.metric, math.nan)
-        if not math.isfinite(value):
-            return False
-        sign = 1 if self.objective.direction == "maximize" else -1
-        return self.best_value is None or sign * value > sign * self.best_value
+        return self.objective.improves(value, self.best_value)
 
     def take_best(self, report: EpochReport, state: bytes) -> None:
         """Takes on the state after the trial's best epoch so far."""

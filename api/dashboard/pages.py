@@ -230,7 +230,7 @@ def _table(session: Any, study_id: int, asked: dict[str, str]) -> dict[str, Any]
     spec = parse_study(row.spec)
     space = search_space(spec)
     best = studies.best_trial(session, study_id, spec)
-    best_first = "-value" if spec.objectives[0].direction == "maximize" else "value"
+    best_first = spec.objectives[0].best_first
     sort, text, state = (
         asked.get("sort", best_first),
         asked.get("filter", ""),

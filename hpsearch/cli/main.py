@@ -297,7 +297,7 @@ def watch_study(study: Study, check: Any = None, *, quiet: bool = False) -> None
 def show_study(study: Study, top: int) -> None:
     """Prints a study, its best trials and the best one's test scores."""
     record = study.refresh().record
-    metric = record.objectives[0]["metric"]
+    metric = record.objectives[0].metric
     out.print(
         Text(
             f"study {study.id}  {study.name}  {study.state}  {record.counts.ended} trials "

@@ -68,7 +68,7 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
     """The given trials with their parameters."""
     names = sorted({name for trial in trials for name in trial.params})
     table = Table(box=None, padding=(0, 2, 0, 0))
-    metric = study.objectives[0]["metric"]
+    metric = study.objectives[0].metric
     heads = ("trial", "state", metric, "epoch", "epochs", *short_names(names))
     for head in heads:
         numeric = head not in ("state",)

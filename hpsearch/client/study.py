@@ -147,12 +147,11 @@ class Study:
 
     def best(self, count: int = 10) -> Trials:
         """The trials with the best values, the best first; those without come last."""
-        direction = self.record.objectives[0]["direction"]
         page = self._transport.get(
             f"/studies/{self.id}/trials",
             TrialPage,
             page_size=count,
-            sort="-value" if direction == "maximize" else "value",
+            sort=self.record.objectives[0].best_first,
         )
         return Trials(Trial.of(record, self._transport) for record in page.trials)
 
@@ -237,7 +236,7 @@ class Study:
         return self._transport.get(
             f"/studies/{self.id}/curves",
             Curves,
-            metric=metric or self.record.objectives[0]["metric"],
+            metric=metric or self.record.objectives[0].metric,
             trials=None if trials is None else ",".join(map(str, trials)),
             max_points=max_points,
         )

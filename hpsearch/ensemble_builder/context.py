@@ -15,13 +15,16 @@ from hpsearch.ensembling.predictions import Part
 from hpsearch.ensembling.scores import scores
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.study import StudySpec
+from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.ensembles import Candidate
 
 Tell = Callable[[int, int, str], None]
 """Told how far the work is: steps done, steps in all, and what is being done."""
 
 SMALLER_IS_BETTER = ("loss", "rmse", "mae")
+
+SMALLER_VALUES = Objective(metric="val_loss", direction="minimize")
+"""How trials are ordered where the study names no objective."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,10 @@ class Case:
 
     def by_value(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The best objective first; of equals the lower trial, then the later epoch."""
-        objective = self.study.first_objective
-        sign = -1.0 if objective is not None and objective.direction == "maximize" else 1.0
+        objective = self.study.first_objective or SMALLER_VALUES
 
         def key(one: Candidate) -> tuple[float, int, int]:
-            known = one.value is not None and not math.isnan(one.value)
-            return (sign * (one.value or 0.0) if known else math.inf, one.trial, -one.epoch)
+            return objective.sort_key(one.value), one.trial, -one.epoch
 
         return sorted(candidates, key=key)
 

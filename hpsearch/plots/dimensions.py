@@ -92,7 +92,7 @@ def colors(ordered: Sequence[float], objective: Objective) -> dict[str, Any]:
         "cmin": low,
         "cmax": high if high > low else low + 1e-12,
         "colorscale": COLORSCALE,
-        "reversescale": objective.direction == "minimize",
+        "reversescale": not objective.is_maximized,
         "showscale": True,
         "colorbar": {
             "title": {"text": escape(objective.metric), "side": "right"},

@@ -52,4 +52,4 @@ def front(
 
 def _rises(objectives: Sequence[Objective]) -> bool:
     """Whether what a front leaves open lies right of each of its points."""
-    return objectives[0].direction == "minimize"
+    return not objectives[0].is_maximized

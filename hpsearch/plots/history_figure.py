@@ -48,14 +48,10 @@ def best_so_far(points: Sequence[TrialPoint], objective: Objective) -> list[tupl
     """(number, value) where a complete trial beat all before it."""
     steps: list[tuple[int, float]] = []
     for point in points:
-        if point.state is TrialState.COMPLETE and point.value is not None:
-            better = not steps or (
-                point.value > steps[-1][1]
-                if objective.direction == "maximize"
-                else point.value < steps[-1][1]
-            )
-            if better:
-                steps.append((point.number, point.value))
+        if point.state is not TrialState.COMPLETE or point.value is None:
+            continue
+        if not steps or objective.is_better(point.value, steps[-1][1]):
+            steps.append((point.number, point.value))
     return steps
 
 
@@ -103,11 +99,10 @@ def _group_size(points: Sequence[TrialPoint]) -> int:
 
 def _binned(points: Sequence[TrialPoint], objective: Objective) -> list[dict[str, Any]]:
     size = _group_size(points)
-    best = max if objective.direction == "maximize" else min
     heads, middles = [], []
     for _, group in groupby(enumerate(points), lambda pair: pair[0] // size):
         members = [point for _, point in group]
-        heads.append(best(members, key=lambda point: point.value or 0.0))
+        heads.append(min(members, key=lambda point: objective.sort_key(point.value)))
         middles.append((members[len(members) // 2].number, median(p.value or 0.0 for p in members)))
     return [
         {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from heapq import nlargest, nsmallest
+from heapq import nsmallest
 from statistics import median
 from typing import Any
 
@@ -44,11 +44,10 @@ def scatter(
     across, upward = [place[0] for place in placed], [place[1] for place in placed]
     x, y = x.reaching(across), y.reaching(upward)
     drawn["xaxis"], drawn["yaxis"] = axis_of(x, across), axis_of(y, upward)
-    maximize = objective.direction == "maximize"
-    values = sorted((point.value or 0.0 for *_, point in placed), reverse=maximize)
+    values = sorted((point.value or 0.0 for *_, point in placed), key=objective.sort_key)
     color = colors(values, objective)
     count = BEST_POINTS if len(placed) > MOST_POINTS else len(placed)
-    best_first = (nlargest if maximize else nsmallest)(count, placed, key=_value)
+    best_first = nsmallest(count, placed, key=lambda place: objective.sort_key(place[2].value))
     traces = []
     if len(placed) > MOST_POINTS:
         traces.append(_cells(placed, x, y, color))
@@ -77,10 +76,6 @@ def scatter(
         }
     )
     return {"data": traces, "layout": drawn}
-
-
-def _value(place: tuple[float, float, TrialPoint]) -> float:
-    return place[2].value or 0.0
 
 
 def _cells(

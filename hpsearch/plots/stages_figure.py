@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import nlargest, nsmallest
+from heapq import nsmallest
 from typing import Any
 
 from hpsearch.plots.dimensions import Dimension, axis_of, colors
@@ -63,17 +63,16 @@ def stages(
         dimension: the parameter; its ends are the range that was submitted.
         drawn_in: the stages' boxes.
     """
-    maximize = objective.direction == "maximize"
     placed = [
         (place, point)
         for place, point in zip(dimension.places(points), points, strict=True)
         if place is not None and point.value is not None and math.isfinite(point.value)
     ]
-    values = sorted((point.value or 0.0 for _, point in placed), reverse=maximize)
+    values = sorted((point.value or 0.0 for _, point in placed), key=objective.sort_key)
     shown: list[tuple[float, TrialPoint]] = []
     for box in {box.stage: box for box in drawn_in}.values():
         mine = [(place, point) for place, point in placed if point.stage == box.stage]
-        shown += (nlargest if maximize else nsmallest)(MOST_POINTS, mine, key=_value)
+        shown += nsmallest(MOST_POINTS, mine, key=lambda pair: objective.sort_key(pair[1].value))
     shown.reverse()  # the best are drawn on top
     submitted = dimension.ends
     labels = {-box.stage: box.label for box in drawn_in}
@@ -109,10 +108,6 @@ def stages(
         ),
     }
     return {"data": [marks], "layout": drawn}
-
-
-def _value(place: tuple[float, TrialPoint]) -> float:
-    return place[1].value or 0.0
 
 
 def _height(point: TrialPoint) -> float:

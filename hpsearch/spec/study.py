@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -35,6 +36,33 @@ class Objective(SpecModel):
 
     metric: Annotated[str, Field(min_length=1)]
     direction: Literal["maximize", "minimize"]
+
+    @property
+    def is_maximized(self) -> bool:
+        """Whether larger values are better."""
+        return self.direction == "maximize"
+
+    @property
+    def sign(self) -> float:
+        """1.0 to minimise, -1.0 to maximise: `sign * value` is smaller for a better value."""
+        return -1.0 if self.direction == "maximize" else 1.0
+
+    @property
+    def best_first(self) -> str:
+        """The `sort` with which a list of trials begins with the best value."""
+        return "-value" if self.direction == "maximize" else "value"
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether a value beats another; equal values do not, and NaN neither beats nor loses."""
+        return value > other if self.direction == "maximize" else value < other
+
+    def improves(self, value: float, best: float | None) -> bool:
+        """Whether a value is finite and beats the best so far, which is None before the first."""
+        return math.isfinite(value) and (best is None or self.is_better(value, best))
+
+    def sort_key(self, value: float | None) -> float:
+        """A key by which `sorted` puts the best value first, and NaN and None last."""
+        return math.inf if value is None or math.isnan(value) else self.sign * value
 
 
 def _distinct(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from hpsearch.spec.language.states import StudyState, TrialState, is_final
 from hpsearch.spec.study import Objective
 from hpsearch.spec.wire.points import TrialPoint
-from hpsearch.store.studies import row_of
+from hpsearch.store.studies import row_of, value_order
 from hpsearch.store.tables import TrialRow
 
 
@@ -42,12 +42,11 @@ def mark(session: Session, study_id: int) -> tuple[object, ...]:
 
 def best_numbers(session: Session, study_id: int, objective: Objective, count: int) -> list[int]:
     """The trials with the best values so far, the best first, whatever their state."""
-    order = TrialRow.value.desc() if objective.direction == "maximize" else TrialRow.value.asc()
     return list(
         session.scalars(
             select(TrialRow.number)
             .where(TrialRow.study_id == study_id, TrialRow.value.is_not(None))
-            .order_by(order, TrialRow.number)
+            .order_by(value_order(objective), TrialRow.number)
             .limit(count)
         )
     )

@@ -66,7 +66,7 @@ def append(
     )
     for report in fresh:
         value = report.metrics.get(objectives[0].metric, math.nan)
-        if is_better(value, trial.value, objectives[0]):
+        if objectives[0].improves(value, trial.value):
             trial.value, trial.best_epoch = value, report.epoch
             if len(objectives) > 1:
                 trial.objectives = [_finite(report.metrics.get(o.metric)) for o in objectives]
@@ -95,15 +95,6 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def is_better(value: float, best: float | None, objective: Objective) -> bool:
-    """Whether a finite value beats the best so far; equals do not."""
-    if not math.isfinite(value):
-        return False
-    if best is None:
-        return True
-    return value > best if objective.direction == "maximize" else value < best
-
-
 def best_until(
     session: Session, trial_id: int, epoch: int, objective: Objective
 ) -> tuple[int | None, float | None]:
@@ -115,7 +106,7 @@ def best_until(
         .order_by(ReportRow.epoch)
     ):
         value = float(metrics.get(objective.metric, math.nan))
-        if is_better(value, best, objective):
+        if objective.improves(value, best):
             best_epoch, best = at, value
     return best_epoch, best
 

@@ -24,7 +24,7 @@ from hpsearch.spec.language.states import (
 )
 from hpsearch.spec.space.pareto import pareto_front
 from hpsearch.spec.space.stages import stages_of, typical_epochs
-from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.study import Objective, StudySpec, parse_study
 from hpsearch.spec.wire.records import Counts, Stage, Study, StudyPage
 from hpsearch.store import checkpoints, ensembles, events, stages
 from hpsearch.store.database import now
@@ -371,7 +371,7 @@ def losses_of(
     if objectives is None or any(value is None for value in objectives):
         return None
     return tuple(
-        -float(value or 0) if objective.direction == "maximize" else float(value or 0)
+        objective.sign * float(value or 0)
         for value, objective in zip(objectives, spec.objectives, strict=True)
     )
 
@@ -386,9 +386,15 @@ def best_numbers(session: Session, study_id: int, spec: StudySpec, count: int) -
     return session.scalars(_best_first(select(TrialRow.number), study_id, spec).limit(count)).all()
 
 
+def value_order(objective: Objective | None) -> ColumnElement[float | None]:
+    """Orders trials by value, the best first; the lowest first where there is no objective."""
+    if objective is not None and objective.is_maximized:
+        return TrialRow.value.desc()
+    return TrialRow.value.asc()
+
+
 def _best_first(query: Select[R], study_id: int, spec: StudySpec) -> Select[R]:
-    maximize = bool(spec.objectives) and spec.objectives[0].direction == "maximize"
-    order = TrialRow.value.desc() if maximize else TrialRow.value.asc()
+    order = value_order(spec.first_objective)
     return query.where(
         TrialRow.study_id == study_id,
         TrialRow.state == TrialState.COMPLETE,

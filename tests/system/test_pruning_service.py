@@ -45,7 +45,7 @@ def test_the_median_pruner_stops_trials_keeps_curves_and_says_why(
             complete = study.trials(state=TrialState.COMPLETE)
             assert pruned
             assert len(pruned) + len(complete) == 12
-            metric = study.record.objectives[0]["metric"]
+            metric = study.record.objectives[0].metric
             curves = {curve.trial: curve.values for curve in study.curves().curves}
             best = study.best_trial
             assert best is not None

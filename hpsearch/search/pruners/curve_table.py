@@ -6,7 +6,7 @@ for again and again, in order of value:
     columns   by (stage, epoch): the values of complete trials
     rungs     by (stage, rung): the values with which trials entered it
 
-Values are as reported, not negated: `maximize` says which end is better.
+Values are as reported, not negated: `objective` says which end is better.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class CurveTable:
 
     def __init__(self, objective: Objective) -> None:
         self.metric = objective.metric
-        self.maximize = objective.direction == "maximize"
+        self.objective = objective
         self.curves: dict[int, TrialCurve] = {}
         self.completed: Counter[int] = Counter()
         """Complete trials by stage."""
@@ -147,11 +147,11 @@ class CurveTable:
 
     def is_better(self, value: float, other: float) -> bool:
         """Whether one value beats another; NaN beats nothing."""
-        return value > other if self.maximize else value < other
+        return self.objective.is_better(value, other)
 
     def ahead(self, ordered: Sequence[float], value: float) -> int:
         """How many of some values, from the lowest up, beat one."""
-        if self.maximize:
+        if self.objective.is_maximized:
             return len(ordered) - bisect_right(ordered, value)
         return bisect_left(ordered, value)
 

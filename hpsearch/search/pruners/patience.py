@@ -21,9 +21,7 @@ class Patience(Pruner[PatiencePruner]):
             return GO_ON
         before = _best(table, curve.values[:-last])
         since = _best(table, curve.values[-last:])
-        line = (
-            before - self.settings.min_delta if table.maximize else before + self.settings.min_delta
-        )
+        line = before + table.objective.sign * self.settings.min_delta
         if not table.is_better(line, since):
             return GO_ON
         return Verdict(
@@ -35,4 +33,4 @@ class Patience(Pruner[PatiencePruner]):
 
 def _best(table: CurveTable, values: Iterable[float]) -> float:
     numbers = (value for value in values if not math.isnan(value))
-    return (max if table.maximize else min)(numbers, default=math.nan)
+    return min(numbers, key=table.objective.sort_key, default=math.nan)

@@ -33,7 +33,7 @@ class Ranked(Pruner[R]):
         column = table.column(curve.stage, curve.epoch)
         if column.reports < settings.min_trials or not column.ordered:
             return GO_ON
-        line = percentile(column.ordered, 100 - share if table.maximize else share)
+        line = percentile(column.ordered, 100 - share if table.objective.is_maximized else share)
         if not table.is_better(line, curve.best):
             return GO_ON
         best = f"{curve.best:.4g}"
@@ -52,7 +52,7 @@ class Percentile(Ranked[PercentilePruner]):
     def decide(self, table: CurveTable, number: int) -> Verdict:
         """As the base class says."""
         share = self.settings.percentile
-        shown = 100 - share if table.maximize else share
+        shown = 100 - share if table.objective.is_maximized else share
         return self.compare(table, number, share, f"{shown:g}% quantile")
 
 

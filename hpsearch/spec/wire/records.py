@@ -10,6 +10,7 @@ from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.fields import Metrics
 from hpsearch.spec.language.states import EventKind, StudyState, TrialReason, TrialState
+from hpsearch.spec.study import Objective
 
 
 class Counts(Record):
@@ -89,10 +90,11 @@ class Study(Record):
     finished_at: datetime | None
 
     @property
-    def objectives(self) -> list[dict[str, str]]:
-        """Metric and direction of each objective, the one that decides first."""
-        found = self.spec["objective"]
-        return found if isinstance(found, list) else [found]
+    def objectives(self) -> list[Objective]:
+        """The study's objectives; the first decides which epoch of a trial counts."""
+        objective = self.spec["objective"]
+        several = objective if isinstance(objective, list) else [objective]
+        return [Objective.model_validate(one) for one in several]
 
 
 class StudyVersion(Record):

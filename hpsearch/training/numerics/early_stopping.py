@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from hpsearch.spec.study import Objective
+
 
 @dataclass(frozen=True)
 class Best:
@@ -13,13 +15,13 @@ class Best:
     epoch: int = -1
     value: float | None = None
 
-    def after(self, epoch: int, value: float, direction: str, min_delta: float) -> Best:
-        """The same, or the new epoch when it is better by more than `min_delta`."""
+    def after(self, epoch: int, value: float, objective: Objective, min_delta: float) -> Best:
+        """The best epoch after one more: the new one if it is better by more than `min_delta`."""
         if not math.isfinite(value):
             return self
         gain = math.inf
         if self.value is not None:
-            gain = value - self.value if direction == "maximize" else self.value - value
+            gain = objective.sign * (self.value - value)
         return Best(epoch, value) if gain > min_delta else self
 
     def is_over(self, epoch: int, patience: int) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel
 
+from hpsearch.spec.study import Objective
 from hpsearch.training.numerics.early_stopping import Best
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.update.ema_swa import ema_decay, fade, include, swa_counts
@@ -106,9 +107,10 @@ def test_weights_within_the_bound_keep_their_bits():
     ],
 )
 def test_patience(direction, values, min_delta, patience, best, stops):
+    objective = Objective(metric="val_loss", direction=direction)
     found, stopped = Best(), None
     for epoch, value in enumerate(values):
-        found = found.after(epoch, float(value), direction, min_delta)
+        found = found.after(epoch, float(value), objective, min_delta)
         if found.is_over(epoch, patience):
             stopped = epoch
             break
