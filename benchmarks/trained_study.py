@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from hpsearch.ensemble_builder import predictions_of
+from hpsearch.ensemble_builder import predictions_blob
 from hpsearch.search.samplers.base import Problem
 from hpsearch.search.samplers.random import RandomSampler
 from hpsearch.spec.checkpoints import Reason
@@ -62,7 +62,7 @@ class Stored:
         if predicted is None:
             raise ValueError(f"a task must predict rows, and {kept.plan.spec.name} does not")
         trial = kept.plan.number
-        said = predictions_of(predicted, trial=trial, epoch=epoch, checkpoint=content)
+        said = predictions_blob(predicted, trial=trial, epoch=epoch, checkpoint=content)
         self._checkpoints[number], self._predictions[number] = blob, said
         self.candidates.append(
             Candidate(

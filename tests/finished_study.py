@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hpsearch.ensemble_builder import predictions_of
+from hpsearch.ensemble_builder import predictions_blob
 from hpsearch.errors import NotFound
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import Candidate
@@ -102,7 +102,7 @@ def finished(
         predicted = inference.predict(plans[trial], blob)
         assert predicted is not None
         content = sha256(blob).hexdigest()
-        said = predictions_of(predicted, trial=trial, epoch=epoch, checkpoint=content)
+        said = predictions_blob(predicted, trial=trial, epoch=epoch, checkpoint=content)
         study.checkpoints[number], study.stored[number] = blob, said
         value = best(values[trial])
         candidates.append(

@@ -23,9 +23,9 @@ from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import Ensemble, EnsembleResult, Member, PredictRequest, Single
 from hpsearch.spec.wire.jobs import (
     AnyJob,
-    Built,
     Completion,
     EnsembleJob,
+    EnsembleUpload,
     Failure,
     Job,
     JobStatus,
@@ -149,7 +149,7 @@ class Rig:
         """Ends the building of an ensemble, of these (trial, epoch) or of every candidate."""
         sha256 = hashlib.sha256(content).hexdigest()
         result = a_result(*(members or [(one.trial, one.epoch) for one in job.candidates]))
-        built = Built(attempt=job.attempt, sha256=sha256, result=result)
+        built = EnsembleUpload(attempt=job.attempt, sha256=sha256, result=result)
         prefix = self.do(lambda s: self.combiner.prefix(s, job.id, job.attempt))
         artifact = self.tuner.artifacts.put(f"{prefix}-{sha256[:16]}.zip", content)
         with self._dropped_when_stale(artifact):

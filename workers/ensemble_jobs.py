@@ -16,7 +16,13 @@ from hpsearch.spec.language.messages import counted
 from hpsearch.spec.language.states import FailureReason
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.ensembles import Candidate
-from hpsearch.spec.wire.jobs import Advance, Built, EnsembleJob, Predicted, PredictJob
+from hpsearch.spec.wire.jobs import (
+    Advance,
+    EnsembleJob,
+    EnsembleUpload,
+    PredictionAnswer,
+    PredictJob,
+)
 from workers.datasets import Datasets
 from workers.failures import DROPPED, ESCAPING, Fault, fault_of, give_back
 from workers.server_api import Link
@@ -85,7 +91,7 @@ class Assembler:
             on_progress=Teller(self._link, job, self._ending),
         )
         digest = sha256(built.content).hexdigest()
-        found = Built(attempt=job.attempt, sha256=digest, result=built.result)
+        found = EnsembleUpload(attempt=job.attempt, sha256=digest, result=built.result)
         self._link.keep_ensemble(job, found, built.content)
         members = counted(len(built.result.members), "member")
         logger.info("ensemble %d is built of %s", job.ensemble, members)
@@ -95,7 +101,7 @@ class Assembler:
             content = self._link.fetch_ensemble(job.ensemble)
             self._loaded = (job.sha256, load_ensemble(content))
         result = self._loaded[1].answer(job.inputs)
-        self._link.predicted(job, Predicted(attempt=job.attempt, result=result))
+        self._link.predicted(job, PredictionAnswer(attempt=job.attempt, result=result))
 
 
 class Stored:

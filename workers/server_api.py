@@ -16,10 +16,10 @@ from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.jobs import (
     Advance,
     AnyJob,
-    Built,
     CompletionBatch,
     Decisions,
     EnsembleJob,
+    EnsembleUpload,
     Failure,
     Heartbeat,
     JobCompletion,
@@ -28,7 +28,7 @@ from hpsearch.spec.wire.jobs import (
     JobStatusList,
     Leased,
     LeaseRequest,
-    Predicted,
+    PredictionAnswer,
     PredictJob,
     Renewal,
     Report,
@@ -148,7 +148,7 @@ class Link:
             )
         )
 
-    def keep_ensemble(self, job: EnsembleJob, built: Built, content: bytes) -> None:
+    def keep_ensemble(self, job: EnsembleJob, built: EnsembleUpload, content: bytes) -> None:
         """Ends the building of an ensemble."""
         body = pack_ensemble(built, content)
         sha256 = hashlib.sha256(body).hexdigest()
@@ -156,7 +156,7 @@ class Link:
             lambda: self._transport.put(f"/jobs/{job.id}/ensemble", JobStatus, body, sha256)
         )
 
-    def predicted(self, job: PredictJob, said: Predicted) -> None:
+    def predicted(self, job: PredictJob, said: PredictionAnswer) -> None:
         """Ends a prediction."""
         key = secrets.token_urlsafe(16)
         self._patiently(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from hpsearch.ensemble_builder import predictions_of
+from hpsearch.ensemble_builder import predictions_blob
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.spec.language.states import TrialReason, TrialState
 from hpsearch.spec.wire.jobs import JobCompletion, Trained
@@ -179,7 +179,7 @@ def _is_survived(error: Exception) -> bool:
 
 def _said(run: Run, state: State, predicted: Predicted) -> _Said:
     sha256 = hashlib.sha256(state.content).hexdigest()
-    content = predictions_of(predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256)
+    content = predictions_blob(predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256)
     return _Said(predicted.test_metrics, content)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.service.ensemble_jobs import target_of
 from hpsearch.spec.checks.dataset import Target
-from hpsearch.spec.checks.ensemble import request_misfits
+from hpsearch.spec.checks.ensemble import request_errors
 from hpsearch.spec.ensemble import (
     AVERAGES,
     ENSEMBLES,
@@ -128,7 +128,7 @@ def comparison(session: Session, study_id: int) -> Comparison:
 def choices(session: Session, spec: StudySpec) -> Choices | None:
     """What ensembles a study can have; none where its checkpoints predict no rows."""
     target = target_of(session, spec)
-    if any(request_misfits(spec, GreedyEnsemble(kind="greedy"), target)):
+    if any(request_errors(spec, GreedyEnsemble(kind="greedy"), target)):
         return None
     wrong = {"classes": "median", "numbers": "vote"}.get(target or "")
     return Choices(

@@ -30,7 +30,7 @@ from hpsearch.spec.wire.jobs import (
     JobStatus,
     JobStatusList,
     LeaseRequest,
-    Predicted,
+    PredictionAnswer,
     Renewal,
     ReportBatch,
     Worker,
@@ -190,7 +190,7 @@ def advance(job_id: Id, progress: Advance, change: OneChange, services: Served) 
 
 
 @router.post("/jobs/{job_id:int}:predicted", response_model=JobStatus)
-def predicted(job_id: Id, said: Predicted, change: OneChange, services: Served) -> Response:
+def predicted(job_id: Id, said: PredictionAnswer, change: OneChange, services: Served) -> Response:
     """What an ensemble says of the rows that it was asked about."""
     return change(lambda session: services.combiner.answer(session, job_id, said))
 

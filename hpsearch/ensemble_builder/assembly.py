@@ -28,7 +28,7 @@ from hpsearch.version import VERSION
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltEnsemble:
     """An ensemble."""
 
     result: EnsembleResult
@@ -44,7 +44,7 @@ def build(
     *,
     device: torch.device | str = "cpu",
     on_progress: Tell = lambda done, total, what: None,  # noqa: ARG005
-) -> Built:
+) -> BuiltEnsemble:
     """Builds an ensemble.
 
     Members are chosen on validation rows alone; test rows are read once they stand.
@@ -80,7 +80,7 @@ class _Material:
     """The models' weights by file."""
 
 
-def _built(case: Case) -> Built:
+def _built(case: Case) -> BuiltEnsemble:
     single = _best_single(case)
     chosen = choose(case)
     made = _averaged(case, chosen, chosen.averaged) if chosen.averaged else _beside(case, chosen)
@@ -96,7 +96,7 @@ def _built(case: Case) -> Built:
         warnings=[*case.candidates.warnings, *_of_another_trial(case, single[0]), *chosen.notes],
     )
     manifest = _manifest(case, made, result, temperature)
-    return Built(result, archive.write(manifest, made.blobs))
+    return BuiltEnsemble(result, archive.write(manifest, made.blobs))
 
 
 def _averaged(case: Case, chosen: Chosen, content: bytes) -> _Material:

@@ -9,7 +9,7 @@ from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.training.evaluation.predictions import Outputs, Predicted
 
 
-def predictions_of(predicted: Predicted, *, trial: int, epoch: int, checkpoint: str) -> bytes:
+def predictions_blob(predicted: Predicted, *, trial: int, epoch: int, checkpoint: str) -> bytes:
     """The blob of a checkpoint's predictions.
 
     Args:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.service import submission
 from hpsearch.spec.checks.dataset import BUILT_IN, Target
-from hpsearch.spec.checks.ensemble import request_misfits
+from hpsearch.spec.checks.ensemble import request_errors
 from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, ReinitEnsemble
 from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.messages import counted, shown
@@ -42,7 +42,7 @@ def request(session: Session, study: OpenStudy, asked: EnsembleSpec) -> OpenEnse
         InvalidInput: when the study cannot have it.
         Conflict: when no trial of the study has come to a value yet.
     """
-    if errors := list(request_misfits(study.spec, asked, target_of(session, study.spec))):
+    if errors := list(request_errors(study.spec, asked, target_of(session, study.spec))):
         raise InvalidInput(errors)
     if studies.best_trial(session, study.id, study.spec) is None:
         raise Conflict(

@@ -16,7 +16,13 @@ from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.states import JobKind, JobState
 from hpsearch.spec.wire.ensembles import Ensemble, JobTicket, PredictRequest, Progress
-from hpsearch.spec.wire.jobs import Advance, Built, CollectRequest, JobStatus, Predicted
+from hpsearch.spec.wire.jobs import (
+    Advance,
+    CollectRequest,
+    EnsembleUpload,
+    JobStatus,
+    PredictionAnswer,
+)
 from hpsearch.spec.wire.records import Collection, Rubbish
 from hpsearch.store import checkpoints, ensembles, jobs, studies
 from hpsearch.store.artifacts import StoredFile
@@ -98,7 +104,7 @@ class Combiner:
         )
 
     def finish(
-        self, session: Session, job_id: int, built: Built, artifact: StoredArtifact
+        self, session: Session, job_id: int, built: EnsembleUpload, artifact: StoredArtifact
     ) -> JobStatus:
         """A worker has built an ensemble, whose file is whole."""
         study, job = self.tuner.hold(session, job_id, built.attempt)
@@ -108,7 +114,7 @@ class Combiner:
         self.tuner.settle(session, study, [job])
         return jobs.status(session, job_id)
 
-    def answer(self, session: Session, job_id: int, said: Predicted) -> JobStatus:
+    def answer(self, session: Session, job_id: int, said: PredictionAnswer) -> JobStatus:
         """A worker has predicted what it was asked."""
         token = (job_id, said.attempt)
         job = jobs.hold(session, [token], self.tuner.lease_seconds)[job_id]

@@ -16,7 +16,7 @@ from hpsearch.search.coarse_to_fine_box import ranked
 from hpsearch.service import suggestion
 from hpsearch.spec.checks.dataset import BUILT_IN, Target, complete
 from hpsearch.spec.checks.edit import edited
-from hpsearch.spec.checks.ensemble import ensemble_misfits, with_checkpoints
+from hpsearch.spec.checks.ensemble import ensemble_errors, with_checkpoints
 from hpsearch.spec.checks.external import complete_external
 from hpsearch.spec.checks.plugin import complete_plugin
 from hpsearch.spec.checks.search import search_misfits
@@ -61,7 +61,7 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
                 f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
             )
         spec, target = complete(spec, info), info.target
-    if errors := [*search_misfits(spec), *ensemble_misfits(spec, target)]:
+    if errors := [*search_misfits(spec), *ensemble_errors(spec, target)]:
         raise InvalidInput(errors)
     spec = with_checkpoints(spec)
     if spec.search.kind == "gp" and find_spec("torch") is None:

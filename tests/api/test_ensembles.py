@@ -13,7 +13,7 @@ from rig import Rig, a_result
 
 from hpsearch.spec.language.base import as_json
 from hpsearch.spec.wire.ensembles import EnsembleResult, PredictionResult, Range
-from hpsearch.spec.wire.jobs import Built, EnsembleJob, Predicted
+from hpsearch.spec.wire.jobs import EnsembleJob, EnsembleUpload, PredictionAnswer
 from hpsearch.spec.wire.multipart import pack_ensemble
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
@@ -47,7 +47,7 @@ def _ask(api: TestClient, study: int, **asked: Any) -> Response:
 def _put(
     api: TestClient, job: EnsembleJob, content: bytes = FILE, sha256: str = SHA256, cut: int = 0
 ) -> Response:
-    built = Built(attempt=job.attempt, sha256=sha256, result=a_result((0, 0), (0, 1)))
+    built = EnsembleUpload(attempt=job.attempt, sha256=sha256, result=a_result((0, 0), (0, 1)))
     body = pack_ensemble(built, content)
     return api.put(f"{API}/jobs/{job.id}/ensemble", content=body[: len(body) - cut])
 
@@ -59,7 +59,7 @@ def test_scores_that_are_no_numbers_travel_by_name(
     result = a_result((0, 0), (0, 1)).model_copy(
         update={"test": {"loss": nan}, "intervals": {"loss": Range(low=nan, high=inf)}}
     )
-    built = Built(attempt=job.attempt, sha256=SHA256, result=result)
+    built = EnsembleUpload(attempt=job.attempt, sha256=SHA256, result=result)
     sent = api.put(f"{API}/jobs/{job.id}/ensemble", content=pack_ensemble(built, FILE))
     assert sent.status_code == 200, sent.text
     (record,) = _listed(api, study)
@@ -67,7 +67,7 @@ def test_scores_that_are_no_numbers_travel_by_name(
     assert record["intervals"] == {"loss": {"low": "NaN", "high": "Infinity"}}
     asked = api.post(f"{API}/ensembles/{job.ensemble}:predict", json={"inputs": [[1.0]]}).json()
     (prediction,) = served.lease(1)
-    said = Predicted(attempt=1, result=PredictionResult(predictions=[nan, 0.5]))
+    said = PredictionAnswer(attempt=1, result=PredictionResult(predictions=[nan, 0.5]))
     url = f"{API}/jobs/{prediction.id}"
     assert api.post(f"{url}:predicted", json=as_json(said)).status_code == 200
     assert api.get(f"{API}/jobs/{asked['job']}").json()["result"]["predictions"] == ["NaN", 0.5]
@@ -199,7 +199,7 @@ def test_a_result_that_breaks_a_rule_is_refused(
 ) -> None:
     before = served.artifacts()
     nobody = EnsembleResult.model_construct(members=[], **dict(list(a_result((0, 0)))[1:]))
-    built = Built.model_construct(attempt=1, sha256=SHA256, result=nobody)
+    built = EnsembleUpload.model_construct(attempt=1, sha256=SHA256, result=nobody)
     refused = api.put(f"{API}/jobs/{job.id}/ensemble", content=pack_ensemble(built, FILE))
     assert (refused.status_code, served.artifacts()) == (422, before)
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from api.housekeeping import sweep
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.ensembles import PredictionResult
-from hpsearch.spec.wire.jobs import Predicted
+from hpsearch.spec.wire.jobs import PredictionAnswer
 from hpsearch.store.tables import JobRow, StudyRow
 
 
@@ -44,7 +44,7 @@ def test_answers_of_a_day_ago_are_forgotten(rig: Rig) -> None:
     rig.build(building)
     answered, waiting = rig.ask(ensemble, [0.0]), rig.ask(ensemble, [1.0])
     (prediction,) = rig.lease(worker)
-    said = Predicted(attempt=1, result=PredictionResult(predictions=[0.5]))
+    said = PredictionAnswer(attempt=1, result=PredictionResult(predictions=[0.5]))
     rig.do(lambda session: rig.combiner.answer(session, prediction.id, said))
     sweep(rig.database, rig.tuner)
     assert rows(rig) == [trial.id, building.id, answered, waiting]

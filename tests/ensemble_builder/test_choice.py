@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from hpsearch.ensemble_builder import Built, build
+from hpsearch.ensemble_builder import BuiltEnsemble, build
 from hpsearch.ensemble_builder.archive import Archive
 from hpsearch.ensemble_builder.candidates import named
 from hpsearch.ensemble_builder.selection import equally
@@ -40,7 +40,7 @@ Split = Literal["validation", "test"]
 Outputs = NDArray[np.float32]
 
 
-def built(study: FinishedStudy, **request: Any) -> Built:
+def built(study: FinishedStudy, **request: Any) -> BuiltEnsemble:
     asked: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python(request)
     return build(asked, study.spec, study.candidates, study)
 

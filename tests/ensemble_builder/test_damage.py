@@ -8,7 +8,7 @@ import pytest
 from finished_study import FinishedStudy, finished
 from pydantic import TypeAdapter
 
-from hpsearch.ensemble_builder import Built, build
+from hpsearch.ensemble_builder import BuiltEnsemble, build
 from hpsearch.ensemble_builder.candidates import named
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
@@ -16,7 +16,7 @@ from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 
 
-def built(study: FinishedStudy, kind: str, **request: Any) -> Built:
+def built(study: FinishedStudy, kind: str, **request: Any) -> BuiltEnsemble:
     asked: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python({"kind": kind, **request})
     return build(asked, study.spec, study.candidates, study)
 
@@ -30,7 +30,7 @@ def first_member(result: EnsembleResult, study: FinishedStudy) -> Candidate:
     return study.of(result.members[0].trial, result.members[0].epoch)
 
 
-def without_warnings(built: Built) -> tuple[EnsembleResult, bytes]:
+def without_warnings(built: BuiltEnsemble) -> tuple[EnsembleResult, bytes]:
     return built.result.model_copy(update={"warnings": []}), built.content
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
-from hpsearch.ensemble_builder import Built, build
+from hpsearch.ensemble_builder import BuiltEnsemble, build
 from hpsearch.ensemble_builder.archive import Archive
 from hpsearch.ensemble_builder.context import evenly
 from hpsearch.ensembling import predictions
@@ -30,7 +30,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def built(study: FinishedStudy, **request: Any) -> Built:
+def built(study: FinishedStudy, **request: Any) -> BuiltEnsemble:
     asked: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python(request)
     return build(asked, study.spec, study.candidates, study)
 

@@ -26,7 +26,7 @@ from hpsearch.spec.wire.jobs import (
     Failure,
     Job,
     JobStatus,
-    Predicted,
+    PredictionAnswer,
     PredictJob,
 )
 from hpsearch.store import events, jobs, studies
@@ -73,7 +73,7 @@ def advance(rig: Rig, job: AnyJob) -> JobStatus:
 
 def answer(rig: Rig, job: AnyJob) -> JobStatus:
     result = PredictionResult(predictions=[1], labels=["b"], probabilities=[[0.25, 0.75]])
-    said = Predicted(attempt=job.attempt, result=result)
+    said = PredictionAnswer(attempt=job.attempt, result=result)
     return rig.do(lambda session: rig.combiner.answer(session, job.id, said))
 
 

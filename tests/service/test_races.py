@@ -29,7 +29,7 @@ from hpsearch.spec.wire.jobs import (
     EnsembleJob,
     Heartbeat,
     Job,
-    Predicted,
+    PredictionAnswer,
     Token,
 )
 from hpsearch.store import checkpoints, ensembles
@@ -187,7 +187,7 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
         elif isinstance(job, EnsembleJob):
             rig.build(job, (job.candidates[0].trial, job.candidates[0].epoch))
         else:
-            said = Predicted(attempt=job.attempt, result=PredictionResult(predictions=[0]))
+            said = PredictionAnswer(attempt=job.attempt, result=PredictionResult(predictions=[0]))
             rig.do(lambda session: rig.combiner.answer(session, job.id, said))
 
     def work(seed: int) -> Callable[[], None]:

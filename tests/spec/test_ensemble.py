@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.checks.dataset import Target
-from hpsearch.spec.checks.ensemble import ensemble_misfits, request_misfits, with_checkpoints
+from hpsearch.spec.checks.ensemble import ensemble_errors, request_errors, with_checkpoints
 from hpsearch.spec.ensemble import AVERAGES, ENSEMBLES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
@@ -119,13 +119,13 @@ def test_what_a_study_cannot_have_is_named_at_its_field(
     sentence: str,
 ) -> None:
     request = asked(**request_)
-    (error,) = request_misfits(study(**sections), request, target)
+    (error,) = request_errors(study(**sections), request, target)
     assert error.path == path
     assert sentence in error.message
-    (error,) = ensemble_misfits(study(**sections, ensemble=request_ or "top_k"), target)
+    (error,) = ensemble_errors(study(**sections, ensemble=request_ or "top_k"), target)
     assert error.path == f"ensemble.{path}"
     both = study(**sections, ensemble=["top_k", request_ or "top_k"])
-    assert f"ensemble.1.{path}" in [error.path for error in ensemble_misfits(both, target)]
+    assert f"ensemble.1.{path}" in [error.path for error in ensemble_errors(both, target)]
 
 
 FITS: list[tuple[dict[str, Any], Target | None, dict[str, Any]]] = [
@@ -143,14 +143,14 @@ FITS: list[tuple[dict[str, Any], Target | None, dict[str, Any]]] = [
 def test_what_a_study_can_have_is_not_refused(
     sections: dict[str, Any], target: Target | None, request_: dict[str, Any]
 ) -> None:
-    assert list(request_misfits(study(**sections), asked(**request_), target)) == []
+    assert list(request_errors(study(**sections), asked(**request_), target)) == []
 
 
 @pytest.mark.parametrize("task", [{"kind": "external"}, {"dataset": "wine"}])
 def test_what_predicts_nothing_has_no_value_for_an_ensemble(task: dict[str, Any]) -> None:
     target: Target | None = None if "kind" in task else "none"
     spec = study(task=task, checkpoints={"ensemble_value": 3})
-    (error,) = ensemble_misfits(spec, target)
+    (error,) = ensemble_errors(spec, target)
     assert error.path == "checkpoints.ensemble_value"
 
 

@@ -9,7 +9,7 @@ import pytest
 from inside import Inside
 
 from hpsearch.spec.language.states import EnsembleState, JobKind, JobState, TrialState
-from hpsearch.spec.wire.jobs import Predicted
+from hpsearch.spec.wire.jobs import PredictionAnswer
 from hpsearch.training.data.datasets import load
 from hpsearch.training.group.group import Group
 from workers.predictions import MOST_AT_ONCE
@@ -55,7 +55,7 @@ def test_rows_are_predicted_while_trials_train(
     def watch(link: Link) -> None:
         predicted = link.predicted
 
-        def noted(job: Any, said: Predicted) -> None:
+        def noted(job: Any, said: PredictionAnswer) -> None:
             seen.append([trial.state for trial in study.trials()])
             predicted(job, said)
 

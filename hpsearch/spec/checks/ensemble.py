@@ -31,7 +31,7 @@ RESTARTING = ("cosine_restarts", "cyclic", "sequence")
 NO_PREDICTIONS = "needs checkpoints that predict rows, and this study has none"
 
 
-def ensemble_misfits(spec: StudySpec, target: Target | None) -> Iterator[FieldError]:
+def ensemble_errors(spec: StudySpec, target: Target | None) -> Iterator[FieldError]:
     """What of a study's ensembles cannot be built.
 
     Args:
@@ -43,11 +43,11 @@ def ensemble_misfits(spec: StudySpec, target: Target | None) -> Iterator[FieldEr
     several = isinstance(spec.ensemble, tuple)
     for place, request in enumerate(spec.ensembles):
         path = f"ensemble.{place}" if several else "ensemble"
-        for error in request_misfits(spec, request, target):
+        for error in request_errors(spec, request, target):
             yield FieldError(f"{path}.{error.path}", error.message)
 
 
-def request_misfits(
+def request_errors(
     spec: StudySpec, request: EnsembleSpec, target: Target | None
 ) -> Iterator[FieldError]:
     """What of one ensemble cannot be built, by the paths of its own fields."""

@@ -3,7 +3,7 @@
 WorkerJoin, LeaseRequest, Job   how a worker gets work
 Report, Completion, Failure     how it says what came of it; each carries the fencing token
                                 (job, attempt), and an old token gets 409 and changes nothing
-Advance, Built, Predicted       the same for ensembles
+Advance, EnsembleUpload, PredictionAnswer  the same for ensembles
 AskRequest, TrialReport, TrialEnd  the same for trials that somebody's own loop trains
 """
 
@@ -245,7 +245,7 @@ class Advance(SpecModel):
     """What is being done."""
 
 
-class Built(SpecModel):
+class EnsembleUpload(SpecModel):
     """An ensemble is built; its file was sent before."""
 
     attempt: Key
@@ -254,7 +254,7 @@ class Built(SpecModel):
     result: EnsembleResult
 
 
-class Predicted(SpecModel):
+class PredictionAnswer(SpecModel):
     """Rows were predicted."""
 
     attempt: Key

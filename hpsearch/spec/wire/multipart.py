@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.wire.jobs import Built, Token
+from hpsearch.spec.wire.jobs import EnsembleUpload, Token
 
 LENGTH_BYTES = 8
 
@@ -65,18 +65,18 @@ def unpack(body: bytes) -> list[tuple[Enclosed, bytes]]:
     return found
 
 
-def pack_ensemble(built: Built, content: bytes) -> bytes:
+def pack_ensemble(built: EnsembleUpload, content: bytes) -> bytes:
     """The body that holds an ensemble."""
     return _packed(built, [content])
 
 
-def unpack_ensemble(body: bytes) -> tuple[Built, bytes]:
+def unpack_ensemble(body: bytes) -> tuple[EnsembleUpload, bytes]:
     """What `pack_ensemble` was given.
 
     Raises:
         InvalidInput: when the body is no such parcel.
     """
-    built, begin = _opened(body, Built)
+    built, begin = _opened(body, EnsembleUpload)
     return built, body[begin:]
 
 

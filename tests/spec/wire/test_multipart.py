@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
-from hpsearch.spec.wire.jobs import Built
+from hpsearch.spec.wire.jobs import EnsembleUpload
 from hpsearch.spec.wire.multipart import Enclosed, pack, pack_ensemble, unpack, unpack_ensemble
 
 
@@ -45,7 +45,7 @@ RESULT = EnsembleResult(
     best_single=Single(trial=3, epoch=9, validation={"accuracy": 0.9}),
     mean_member=Scores(validation={"accuracy": 0.9}),
 )
-BUILT = Built(attempt=2, sha256="0" * 64, result=RESULT)
+BUILT = EnsembleUpload(attempt=2, sha256="0" * 64, result=RESULT)
 
 
 @given(st.binary(max_size=50))
