@@ -21,7 +21,7 @@ from playwright.sync_api import Page
 from api.app import make_services
 from benchmarks.browser import chromium, drawn
 from benchmarks.seed import seed
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 from hpsearch.settings import Settings
 
 FIRST_PAINT_SECONDS = 2.0
@@ -48,10 +48,10 @@ def main() -> int:
             services = make_services(Settings(data_dir=data_dir))
             seed(services, options.trials, options.epochs)
             services.database.close()
-        with Stack("127.0.0.1", 0, 0, data_dir) as stack, chromium() as browser:
+        with LocalDeployment("127.0.0.1", 0, 0, data_dir) as deployment, chromium() as browser:
             page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-            page.goto(f"{stack.url}/?token={stack.token}")
-            results = measure(page, f"{stack.url}/studies/1")
+            page.goto(f"{deployment.url}/?token={deployment.token}")
+            results = measure(page, f"{deployment.url}/studies/1")
     for name, (value, limit, unit) in results.items():
         print(f"{name:34s} {value:8.2f} {unit:3s} (limit {limit:g})")
     return int(any(value > limit for value, limit, _ in results.values()))

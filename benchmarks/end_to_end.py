@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from hpsearch.client.client import Client
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 from hpsearch.spec.study import parse_study
 from hpsearch.training.data.datasets import DataSet, dataset_for
 
@@ -66,8 +66,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home:
         os.environ["XDG_STATE_HOME"] = home
         with (
-            Stack("127.0.0.1", 0, options.workers, Path(home) / "data") as stack,
-            Client(stack.url, stack.token) as client,
+            LocalDeployment("127.0.0.1", 0, options.workers, Path(home) / "data") as deployment,
+            Client(deployment.url, deployment.token) as client,
         ):
             _await_worker(client)
             rows: dict[str, Callable[[int], float]] = {

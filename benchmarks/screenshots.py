@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 from benchmarks.browser import chromium, drawn
 from hpsearch.client.client import Client
 from hpsearch.example_files import example
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 
 WIDTHS = (1400, 400)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -38,21 +38,21 @@ def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         os.environ["XDG_STATE_HOME"] = home
-        with Stack("127.0.0.1", 0, 1, Path(home) / "data") as stack:
-            take(stack, directory)
+        with LocalDeployment("127.0.0.1", 0, 1, Path(home) / "data") as deployment:
+            take(deployment, directory)
 
 
-def take(stack: Stack, directory: Path) -> None:
+def take(deployment: LocalDeployment, directory: Path) -> None:
     """Pictures of a server with something to see."""
     with chromium() as browser:
         context = browser.new_context()
         page = context.new_page()
-        page.goto(f"{stack.url}/?token={stack.token}")
-        picture(page, "empty", f"{stack.url}/studies", directory)
-        for name, address in submit(stack).items():
-            picture(page, name, stack.url + address, directory)
+        page.goto(f"{deployment.url}/?token={deployment.token}")
+        picture(page, "empty", f"{deployment.url}/studies", directory)
+        for name, address in submit(deployment).items():
+            picture(page, name, deployment.url + address, directory)
         stranger = browser.new_context().new_page()
-        picture(stranger, "login", f"{stack.url}/studies", directory)
+        picture(stranger, "login", f"{deployment.url}/studies", directory)
 
 
 def picture(page: Page, name: str, address: str, directory: Path) -> None:
@@ -69,9 +69,9 @@ def picture(page: Page, name: str, address: str, directory: Path) -> None:
             print(path)
 
 
-def submit(stack: Stack) -> dict[str, str]:
+def submit(deployment: LocalDeployment) -> dict[str, str]:
     """Studies of every kind; the addresses of their pages by name."""
-    with Client(stack.url, stack.token) as client:
+    with Client(deployment.url, deployment.token) as client:
         client.submit(example("digits.yaml")).wait(120)
         staged = client.submit(example("coarse_to_fine.yaml")).wait(120)
         schedules = client.submit(example("schedules.yaml")).wait(120)

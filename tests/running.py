@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 
 
 @contextmanager
-def running(workers: int = 1) -> Iterator[Stack]:
+def running(workers: int = 1) -> Iterator[LocalDeployment]:
     """On a data directory of its own; the person's state directory and signals are left alone."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     before = os.environ.get("XDG_STATE_HOME")
     with tempfile.TemporaryDirectory(prefix="hpsearch-running-") as home:
         os.environ["XDG_STATE_HOME"] = str(Path(home) / "state")
         try:
-            with Stack("127.0.0.1", 0, workers, Path(home) / "data") as stack:
-                yield stack
+            with LocalDeployment("127.0.0.1", 0, workers, Path(home) / "data") as deployment:
+                yield deployment
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)

@@ -18,7 +18,7 @@ from hpsearch.settings import Settings
 from workers.datasets import Datasets
 from workers.heartbeat import Heartbeat
 from workers.runner import Runner
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
@@ -52,10 +52,10 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         with Transport(self._settings.server, self._settings.token) as transport:
-            link = Link(transport, self._ending)
+            client = WorkerClient(transport, self._ending)
             while not self._ending.is_set():
                 try:
-                    self._work(link)
+                    self._work(client)
                 except NotFound as error:
                     logger.warning("joining anew: %s", error)
                 except TRANSIENT_ERRORS:
@@ -71,12 +71,12 @@ class Agent:
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self._ending.set()
 
-    def _work(self, link: Link) -> None:
-        worker = link.join(f"{socket.gethostname()}:{os.getpid()}")
-        heartbeat = Heartbeat(link, worker.lease_seconds)
+    def _work(self, client: WorkerClient) -> None:
+        worker = client.join(f"{socket.gethostname()}:{os.getpid()}")
+        heartbeat = Heartbeat(client, worker.lease_seconds)
         runner = Runner(
-            link,
-            Datasets(link, self._settings.cache_dir),
+            client,
+            Datasets(client, self._settings.cache_dir),
             heartbeat,
             self._device,
             self._settings.checkpoint_seconds,

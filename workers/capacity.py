@@ -20,7 +20,7 @@ HELD_SECONDS = 10.0
 """Trials that do not train together may wait for so much work before them."""
 
 
-class Appetite:
+class LeaseSizer:
     """Of one worker.
 
     Args:

@@ -14,7 +14,7 @@ from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.training.data import local_uploads
 from hpsearch.training.uploads.read_options import Recipe
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 ABANDONED_SECONDS = 3600.0
 """A file that nobody has written to for so long is no longer being fetched."""
@@ -26,8 +26,8 @@ _PART = ".part-"
 class Datasets:
     """The cache of one worker; several workers of a machine may share its directory."""
 
-    def __init__(self, link: Link, directory: Path) -> None:
-        self._link = link
+    def __init__(self, client: WorkerClient, directory: Path) -> None:
+        self._client = client
         self._directory = directory / "datasets"
         self._checked: set[str] = set()
 
@@ -53,7 +53,7 @@ class Datasets:
             descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=_PART)
             os.close(descriptor)
             try:
-                found = self._link.fetch_dataset(dataset.name, Path(part))
+                found = self._client.fetch_dataset(dataset.name, Path(part))
                 if found != dataset.sha256:
                     raise CorruptArtifact(
                         f"data set {dataset.name} must have the sha256 {dataset.sha256}, and what "

@@ -24,8 +24,8 @@ from hpsearch.spec.wire.jobs import (
     PredictJob,
 )
 from workers.datasets import Datasets
-from workers.failures import DROPPED, ESCAPING, Fault, fault_of, give_back
-from workers.server_api import Link
+from workers.failures import DROPPED, WORKER_ERRORS, FailureCause, cause_of, fail_job
+from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
@@ -41,16 +41,20 @@ class Assembler:
     """Does the jobs that train nothing.
 
     Args:
-        link: the server.
+        client: the server.
         datasets: where uploaded data lie.
         device: where weights are put to work.
         ending: set when the worker is told to end.
     """
 
     def __init__(
-        self, link: Link, datasets: Datasets, device: torch.device, ending: threading.Event
+        self,
+        client: WorkerClient,
+        datasets: Datasets,
+        device: torch.device,
+        ending: threading.Event,
     ) -> None:
-        self._link = link
+        self._client = client
         self._datasets = datasets
         self._device = device
         self._ending = ending
@@ -66,18 +70,18 @@ class Assembler:
                 self._predict(job)
         except StaleLease:
             logger.warning(DROPPED, job.id)
-        except ESCAPING:
+        except WORKER_ERRORS:
             raise
         except Ending:
-            fault = Fault(FailureReason.RELEASED, "the worker was told to end")
-            give_back(self._link, job, fault)
+            fault = FailureCause(FailureReason.RELEASED, "the worker was told to end")
+            fail_job(self._client, job, fault)
         except HpsearchError as error:
             logger.warning("job %d fails: %s", job.id, error)
-            give_back(self._link, job, fault_of(error))
+            fail_job(self._client, job, cause_of(error))
         except Exception as error:
             # Ensembles put to work what people wrote: its errors end the job, never the worker.
             logger.exception("job %d fails", job.id)
-            give_back(self._link, job, fault_of(error))
+            fail_job(self._client, job, cause_of(error))
 
     def _build(self, job: EnsembleJob) -> None:
         if job.dataset is not None:
@@ -86,37 +90,37 @@ class Assembler:
             job.request,
             parse_study(job.spec),
             job.candidates,
-            Stored(self._link),
+            Stored(self._client),
             device=self._device,
-            on_progress=Teller(self._link, job, self._ending),
+            on_progress=Teller(self._client, job, self._ending),
         )
         digest = sha256(built.content).hexdigest()
         found = EnsembleUpload(attempt=job.attempt, sha256=digest, result=built.result)
-        self._link.keep_ensemble(job, found, built.content)
+        self._client.keep_ensemble(job, found, built.content)
         members = counted(len(built.result.members), "member")
         logger.info("ensemble %d is built of %s", job.ensemble, members)
 
     def _predict(self, job: PredictJob) -> None:
         if self._loaded is None or self._loaded[0] != job.sha256:
-            content = self._link.fetch_ensemble(job.ensemble)
+            content = self._client.fetch_ensemble(job.ensemble)
             self._loaded = (job.sha256, load_ensemble(content))
         result = self._loaded[1].answer(job.inputs)
-        self._link.predicted(job, PredictionAnswer(attempt=job.attempt, result=result))
+        self._client.predicted(job, PredictionAnswer(attempt=job.attempt, result=result))
 
 
 class Stored:
     """Candidates' contents, as the server has them; whoever asks holds them to their hashes."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: WorkerClient) -> None:
+        self._client = client
 
     def predictions(self, candidate: Candidate) -> bytes:
         """What a candidate predicts."""
-        return self._link.fetch_predictions(candidate.checkpoint)
+        return self._client.fetch_predictions(candidate.checkpoint)
 
     def checkpoint(self, candidate: Candidate) -> bytes:
         """A candidate's checkpoint."""
-        return self._link.fetch(candidate.checkpoint)
+        return self._client.fetch(candidate.checkpoint)
 
 
 class Teller:
@@ -126,8 +130,8 @@ class Teller:
         Ending: when the worker is told to end meanwhile.
     """
 
-    def __init__(self, link: Link, job: EnsembleJob, ending: threading.Event) -> None:
-        self._link = link
+    def __init__(self, client: WorkerClient, job: EnsembleJob, ending: threading.Event) -> None:
+        self._client = client
         self._job = job
         self._ending = ending
         self._told_at = 0.0
@@ -141,4 +145,4 @@ class Teller:
         if is_due or what != self._told_what:
             self._told_at, self._told_what = time.monotonic(), what
             progress = Advance(attempt=self._job.attempt, done=done, total=total, what=what)
-            self._link.advance(self._job, progress)
+            self._client.advance(self._job, progress)

@@ -1,8 +1,8 @@
 """Why a job cannot be done, and how it is given back.
 
-Fault        what the server is told
-fault_of     what an exception means for the job that met it
-ESCAPING     exceptions that mean nothing for a job: they concern the worker as a whole
+FailureCause   why a job is not done, as the server is told
+cause_of       what an exception means for the job that met it
+WORKER_ERRORS  exceptions that mean nothing for a job: they concern the worker as a whole
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from hpsearch.spec.language.fields import MESSAGE_LENGTH
 from hpsearch.spec.language.states import FailureReason
 from hpsearch.spec.wire.jobs import Failure, Leased
 from hpsearch.training.numerics.memory import is_out_of_memory
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
 DROPPED = "job %d is no longer this worker's; it is dropped"
-ESCAPING = (*TRANSIENT_ERRORS, Unauthorized)
+WORKER_ERRORS = (*TRANSIENT_ERRORS, Unauthorized)
 
 REASONS: tuple[tuple[type[HpsearchError], FailureReason], ...] = (
     (InvalidInput, FailureReason.INVALID),
@@ -40,24 +40,24 @@ REASONS: tuple[tuple[type[HpsearchError], FailureReason], ...] = (
 
 
 @dataclass(frozen=True)
-class Fault:
+class FailureCause:
     """Why a job is given back."""
 
     reason: FailureReason
     message: str
 
 
-def fault_of(error: Exception) -> Fault:
+def cause_of(error: Exception) -> FailureCause:
     """What an exception that a job met means for it."""
     if is_out_of_memory(error):
-        return Fault(FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
+        return FailureCause(FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
     if isinstance(error, HpsearchError):
         known = (reason for kind, reason in REASONS if isinstance(error, kind))
-        return Fault(next(known, FailureReason.ERROR), str(error))
-    return Fault(FailureReason.ERROR, f"{type(error).__name__}: {error}")
+        return FailureCause(next(known, FailureReason.ERROR), str(error))
+    return FailureCause(FailureReason.ERROR, f"{type(error).__name__}: {error}")
 
 
-def give_back(link: Link, job: Leased, fault: Fault) -> None:
+def fail_job(client: WorkerClient, job: Leased, fault: FailureCause) -> None:
     """Tells the server why a job is not done; nothing it answers costs the worker its other jobs.
 
     Raises:
@@ -68,10 +68,10 @@ def give_back(link: Link, job: Leased, fault: Fault) -> None:
         attempt=job.attempt, reason=fault.reason, message=_text(fault.message)[:MESSAGE_LENGTH]
     )
     try:
-        link.fail(job, failure)
+        client.fail(job, failure)
     except (StaleLease, NotFound):
         logger.warning(DROPPED, job.id)
-    except ESCAPING:
+    except WORKER_ERRORS:
         raise
     except HpsearchError as error:
         logger.warning("job %d is left to its lease, as the server refuses it: %s", job.id, error)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from hpsearch.errors import HpsearchError, NotFound, StaleLease
 from hpsearch.spec.wire.jobs import Leased, Token
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
@@ -16,8 +16,8 @@ logger = logging.getLogger("hpsearch.worker")
 class Heartbeat:
     """Beats for the jobs that this worker holds, three times in a lease."""
 
-    def __init__(self, link: Link, lease_seconds: float) -> None:
-        self._link = link
+    def __init__(self, client: WorkerClient, lease_seconds: float) -> None:
+        self._client = client
         self._seconds = lease_seconds / 3
         self._held: dict[int, Token] = {}
         self._lost: set[int] = set()
@@ -66,12 +66,12 @@ class Heartbeat:
 
     def _beat(self, tokens: list[Token]) -> None:
         try:
-            self._link.heartbeat(tokens)
+            self._client.heartbeat(tokens)
         except (StaleLease, NotFound):
             # All or none were renewed: find out which one is gone, renew the others.
             for token in tokens:
                 try:
-                    self._link.heartbeat([token])
+                    self._client.heartbeat([token])
                 except (StaleLease, NotFound):
                     with self._guard:
                         if self._held.get(token.job) == token:

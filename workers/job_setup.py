@@ -11,40 +11,40 @@ from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound
 from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.replicas import AnyGroup, group_for
 from workers.datasets import Datasets
-from workers.failures import ESCAPING, fault_of, give_back
-from workers.leased_trial import Run
-from workers.server_api import Link
+from workers.failures import WORKER_ERRORS, cause_of, fail_job
+from workers.leased_trial import LeasedTrial
+from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
 
-def prepared(job: Job, link: Link, datasets: Datasets) -> Run | None:
+def prepare_trial(job: Job, client: WorkerClient, datasets: Datasets) -> LeasedTrial | None:
     """The run of a job, with what was stored of it; none when it cannot be trained."""
     try:
-        run = Run.of(job)
+        run = LeasedTrial.of(job)
         if job.dataset is not None:
             datasets.make_ready(job.dataset)
-        _resume(run, link)
-    except ESCAPING:
+        _resume(run, client)
+    except WORKER_ERRORS:
         raise
     except (HpsearchError, OSError, MemoryError) as error:
         logger.warning("trial %d cannot be trained: %s", job.trial, error)
-        give_back(link, job, fault_of(error))
+        fail_job(client, job, cause_of(error))
         return None
     return run
 
 
-def _resume(run: Run, link: Link) -> None:
+def _resume(run: LeasedTrial, client: WorkerClient) -> None:
     """Fetches what the trial goes on from; damage sends it back to its beginning."""
     resume = run.job.resume
     if resume is None:
         return
     try:
-        run.last = link.fetch(resume.checkpoint)
+        run.last = client.fetch(resume.checkpoint)
         if resume.best_checkpoint == resume.checkpoint:
             run.best = run.last
         elif resume.best_checkpoint is not None:
-            run.best = link.fetch(resume.best_checkpoint)
+            run.best = client.fetch(resume.best_checkpoint)
     except (CorruptArtifact, NotFound) as error:
         _start_over(run, error)
     else:
@@ -52,24 +52,24 @@ def _resume(run: Run, link: Link) -> None:
         run.best_epoch, run.best_value = resume.best_epoch, resume.best_value
 
 
-def formed(runs: Sequence[Run], device: torch.device) -> AnyGroup:
+def build_group(runs: Sequence[LeasedTrial], device: torch.device) -> AnyGroup:
     """The group of some runs; those whose checkpoint is damaged begin at their beginning.
 
     Raises:
         CorruptArtifact: when each checkpoint can be read alone.
     """
     try:
-        return _formed(runs, device)
+        return _build_group(runs, device)
     except CorruptArtifact as error:
         damaged = [run for run in runs if not _is_readable(run, device)]
         if not damaged:
             raise
         for run in damaged:
             _start_over(run, error)
-        return _formed(runs, device)
+        return _build_group(runs, device)
 
 
-def _formed(runs: Sequence[Run], device: torch.device) -> AnyGroup:
+def _build_group(runs: Sequence[LeasedTrial], device: torch.device) -> AnyGroup:
     return group_for(
         [run.plan for run in runs],
         device=device,
@@ -78,15 +78,15 @@ def _formed(runs: Sequence[Run], device: torch.device) -> AnyGroup:
     )
 
 
-def _is_readable(run: Run, device: torch.device) -> bool:
+def _is_readable(run: LeasedTrial, device: torch.device) -> bool:
     """Whether a trial can go on from its checkpoint."""
     try:
-        _formed([run], device)
+        _build_group([run], device)
     except CorruptArtifact:
         return False
     return True
 
 
-def _start_over(run: Run, error: Exception) -> None:
+def _start_over(run: LeasedTrial, error: Exception) -> None:
     logger.warning("trial %d starts from its beginning: %s", run.number, error)
     run.forget()

@@ -11,13 +11,13 @@ from hpsearch.spec.study import Objective, parse_study
 from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.replicas import AnyGroup
 from hpsearch.training.tasks.plan import EpochReport, Plan
-from workers.pending_states import Kept
+from workers.pending_states import PendingStates
 
 ALONE = "one by one: the only one of its shape at hand"
 
 
 @dataclass
-class Run:
+class LeasedTrial:
     """A trial under a lease."""
 
     job: Job
@@ -32,7 +32,7 @@ class Run:
     best: bytes | None = None
     """The best epoch's checkpoint."""
     best_is_stored: bool = True
-    kept: Kept | None = None
+    kept: PendingStates | None = None
     """What is kept beside these, once it trains."""
     last: bytes | None = None
     """The checkpoint taken last: where the trial goes on from when its group must be re-formed."""
@@ -51,7 +51,7 @@ class Run:
     """Told to the server, or no longer this worker's."""
 
     @classmethod
-    def of(cls, job: Job) -> Run:
+    def of(cls, job: Job) -> LeasedTrial:
         """The run of a leased job, from its beginning.
 
         Raises:

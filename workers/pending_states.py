@@ -11,7 +11,7 @@ from hpsearch.training.tasks.plan import Plan
 
 
 @dataclass(frozen=True)
-class State:
+class PendingState:
     """A trial after an epoch."""
 
     epoch: int
@@ -22,12 +22,12 @@ class State:
 
 
 @dataclass
-class Kept:
+class PendingStates:
     """States that the study's policy keeps and the server does not have yet."""
 
     plan: Plan
     updates_per_epoch: int
-    _waiting: dict[int, State] = field(default_factory=dict)
+    _waiting: dict[int, PendingState] = field(default_factory=dict)
 
     def reasons(self, epoch: int) -> tuple[Reason, ...]:
         """Why the state after an epoch is kept beside the best and the last one."""
@@ -48,13 +48,13 @@ class Kept:
 
     def add(self, epoch: int, content: bytes, reasons: tuple[Reason, ...]) -> None:
         """Holds a state; lets go of one that is recent no more."""
-        self._waiting[epoch] = State(epoch, content, reasons=reasons)
+        self._waiting[epoch] = PendingState(epoch, content, reasons=reasons)
         recent = self.plan.spec.checkpoints.recent or 0
         for state in list(self._waiting.values()):
             if state.reasons == ("recent",) and state.epoch <= epoch - recent:
                 del self._waiting[state.epoch]
 
-    def take(self, best: State | None, last: State | None) -> list[State]:
+    def take(self, best: PendingState | None, last: PendingState | None) -> list[PendingState]:
         """All that is to be sent, by epoch and each epoch once; it is held no more.
 
         Args:
@@ -65,7 +65,7 @@ class Kept:
         for state in (best, last):
             if state is not None:
                 held = found.get(state.epoch, state)
-                found[state.epoch] = State(
+                found[state.epoch] = PendingState(
                     state.epoch,
                     state.content,
                     best=held.best or state.best,

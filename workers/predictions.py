@@ -10,9 +10,9 @@ from hpsearch.errors import HpsearchError
 from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.jobs import Job
 from workers.ensemble_jobs import Assembler
-from workers.failures import ESCAPING
+from workers.failures import WORKER_ERRORS
 from workers.heartbeat import Heartbeat
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
@@ -24,16 +24,16 @@ class Answering:
     """Answers what waits; training goes on as if nobody had asked.
 
     Args:
-        link: the server.
+        client: the server.
         heartbeat: keeps the leases.
         assembler: makes the answers.
         device: where trials train.
     """
 
     def __init__(
-        self, link: Link, heartbeat: Heartbeat, assembler: Assembler, device: torch.device
+        self, client: WorkerClient, heartbeat: Heartbeat, assembler: Assembler, device: torch.device
     ) -> None:
-        self._link = link
+        self._client = client
         self._heartbeat = heartbeat
         self._assembler = assembler
         self._devices = [device] if device.type == "cuda" else []
@@ -46,8 +46,8 @@ class Answering:
 
     def _answer_one(self) -> bool:
         try:
-            jobs = self._link.lease(1, only=JobKind.PREDICT)
-        except ESCAPING:
+            jobs = self._client.lease(1, only=JobKind.PREDICT)
+        except WORKER_ERRORS:
             raise
         except HpsearchError as error:
             logger.warning("predictions wait on: %s", error)

@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from hpsearch.errors import HpsearchError, StaleLease, StorageFull
 from hpsearch.spec.wire.jobs import Job, JobDecision, Report
-from workers.failures import ESCAPING, Fault, fault_of
-from workers.server_api import Link
+from workers.failures import WORKER_ERRORS, FailureCause, cause_of
+from workers.server_api import WorkerClient
 
-Answer: TypeAlias = JobDecision | Fault | None
+Answer: TypeAlias = JobDecision | FailureCause | None
 """The server's decision on a job; why it takes no epoch of it; none where the lease is gone."""
 
 FLUSH_SECONDS = 0.25
@@ -24,11 +24,11 @@ MOST_REPORTS = 5000
 trials that a worker holds may join them."""
 
 
-class Outbox:
+class ReportQueue:
     """Collects reports; `flush` sends them and says which jobs may go on."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: WorkerClient) -> None:
+        self._client = client
         self._waiting: dict[int, list[Report]] = {}
         self._sent_at = time.monotonic()
         self.predictions_wait = False
@@ -57,7 +57,7 @@ class Outbox:
             return {}
         try:
             answers = self._send([report for reports in waiting.values() for report in reports])
-        except (*ESCAPING, StorageFull):  # no job's own
+        except (*WORKER_ERRORS, StorageFull):  # no job's own
             raise
         except HpsearchError:
             # The whole batch was refused for one of them; each is sent on its own.
@@ -68,14 +68,14 @@ class Outbox:
     def _answer(self, job: int, reports: list[Report]) -> Answer:
         try:
             return self._send(reports)[job]
-        except (*ESCAPING, StorageFull):
+        except (*WORKER_ERRORS, StorageFull):
             raise
         except StaleLease:
             return None
         except HpsearchError as error:
-            return fault_of(error)
+            return cause_of(error)
 
     def _send(self, reports: list[Report]) -> dict[int, Answer]:
-        told = self._link.report(reports)
+        told = self._client.report(reports)
         self.predictions_wait = told.predictions_wait
         return {item.job: item for item in told.decisions}

@@ -52,7 +52,7 @@ ROOM_SECONDS = 2.0
 """How long a server without room for a line in its database is left alone."""
 
 
-class Link:
+class WorkerClient:
     """Calls of one worker.
 
     A server or database that does not answer is waited for until `ending` is set: what was

@@ -21,19 +21,19 @@ from hpsearch.spec.wire.jobs import JobCompletion, Trained
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.evaluation.predictions import Inference, Predicted
 from hpsearch.training.numerics.memory import is_out_of_memory
-from workers.failures import Fault, fault_of
-from workers.leased_trial import Run
-from workers.pending_states import State
-from workers.uploader import Delivery
+from workers.failures import FailureCause, cause_of
+from workers.leased_trial import LeasedTrial
+from workers.pending_states import PendingState
+from workers.uploader import Uploader
 
 logger = logging.getLogger("hpsearch.worker")
 
 
 @dataclass(frozen=True)
-class End:
+class TrialEnd:
     """What became of a trial."""
 
-    run: Run
+    run: LeasedTrial
     state: TrialState
     reason: TrialReason | None = None
     message: str | None = None
@@ -47,29 +47,29 @@ class _Said(NamedTuple):
     """As it is stored."""
 
 
-class Closing:
+class TrialEnds:
     """Collects ends and states; `send` sends what has come together.
 
     Args:
-        delivery: takes what is to be sent.
+        uploader: takes what is to be sent.
         device: where predictions are computed.
     """
 
-    def __init__(self, delivery: Delivery, device: torch.device) -> None:
-        self._delivery = delivery
+    def __init__(self, uploader: Uploader, device: torch.device) -> None:
+        self._uploader = uploader
         self._device = device
         self._inference = Inference(device=device)
-        self._ends: list[End] = []
-        self._states: list[tuple[Run, State]] = []
+        self._ends: list[TrialEnd] = []
+        self._states: list[tuple[LeasedTrial, PendingState]] = []
 
-    def store(self, run: Run, states: Sequence[State]) -> None:
+    def store(self, run: LeasedTrial, states: Sequence[PendingState]) -> None:
         """Takes a trial's states on, which the server is to keep."""
         for state in states:
-            self._delivery.checkpoint(run, state)
+            self._uploader.checkpoint(run, state)
             if state.reasons:  # the best and the last one may yet change
                 self._states.append((run, state))
 
-    def end(self, end: End) -> None:
+    def end(self, end: TrialEnd) -> None:
         """Takes a trial's end on."""
         if not end.run.over:
             self._ends.append(end)
@@ -86,25 +86,27 @@ class Closing:
             if (end.run.number, state.epoch) not in told
         ]
         said: dict[tuple[int, int], _Said] = {}
-        faults: dict[int, tuple[Run, Fault]] = {}
+        faults: dict[int, tuple[LeasedTrial, FailureCause]] = {}
         for (run, state), found in zip(states, self._predict(states), strict=True):
-            if isinstance(found, Fault):
+            if isinstance(found, FailureCause):
                 faults.setdefault(run.number, (run, found))
             elif found is not None:
                 said[run.number, state.epoch] = found
-                self._delivery.predictions(run, state.epoch, found.content)
+                self._uploader.predictions(run, state.epoch, found.content)
         for end in ends:
             if end.run.number not in faults:
                 completion = self._completed(end, said)
-                if isinstance(completion, Fault):
+                if isinstance(completion, FailureCause):
                     faults[end.run.number] = (end.run, completion)
                 else:
-                    self._delivery.end(end.run, completion)
+                    self._uploader.end(end.run, completion)
         for run, fault in faults.values():
-            self._delivery.fail(run, fault)
-        self._delivery.send()
+            self._uploader.fail(run, fault)
+        self._uploader.send()
 
-    def _predict(self, states: Sequence[tuple[Run, State]]) -> list[_Said | Fault | None]:
+    def _predict(
+        self, states: Sequence[tuple[LeasedTrial, PendingState]]
+    ) -> list[_Said | FailureCause | None]:
         """What states predict.
 
         None where one of them cannot, a fault where its trial cannot go on for it; neither costs
@@ -126,7 +128,7 @@ class Closing:
                     logger.exception(
                         "trial %d, epoch %d, cannot be predicted", run.number, state.epoch
                     )
-                    return [fault_of(error)]
+                    return [cause_of(error)]
                 logger.warning(
                     "no predictions of trial %d, epoch %d, are stored: %s",
                     run.number, state.epoch, error,
@@ -135,16 +137,18 @@ class Closing:
         half = len(states) // 2
         return self._predict(states[:half]) + self._predict(states[half:])
 
-    def _completed(self, end: End, said: dict[tuple[int, int], _Said]) -> JobCompletion | Fault:
+    def _completed(
+        self, end: TrialEnd, said: dict[tuple[int, int], _Said]
+    ) -> JobCompletion | FailureCause:
         """What the server is told of an end; a fault where a trial cannot be scored."""
         try:
             return self._completion(end, said)
         except Exception as error:
             # As in predicting: the others' ends must not wait for this one.
             logger.exception("trial %d cannot be scored", end.run.number)
-            return fault_of(error)
+            return cause_of(error)
 
-    def _completion(self, end: End, said: dict[tuple[int, int], _Said]) -> JobCompletion:
+    def _completion(self, end: TrialEnd, said: dict[tuple[int, int], _Said]) -> JobCompletion:
         run = end.run
         return JobCompletion(
             job=run.job.id,
@@ -156,7 +160,9 @@ class Closing:
             training=Trained(group=run.group, why=run.why),
         )
 
-    def _test_metrics(self, run: Run, said: dict[tuple[int, int], _Said]) -> dict[str, float]:
+    def _test_metrics(
+        self, run: LeasedTrial, said: dict[tuple[int, int], _Said]
+    ) -> dict[str, float]:
         """Of the best state; a plug-in may have some although nothing can be combined."""
         if run.best is None or run.best_epoch is None or not run.tests:
             return {}
@@ -177,17 +183,17 @@ def _is_survived(error: Exception) -> bool:
     return isinstance(error, CorruptArtifact | TrainingFailed) or is_out_of_memory(error)
 
 
-def _said(run: Run, state: State, predicted: Predicted) -> _Said:
+def _said(run: LeasedTrial, state: PendingState, predicted: Predicted) -> _Said:
     sha256 = hashlib.sha256(state.content).hexdigest()
     content = predictions_blob(predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256)
     return _Said(predicted.test_metrics, content)
 
 
-def _final(run: Run) -> list[State]:
+def _final(run: LeasedTrial) -> list[PendingState]:
     """The best and the last state of a trial that ends, the best one for its scores in any case."""
     found = {}
     if run.last is not None and "last" in run.plan.spec.checkpoints.keep:
-        found[run.last_epoch] = State(run.last_epoch, run.last, last=True)
+        found[run.last_epoch] = PendingState(run.last_epoch, run.last, last=True)
     if run.best is not None and run.best_epoch is not None:
-        found[run.best_epoch] = State(run.best_epoch, run.best, best=True)
+        found[run.best_epoch] = PendingState(run.best_epoch, run.best, best=True)
     return list(found.values())

@@ -15,10 +15,10 @@ from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound, StaleLease
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.wire.jobs import JobCompletion
 from hpsearch.spec.wire.multipart import Enclosed
-from workers.failures import DROPPED, ESCAPING, Fault, fault_of, give_back
-from workers.leased_trial import Run
-from workers.pending_states import State
-from workers.server_api import Link
+from workers.failures import DROPPED, WORKER_ERRORS, FailureCause, cause_of, fail_job
+from workers.leased_trial import LeasedTrial
+from workers.pending_states import PendingState
+from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
@@ -33,35 +33,35 @@ T = TypeVar("T")
 
 
 class _Sent(NamedTuple):
-    run: Run
+    run: LeasedTrial
     enclosed: Enclosed
     content: bytes
 
 
-class Delivery:
+class Uploader:
     """Collects; `send` sends what has come together."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: WorkerClient) -> None:
+        self._client = client
         self._checkpoints: list[_Sent] = []
         self._size = 0
-        self._ends: list[tuple[Run, JobCompletion]] = []
-        self._faults: list[tuple[Run, Fault]] = []
+        self._ends: list[tuple[LeasedTrial, JobCompletion]] = []
+        self._faults: list[tuple[LeasedTrial, FailureCause]] = []
 
-    def checkpoint(self, run: Run, state: State) -> None:
+    def checkpoint(self, run: LeasedTrial, state: PendingState) -> None:
         """Takes a trial's state after an epoch on."""
         self._enclose(
             run, state.epoch, state.content, best=state.best, last=state.last,
             reasons=state.reasons,
         )  # fmt: skip
 
-    def predictions(self, run: Run, epoch: int, content: bytes) -> None:
+    def predictions(self, run: LeasedTrial, epoch: int, content: bytes) -> None:
         """Takes on what a state predicts, behind the state itself."""
         self._enclose(run, epoch, content, of="predictions", best=False, last=False)
 
     def _enclose(
         self,
-        run: Run,
+        run: LeasedTrial,
         epoch: int,
         content: bytes,
         *,
@@ -79,11 +79,11 @@ class Delivery:
         if self._size >= PARCEL_BYTES or len(self._checkpoints) >= PARCEL_CONTENTS:
             self._send_checkpoints()
 
-    def end(self, run: Run, completion: JobCompletion) -> None:
+    def end(self, run: LeasedTrial, completion: JobCompletion) -> None:
         """Takes a trial's end on, behind its checkpoints."""
         self._ends.append((run, completion))
 
-    def fail(self, run: Run, fault: Fault) -> None:
+    def fail(self, run: LeasedTrial, fault: FailureCause) -> None:
         """Takes on why a trial is given back, behind its checkpoints."""
         self._faults.append((run, fault))
 
@@ -96,10 +96,10 @@ class Delivery:
         self._send_checkpoints()
         faults, self._faults = self._faults, []
         for run, fault in faults:
-            self._give_back(run, fault)
+            self._fail(run, fault)
         ends = [(run, end) for run, end in self._ends if not run.over]
         self._ends = []
-        self._all_or_each(ends, lambda part: self._link.complete([end for _, end in part]))
+        self._all_or_each(ends, lambda part: self._client.complete([end for _, end in part]))
         for run, _ in ends:
             run.over = True
 
@@ -108,7 +108,7 @@ class Delivery:
         self._checkpoints, self._size = [], 0
         self._all_or_each([(one.run, one) for one in waiting], self._store)
 
-    def _store(self, part: Sequence[tuple[Run, _Sent]]) -> None:
+    def _store(self, part: Sequence[tuple[LeasedTrial, _Sent]]) -> None:
         """Sends contents; again where they do not arrive as they were.
 
         Raises:
@@ -116,7 +116,7 @@ class Delivery:
         """
         for left in reversed(range(TRIES)):
             try:
-                self._link.store([(one.enclosed, one.content) for _, one in part])
+                self._client.store([(one.enclosed, one.content) for _, one in part])
             except CorruptArtifact as error:
                 if not left:
                     raise
@@ -125,14 +125,16 @@ class Delivery:
                 return
 
     def _all_or_each(
-        self, items: Sequence[tuple[Run, T]], send: Callable[[Sequence[tuple[Run, T]]], None]
+        self,
+        items: Sequence[tuple[LeasedTrial, T]],
+        send: Callable[[Sequence[tuple[LeasedTrial, T]]], None],
     ) -> None:
         """All at once; where one is refused all are, and each is sent on its own."""
         if not items:
             return
         try:
             send(items)
-        except (*ESCAPING, StorageFull):  # no item's own
+        except (*WORKER_ERRORS, StorageFull):  # no item's own
             raise
         except (HpsearchError, MemoryError) as error:
             if len(items) > 1:
@@ -140,18 +142,18 @@ class Delivery:
                     if not item[0].over:
                         self._all_or_each([item], send)
             elif isinstance(error, StaleLease | NotFound):
-                lose(items[0][0])
+                mark_lost(items[0][0])
             else:
                 logger.warning("job %d is refused: %s", items[0][0].job.id, error)
-                self._give_back(items[0][0], fault_of(error))
+                self._fail(items[0][0], cause_of(error))
 
-    def _give_back(self, run: Run, fault: Fault) -> None:
+    def _fail(self, run: LeasedTrial, fault: FailureCause) -> None:
         if not run.over:
-            give_back(self._link, run.job, fault)
+            fail_job(self._client, run.job, fault)
             run.over = True
 
 
-def lose(run: Run) -> None:
+def mark_lost(run: LeasedTrial) -> None:
     """The trial is another worker's now."""
     logger.warning(DROPPED, run.job.id)
     run.over = True

@@ -28,7 +28,7 @@ from hpsearch.client.client import Client, Study
 from hpsearch.client.progress_display import shown, trials_table, watching
 from hpsearch.errors import CannotStart, HpsearchError
 from hpsearch.example_files import example
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire import records
@@ -90,13 +90,13 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run a server and local workers until told to end."""
-    with Stack(host, port, workers, _data_dir(data_dir), capacity) as stack:
+    with LocalDeployment(host, port, workers, _data_dir(data_dir), capacity) as deployment:
         if as_json:
-            token_file = str(stack.data_dir / "token")
-            print(json.dumps({"url": stack.url, "token_file": token_file}), flush=True)  # noqa: T201
+            token_file = str(deployment.data_dir / "token")
+            print(json.dumps({"url": deployment.url, "token_file": token_file}), flush=True)  # noqa: T201
         else:
-            _say_where(stack)
-        stack.run()
+            _say_where(deployment)
+        deployment.run()
 
 
 @app.command()
@@ -265,18 +265,18 @@ def demo(
     data_dir: DataDir = None,
 ) -> None:
     """Run server, worker and an example study, and show what comes of it."""
-    with _demo_stack(host, port, workers, _data_dir(data_dir)) as stack:
-        _say_where(stack)
-        with Client(stack.url, stack.token) as client:
+    with _demo_deployment(host, port, workers, _data_dir(data_dir)) as deployment:
+        _say_where(deployment)
+        with Client(deployment.url, deployment.token) as client:
             study = client.submit(example("digits.yaml"))
             out.print(f"study {study.id}, {study.name}, is submitted", highlight=False)
-            watch_study(study, stack.check)
+            watch_study(study, deployment.check)
             show_study(study, 5)
         if study.state is not StudyState.COMPLETE:
             raise CannotStart(f"the example study must complete, and it is {study.state}")
         if not exit_when_done:
-            out.print(f"serving on at {stack.url}; end with Ctrl-C", highlight=False)
-            stack.run()
+            out.print(f"serving on at {deployment.url}; end with Ctrl-C", highlight=False)
+            deployment.run()
 
 
 def watch_study(study: Study, check: Any = None, *, quiet: bool = False) -> None:
@@ -328,19 +328,21 @@ def sign_in_address(url: str, token: str | None, path: str = "/") -> str:
 
 
 @contextmanager
-def _demo_stack(host: str, port: int | None, workers: int, data_dir: Path) -> Iterator[Stack]:
-    """A stack at the usual port or, where that is taken and none was asked for, at a free one."""
+def _demo_deployment(
+    host: str, port: int | None, workers: int, data_dir: Path
+) -> Iterator[LocalDeployment]:
+    """A deployment at `port`; none takes the usual one, or a free one where that is taken."""
     from hpsearch.processes.local_server import is_free
 
     chosen = port if port is not None else DEFAULT_PORT if is_free(host, DEFAULT_PORT) else 0
-    with Stack(host, chosen, workers, data_dir) as stack:
-        yield stack
+    with LocalDeployment(host, chosen, workers, data_dir) as deployment:
+        yield deployment
 
 
-def _say_where(stack: Stack) -> None:
-    out.print(f"hpsearch {VERSION} is at {stack.url}", highlight=False)
-    out.print(f"token: {stack.data_dir / 'token'}", highlight=False, soft_wrap=True)
-    dashboard = sign_in_address(stack.url, stack.token)
+def _say_where(deployment: LocalDeployment) -> None:
+    out.print(f"hpsearch {VERSION} is at {deployment.url}", highlight=False)
+    out.print(f"token: {deployment.data_dir / 'token'}", highlight=False, soft_wrap=True)
+    dashboard = sign_in_address(deployment.url, deployment.token)
     out.print(f"dashboard: {dashboard}", highlight=False, soft_wrap=True)
 
 

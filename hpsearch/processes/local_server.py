@@ -20,7 +20,7 @@ START_SECONDS = 60.0
 _ANNOUNCEMENT = "hpsearch serves at "
 
 
-class Stack:
+class LocalDeployment:
     """Runs `api` and `workers` as subprocesses; `url` and `token` are known once entered.
 
     Raises:
@@ -64,7 +64,7 @@ class Stack:
     def check(self) -> None:
         """Restarts what crashed; ends the process when it was told to."""
         self._supervisor.check()
-        if self._supervisor.told_to_end:
+        if self._supervisor.is_stopping:
             raise SystemExit(0)
 
     def _start_server(self) -> None:

@@ -21,4 +21,4 @@ def exit_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     descriptor = sys.stdin.fileno()
-    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()

@@ -68,12 +68,12 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.programs: list[Program] = []
-        self.told_to_end = False
+        self.is_stopping = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
-        self.told_to_end = True
+        self.is_stopping = True
 
     def add(self, program: Program, *, started: bool = False) -> None:
         """Takes a program on, and starts it unless it already runs."""
@@ -117,7 +117,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Watches until told to end or nothing is left to watch."""
-        while self.programs and not self.told_to_end:
+        while self.programs and not self.is_stopping:
             self.check()
             time.sleep(0.1)
 

@@ -23,7 +23,7 @@ from hpsearch.client.client import Client
 from hpsearch.client.progress_display import short_names
 from hpsearch.errors import HpsearchError
 from hpsearch.example_files import example, examples
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import parse_study
 from hpsearch.training.data.builtin import load
@@ -39,15 +39,15 @@ search: {trials: 3}
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def deployment() -> Iterator[LocalDeployment]:
     with running() as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
-def _here(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HPSEARCH_SERVER", stack.url)
-    monkeypatch.setenv("HPSEARCH_TOKEN", stack.token)
+def _here(deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPSEARCH_SERVER", deployment.url)
+    monkeypatch.setenv("HPSEARCH_TOKEN", deployment.token)
     monkeypatch.setattr(main.typer, "launch", lambda _: 0)
 
 
@@ -69,10 +69,10 @@ def as_json(*arguments: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def study(stack: Stack, file: Path) -> str:
+def study(deployment: LocalDeployment, file: Path) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HPSEARCH_SERVER", stack.url)
-        patch.setenv("HPSEARCH_TOKEN", stack.token)
+        patch.setenv("HPSEARCH_SERVER", deployment.url)
+        patch.setenv("HPSEARCH_TOKEN", deployment.token)
         return str(as_json("submit", str(file), "--watch")["id"])
 
 
@@ -110,9 +110,9 @@ def test_a_study_is_paused_resumed_stopped_and_deleted(tmp_path: Path) -> None:
     assert "none has id" in str(refused.exception)
 
 
-def test_the_address_to_open_lets_a_browser_in(stack: Stack) -> None:
+def test_the_address_to_open_lets_a_browser_in(deployment: LocalDeployment) -> None:
     assert run("open", "--no-browser").stdout.strip() == (
-        f"{stack.url}/studies?token={stack.token}"
+        f"{deployment.url}/studies?token={deployment.token}"
     )
 
 
@@ -149,10 +149,12 @@ def a_table(path: Path, rows: int, first: int = 0) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uploaded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def uploaded(
+    deployment: LocalDeployment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
     """An ensemble of an uploaded table's study: its id, and where it was downloaded to."""
     directory = tmp_path_factory.mktemp("uploaded")
-    with Client(stack.url, stack.token) as client:
+    with Client(deployment.url, deployment.token) as client:
         table = a_table(directory / "table.csv", 240)
         client.add_dataset("table", table, target="kind", columns={"colour": "category"})
         study = client.submit(
@@ -206,9 +208,9 @@ def test_a_damaged_part_is_said_on_standard_error(
 
 
 @pytest.fixture(scope="module")
-def digits(stack: Stack) -> str:
+def digits(deployment: LocalDeployment) -> str:
     """The id of a study of images."""
-    with Client(stack.url, stack.token) as client:
+    with Client(deployment.url, deployment.token) as client:
         spec = {
             "name": "digits",
             "task": {"dataset": "digits", "model": {"kind": "cnn", "layers": 1, "filters": 2}},
@@ -252,14 +254,14 @@ def test_an_ensemble_is_built_shown_downloaded_used_and_deleted(
 
 
 def test_a_model_is_exported_and_says_what_it_says_here(
-    digits: str, stack: Stack, tmp_path: Path
+    digits: str, deployment: LocalDeployment, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.pt2"
     assert as_json("export", digits, "0", str(path), "--format=torch") == {
         "path": str(path), "format": "torch",
     }  # fmt: skip
     images = load("digits").x[:5].astype(np.float32)
-    with Client(stack.url, stack.token) as client:
+    with Client(deployment.url, deployment.token) as client:
         expected = client.study(int(digits)).trial(0).load_model()(images).detach().numpy()
     found = torch.export.load(path).module()(torch.from_numpy(images)).detach().numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
@@ -268,12 +270,14 @@ def test_a_model_is_exported_and_says_what_it_says_here(
     assert onnx.read_bytes()
 
 
-def test_checkpoints_are_pinned_and_rubbish_is_named(digits: str, stack: Stack) -> None:
-    with Client(stack.url, stack.token) as client:
+def test_checkpoints_are_pinned_and_rubbish_is_named(
+    digits: str, deployment: LocalDeployment
+) -> None:
+    with Client(deployment.url, deployment.token) as client:
         held = client.study(int(digits)).checkpoints(0).checkpoints[0]
     assert as_json("pin", str(held.id))["pinned"]
     assert not as_json("pin", str(held.id), "--undo")["pinned"]
-    stray = stack.data_dir / "artifacts" / "stray.safetensors"
+    stray = deployment.data_dir / "artifacts" / "stray.safetensors"
     stray.write_bytes(b"stray")
     assert as_json("gc", "--dry-run")["files"] == [], "it is too young to be a stray"
     os.utime(stray, (0, 0))

@@ -14,29 +14,29 @@ from running import running
 
 from hpsearch.client.client import Client, Study
 from hpsearch.errors import InvalidInput, NotFound
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def deployment() -> Iterator[LocalDeployment]:
     with running() as started:
         yield started
 
 
 @pytest.fixture
-def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setenv("HPSEARCH_SERVER", stack.url)
-    monkeypatch.setenv("HPSEARCH_TOKEN", stack.token)
+def client(deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setenv("HPSEARCH_SERVER", deployment.url)
+    monkeypatch.setenv("HPSEARCH_TOKEN", deployment.token)
     with Client() as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def study_id(stack: Stack) -> int:
+def study_id(deployment: LocalDeployment) -> int:
     """A small study of wine that is over."""
-    with Client(stack.url, stack.token) as client:
+    with Client(deployment.url, deployment.token) as client:
         spec = {
             "name": "wine",
             "task": {"dataset": "wine", "model": {"kind": "mlp", "hidden": [8], "norm": "batch"}},
@@ -63,7 +63,9 @@ def test_a_notebook_runs_from_top_to_bottom(client: Client, path: Path) -> None:
             assert cell["execution_count"] == before["execution_count"]
 
 
-def test_figures_are_the_server_s(client: Client, study: Study, stack: Stack) -> None:
+def test_figures_are_the_server_s(
+    client: Client, study: Study, deployment: LocalDeployment
+) -> None:
     for figure, name in (
         (study.plot.curves("val_loss", top=3, log="y"), "val_loss by epoch"),
         (study.plot.scatter(y="value"), "val_accuracy × optimizer.lr"),

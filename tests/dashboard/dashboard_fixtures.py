@@ -18,14 +18,14 @@ PATIENCE = 30_000
 
 @pytest.fixture(scope="session")
 def dashboard() -> Iterator[Dashboard]:
-    with running() as stack, Client(stack.url, stack.token) as client:
+    with running() as deployment, Client(deployment.url, deployment.token) as client:
         submitted = [client.submit(spec) for spec in (SPEC, STAGED, TWO_GOALS, COMBINED)]
         complete, staged, two_goals, combined = (study.wait(120).id for study in submitted)
         waiting = client.submit(
             {**ASKED, "name": HOSTILE, "notes": HOSTILE, "tags": [HOSTILE[:90]]}
         )
         waiting.pause()
-        yield Dashboard(stack, client, complete, waiting.id, staged, two_goals, combined)
+        yield Dashboard(deployment, client, complete, waiting.id, staged, two_goals, combined)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +63,7 @@ def page(context: BrowserContext, dashboard: Dashboard) -> Iterator[Page]:
             else faults.append(f"a request to {request.url}")
         ),
     )
-    opened.goto(f"{dashboard.url}/?token={dashboard.stack.token}")
+    opened.goto(f"{dashboard.url}/?token={dashboard.deployment.token}")
     dashboard.faults = faults
     yield opened
     assert not faults

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from benchmarks.browser import drawn
 from hpsearch.client.client import Client
 from hpsearch.example_files import example
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 from hpsearch.spec.language.document import read_document
 
 HOSTILE = "<img src=x onerror=document.title='broken'> & “quoted” " + "very-long-" * 9
@@ -56,7 +56,7 @@ ASKED = {
 class Dashboard:
     """A running service, and the ids of studies in it."""
 
-    stack: Stack
+    deployment: LocalDeployment
     client: Client
     complete: int = 0
     """32 trials of wine."""
@@ -73,7 +73,7 @@ class Dashboard:
 
     @property
     def url(self) -> str:
-        return self.stack.url
+        return self.deployment.url
 
 
 def visit(page: Page, dashboard: Dashboard, address: str) -> None:

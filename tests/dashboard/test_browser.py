@@ -76,20 +76,20 @@ def test_the_list_moves_while_a_study_trains(page: Page, dashboard: Dashboard) -
 
 
 def test_a_lost_server_is_seen_and_its_return_too(browser: Browser) -> None:
-    with running(workers=0) as stack, Client(stack.url, stack.token) as client:
+    with running(workers=0) as deployment, Client(deployment.url, deployment.token) as client:
         study = client.submit(SPEC)
         context = browser.new_context()
         page = context.new_page()
-        page.goto(f"{stack.url}/studies/{study.id}?token={stack.token}")
+        page.goto(f"{deployment.url}/studies/{study.id}?token={deployment.token}")
         line = page.locator("#line")
         expect(line).to_have_text("live")
-        server = stack._supervisor.programs[0]
+        server = deployment._supervisor.programs[0]
         assert server.process is not None
         server.process.kill()
         server.process.wait()
         expect(line).to_have_text("disconnected")
         expect(line).to_have_class(re.compile("down"))
-        stack.check()
+        deployment.check()
         expect(line).to_have_text("live")
         study.pause()
         expect(page.locator("h1 .badge")).to_have_text("paused")
@@ -323,10 +323,10 @@ def test_one_who_is_not_let_in_signs_in_and_lands_where_he_wanted(
     page.get_by_label("Token").fill("not the token")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert").first).to_contain_text("Copy it again")
-    page.get_by_label("Token").fill(dashboard.stack.token)
+    page.get_by_label("Token").fill(dashboard.deployment.token)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(wanted)
-    assert dashboard.stack.token not in str(context.cookies())
+    assert dashboard.deployment.token not in str(context.cookies())
     context.close()
 
 

@@ -39,7 +39,7 @@ pytest_plugins = ["dashboard_fixtures"]
 
 
 def rest(dashboard: Dashboard, method: str, path: str, **request: Any) -> httpx2.Response:
-    headers = {"Authorization": f"Bearer {dashboard.stack.token}"}
+    headers = {"Authorization": f"Bearer {dashboard.deployment.token}"}
     return httpx2.request(method, f"{dashboard.url}/api/v1{path}", headers=headers, **request)
 
 

@@ -1,4 +1,4 @@
-"""How a stack learns where its server answers."""
+"""How a deployment learns where its server answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.errors import CannotStart
 from hpsearch.processes import local_server
-from hpsearch.processes.local_server import Stack
+from hpsearch.processes.local_server import LocalDeployment
 from hpsearch.processes.supervisor import Program
 
 Starting = Callable[[str], Program]
@@ -39,15 +39,15 @@ def test_an_address_that_comes_with_other_lines_is_found(
 ) -> None:
     said = b"a warning\nhpsearch serves at http://127.0.0.1:7\nmore\n"
     program = starting(f"import os, sys; os.write(1, {said!r}); sys.stdin.read()")
-    assert Stack._await_address(program) == "http://127.0.0.1:7"
+    assert LocalDeployment._await_address(program) == "http://127.0.0.1:7"
     assert "a warning" in capsys.readouterr().out
 
 
 def test_a_program_that_ends_without_an_address_is_said_so(starting: Starting) -> None:
     with pytest.raises(CannotStart, match="the server must answer within"):
-        Stack._await_address(starting("print('nothing')"))
+        LocalDeployment._await_address(starting("print('nothing')"))
     with pytest.raises(SystemExit):  # it has said why
-        Stack._await_address(starting("raise SystemExit(1)"))
+        LocalDeployment._await_address(starting("raise SystemExit(1)"))
 
 
 def test_a_server_that_stays_silent_is_waited_for_no_longer_than_that(
@@ -55,4 +55,4 @@ def test_a_server_that_stays_silent_is_waited_for_no_longer_than_that(
 ) -> None:
     monkeypatch.setattr(local_server, "START_SECONDS", 0.5)
     with pytest.raises(CannotStart, match=r"within 0\.5 s"):
-        Stack._await_address(starting("import sys; sys.stdin.read()"))
+        LocalDeployment._await_address(starting("import sys; sys.stdin.read()"))

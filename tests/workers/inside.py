@@ -30,7 +30,7 @@ from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import Plan
 from workers.datasets import Datasets
 from workers.runner import Runner
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 torch.set_num_threads(1)
 
@@ -57,22 +57,23 @@ class Inside:
         self.client._transport = self.transport
         services = self.api.app.state.services  # type: ignore[attr-defined]
         self.rig = Rig(services.database, services.tuner)
-        joining = Link(self.transport, threading.Event())
-        self.worker_id = joining.join("inside").id
+        client = WorkerClient(self.transport, threading.Event())
+        self.worker_id = client.join("inside").id
 
     def runner(
-        self, capacity: int | None = 8, change: Callable[[Link], None] = lambda link: None
+        self, capacity: int | None = 8, change: Callable[[WorkerClient], None] = lambda client: None
     ) -> Runner:
         """The worker, as after a start."""
         ending = threading.Event()
-        link = Link(self.transport, ending)
-        link.worker_id = self.worker_id
-        change(link)
+        client = WorkerClient(self.transport, ending)
+        client.worker_id = self.worker_id
+        change(client)
         heart = SimpleNamespace(
             hold=lambda jobs: None, release=lambda job: None, has_lost=lambda job: False
         )
-        datasets = Datasets(link, self.directory)
-        runner = Runner(link, datasets, heart, torch.device("cpu"), STORES_EVERY, ending, capacity)  # type: ignore[arg-type]
+        datasets = Datasets(client, self.directory)
+        parts: Any = (client, datasets, heart)
+        runner = Runner(*parts, torch.device("cpu"), STORES_EVERY, ending, capacity)
         ticks = count()
         self.patch.setattr(
             "workers.runner.time", SimpleNamespace(monotonic=lambda: float(next(ticks)))

@@ -18,7 +18,7 @@ CSV = b"a,y\n1,0\n2,1\n"
 
 
 class Server:
-    """What a link fetches, and how often."""
+    """What a client fetches, and how often."""
 
     def __init__(self, content: bytes | OSError) -> None:
         self.content = content

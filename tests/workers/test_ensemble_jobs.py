@@ -140,7 +140,7 @@ def test_states_whose_predictions_were_lost_are_predicted_anew(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(
-            "workers.trial_ends.Closing._predict", lambda self, states: [None] * len(states)
+            "workers.trial_ends.TrialEnds._predict", lambda self, states: [None] * len(states)
         )
         study = inside.trained(training={"epochs": 2})
     ensemble = built(inside, study, kind="top_k", size=2)
@@ -274,10 +274,10 @@ def test_ensembles_come_before_trials_that_were_leased_with_them(inside: Inside)
     inside.client.submit(document(training={"epochs": 2}))
     order: list[str] = []
 
-    def listen(link: Any) -> None:
-        report, keep = link.report, link.keep_ensemble
-        link.report = lambda *given: (order.append("epoch"), report(*given))[1]
-        link.keep_ensemble = lambda *given: (order.append("ensemble"), keep(*given))[1]
+    def listen(client: Any) -> None:
+        report, keep = client.report, client.keep_ensemble
+        client.report = lambda *given: (order.append("epoch"), report(*given))[1]
+        client.keep_ensemble = lambda *given: (order.append("ensemble"), keep(*given))[1]
 
     runner = inside.runner(change=listen)
     runner.work()

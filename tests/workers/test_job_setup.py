@@ -15,7 +15,7 @@ from hpsearch.errors import ServerRefused
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store.tables import CheckpointRow
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 
 def replaced(inside: Inside, one: Checkpoint, content: bytes) -> None:
@@ -33,15 +33,15 @@ def replaced(inside: Inside, one: Checkpoint, content: bytes) -> None:
 def reported(first: dict[int, list[int]]) -> Any:
     """Notes the epochs that are reported of each job."""
 
-    def listen(link: Link) -> None:
-        report = link.report
+    def listen(client: WorkerClient) -> None:
+        report = client.report
 
         def noted(reports: Any) -> Any:
             for one in reports:
                 first.setdefault(one.job, []).append(one.epoch)
             return report(reports)
 
-        link.report = noted  # type: ignore[method-assign]
+        client.report = noted  # type: ignore[method-assign]
 
     return listen
 
@@ -85,15 +85,15 @@ def test_a_checkpoint_that_cannot_be_fetched_costs_its_own_trial_alone(
 ) -> None:
     study = interrupted(inside)
 
-    def refuse(link: Link) -> None:
-        fetch = link.fetch
+    def refuse(client: WorkerClient) -> None:
+        fetch = client.fetch
 
         def refused(checkpoint_id: int) -> bytes:
             if checkpoint_id in [one.id for one in inside.checkpoints(study, 0)]:
                 raise error
             return fetch(checkpoint_id)
 
-        link.fetch = refused  # type: ignore[method-assign]
+        client.fetch = refused  # type: ignore[method-assign]
 
     inside.work(inside.runner(change=refuse))
     assert study.trial(1).state is TrialState.COMPLETE

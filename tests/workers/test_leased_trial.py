@@ -15,7 +15,7 @@ from hpsearch.spec.language.states import Decision, FailureReason
 from hpsearch.spec.wire.jobs import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import replicas_of
-from workers.leased_trial import Run
+from workers.leased_trial import LeasedTrial
 from workers.runner import Runner
 
 torch.set_num_threads(1)
@@ -39,7 +39,7 @@ def job(training: Any = None, **fields: Any) -> Job:
      ({"folds": 2}, 2, 4)],
 )  # fmt: skip
 def test_a_job_s_repeats_take_the_place_of_the_spec_s(training, repeats, runs) -> None:
-    plan = Run.of(job(training, repeats=repeats)).plan
+    plan = LeasedTrial.of(job(training, repeats=repeats)).plan
     assert len(replicas_of(plan)) == runs
     assert (plan.number, plan.epochs, plan.spec.optimizer.lr) == (4, 3, 0.1)
 
@@ -73,7 +73,7 @@ class Server:
         self.failed.append(failure)
 
 
-def trained(*runs: Run) -> Server:
+def trained(*runs: LeasedTrial) -> Server:
     server = Server()
     heartbeat = SimpleNamespace(has_lost=lambda job: False)
     ending = threading.Event()
@@ -86,7 +86,7 @@ def trained(*runs: Run) -> Server:
 def test_repeats_that_do_not_fit_into_memory_train_fewer_at_once(
     fits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = trained(Run.of(job(repeats=5)))
+    expected = trained(LeasedTrial.of(job(repeats=5)))
     epoch = Group._epoch
 
     def bounded(group: Group) -> Any:
@@ -95,7 +95,7 @@ def test_repeats_that_do_not_fit_into_memory_train_fewer_at_once(
         return epoch(group)
 
     monkeypatch.setattr(Group, "_epoch", bounded)
-    found = trained(Run.of(job(repeats=5)))
+    found = trained(LeasedTrial.of(job(repeats=5)))
     assert not found.failed
     assert [report.epoch for report in found.reports] == [0, 1, 2]
     for one, other in zip(found.reports, expected.reports, strict=True):
@@ -110,6 +110,6 @@ def test_a_repeat_that_does_not_fit_alone_ends_its_trial(monkeypatch: pytest.Mon
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Group, "_epoch", full)
-    server = trained(Run.of(job(repeats=3)))
+    server = trained(LeasedTrial.of(job(repeats=3)))
     assert [failure.reason for failure in server.failed] == [FailureReason.OUT_OF_MEMORY]
     assert not server.ended

@@ -15,8 +15,8 @@ from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.jobs import AnyJob
 from hpsearch.training.tasks.plan import Plan
-from workers.pending_states import Kept, State
-from workers.server_api import Link
+from workers.pending_states import PendingState, PendingStates
+from workers.server_api import WorkerClient
 
 EPOCHS = 10
 RESTARTS = {"kind": "cosine_restarts", "first_period": 3}
@@ -92,15 +92,15 @@ def test_a_trial_that_keeps_its_best_alone_goes_on_from_its_last(inside: Inside)
     inside.work_until_killed(8)
     leased: list[AnyJob] = []
 
-    def listen(link: Link) -> None:
-        lease = link.lease
+    def listen(client: WorkerClient) -> None:
+        lease = client.lease
 
         def noted(capacity: int) -> list[AnyJob]:
             jobs = lease(capacity)
             leased.extend(jobs)
             return jobs
 
-        link.lease = noted  # type: ignore[method-assign]
+        client.lease = noted  # type: ignore[method-assign]
 
     inside.work(inside.runner(change=listen))
     assert [job.resume and job.resume.epoch for job in leased] == [5, 5]  # type: ignore[union-attr]
@@ -143,8 +143,8 @@ def plan_keeping(policy: dict[str, Any], epochs: int) -> Plan:
 def test_whenever_states_are_taken_the_same_come_to_be_kept(
     every: int | None, recent: int | None, epochs: int, taken_after: set[int]
 ) -> None:
-    held = Kept(plan_keeping({"every": every, "recent": recent}, epochs), 4)
-    sent: dict[int, State] = {}
+    held = PendingStates(plan_keeping({"every": every, "recent": recent}, epochs), 4)
+    sent: dict[int, PendingState] = {}
     for epoch in range(epochs):
         if reasons := held.reasons(epoch):
             held.add(epoch, bytes([epoch]), reasons)
@@ -161,14 +161,16 @@ def test_whenever_states_are_taken_the_same_come_to_be_kept(
 
 
 def test_an_epoch_is_sent_once_with_all_that_it_is() -> None:
-    held = Kept(plan_keeping({"every": 1}, 3), 4)
+    held = PendingStates(plan_keeping({"every": 1}, 3), 4)
     for epoch in range(3):
         held.add(epoch, b"%d" % epoch, ("every",))
-    best, last = State(1, b"1", best=True), State(2, b"2", last=True)
+    best, last = PendingState(1, b"1", best=True), PendingState(2, b"2", last=True)
     assert held.take(best, last) == [
-        State(0, b"0", reasons=("every",)),
-        State(1, b"1", best=True, reasons=("every",)),
-        State(2, b"2", last=True, reasons=("every",)),
+        PendingState(0, b"0", reasons=("every",)),
+        PendingState(1, b"1", best=True, reasons=("every",)),
+        PendingState(2, b"2", last=True, reasons=("every",)),
     ]
-    assert held.take(State(2, b"2", best=True), last) == [State(2, b"2", best=True, last=True)]
+    assert held.take(PendingState(2, b"2", best=True), last) == [
+        PendingState(2, b"2", best=True, last=True)
+    ]
     assert held.take(None, None) == []

@@ -13,7 +13,7 @@ from hpsearch.spec.wire.jobs import PredictionAnswer
 from hpsearch.training.data.datasets import load
 from hpsearch.training.group.group import Group
 from workers.predictions import MOST_AT_ONCE
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 AFTER = 3
 """Epochs of the group before somebody asks."""
@@ -52,14 +52,14 @@ def test_rows_are_predicted_while_trials_train(
     study = inside.client.submit(undisturbed.spec)
     seen: list[list[TrialState]] = []
 
-    def watch(link: Link) -> None:
-        predicted = link.predicted
+    def watch(client: WorkerClient) -> None:
+        predicted = client.predicted
 
         def noted(job: Any, said: PredictionAnswer) -> None:
             seen.append([trial.state for trial in study.trials()])
             predicted(job, said)
 
-        link.predicted = noted  # type: ignore[method-assign]
+        client.predicted = noted  # type: ignore[method-assign]
 
     asking(
         monkeypatch,
@@ -79,9 +79,9 @@ def test_rows_are_predicted_while_trials_train(
 def test_a_worker_that_asks_for_predictions_alone_gets_no_trial(inside: Inside) -> None:
     ensemble = built(inside)
     inside.client.submit({**inside.client.studies()[0].spec})
-    link = Link(inside.transport, inside.runner()._ending)
-    link.worker_id = inside.worker_id
-    assert link.lease(4, only=JobKind.PREDICT) == []
+    client = WorkerClient(inside.transport, inside.runner()._ending)
+    client.worker_id = inside.worker_id
+    assert client.lease(4, only=JobKind.PREDICT) == []
     job = inside.rig.ask(ensemble, [0.0] * 13)
-    assert [one.id for one in link.lease(4, only=JobKind.PREDICT)] == [job]
-    assert len(link.lease(4)) == 2
+    assert [one.id for one in client.lease(4, only=JobKind.PREDICT)] == [job]
+    assert len(client.lease(4)) == 2

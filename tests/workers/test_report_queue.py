@@ -15,7 +15,7 @@ from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision, ReportBatch
 from hpsearch.store.tables import TrialRow
 from hpsearch.training.group.group_size import Grouping, Groupings
 from workers import report_queue
-from workers.report_queue import Outbox
+from workers.report_queue import ReportQueue
 
 
 def test_a_trial_whose_epochs_the_server_has_lost_fails_alone(
@@ -64,7 +64,7 @@ class Server:
 
 def test_what_a_full_server_refuses_waits_on() -> None:
     server = Server()
-    box = Outbox(server)  # type: ignore[arg-type]
+    box = ReportQueue(server)  # type: ignore[arg-type]
     box.add(a_job(1), 0, {"val_loss": 1.0})
     server.has_room = False
     with pytest.raises(StorageFull):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from inside import Inside, document
 from test_pending_states import kept
-from test_runner_groups import EPOCHS, FakeLink, runner
+from test_runner_groups import EPOCHS, FakeClient, runner
 from test_trial_ends_errors import fused
 
 from hpsearch.client.client import Study
@@ -121,15 +121,15 @@ def test_a_server_that_gives_no_more_trials_costs_none_of_those_held(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setattr(Groupings, "choose", lambda self, plan: Grouping(8, "as measured"))
-    link = FakeLink(20)
-    lease: Callable[[int], Any] = link.lease
+    client = FakeClient(20)
+    lease: Callable[[int], Any] = client.lease
 
     def once(capacity: int) -> Any:
-        if link.asked:
+        if client.asked:
             raise error
         return lease(capacity)
 
-    monkeypatch.setattr(link, "lease", once)
-    assert runner(link).work()
-    assert sorted(link.ends) == [1, 2, 3, 4]
-    assert link.epochs == {job: list(range(EPOCHS)) for job in (1, 2, 3, 4)}
+    monkeypatch.setattr(client, "lease", once)
+    assert runner(client).work()
+    assert sorted(client.ends) == [1, 2, 3, 4]
+    assert client.epochs == {job: list(range(EPOCHS)) for job in (1, 2, 3, 4)}

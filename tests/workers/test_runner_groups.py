@@ -28,7 +28,7 @@ SPEC = {
 EPOCHS = 3
 
 
-class FakeLink:
+class FakeClient:
     """A server that has so many trials, and remembers what it was told."""
 
     def __init__(self, trials: int, *, lost: int | None = None) -> None:
@@ -92,8 +92,8 @@ class FakeHeartbeat:
         return False
 
 
-def runner(link: FakeLink, capacity: int | None = None) -> Runner:
-    parts: Any = (link, None, FakeHeartbeat())
+def runner(client: FakeClient, capacity: int | None = None) -> Runner:
+    parts: Any = (client, None, FakeHeartbeat())
     return Runner(*parts, torch.device("cpu"), 1000.0, threading.Event(), capacity)
 
 
@@ -110,60 +110,60 @@ def grouping(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_a_worker_leases_more_once_it_knows_that_more_pay(grouping: dict[str, Any]) -> None:
-    link = FakeLink(20)
-    worker = runner(link)
+    client = FakeClient(20)
+    worker = runner(client)
     assert worker.work()
-    assert link.asked == [FIRST, 64 - FIRST]
-    assert {end.training.group for end in link.ends.values()} == {6, 7}
-    assert {end.training.why for end in link.ends.values()} == {"as measured"}
+    assert client.asked == [FIRST, 64 - FIRST]
+    assert {end.training.group for end in client.ends.values()} == {6, 7}
+    assert {end.training.why for end in client.ends.values()} == {"as measured"}
     assert not worker.work()
-    assert link.asked[2:] == [64]
+    assert client.asked[2:] == [64]
 
 
 def test_trials_that_would_wait_long_are_given_back_and_not_asked_for(
     grouping: dict[str, Any],
 ) -> None:
     grouping |= {"size": 1, "epoch_seconds": 100.0}
-    link = FakeLink(20)
-    worker = runner(link)
+    client = FakeClient(20)
+    worker = runner(client)
     worker.work()
-    assert list(link.ends) == [1]
-    assert link.failures == dict.fromkeys([2, 3, 4], FailureReason.RELEASED)
+    assert list(client.ends) == [1]
+    assert client.failures == dict.fromkeys([2, 3, 4], FailureReason.RELEASED)
     worker.work()
-    assert link.asked == [FIRST, 1]
+    assert client.asked == [FIRST, 1]
 
 
 def test_a_given_capacity_holds(grouping: dict[str, Any]) -> None:
     grouping |= {"size": 1, "epoch_seconds": 100.0}
-    link = FakeLink(5)
-    runner(link, capacity=5).work()
-    assert link.asked == [5]
-    assert sorted(link.ends) == [1, 2, 3, 4, 5]
-    assert {end.training.group for end in link.ends.values()} == {1}
+    client = FakeClient(5)
+    runner(client, capacity=5).work()
+    assert client.asked == [5]
+    assert sorted(client.ends) == [1, 2, 3, 4, 5]
+    assert {end.training.group for end in client.ends.values()} == {1}
 
 
 def test_a_group_s_ends_go_in_one_request_behind_its_checkpoints(grouping: dict[str, Any]) -> None:
-    link = FakeLink(FIRST)
-    runner(link).work()
-    assert [name for name, _ in link.calls] == ["store", "complete"]
-    assert link.calls[1][1] == [1, 2, 3, 4]
+    client = FakeClient(FIRST)
+    runner(client).work()
+    assert [name for name, _ in client.calls] == ["store", "complete"]
+    assert client.calls[1][1] == [1, 2, 3, 4]
 
 
 def test_a_lost_lease_costs_the_others_nothing(grouping: dict[str, Any]) -> None:
-    link = FakeLink(FIRST, lost=2)
-    runner(link).work()
-    assert sorted(link.ends) == [1, 3, 4]
+    client = FakeClient(FIRST, lost=2)
+    runner(client).work()
+    assert sorted(client.ends) == [1, 3, 4]
 
 
 @pytest.mark.parametrize("step", [0, 3, 9, 14])
 def test_memory_that_runs_out_halves_the_group_and_repeats_no_epoch(
     monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    expected = FakeLink(4)
+    expected = FakeClient(4)
     runner(expected, capacity=4).work()
     taken = {job: end.test_metrics for job, end in expected.ends.items()}
 
-    link, steps = FakeLink(4), 0
+    client, steps = FakeClient(4), 0
     original = Group._looping
 
     def looping(group: Group) -> Any:
@@ -183,11 +183,11 @@ def test_memory_that_runs_out_halves_the_group_and_repeats_no_epoch(
 
     monkeypatch.setattr(Group, "_looping", looping)
     monkeypatch.setattr(Groupings, "choose", lambda _self, _plan: Grouping(4, "as measured"))
-    runner(link, capacity=4).work()
-    assert link.epochs == {job: [0, 1, 2] for job in (1, 2, 3, 4)}, "each epoch is trained once"
-    assert {end.state for end in link.ends.values()} == {TrialState.COMPLETE}
-    assert {job: end.test_metrics for job, end in link.ends.items()} == taken
-    assert {end.training.group for end in link.ends.values()} == {2}
+    runner(client, capacity=4).work()
+    assert client.epochs == {job: [0, 1, 2] for job in (1, 2, 3, 4)}, "each epoch is trained once"
+    assert {end.state for end in client.ends.values()} == {TrialState.COMPLETE}
+    assert {job: end.test_metrics for job, end in client.ends.items()} == taken
+    assert {end.training.group for end in client.ends.values()} == {2}
 
 
 def test_a_trial_that_does_not_fit_alone_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +195,6 @@ def test_a_trial_that_does_not_fit_alone_is_given_back(monkeypatch: pytest.Monke
         raise MemoryError
 
     monkeypatch.setattr("workers.job_setup.group_for", full)
-    link = FakeLink(3)
-    runner(link, capacity=3).work()
-    assert link.failures == dict.fromkeys([1, 2, 3], FailureReason.OUT_OF_MEMORY)
+    client = FakeClient(3)
+    runner(client, capacity=3).work()
+    assert client.failures == dict.fromkeys([1, 2, 3], FailureReason.OUT_OF_MEMORY)

@@ -17,7 +17,7 @@ from hpsearch.errors import (
 from hpsearch.spec.language.states import FailureReason, JobKind, JobState
 from hpsearch.spec.wire.jobs import Decisions, Failure, JobList, JobStatus, Leased
 from workers import server_api
-from workers.server_api import Link
+from workers.server_api import WorkerClient
 
 JOB = Leased(id=1, attempt=1, study_id=1)
 FAILURE = Failure(attempt=1, reason=FailureReason.ERROR, message="it broke")
@@ -47,10 +47,10 @@ class Server:
         raise self.error
 
 
-def linked(error: HpsearchError, times: int) -> tuple[Link, Server]:
+def linked(error: HpsearchError, times: int) -> tuple[WorkerClient, Server]:
     ending = threading.Event()
     server = Server(error, times, ending)
-    linked = Link(server, ending)  # type: ignore[arg-type]
+    linked = WorkerClient(server, ending)  # type: ignore[arg-type]
     linked.worker_id = 1
     return linked, server
 

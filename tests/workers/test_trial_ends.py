@@ -263,14 +263,14 @@ def test_what_is_sent_comes_in_parcels_of_a_bounded_size(
     monkeypatch.setattr(uploader, most, size)
     parcels: list[tuple[int, int]] = []
 
-    def listen(link: Any) -> None:
-        store = link.store
+    def listen(client: Any) -> None:
+        store = client.store
 
         def noted(sent: Any) -> None:
             parcels.append((len(sent), sum(len(content) for _, content in sent)))
             store(sent)
 
-        link.store = noted
+        client.store = noted
 
     study = inside.client.submit(document(**SMALL))
     inside.work(inside.runner(change=listen))
@@ -288,14 +288,14 @@ def test_states_are_sent_before_they_fill_the_memory(
     monkeypatch.setattr("workers.runner.HELD_BYTES", 1)
     sent: list[set[int]] = []
 
-    def listen(link: Any) -> None:
-        store = link.store
+    def listen(client: Any) -> None:
+        store = client.store
 
         def noted(parcel: Any) -> None:
             sent.append({one.epoch for one, _ in parcel if one.content == "checkpoint"})
             store(parcel)
 
-        link.store = noted
+        client.store = noted
 
     inside.client.submit(document(checkpoints={"every": 1}, training={"epochs": 5}))
     inside.work(inside.runner(change=listen))
