@@ -26,7 +26,7 @@ def schedule_curve(spec: StudySpec, info: DatasetInfo | None = None) -> Schedule
         spec: the study's.
         info: its data set, where that is no built-in one; the answer is none without it.
     """
-    info = info or BUILT_IN.get(getattr(spec.task, "dataset", ""))
+    info = info or BUILT_IN.get(spec.dataset or "")
     if info is None or spec.optimizer is None:
         return None
     middle = search_space(spec).draw(lambda parameter: parameter.distribution.from_unit(0.5))

@@ -76,7 +76,7 @@ class LeasedTrial:
     @property
     def tests(self) -> bool:
         """Whether the trial's task keeps rows to test on."""
-        split = getattr(self.plan.spec.task, "split", None)
+        split = self.plan.spec.split
         return split is None or split.test > 0
 
     @property

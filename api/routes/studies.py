@@ -54,7 +54,7 @@ def preview(body: Body, services: Served) -> Response:
     spec = parse_study(read_document(body))
     with services.database.read() as session:
         previewed = submission.preview(session, spec)
-        info = datasets.find(session, getattr(spec.task, "dataset", ""))
+        info = datasets.find(session, spec.dataset or "")
     curve = schedule_curve(parse_study(previewed.spec), info)
     return answer(previewed.model_copy(update={"schedule": curve}))
 

@@ -113,7 +113,7 @@ class Trial(records.Trial):
         runs = bundle.members(self.download(which))
         features = trained.columns_of(runs[0])
         if not features:
-            name = getattr(runs[0].spec.task, "dataset", None)
+            name = runs[0].spec.dataset
             features = self._transport.get(f"/datasets/{name}", DatasetInfo).features
         model: Predictor = trained.model_of(runs, tuple(features))
         return model

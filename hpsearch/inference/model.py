@@ -107,8 +107,7 @@ class TrainedModel(Predictor):
 
     def __init__(self, checkpoint: Checkpoint, features: tuple[int, ...]) -> None:
         super().__init__()
-        task = checkpoint.spec.task
-        model = getattr(task, "model", None)
+        model = checkpoint.spec.model
         if model is None or checkpoint.standardization is None:
             raise InvalidInput.at(
                 "task", "must be supervised to have a model that can be loaded; use its curves"

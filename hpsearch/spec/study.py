@@ -27,7 +27,7 @@ from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner
 from hpsearch.spec.schedule import Constant, Schedule
 from hpsearch.spec.search import CoarseToFineSearch, RandomSearch, Search, default_stages
-from hpsearch.spec.task import SupervisedTask, Task
+from hpsearch.spec.task import ModelBase, Split, SupervisedTask, Task
 from hpsearch.spec.training import Training
 
 
@@ -188,6 +188,21 @@ class StudySpec(SpecModel):
         if self.ensemble is None:
             return ()
         return self.ensemble if isinstance(self.ensemble, tuple) else (self.ensemble,)
+
+    @property
+    def dataset(self) -> str | None:
+        """The name of the data set that trials train on; none where a task brings its own data."""
+        return self.task.dataset if isinstance(self.task, SupervisedTask) else None
+
+    @property
+    def model(self) -> ModelBase | None:
+        """The model, or a choice among several; none where a task brings its own."""
+        return self.task.model if isinstance(self.task, SupervisedTask) else None
+
+    @property
+    def split(self) -> Split | None:
+        """Which rows train, validate and test; none where a task brings its own data."""
+        return self.task.split if isinstance(self.task, SupervisedTask) else None
 
     @property
     def supervised(self) -> SupervisedTask:

@@ -69,7 +69,7 @@ def request_errors(
             f"initialisation, got training.init_seed: {shown(training.init_seed)}; set it to "
             "shared, or use top_k",
         )
-    if isinstance(request, SOUPS) and isinstance(getattr(spec.task, "model", None), Choice):
+    if isinstance(request, SOUPS) and isinstance(spec.model, Choice):
         yield FieldError(
             "kind", f"{request.kind} needs one model for all trials, got a choice; use top_k"
         )

@@ -84,7 +84,7 @@ def _other_start(first: Runs, other: Runs) -> str | None:
 
 def _other_model(one: StudySpec, two: StudySpec) -> str | None:
     """The field in which two models of the same shapes differ; none for those of plug-ins."""
-    models = [getattr(spec.task, "model", None) for spec in (one, two)]
+    models = [spec.model for spec in (one, two)]
     mine, theirs = (dict(model) if model is not None else {} for model in models)
     for name in {**mine, **theirs}:
         if name != "dropout" and mine.get(name) != theirs.get(name):
