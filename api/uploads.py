@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
 
 from hpsearch.errors import FieldError, InvalidInput, StorageFull
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnUse
 
 TEXTS = ("name", "target", "format", "columns")
@@ -80,7 +80,7 @@ async def _form(request: Request) -> AsyncIterator[UploadForm]:
                     texts[name] = value
                 else:
                     raise InvalidInput.at(
-                        shown(name),
+                        format_value(name),
                         f"no such field, or not of this kind; known: {', '.join(TEXTS)} as text, "
                         "file as a file",
                     )
@@ -113,7 +113,7 @@ def _uses(text: str) -> dict[str, ColumnUse]:
     if not isinstance(document, dict) or any(use not in allowed for use in document.values()):
         raise InvalidInput.at(
             "columns",
-            f"must be a JSON object from column to {', '.join(allowed)}, got {shown(text)}",
+            f"must be a JSON object from column to {', '.join(allowed)}, got {format_value(text)}",
         )
     return document
 

@@ -12,7 +12,7 @@ import torch
 from hpsearch.ensemble_builder import build
 from hpsearch.errors import HpsearchError, StaleLease
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import FailureReason
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.ensembles import Candidate
@@ -97,7 +97,7 @@ class Assembler:
         digest = sha256(built.content).hexdigest()
         found = EnsembleUpload(attempt=job.attempt, sha256=digest, result=built.result)
         self._client.keep_ensemble(job, found, built.content)
-        members = counted(len(built.result.members), "member")
+        members = pluralize(len(built.result.members), "member")
         logger.info("ensemble %d is built of %s", job.ensemble, members)
 
     def _predict(self, job: PredictJob) -> None:

@@ -23,7 +23,7 @@ from api.dashboard import formatting, static
 from api.errors import status_of
 from api.services import Services
 from hpsearch.errors import HpsearchError
-from hpsearch.spec.language.messages import written
+from hpsearch.spec.language.messages import format_spec
 from hpsearch.version import VERSION
 
 POLICY = "; ".join(
@@ -62,7 +62,7 @@ _templates.filters |= {
     "size": formatting.size,
     "moment": formatting.moment,
     "yaml": formatting.as_yaml,
-    "flow": written,
+    "flow": format_spec,
 }
 _templates.globals |= {
     "between": formatting.between,

@@ -19,7 +19,7 @@ from api.services import Served
 from api.uploads import FORM_BODY, Uploaded, UploadForm
 from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.spec.checks.dataset import BUILT_IN, Dataset, DatasetInfo, DatasetList
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store import datasets
 from hpsearch.store.checkpoints import StoredArtifact
@@ -119,7 +119,7 @@ def _check_name(name: str) -> None:
         raise InvalidInput.at(
             "name",
             "must be a small letter and up to 99 more of a-z, 0-9, _ and -, "
-            f"got {shown(name)}; choose another",
+            f"got {format_value(name)}; choose another",
         )
 
 

@@ -19,7 +19,7 @@ from api.services import Served
 from hpsearch import plots
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.base import Record, SpecModel
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.schedule import Constant, Schedule
 from hpsearch.spec.search import CoarseToFineSearch
 from hpsearch.spec.space.space import search_space
@@ -159,7 +159,7 @@ def _stages(
     boxes = []
     for stage in stages.of_studies(session, [study_id])[study_id]:
         space = whole if stage.space is None else space_from_wire(stage.space, whole)
-        label = f"stage {stage.stage}<br>{counted(stage.trials, 'trial')}"
+        label = f"stage {stage.stage}<br>{pluralize(stage.trials, 'trial')}"
         boxes += plots.boxes(space, dimension, stage.stage, label)
     return plots.stages(found, spec.objectives[0], dimension, boxes)
 

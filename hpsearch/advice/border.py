@@ -18,7 +18,7 @@ from typing import Literal
 from hpsearch.advice.rank_tests import lower_p, share_p
 from hpsearch.advice.ranking import best_of, comparable, score
 from hpsearch.spec.language.distributions import Interval
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.space.space import Parameter, SearchSpace
 from hpsearch.spec.wire.advice import Finding
 from hpsearch.spec.wire.observation import Observation
@@ -120,13 +120,13 @@ def _finding(
         f"the best trial has {name} {best.params[name]:.4g}, "
         f"{'past' if one.is_past(best) else 'at'} the {one.end} end ({limit:g})"
         if at_end
-        else f"{inside} of the best {counted(len(top), 'trial')} have {name} at the {one.end} end "
-        f"({limit:g})"
+        else f"{inside} of the best {pluralize(len(top), 'trial')} have {name} at the {one.end} "
+        f"end ({limit:g})"
     )
     chance = (
         f"good ones lie there more often than chance explains (p = {p:.2g})"
         if p <= LEVEL
-        else f"with {counted(len(there), 'trial')} that may be chance"
+        else f"with {pluralize(len(there), 'trial')} that may be chance"
     )
     further = "lower" if one.end == "low" else "higher"
     return Finding(

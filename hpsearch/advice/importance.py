@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from hpsearch.advice.ranking import comparable
 from hpsearch.optional import require_extra
 from hpsearch.spec.language.distributions import Choice, Interval
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.space.space import Parameter, SearchSpace
 from hpsearch.spec.wire.advice import Evaluator, Importance, Importances, Measured, Target
@@ -83,11 +83,11 @@ def importances(
     if len(rows) < needed_trials:
         return answer(
             f"importances need {needed_trials} complete trials for "
-            f"{counted(len(parameters), 'parameter')}, and stage {stage} has {len(rows)}"
+            f"{pluralize(len(parameters), 'parameter')}, and stage {stage} has {len(rows)}"
         )
     if len({row.target for row in rows}) == 1:
         return answer(f"{NAMES[target]} is the same in all {len(rows)} trials")
-    notes = [f"{counted(len(rows), 'complete trial')}"]
+    notes = [f"{pluralize(len(rows), 'complete trial')}"]
     if any(measured.trial.stage != stage for measured in tried):
         notes.append(f"those of stage {stage} alone")
     if evaluator != "ped_anova" and len(rows) > MOST_TRIALS:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from hpsearch.advice.rank_tests import corrected, groups_p
 from hpsearch.advice.ranking import comparable, score
 from hpsearch.spec.language.distributions import Choice, Value
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.space.space import Parameter, SearchSpace
 from hpsearch.spec.wire.advice import Finding
 from hpsearch.spec.wire.observation import Observation
@@ -47,8 +47,8 @@ def insensitive(space: SearchSpace, tried: Sequence[Observation]) -> list[Findin
             kind="insensitive",
             parameter=name,
             severity="info",
-            message=f"{name} makes no difference that {counted(trials, 'trial')} could show "
-            f"(p = {p:.2g}, {held:.2g} corrected for {counted(len(tested), 'parameter')}; it "
+            message=f"{name} makes no difference that {pluralize(trials, 'trial')} could show "
+            f"(p = {p:.2g}, {held:.2g} corrected for {pluralize(len(tested), 'parameter')}; it "
             f"explains {explained:.0%} of the ranks); fix it, or search it in a wider range",
             evidence={
                 "p_value": p,

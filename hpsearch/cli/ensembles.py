@@ -15,7 +15,7 @@ from rich.text import Text
 from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client, Ensemble
 from hpsearch.client.progress_display import shown
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import is_final
 from hpsearch.spec.wire import ensembles
 from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single
@@ -161,7 +161,7 @@ def in_a_line(ensemble: ensembles.Ensemble) -> str:
     if ensemble.best_single is None or name is None or name not in ensemble.test:
         return text
     single = ensemble.best_single.test.get(name)
-    members = counted(len(ensemble.members), "member")
+    members = pluralize(len(ensemble.members), "member")
     return (
         f"{text}, {members}, test_{name} {shown(ensemble.test[name])} (best trial {shown(single)})"
     )

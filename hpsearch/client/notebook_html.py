@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.ensembles import Ensemble
 from hpsearch.spec.wire.records import Study, Trial
 
@@ -55,7 +55,7 @@ def ensemble_card(ensemble: Ensemble) -> str:
     what = f" <span style='{_MUTED}'>{escape(ensemble.message)}</span>" if ensemble.message else ""
     head = (
         f"<b>{escape(ensemble.kind)}</b> ensemble {ensemble.id} of study {ensemble.study_id} "
-        f"{_state(ensemble.state)} {counted(len(ensemble.members), 'member')}, "
+        f"{_state(ensemble.state)} {pluralize(len(ensemble.members), 'member')}, "
         f"combined by {escape(ensemble.combine)}{what}"
     )
     single, mean = ensemble.best_single, ensemble.mean_member

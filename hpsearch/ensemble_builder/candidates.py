@@ -20,7 +20,7 @@ from hpsearch.ensembling.combining import probabilities
 from hpsearch.ensembling.predictions import Part, Predictions
 from hpsearch.errors import CorruptArtifact, NotFound, TrainingFailed
 from hpsearch.spec.language.fields import MESSAGE_LENGTH
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.evaluation.predictions import Inference, plan_of
 
@@ -99,7 +99,7 @@ class Candidates:
         told = [*self._left_out.values(), *self._made_again.values()]
         if count := len(self._never_stored.difference(self._left_out)):
             told.append(
-                f"predictions of {counted(count, 'checkpoint')} were not stored and have been "
+                f"predictions of {pluralize(count, 'checkpoint')} were not stored and have been "
                 "made from the weights"
             )
         told += self._notes

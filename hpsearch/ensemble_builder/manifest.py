@@ -12,7 +12,7 @@ from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.ensemble import MOST_MEMBERS, Combine
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.fields import Metrics
-from hpsearch.spec.language.messages import explain, shown
+from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.wire.ensembles import Copy, Scores
 
 NAME = "manifest.json"
@@ -118,7 +118,7 @@ def read(content: bytes) -> Manifest:
     if document.get("version") != VERSION:
         raise CorruptArtifact(
             f"an ensemble must be of format version {VERSION}, got "
-            f"{shown(document.get('version'))}; read it with the release that wrote it"
+            f"{format_value(document.get('version'))}; read it with the release that wrote it"
         )
     try:
         found = Manifest.model_validate(document)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hpsearch.errors import CorruptArtifact, NotFound
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 
 LARGEST_RATIO = 20
 """Unpacked to packed bytes: weights hardly shrink, so more is no ensemble."""
@@ -72,7 +72,8 @@ def _check(entries: list[zipfile.ZipInfo], packed: int) -> None:
         largest = max(entries, key=lambda entry: entry.file_size)
         raise CorruptArtifact(
             f"an ensemble must unpack to at most {LARGEST_RATIO} times its size, got {unpacked:,} "
-            f"bytes from {packed:,}, most of them in {shown(largest.filename)}; download it again"
+            f"bytes from {packed:,}, most of them in {format_value(largest.filename)}; download "
+            "it again"
         )
     if faults := list(_faults(entries)):
         raise CorruptArtifact(
@@ -86,16 +87,16 @@ def _faults(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
     counts = Counter(entry.filename for entry in entries)
     for name, count in counts.items():
         if count > 1:
-            yield f"{shown(name)} ({count} times)"
+            yield f"{format_value(name)} ({count} times)"
     for entry in entries:
         # `orig_filename` is what the zip says, before NUL and backslashes are taken out.
         name = entry.orig_filename
         if _leads_out(name):
-            yield f"{shown(name)} (a way out)"
+            yield f"{format_value(name)} (a way out)"
         elif stat.S_IFMT(entry.external_attr >> 16) == stat.S_IFLNK:
-            yield f"{shown(name)} (a link)"
+            yield f"{format_value(name)} (a link)"
         elif entry.flag_bits & ENCRYPTED:
-            yield f"{shown(name)} (encrypted)"
+            yield f"{format_value(name)} (encrypted)"
 
 
 def _leads_out(name: str) -> bool:

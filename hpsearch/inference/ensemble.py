@@ -29,7 +29,7 @@ from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed
 from hpsearch.inference.inputs import check_finite
 from hpsearch.inference.model import NO_PROBABILITIES, NOT_FINITE, Predictor, Reading, model_of
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.ensembles import PredictionResult, Scores
 from hpsearch.training.checkpoints import multi_run
 
@@ -180,10 +180,10 @@ class TrainedEnsemble:
     def _line(self) -> str:
         all_of_them = len(self._manifest.members)
         is_whole = len(self) == all_of_them
-        members = counted(len(self), "member")
+        members = pluralize(len(self), "member")
         about = [
             f"{self.kind} of '{self._manifest.study}'",
-            members if is_whole else f"{len(self)} of {counted(all_of_them, 'member')}",
+            members if is_whole else f"{len(self)} of {pluralize(all_of_them, 'member')}",
         ]
         about.append(self._manifest.combine)
         values = self.scores.test or self.scores.validation

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 
 MOST_NAMES = 10
 """So many columns are named in an error."""
@@ -40,14 +40,14 @@ def records_of(x: Any, columns: Sequence[str]) -> list[Mapping[str, Any]]:
         if not isinstance(row, Mapping):
             raise InvalidInput.at(
                 f"x.{place}",
-                f"must map columns to values, got {shown(row)}; name the columns, "
+                f"must map columns to values, got {format_value(row)}; name the columns, "
                 "as the table does",
             )
         _check_names(row, columns, f"x.{place}")
         if not any(column in row for column in columns):
             raise InvalidInput.at(
                 f"x.{place}",
-                f"must have some of the columns {_listed(columns)}, got {shown(dict(row))}; "
+                f"must have some of the columns {_listed(columns)}, got {format_value(dict(row))}; "
                 "name them as in training",
             )
     return list(found)
@@ -94,7 +94,8 @@ def _of_frame(x: Any, columns: Sequence[str]) -> Any:
     listed = list(names)
     if repeated := [name for name, count in Counter(listed).items() if count > 1]:
         raise InvalidInput.at(
-            "x", f"must name each column once, got {shown(repeated[0])} more often; rename it"
+            "x",
+            f"must name each column once, got {format_value(repeated[0])} more often; rename it",
         )
     _check_names(dict.fromkeys(listed), columns, "x")
     if missing := [column for column in columns if column not in listed]:
@@ -118,7 +119,7 @@ def _check_names(row: Mapping[Any, Any], columns: Sequence[str], path: str) -> N
         meant = absent.get(_plain(name))
         if meant is not None and name not in columns:
             raise InvalidInput.at(
-                path, f"must have the column {meant}, got {shown(name)}; rename it"
+                path, f"must have the column {meant}, got {format_value(name)}; rename it"
             )
 
 
@@ -159,7 +160,7 @@ def _array(x: Any, features: tuple[int, ...]) -> NDArray[np.float64]:
 
 def _no_numbers(value: Any) -> InvalidInput:
     return InvalidInput.at(
-        "x", f"must hold numbers, got {shown(value)}; turn them into numbers, as in training"
+        "x", f"must hold numbers, got {format_value(value)}; turn them into numbers, as in training"
     )
 
 

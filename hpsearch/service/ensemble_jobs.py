@@ -18,7 +18,7 @@ from hpsearch.spec.checks.dataset import BUILT_IN, Target
 from hpsearch.spec.checks.ensemble import request_errors
 from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, ReinitEnsemble
 from hpsearch.spec.language.base import as_json
-from hpsearch.spec.language.messages import counted, shown
+from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
 from hpsearch.spec.space.stages import repeats_of
 from hpsearch.spec.study import StudySpec
@@ -216,7 +216,7 @@ def finish(
         session,
         study.id,
         EventKind.ENSEMBLE_COMPLETE,
-        f"ensemble {ensemble_id} ({ensemble.kind}) of {counted(len(result.members), 'member')}: "
+        f"ensemble {ensemble_id} ({ensemble.kind}) of {pluralize(len(result.members), 'member')}: "
         + _compared(result)
         + (f"; {'; '.join(result.warnings[:3])}" if result.warnings else ""),
         ensemble=ensemble_id,
@@ -257,7 +257,7 @@ def ask(session: Session, ensemble_id: int, inputs: Sequence[object]) -> int:
         raise InvalidInput.at(
             f"inputs.{place}",
             "must hold numbers of at most 64 bits and valid Unicode text, got "
-            f"{shown(inputs[place])}; write large numbers as 1e20, remove broken characters",
+            f"{format_value(inputs[place])}; write large numbers as 1e20, remove broken characters",
         )
     study = studies.lock(session, ensembles.opened(session, ensemble_id).study_id)
     ensembles.artifact_of(session, ensemble_id)

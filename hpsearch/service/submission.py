@@ -19,10 +19,10 @@ from hpsearch.spec.checks.edit import edited
 from hpsearch.spec.checks.ensemble import ensemble_errors, with_checkpoints
 from hpsearch.spec.checks.external import complete_external
 from hpsearch.spec.checks.plugin import complete_plugin
-from hpsearch.spec.checks.search import search_misfits
+from hpsearch.spec.checks.search import search_errors
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Value
-from hpsearch.spec.language.messages import counted, shown
+from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.language.states import EventKind, is_final
 from hpsearch.spec.plugin import PluginTask
 from hpsearch.spec.search import LearningSearch
@@ -57,11 +57,11 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
         if info is None:
             raise InvalidInput.at(
                 "task.dataset",
-                f"must name a data set, and none is called {shown(name)}; "
+                f"must name a data set, and none is called {format_value(name)}; "
                 f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
             )
         spec, target = complete(spec, info), info.target
-    if errors := [*search_misfits(spec), *ensemble_errors(spec, target)]:
+    if errors := [*search_errors(spec), *ensemble_errors(spec, target)]:
         raise InvalidInput(errors)
     spec = with_checkpoints(spec)
     if spec.search.kind == "gp" and find_spec("torch") is None:
@@ -84,9 +84,10 @@ def submit(session: Session, spec: StudySpec) -> int:
         session,
         study_id,
         EventKind.STUDY_CREATED,
-        f"{counted(sum(s.trials for s in stages_of(spec)), 'trial')} by {spec.search.kind} search "
-        f"over {counted(len(search_space(spec).parameters), 'parameter')}"
-        + (f", knowing {counted(len(known), 'trial')} of an earlier study" if known else ""),
+        f"{pluralize(sum(s.trials for s in stages_of(spec)), 'trial')} by {spec.search.kind} "
+        "search "
+        f"over {pluralize(len(search_space(spec).parameters), 'parameter')}"
+        + (f", knowing {pluralize(len(known), 'trial')} of an earlier study" if known else ""),
     )
     suggestion.begin(session, study_id, spec, known)
     return study_id

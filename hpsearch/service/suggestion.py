@@ -22,7 +22,7 @@ from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
 from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
 from hpsearch.spec.language.distributions import Value
-from hpsearch.spec.language.messages import counted, written
+from hpsearch.spec.language.messages import format_spec, pluralize
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.search import CoarseToFineSearch
 from hpsearch.spec.space.space import SearchSpace, search_space
@@ -216,8 +216,8 @@ def _tell_start(session: Session, study_id: int, stage: Stage) -> None:
         session,
         study_id,
         EventKind.STAGE_STARTED,
-        f"stage {stage.index}: {counted(stage.plan.trials, 'trial')} of "
-        f"{counted(stage.plan.epochs or 0, 'epoch')}"
+        f"stage {stage.index}: {pluralize(stage.plan.trials, 'trial')} of "
+        f"{pluralize(stage.plan.epochs or 0, 'epoch')}"
         + (f", {again} of them with the best configurations so far" if again else "")
         + (f"; {stage.note}" if stage.note else ""),
         stage=stage.index,
@@ -234,7 +234,7 @@ def _tell_end(
         session,
         study.id,
         EventKind.STAGE_FINISHED,
-        f"stage {stage.index} is over: {counted(len(tried), 'trial')}, "
+        f"stage {stage.index} is over: {pluralize(len(tried), 'trial')}, "
         + (f"the best is trial {best[0].number}" if best else "none came to a value"),
         stage=stage.index,
         best_trial=best[0].number if best else None,
@@ -247,7 +247,7 @@ def _tell_change(session: Session, study_id: int, stage: Stage, change: Change) 
         session,
         study_id,
         EventKind.RANGE_EXTENDED if extended else EventKind.RANGE_NARROWED,
-        f"{change.parameter}: {written(change.before)} → {written(change.after)}, as "
+        f"{change.parameter}: {format_spec(change.before)} → {format_spec(change.after)}, as "
         f"{change.reason}",
         stage=stage.index,
         parameter=change.parameter,

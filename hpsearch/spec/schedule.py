@@ -22,7 +22,7 @@ from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
 from hpsearch.spec.language.expression import ExpressionError, first_value, parse
 from hpsearch.spec.language.family import Family, Kind
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 
 
 class Warmup(SpecModel):
@@ -117,8 +117,8 @@ class PiecewiseConstant(ScheduleBase):
                         "overlap",
                         {
                             "field": "boundaries",
-                            "left": shown(max(values_of(left))),
-                            "right": shown(min(values_of(right))),
+                            "left": format_value(max(values_of(left))),
+                            "right": format_value(min(values_of(right))),
                         },
                     )
         return self
@@ -301,7 +301,7 @@ class OneCycle(ScheduleBase):
             raise PydanticCustomError(
                 "one_cycle_start",
                 "must be <= 0.5 with three_phase, got {highest}; lower it or leave three_phase out",
-                {"field": "pct_start", "highest": shown(float(highest))},
+                {"field": "pct_start", "highest": format_value(float(highest))},
             )
         return self
 
@@ -311,14 +311,14 @@ def _metric(name: str) -> str:
         raise PydanticCustomError(
             "plateau_metric",
             "must not be measured on the test split, got {name}; use one that begins with val_",
-            {"name": shown(name)},
+            {"name": format_value(name)},
         )
     if not name.endswith((*FALLING, *RISING)):
         raise PydanticCustomError(
             "plateau_metric",
             "must end in one of {endings}, which say whether it should fall or rise, got {name}; "
             "use val_loss or val_accuracy",
-            {"endings": ", ".join((*FALLING, *RISING)), "name": shown(name)},
+            {"endings": ", ".join((*FALLING, *RISING)), "name": format_value(name)},
         )
     return name
 

@@ -22,7 +22,7 @@ from hpsearch.spec.ensemble import Ensembles, EnsembleSpec
 from hpsearch.spec.language.base import SpecModel, tag
 from hpsearch.spec.language.distributions import LARGEST_INTEGER, OneOf
 from hpsearch.spec.language.family import kind_of
-from hpsearch.spec.language.messages import explain, shown
+from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner
 from hpsearch.spec.schedule import Constant, Schedule
@@ -72,7 +72,7 @@ def _distinct(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
             raise PydanticCustomError(
                 "repeated_metric",
                 "must name each metric once, got {metric} twice; remove one",
-                {"metric": shown(metric)},
+                {"metric": format_value(metric)},
             )
     return objectives
 

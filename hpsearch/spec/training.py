@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from hpsearch.spec.augment import Augmentation
 from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.distributions import Integer, OneOf, Real
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 
 
 class Clip(SpecModel):
@@ -64,7 +64,7 @@ def _one_for_all(value: Any) -> Any:
         raise PydanticCustomError(
             "one_for_all",
             "must be a whole number, as all trials are measured alike, got {value}; give one",
-            {"value": shown(value)},
+            {"value": format_value(value)},
         )
     return value
 

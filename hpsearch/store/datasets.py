@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
 from hpsearch.spec.checks.dataset import BUILT_IN, Dataset
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import StudyState, is_final
 from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store.checkpoints import StoredArtifact
@@ -135,7 +135,7 @@ def _row(session: Session, name: str, *, hold: bool = False) -> DatasetRow:
     if row is None:
         listed = ", ".join([*BUILT_IN, *names(session)])
         raise NotFound(
-            f"a data set must exist to be used, and none is called {shown(name)}; "
+            f"a data set must exist to be used, and none is called {format_value(name)}; "
             f"there are {listed}"
         )
     return row

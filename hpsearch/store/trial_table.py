@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.distributions import Choice
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.wire.filters import Condition
@@ -111,7 +111,7 @@ def _column(name: str, space: SearchSpace, field: str) -> tuple[ColumnElement[An
         return _number(TrialRow.metrics[name]), True
     raise InvalidInput.at(
         field,
-        f"must name a column, got {shown(name)}; there are {', '.join(OWN)}, the parameters "
+        f"must name a column, got {format_value(name)}; there are {', '.join(OWN)}, the parameters "
         "and the metrics",
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput, NotFound, ReportGap
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import StudyState, TrialReason, TrialState, is_final, transition
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.progress import Progress
@@ -270,7 +270,8 @@ def page(
     if name not in SORTS:
         raise InvalidInput.at(
             "sort",
-            f"must be one of {', '.join(SORTS)} or the same after a minus, got {shown(sort)}",
+            f"must be one of {', '.join(SORTS)} or the same after a minus, got "
+            f"{format_value(sort)}",
         )
     column = SORTS[name]
     query = select(TrialRow).where(TrialRow.study_id == study_id)

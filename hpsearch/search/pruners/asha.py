@@ -11,7 +11,7 @@ import math
 
 from hpsearch.search.pruners.base import GO_ON, Pruner, Rung, Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.pruner import AshaPruner, HyperbandPruner
 
 
@@ -74,7 +74,7 @@ def halve(
                 f"among the first {settings.bootstrap_trials} at the rung of epoch {epoch}, none "
                 "of which goes on"
                 if present <= settings.bootstrap_trials
-                else f"number {ahead + 1} of {counted(present, 'trial')} at the rung of epoch "
+                else f"number {ahead + 1} of {pluralize(present, 'trial')} at the rung of epoch "
                 f"{epoch}, of which the best {places} go on"
             )
             why = f"epoch {curve.epoch}: {table.metric} {value:.4g} is {rank}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.pruner import PatiencePruner
 
 
@@ -27,7 +27,7 @@ class Patience(Pruner[PatiencePruner]):
         return Verdict(
             stop=True,
             why=f"epoch {curve.epoch}: {table.metric} {since:.4g} at best in the last "
-            f"{counted(last, 'epoch')} is worse than {before:.4g} before",
+            f"{pluralize(last, 'epoch')} is worse than {before:.4g} before",
         )
 
 

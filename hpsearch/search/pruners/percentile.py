@@ -9,7 +9,7 @@ from typing import TypeVar
 from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.interval import is_due
-from hpsearch.spec.language.messages import counted
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.pruner import PercentilePruner, RankPruner
 
 R = TypeVar("R", bound=RankPruner)
@@ -42,7 +42,7 @@ class Ranked(Pruner[R]):
         return Verdict(
             stop=True,
             why=f"epoch {curve.epoch}: {table.metric} {best} is worse than the {name} {line:.4g} "
-            f"of {counted(len(column.ordered), 'trial')}",
+            f"of {pluralize(len(column.ordered), 'trial')}",
         )
 
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.augment import FOR_IMAGES
-from hpsearch.spec.checks.schedule import schedule_misfits
-from hpsearch.spec.checks.split import split_misfits, with_parts_of
+from hpsearch.spec.checks.schedule import schedule_errors
+from hpsearch.spec.checks.split import split_errors, with_parts_of
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.distributions import Choice
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.task import Cnn, Resnet
 from hpsearch.spec.wire.upload import ColumnInfo, DatasetFile
@@ -124,13 +124,13 @@ def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
     losses = LOSSES[info.target]
     loss = spec.supervised.loss or (losses[0] if losses else None)
     errors = [
-        *_misfits(spec, loss, info),
-        *_model_misfits(spec, info),
-        *split_misfits(spec.supervised.split, info, spec.training.folds),
-        *_class_weight_misfits(spec, info),
-        *_training_misfits(spec, loss, info),
-        *full_batch_misfits(spec),
-        *schedule_misfits(spec, METRICS[info.target]),
+        *_metric_and_loss_errors(spec, loss, info),
+        *_model_errors(spec, info),
+        *split_errors(spec.supervised.split, info, spec.training.folds),
+        *_class_weight_errors(spec, info),
+        *_training_errors(spec, loss, info),
+        *full_batch_errors(spec),
+        *schedule_errors(spec, METRICS[info.target]),
     ]
     if errors:
         raise InvalidInput(errors)
@@ -152,7 +152,7 @@ def _options(value: Any) -> tuple[Any, ...]:
     return value.choice if isinstance(value, Choice) else (value,)
 
 
-def _misfits(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
+def _metric_and_loss_errors(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
     metrics, losses = METRICS[info.target], LOSSES[info.target]
     if len(spec.objectives) > 1:
         metrics = (*metrics, *COSTS)
@@ -161,15 +161,17 @@ def _misfits(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator[FieldErr
             yield FieldError(
                 f"{path}.metric",
                 f"must be one of {', '.join(metrics)} for {info.name}; "
-                f"got {shown(objective.metric)}",
+                f"got {format_value(objective.metric)}",
             )
     for option in _options(loss):
         if option is not None and option not in losses:
             allowed = ", ".join(losses) or "its own (leave the field out)"
-            yield FieldError("task.loss", f"must be {allowed} for {info.name}; got {shown(option)}")
+            yield FieldError(
+                "task.loss", f"must be {allowed} for {info.name}; got {format_value(option)}"
+            )
 
 
-def _model_misfits(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
+def _model_errors(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
     for model in _options(spec.supervised.model):
         if isinstance(model, Cnn | Resnet) and not info.is_image:
             yield FieldError(
@@ -179,7 +181,7 @@ def _model_misfits(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
             )
 
 
-def _training_misfits(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
+def _training_errors(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator[FieldError]:
     training = spec.training
     for augmentation in training.augment:
         if info.target == "none":
@@ -200,7 +202,7 @@ def _training_misfits(spec: StudySpec, loss: Any, info: DatasetInfo) -> Iterator
         yield FieldError("training.train_fraction", f"{info.name} has no rows; leave it out")
 
 
-def _class_weight_misfits(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
+def _class_weight_errors(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
     if spec.supervised.class_weights != "none" and info.target != "classes":
         yield FieldError("task.class_weights", f"needs classes, and {info.name} has none")
     for option in _options(spec.supervised.class_weights):
@@ -208,12 +210,12 @@ def _class_weight_misfits(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldE
         if unknown and info.class_names:
             yield FieldError(
                 "task.class_weights",
-                f"must name classes of {info.name}, and none is called {shown(unknown[0])}; "
+                f"must name classes of {info.name}, and none is called {format_value(unknown[0])}; "
                 f"use some of {', '.join(info.class_names[:20])}",
             )
 
 
-def full_batch_misfits(spec: StudySpec) -> Iterator[FieldError]:
+def full_batch_errors(spec: StudySpec) -> Iterator[FieldError]:
     """What cannot go with lbfgs."""
     if all(optimizer.kind != "lbfgs" for optimizer in _options(spec.optimizer)):
         return

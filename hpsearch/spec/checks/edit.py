@@ -10,7 +10,7 @@ from typing import Any
 
 from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.language.distributions import KEYS
-from hpsearch.spec.language.messages import written
+from hpsearch.spec.language.messages import format_spec
 from hpsearch.spec.study import StudySpec, parse_study
 
 FREE = ("name", "owner", "tags", "notes", "priority", "limits", "pruner")
@@ -38,13 +38,13 @@ def edited(spec: StudySpec, patch: Mapping[str, Any], stage: int) -> tuple[Study
     changes, errors = [], []
     for path, old, value in _differences("", before, new.model_dump(mode="json")):
         if _may_change(path, old, value, stage):
-            changes.append(f"{path}: {written(old)} → {written(value)}")
+            changes.append(f"{path}: {format_spec(old)} → {format_spec(value)}")
         else:
             errors.append(
                 FieldError(
                     path,
-                    f"cannot change from {written(old)} to {written(value)} in a study under way, "
-                    "whose trials would no longer compare; clone the study with it",
+                    f"cannot change from {format_spec(old)} to {format_spec(value)} in a study "
+                    "under way, whose trials would no longer compare; clone the study with it",
                 )
             )
     if errors:

@@ -21,7 +21,7 @@ from hpsearch.spec.ensemble import (
 )
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Choice
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
 
@@ -66,8 +66,8 @@ def request_errors(
         yield FieldError(
             "kind",
             f"{request.kind} averages weights of several trials, which must start from one "
-            f"initialisation, got training.init_seed: {shown(training.init_seed)}; set it to "
-            "shared, or use top_k",
+            f"initialisation, got training.init_seed: {format_value(training.init_seed)}; set "
+            "it to shared, or use top_k",
         )
     if isinstance(request, SOUPS) and isinstance(spec.model, Choice):
         yield FieldError(
@@ -77,7 +77,7 @@ def request_errors(
         yield FieldError(
             "kind",
             "reinit needs an initialisation of each trial's own, got training.init_seed: "
-            f"{shown(training.init_seed)}; set it to per_trial, or use top_k",
+            f"{format_value(training.init_seed)}; set it to per_trial, or use top_k",
         )
 
 
@@ -91,7 +91,7 @@ def _combine(request: EnsembleSpec, target: Target | None) -> Iterator[FieldErro
             yield FieldError(
                 "combine",
                 f"must be mean for {request.kind}, which makes one model, got "
-                f"{shown(request.combine)}; leave it out",
+                f"{format_value(request.combine)}; leave it out",
             )
     elif request.combine == "vote" and target == "numbers":
         yield FieldError("combine", "vote needs classes, and the target is numbers; use median")
@@ -109,7 +109,8 @@ def _metric(request: EnsembleSpec, target: Target | None) -> Iterator[FieldError
     if request.metric is not None and request.metric not in known:
         yield FieldError(
             "metric",
-            f"must be one of {', '.join(known)}, got {shown(request.metric)}; or leave it out",
+            f"must be one of {', '.join(known)}, got {format_value(request.metric)}; or leave "
+            "it out",
         )
 
 

@@ -18,12 +18,12 @@ def complete_external(spec: StudySpec) -> StudySpec:
         InvalidInput: when the objective is a score on the test split, or a trial is to be several
             runs.
     """
-    if errors := list(_misfits(spec)):
+    if errors := list(_errors(spec)):
         raise InvalidInput(errors)
     return spec.model_copy(update={"objective": spec.objective or DEFAULT_OBJECTIVE})
 
 
-def _misfits(spec: StudySpec) -> Iterator[FieldError]:
+def _errors(spec: StudySpec) -> Iterator[FieldError]:
     for path, objective in spec.named_objectives(DEFAULT_OBJECTIVE):
         if objective.metric.startswith("test_"):
             yield FieldError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.task import Split
 from hpsearch.spec.wire.upload import ColumnInfo
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PATH = "training.folds"
 
 
-def fold_misfits(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+def fold_errors(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
     """What is wrong with so many folds of this data; a column that splits it is one of its own."""
     if info.target == "none":
         yield FieldError(PATH, f"needs rows to divide, and {info.name} has none; leave it out")
@@ -28,13 +28,13 @@ def fold_misfits(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldE
             "are judged on; leave out one of the two",
         )
     elif split.own is None:
-        yield from _share_misfits(folds, split, info)
+        yield from _share_errors(folds, split, info)
     else:
         column = next(column for column in info.columns if column.name == split.own[1])
-        yield from _column_misfits(folds, split, column)
+        yield from _column_errors(folds, split, column)
 
 
-def _share_misfits(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+def _share_errors(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
     rows = info.rows - math.floor(info.rows * split.test + 0.5)
     if rows < folds:
         yield FieldError(
@@ -49,12 +49,12 @@ def _share_misfits(folds: int, split: Split, info: DatasetInfo) -> Iterator[Fiel
             yield FieldError(
                 PATH,
                 f"must find two rows of every class that do not test, and {info.name} has only "
-                f"{members} of class {shown(name)}; add rows of it, or leave folds out",
+                f"{members} of class {format_value(name)}; add rows of it, or leave folds out",
             )
             return
 
 
-def _column_misfits(folds: int, split: Split, column: ColumnInfo) -> Iterator[FieldError]:
+def _column_errors(folds: int, split: Split, column: ColumnInfo) -> Iterator[FieldError]:
     if split.column is not None:
         if held := column.parts.get("validation"):
             yield FieldError(

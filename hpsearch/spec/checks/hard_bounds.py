@@ -11,7 +11,7 @@ from hpsearch.spec.space.space import Parameter, SearchSpace, resolve
 from hpsearch.spec.study import StudySpec
 
 
-def hard_bound_misfits(
+def hard_bound_errors(
     spec: StudySpec, search: CoarseToFineSearch, space: SearchSpace
 ) -> Iterator[FieldError]:
     """Hard bounds without a range, upside down, inside their range, or past its field's rule."""
@@ -29,14 +29,14 @@ def hard_bound_misfits(
             what = "parameter" if parameter is None else "range"
             yield FieldError(path, f"is no {what} of this study; leave it out")
             continue
-        message = _misfit(parameter.distribution, low, high)
+        message = _fault_of(parameter.distribution, low, high)
         if message is None:
             message = next(_refused(spec, space, parameter, (low, high)), None)
         if message is not None:
             yield FieldError(path, message)
 
 
-def _misfit(range_: Interval, low: float, high: float) -> str | None:
+def _fault_of(range_: Interval, low: float, high: float) -> str | None:
     got = f"got [{low:g}, {high:g}]"
     if low > high:
         return f"low must be <= high, {got}; swap them"

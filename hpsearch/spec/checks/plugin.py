@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.checks.dataset import full_batch_misfits
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.checks.dataset import full_batch_errors
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import Objective, StudySpec
 
 DEFAULT_OBJECTIVE = Objective(metric="val_loss", direction="minimize")
@@ -21,19 +21,19 @@ def complete_plugin(spec: StudySpec) -> StudySpec:
     Raises:
         InvalidInput: when a part of it cannot go with a plug-in.
     """
-    if errors := [*_misfits(spec), *full_batch_misfits(spec)]:
+    if errors := [*_errors(spec), *full_batch_errors(spec)]:
         raise InvalidInput(errors)
     return spec.model_copy(update={"objective": spec.objective or DEFAULT_OBJECTIVE})
 
 
-def _misfits(spec: StudySpec) -> Iterator[FieldError]:
+def _errors(spec: StudySpec) -> Iterator[FieldError]:
     for path, objective in spec.named_objectives(DEFAULT_OBJECTIVE):
         metric = objective.metric
         if not metric.startswith("val_") and metric not in TRAINING_METRICS:
             yield FieldError(
                 f"{path}.metric",
                 f"must be val_loss, val_ with the name of one of the plug-in's metrics, or one of "
-                f"{', '.join(TRAINING_METRICS)}; got {shown(metric)}",
+                f"{', '.join(TRAINING_METRICS)}; got {format_value(metric)}",
             )
     training = spec.training
     given = {

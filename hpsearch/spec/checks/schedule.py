@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from hpsearch.errors import FieldError
 from hpsearch.spec.language.distributions import Choice
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.schedule import Schedule, metrics_read, parts_within, values_of
 from hpsearch.spec.study import StudySpec
 
 
-def schedule_misfits(spec: StudySpec, metrics: Sequence[str]) -> Iterator[FieldError]:
+def schedule_errors(spec: StudySpec, metrics: Sequence[str]) -> Iterator[FieldError]:
     """What a schedule reads and the task does not measure, or moves and the optimizer has not."""
     optimizers = spec.optimizer.choice if isinstance(spec.optimizer, Choice) else (spec.optimizer,)
     schedules: list[tuple[str, Schedule | None]] = [("schedule", spec.schedule)]
@@ -19,7 +19,7 @@ def schedule_misfits(spec: StudySpec, metrics: Sequence[str]) -> Iterator[FieldE
     for path, schedule in schedules:
         for metric in sorted(metrics_read(schedule) - set(metrics)):
             yield FieldError(
-                f"{path}.metric", f"must be one of {', '.join(metrics)}; got {shown(metric)}"
+                f"{path}.metric", f"must be one of {', '.join(metrics)}; got {format_value(metric)}"
             )
     cycles = any(
         True in values_of(getattr(part, "momentum_cycle", False))

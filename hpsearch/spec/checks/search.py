@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.checks.hard_bounds import hard_bound_misfits
+from hpsearch.spec.checks.hard_bounds import hard_bound_errors
 from hpsearch.spec.language.distributions import Choice, Interval
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.search import (
     SOBOL_DIMENSIONS,
     CmaesSearch,
@@ -24,7 +24,7 @@ from hpsearch.spec.study import StudySpec
 SINGLE_OBJECTIVE = (CoarseToFineSearch, CmaesSearch)
 
 
-def search_misfits(spec: StudySpec) -> Iterator[FieldError]:
+def search_errors(spec: StudySpec) -> Iterator[FieldError]:
     """What of a search does not go with the study."""
     space = search_space(spec)
     yield from _enqueued(spec, space)
@@ -94,7 +94,7 @@ def _coarse_to_fine(
             yield FieldError(
                 "training.epochs",
                 "must be a number under coarse_to_fine, whose stages decide the length, got "
-                f"{shown(searched)}; leave it out, or use random",
+                f"{format_value(searched)}; leave it out, or use random",
             )
     if search.continue_ and search.promote == 0:
         yield FieldError(
@@ -108,7 +108,7 @@ def _coarse_to_fine(
             f"cannot go with training.repeats {spec.training.repeats}: a finalist is several runs, "
             "and what it would go on with is one; leave either out",
         )
-    yield from hard_bound_misfits(spec, search, space)
+    yield from hard_bound_errors(spec, search, space)
 
 
 def _ranges_only(space: SearchSpace) -> Iterator[FieldError]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.checks.folds import fold_misfits
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.checks.folds import fold_errors
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.task import Split
 from hpsearch.spec.wire.upload import ColumnInfo
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from hpsearch.spec.checks.dataset import DatasetInfo
 
 
-def split_misfits(split: Split, info: DatasetInfo, folds: int = 0) -> Iterator[FieldError]:
+def split_errors(split: Split, info: DatasetInfo, folds: int = 0) -> Iterator[FieldError]:
     """What is wrong with a split of this data; with folds, validation's share plays no part."""
     errors: list[FieldError] = []
     if split.own is not None:
-        errors += _own_misfits(split, info)
+        errors += _column_errors(split, info)
     elif info.target != "none":
-        errors += _share_misfits(split, info, folds)
+        errors += _share_errors(split, info, folds)
     if not errors and folds:
-        errors += fold_misfits(folds, split, info)
+        errors += fold_errors(folds, split, info)
     elif not errors and split.own is None and info.target != "none":
-        errors += _class_misfits(split, info)
+        errors += _class_errors(split, info)
     yield from errors
 
 
@@ -38,7 +38,7 @@ def with_parts_of(split: Split, info: DatasetInfo) -> Split:
     return split.model_copy(update={"test": 0.0})
 
 
-def _share_misfits(split: Split, info: DatasetInfo, folds: int) -> Iterator[FieldError]:
+def _share_errors(split: Split, info: DatasetInfo, folds: int) -> Iterator[FieldError]:
     shares = {"test": split.test} if folds else {"validation": split.validation, "test": split.test}
     for name, share in shares.items():
         if share > 0 and info.rows * share < 0.5:
@@ -50,7 +50,7 @@ def _share_misfits(split: Split, info: DatasetInfo, folds: int) -> Iterator[Fiel
         yield FieldError("task.split", f"must leave one of {info.rows} rows to train on")
 
 
-def _class_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+def _class_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
     """A stratified part takes at most its share of a class, rounded up."""
     for name, rows in zip(info.class_names, info.class_rows, strict=True):
         held = sum(math.ceil(rows * share - 1e-9) for share in (split.validation, split.test))
@@ -58,19 +58,19 @@ def _class_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
             yield FieldError(
                 "task.split",
                 f"must leave a row of every class to train on, and {info.name} has only {rows} of "
-                f"class {shown(name)}; add rows of it, or take it out of the data",
+                f"class {format_value(name)}; add rows of it, or take it out of the data",
             )
             return
 
 
-def _own_misfits(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
+def _column_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
     field, name = split.own or ("column", "")
     column = _column(info, name)
     if column is None:
         names = ", ".join(known.name for known in info.columns[:20]) or "none"
         yield FieldError(
             f"task.split.{field}",
-            f"must name a column of {info.name}, got {shown(name)}; its columns: {names}",
+            f"must name a column of {info.name}, got {format_value(name)}; its columns: {names}",
         )
     elif column.missing:
         yield FieldError(

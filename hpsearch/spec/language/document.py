@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
@@ -33,7 +33,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = Counter(str(self.construct_object(key, deep=True)) for key, _ in node.value)
         if repeated := [key for key, times in keys.items() if times > 1]:
-            raise yaml.YAMLError(_TWICE.format(shown(min(repeated))))
+            raise yaml.YAMLError(_TWICE.format(format_value(min(repeated))))
         return super().construct_mapping(node, deep)
 
 
@@ -83,7 +83,7 @@ def _json(words: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = Counter(key for key, _ in pairs)
         if repeated := [key for key, times in keys.items() if times > 1]:
-            raise InvalidInput.at("", _NEITHER.format(_TWICE.format(shown(min(repeated)))))
+            raise InvalidInput.at("", _NEITHER.format(_TWICE.format(format_value(min(repeated)))))
         return dict(pairs)
 
     try:
@@ -109,10 +109,10 @@ def _check_bounds(document: Any) -> None:
             elif isinstance(value, list | tuple | set):
                 inside += value
             elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-                raise InvalidInput.at("", _TOO_LARGE.format(shown(value)))
+                raise InvalidInput.at("", _TOO_LARGE.format(format_value(value)))
             elif isinstance(value, str) and _SURROGATE.search(value):
                 raise InvalidInput.at(
-                    "", f"text must be valid Unicode, got {shown(value)}; mend it"
+                    "", f"text must be valid Unicode, got {format_value(value)}; mend it"
                 )
         level = inside
     if level:

@@ -28,7 +28,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from hpsearch.spec.language.base import SpecModel, tag
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 
 
 class Kind(SpecModel):
@@ -107,7 +107,7 @@ class Family(Generic[K]):
                 raise PydanticCustomError(
                     "unknown_kind",
                     "must be one of {kinds}; got {kind}",
-                    {"field": "kind", "kinds": ", ".join(members), "kind": shown(kind)},
+                    {"field": "kind", "kinds": ", ".join(members), "kind": format_value(kind)},
                 )
             return {**value, "kind": kind}
 

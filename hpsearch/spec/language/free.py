@@ -29,7 +29,7 @@ from hpsearch.spec.language.distributions import (
     LogUniform,
     Uniform,
 )
-from hpsearch.spec.language.messages import printable, shown
+from hpsearch.spec.language.messages import format_value, printable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LIST, _OBJECT, _VALUE = tag("list"), tag("object"), tag("value")
@@ -46,13 +46,13 @@ def _tag_of(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise PydanticCustomError(
-            "not_finite", "must be a finite number, got {value}", {"value": shown(value)}
+            "not_finite", "must be a finite number, got {value}", {"value": format_value(value)}
         )
     if value is not None and not isinstance(value, bool | int | float | str):
         raise PydanticCustomError(
             "not_plain",
             "must be a number, text, true, false, null, a list or an object, got {value}",
-            {"value": shown(value)},
+            {"value": format_value(value)},
         )
     return value
 
@@ -70,7 +70,7 @@ def _named(value: Any) -> Any:
             raise PydanticCustomError(
                 "free_name",
                 "a name must be 1 to 100 letters, digits, _ or -, got {name}; rename it",
-                {"name": shown(name), "field": printable(str(name))},
+                {"name": format_value(name), "field": printable(str(name))},
             )
     return value
 

@@ -52,22 +52,22 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """`1 trial`, `24 trials`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def written(value: Any) -> str:
+def format_spec(value: Any) -> str:
     """A part of a spec as people write it: `{log_uniform: [1e-05, 1.0]}`, without empty fields."""
     if isinstance(value, Mapping):
-        inner = (f"{name}: {written(item)}" for name, item in value.items() if item is not None)
+        inner = (f"{name}: {format_spec(item)}" for name, item in value.items() if item is not None)
         return "{" + ", ".join(inner) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(written, value)) + "]"
-    return value if isinstance(value, str) and value else shown(value)
+        return "[" + ", ".join(map(format_spec, value)) + "]"
+    return value if isinstance(value, str) and value else format_value(value)
 
 
-def shown(value: Any, limit: int = 60) -> str:
+def format_value(value: Any, limit: int = 60) -> str:
     """A value as an error shows it: short, and with JSON's words for true, false and null."""
     if value is None:
         return "null"
@@ -80,7 +80,7 @@ def shown(value: Any, limit: int = 60) -> str:
 def sentence(error: ErrorDetails) -> str:
     """One validation error in words."""
     context = {
-        name: shown(value) if isinstance(value, float) else value
+        name: format_value(value) if isinstance(value, float) else value
         for name, value in error.get("ctx", {}).items()
     }
     value = error["input"]
@@ -92,9 +92,9 @@ def sentence(error: ErrorDetails) -> str:
     if error["type"] in ("float_type", "int_type") and isinstance(value, Mapping):
         return (
             "must be a number or a distribution such as {log_uniform: [low, high]}, "
-            f"got {shown(value)}"
+            f"got {format_value(value)}"
         )
-    context["input"] = shown(value)
+    context["input"] = format_value(value)
     if "min_length" in context:
         least = int(context["min_length"])
         context["entries"] = "1 entry" if least == 1 else f"{least:,} entries"
@@ -120,10 +120,10 @@ def printable(name: str, limit: int = 100) -> str:
 
 def explain(error: ValidationError) -> InvalidInput:
     """The same error as sentences with paths."""
-    return told(error.errors())
+    return explain_errors(error.errors())
 
 
-def told(items: Sequence[ErrorDetails]) -> InvalidInput:
+def explain_errors(items: Sequence[ErrorDetails]) -> InvalidInput:
     """Validation errors as sentences with paths; past `MAX_ERRORS` they are only counted."""
     errors = [FieldError(path_of(item), sentence(item)) for item in items[:MAX_ERRORS]]
     if (more := len(items) - MAX_ERRORS) > 0:

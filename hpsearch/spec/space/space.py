@@ -26,7 +26,7 @@ from hpsearch.spec.language.distributions import (
     Real,
     Value,
 )
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import StudySpec, parse_study
 
 Rule: TypeAlias = Real | Integer | None
@@ -91,7 +91,9 @@ class SearchSpace:
             if not parameter.distribution.contains(value):
                 bounds = parameter.distribution.model_dump(mode="json", exclude_none=True)
                 errors.append(
-                    FieldError(parameter.name, f"must be drawn from {bounds}, got {shown(value)}")
+                    FieldError(
+                        parameter.name, f"must be drawn from {bounds}, got {format_value(value)}"
+                    )
                 )
             return value
 

@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hpsearch.errors import CorruptArtifact, InvalidInput
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.data.standardize import Standardization
@@ -127,7 +127,7 @@ def read(blob: bytes) -> Checkpoint:
         groups = [f"{name}." for name in (*GROUPS, *map(str, state["copies"]))]
         for name in sorted(tensors):
             if not name.startswith(tuple(groups)):
-                raise ValueError(f"it holds {shown(name)}, which no checkpoint has")
+                raise ValueError(f"it holds {format_value(name)}, which no checkpoint has")
 
         def group(prefix: str) -> dict[str, Tensor]:
             start = f"{prefix}."
@@ -195,7 +195,7 @@ def stated(blob: bytes, form: str, version: int) -> dict[str, Any]:
         raise damaged("its header does not say that it is one") from None
     if found != version:
         raise CorruptArtifact(
-            f"a checkpoint must be of format version {version}, got {shown(found)}; "
+            f"a checkpoint must be of format version {version}, got {format_value(found)}; "
             "read it with the release that wrote it"
         )
     if not isinstance(state, dict):

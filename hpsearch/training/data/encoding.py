@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads.table import Column, Values
 
 
@@ -131,7 +131,8 @@ def _number(value: Any, name: str, index: int) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise InvalidInput.at(
-            f"{index}.{name}", f"must be a number, got {shown(value)}; leave it out if missing"
+            f"{index}.{name}",
+            f"must be a number, got {format_value(value)}; leave it out if missing",
         ) from None
 
 

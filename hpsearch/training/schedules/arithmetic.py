@@ -11,7 +11,7 @@ import numpy as np
 from hpsearch.errors import InvalidInput
 from hpsearch.spec import schedule as spec
 from hpsearch.spec.language.expression import evaluate, parse
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.training.schedules.clock import Clock, Floats
 
 
@@ -55,6 +55,6 @@ def arithmetic(schedule: spec.Lambda, clock: Clock) -> Floats:
         raise InvalidInput.at(
             "schedule.expression",
             f"must be a finite number at every step, got {factors[at]} at step {clock.step[at]} "
-            f"from {shown(schedule.expression)}; guard it, for example with max(..., 1)",
+            f"from {format_value(schedule.expression)}; guard it, for example with max(..., 1)",
         )
     return factors

@@ -12,7 +12,7 @@ import torch
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import plugin as specs
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.training.numerics.global_seed import seeded
 from hpsearch.training.numerics.seeds import Stream, seed_of
 from hpsearch.training.tasks.plugin import PluginTask
@@ -50,7 +50,8 @@ def _made(name: str, params: str, seed: int) -> PluginTask:
     for metric, function in dict(found.metrics).items():
         if not isinstance(metric, str) or not metric.isidentifier() or metric == "loss":
             raise blame.fault(
-                "name its metrics in letters, digits and _, other than loss", f"got {shown(metric)}"
+                "name its metrics in letters, digits and _, other than loss",
+                f"got {format_value(metric)}",
             )
         if not callable(function):
             raise blame.fault("give metrics as functions", f"got {_kind(function)} for {metric}")
@@ -64,11 +65,11 @@ def _offered(name: str) -> EntryPoint:
         known = ", ".join(sorted({point.name for point in installed})) or "none"
         raise TrainingFailed(
             f"task.entry_point must name a plug-in that is installed where the worker runs, got "
-            f"{shown(name)}; install its package there (known: {known})"
+            f"{format_value(name)}; install its package there (known: {known})"
         )
     if len(found) > 1:
         raise TrainingFailed(
-            f"task.entry_point must name one plug-in, and {shown(name)} is offered by "
+            f"task.entry_point must name one plug-in, and {format_value(name)} is offered by "
             f"{' and '.join(point.value for point in found)}; uninstall all but one"
         )
     return found[0]

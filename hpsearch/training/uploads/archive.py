@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads import bounds
 from hpsearch.training.uploads.read_options import refused
 
@@ -76,7 +76,7 @@ class _Zip:
                 raise _no_file(info.filename)
             if info.flag_bits & 1:
                 raise refused(
-                    f"files must not be encrypted, and {shown(info.filename)} is; "
+                    f"files must not be encrypted, and {format_value(info.filename)} is; "
                     "pack them without a password"
                 )
             guard.check(info.filename, info.file_size, info.compress_size)
@@ -135,11 +135,13 @@ class _Guard:
             or any(ord(c) < 32 for c in name) or (path.parts and path.parts[0].endswith(":"))
         ):  # fmt: skip
             raise refused(
-                f"a file in an archive must lie in a folder of it, and {shown(name)} does not; "
-                "pack it with a plain name"
+                f"a file in an archive must lie in a folder of it, and {format_value(name)} "
+                "does not; pack it with a plain name"
             )
         if name in self._names:
-            raise refused(f"names in an archive must differ, and {shown(name)} is there twice")
+            raise refused(
+                f"names in an archive must differ, and {format_value(name)} is there twice"
+            )
         self._names.add(name)
         self._bytes += size_bytes
         if len(self._names) > bounds.MAX_MEMBERS:
@@ -156,7 +158,7 @@ class _Guard:
         if size_bytes > bounds.FREE_BYTES and size_bytes > bounds.MAX_RATIO * packed_bytes:
             raise refused(
                 f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
-                f"{shown(name)} says {size_bytes} bytes from {packed_bytes}; "
+                f"{format_value(name)} says {size_bytes} bytes from {packed_bytes}; "
                 "store it without packing"
             )
 
@@ -194,7 +196,7 @@ def gunzipped(content: bytes, name: str) -> bytes:
         if unpacker.unconsumed_tail:
             raise refused(
                 f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
-                f"{shown(name)} goes past {most} bytes; send it unpacked"
+                f"{format_value(name)} goes past {most} bytes; send it unpacked"
             )
         if not unpacker.eof:
             raise EOFError("it ends too early")
@@ -225,12 +227,12 @@ def _named_damage(name: str) -> Iterator[None]:
     except DAMAGED as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise refused(
-            f"{shown(name)} must be whole, and it is damaged ({reason}); send it again"
+            f"{format_value(name)} must be whole, and it is damaged ({reason}); send it again"
         ) from None
 
 
 def _no_file(name: str) -> Exception:
     return refused(
-        f"an archive must hold plain files, and {shown(name)} is a link or a device; "
+        f"an archive must hold plain files, and {format_value(name)} is a link or a device; "
         "pack the file itself"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnUse
 from hpsearch.training.uploads.read_options import refused
 from hpsearch.training.uploads.table import Column, Values
@@ -118,7 +118,7 @@ def _no_number(name: str, row: int, text: str, *, asked: bool) -> Exception:
     remedy = "" if asked else f', or say columns={{"{name}": "category"}} or "ignore"'
     return refused(
         f"a column of numbers must hold nothing else, and column {name}, row {row} has "
-        f"{shown(text)}; correct it{remedy}"
+        f"{format_value(text)}; correct it{remedy}"
     )
 
 

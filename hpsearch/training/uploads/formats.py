@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import UploadFormat
 from hpsearch.training.uploads.archive import Archive, opened
 from hpsearch.training.uploads.cifar import cifar_kind, read_cifar
@@ -45,7 +45,9 @@ def format_of(path: Path, name: str, asked: str | None) -> UploadFormat:
     """
     if asked is not None:
         if asked not in get_args(UploadFormat):
-            raise refused(f"must be one of {', '.join(READERS)}; got {shown(asked)}", "format")
+            raise refused(
+                f"must be one of {', '.join(READERS)}; got {format_value(asked)}", "format"
+            )
         return cast(UploadFormat, asked)
     with path.open("rb") as file:
         start = file.read(512)

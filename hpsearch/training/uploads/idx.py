@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads.archive import Archive, Member, gunzipped, opened
 from hpsearch.training.uploads.arrays import first_bad, part_of, split_mark
 from hpsearch.training.uploads.read_options import Recipe, refused
@@ -82,7 +82,7 @@ def parsed(content: bytes, name: str) -> NDArray[Any]:
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise refused(
             f"an IDX file must open with 0, 0, a type and its dimensions, and {name} opens with "
-            f"{shown(content[:4])}; is it another format?"
+            f"{format_value(content[:4])}; is it another format?"
         )
     kind, dimensions = np.dtype(TYPES[content[2]]), content[3]
     if not 1 <= dimensions <= 4:

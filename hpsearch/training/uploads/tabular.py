@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec.language.messages import shown
+from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads.bounds import MAX_UNPACKED_BYTES
 from hpsearch.training.uploads.columns import text_column, typed_column
 from hpsearch.training.uploads.read_options import Recipe, refused
@@ -110,13 +110,15 @@ def _check_names(names: Sequence[str], recipe: Recipe) -> None:
                 "take it out (pandas: to_csv(..., index=False))"
             )
         if name in seen:
-            raise refused(f"column names must differ, and {shown(name)} is there twice; rename one")
+            raise refused(
+                f"column names must differ, and {format_value(name)} is there twice; rename one"
+            )
         if len(name) > 500:
             raise refused(f"a column's name must have at most 500 characters, got {len(name)}")
         seen.add(name)
     listed = ", ".join(names[:20])
     if recipe.target not in seen:
-        got = "none" if recipe.target is None else shown(recipe.target)
+        got = "none" if recipe.target is None else format_value(recipe.target)
         raise refused(f"must name a column of the file, got {got}; there are {listed}", "target")
     for name in recipe.columns:
         if name not in seen:
@@ -162,7 +164,7 @@ def _ragged(row: Any) -> Exception:
     where = "a row" if row.number is None else f"row {row.number}"
     return refused(
         f"every row must have {row.expected_columns} fields, and {where} has "
-        f"{row.actual_columns}: {shown(row.text)}; correct it or put the field in quotes"
+        f"{row.actual_columns}: {format_value(row.text)}; correct it or put the field in quotes"
     )
 
 

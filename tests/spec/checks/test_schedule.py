@@ -54,6 +54,6 @@ def test_fitting_schedules_pass() -> None:
         ),
     ],
 )
-def test_misfits_are_named(schedule: Any, optimizer: Any, dataset: str, sentence: str) -> None:
+def test_errors_are_named(schedule: Any, optimizer: Any, dataset: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         check(schedule, optimizer, dataset)

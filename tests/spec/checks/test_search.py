@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rig import spec
 
-from hpsearch.spec.checks.search import search_misfits
+from hpsearch.spec.checks.search import search_errors
 from hpsearch.spec.search import SOBOL_DIMENSIONS, Nsga2Search
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import parse_study
@@ -26,7 +26,7 @@ TWO = [
 
 
 def _found(**sections: Any) -> dict[str, str]:
-    return {e.path: e.message for e in search_misfits(parse_study(spec(**sections)))}
+    return {e.path: e.message for e in search_errors(parse_study(spec(**sections)))}
 
 
 def _coarse(**fields: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _coarse(**fields: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_misfit_is_named_with_its_field(
+def test_an_error_is_named_with_its_field(
     sections: dict[str, Any], path: str, message: str
 ) -> None:
     found = _found(**sections)
