@@ -33,7 +33,7 @@ from hpsearch.spec.wire.jobs import (
     Report,
     ReportBatch,
 )
-from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint, Study, Trial
 from hpsearch.store import checkpoints, ensembles, jobs, studies, trials, workers
 from hpsearch.store.checkpoints import StoredArtifact
@@ -115,7 +115,7 @@ class Rig:
         kind: str = "checkpoint",
     ) -> Checkpoint:
         sha256 = hashlib.sha256(content).hexdigest()
-        sent = Enclosed(
+        sent = CheckpointPart(
             job=job.id, attempt=job.attempt, epoch=epoch, best=best, last=last,
             reasons=tuple(reasons), content=kind, size_bytes=len(content), sha256=sha256,
         )  # fmt: skip

@@ -37,7 +37,7 @@ from hpsearch.spec.wire.jobs import (
     Worker,
     WorkerJoin,
 )
-from hpsearch.spec.wire.multipart import Enclosed, pack, pack_ensemble
+from hpsearch.spec.wire.multipart import CheckpointPart, pack, pack_ensemble
 from hpsearch.spec.wire.records import CheckpointList
 from hpsearch.version import VERSION
 
@@ -100,7 +100,7 @@ class WorkerClient:
             lambda: self._transport.post("/jobs:report", Decisions, batch, repeatable=True)
         )
 
-    def store(self, checkpoints: Sequence[tuple[Enclosed, bytes]]) -> None:
+    def store(self, checkpoints: Sequence[tuple[CheckpointPart, bytes]]) -> None:
         """Stores checkpoints: all or none."""
         body = pack([sent for sent, _ in checkpoints], [content for _, content in checkpoints])
         sha256 = hashlib.sha256(body).hexdigest()

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound, StaleLease, StorageFull
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.wire.jobs import JobCompletion
-from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.multipart import CheckpointPart
 from workers.failures import DROPPED, WORKER_ERRORS, FailureCause, cause_of, fail_job
 from workers.leased_trial import LeasedTrial
 from workers.pending_states import PendingState
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 class _Sent(NamedTuple):
     run: LeasedTrial
-    enclosed: Enclosed
+    enclosed: CheckpointPart
     content: bytes
 
 
@@ -70,7 +70,7 @@ class Uploader:
         of: Literal["checkpoint", "predictions"] = "checkpoint",
         reasons: tuple[Reason, ...] = (),
     ) -> None:
-        enclosed = Enclosed(
+        enclosed = CheckpointPart(
             job=run.job.id, attempt=run.job.attempt, epoch=epoch, content=of, best=best, last=last,
             reasons=reasons, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(),
         )  # fmt: skip

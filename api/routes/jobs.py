@@ -36,7 +36,7 @@ from hpsearch.spec.wire.jobs import (
     Worker,
     WorkerJoin,
 )
-from hpsearch.spec.wire.multipart import Enclosed, unpack, unpack_ensemble
+from hpsearch.spec.wire.multipart import CheckpointPart, unpack, unpack_ensemble
 from hpsearch.spec.wire.records import Checkpoint, CheckpointList
 from hpsearch.store import jobs, workers
 from hpsearch.store.checkpoints import StoredArtifact
@@ -120,7 +120,7 @@ def put_checkpoint(
     last: bool = True,
 ) -> Response:
     """Stores a trial's state after an epoch; it is visible only when whole."""
-    sent = Enclosed(
+    sent = CheckpointPart(
         job=job_id, attempt=attempt, epoch=epoch, best=best, last=last,
         size_bytes=len(body), sha256=x_content_sha256,
     )  # fmt: skip
@@ -139,7 +139,7 @@ def put_checkpoints(body: Body, services: Served) -> Response:
     return answer(CheckpointList(checkpoints=_store(services, unpack(body))))
 
 
-def _store(services: Services, sent: Sequence[tuple[Enclosed, bytes]]) -> list[Checkpoint]:
+def _store(services: Services, sent: Sequence[tuple[CheckpointPart, bytes]]) -> list[Checkpoint]:
     """Checks, writes, checks again and makes visible: no lock is held while files are written."""
     with services.database.write() as session:
         prefixes = services.tuner.check_checkpoints(session, [one for one, _ in sent])

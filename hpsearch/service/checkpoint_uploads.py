@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.language.states import JobKind
-from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import jobs, studies, trials
 from hpsearch.store.checkpoint_writes import Arrivals
@@ -18,7 +18,7 @@ from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.jobs import QueuedJob
 
 
-def check(session: Session, sent: Sequence[Enclosed], lease_seconds: float) -> list[str]:
+def check(session: Session, sent: Sequence[CheckpointPart], lease_seconds: float) -> list[str]:
     """Whether files may come; returns the start of each one's artifact key.
 
     Raises:
@@ -39,7 +39,7 @@ def check(session: Session, sent: Sequence[Enclosed], lease_seconds: float) -> l
 
 
 def keep(
-    session: Session, sent: Sequence[tuple[Enclosed, StoredArtifact]], lease_seconds: float
+    session: Session, sent: Sequence[tuple[CheckpointPart, StoredArtifact]], lease_seconds: float
 ) -> tuple[list[Checkpoint], list[str]]:
     """Makes whole files visible as trials' checkpoints, or as what these predict: all, or none.
 
@@ -80,6 +80,8 @@ def ensemble_prefix(session: Session, job_id: int, attempt: int, lease_seconds: 
     return f"studies/{job.study_id}/ensembles/{job.its_ensemble}/attempt-{attempt}"
 
 
-def _held(session: Session, sent: Sequence[Enclosed], lease_seconds: float) -> dict[int, QueuedJob]:
+def _held(
+    session: Session, sent: Sequence[CheckpointPart], lease_seconds: float
+) -> dict[int, QueuedJob]:
     tokens = sorted({(one.job, one.attempt) for one in sent})
     return jobs.hold(session, tokens, lease_seconds)

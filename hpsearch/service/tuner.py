@@ -56,7 +56,7 @@ from hpsearch.spec.wire.jobs import (
     LeaseRequest,
     ReportBatch,
 )
-from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint, Study, Trial
 from hpsearch.store import (
     checkpoints,
@@ -279,12 +279,12 @@ class Tuner:
 
     # Checkpoints
 
-    def check_checkpoints(self, session: Session, sent: Sequence[Enclosed]) -> list[str]:
+    def check_checkpoints(self, session: Session, sent: Sequence[CheckpointPart]) -> list[str]:
         """Whether checkpoints may come; returns the start of each one's artifact key."""
         return checkpoint_uploads.check(session, sent, self.lease_seconds)
 
     def keep_checkpoints(
-        self, session: Session, sent: Sequence[tuple[Enclosed, StoredArtifact]]
+        self, session: Session, sent: Sequence[tuple[CheckpointPart, StoredArtifact]]
     ) -> list[Checkpoint]:
         """Makes whole artifacts visible as trials' checkpoints: all, or none."""
         found, unneeded = checkpoint_uploads.keep(session, sent, self.lease_seconds)

@@ -12,7 +12,7 @@ from httpx2 import Response
 from rig import Rig, spec
 
 from hpsearch.spec.wire.jobs import Job
-from hpsearch.spec.wire.multipart import Enclosed, pack
+from hpsearch.spec.wire.multipart import CheckpointPart, pack
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.checkpoints import StoredArtifact
 
@@ -31,7 +31,7 @@ def jobs(api: TestClient, served: Rig) -> list[Job]:
 
 def put(api: TestClient, jobs: list[Job], contents: list[bytes], **change: object) -> Response:
     sent = [
-        Enclosed(
+        CheckpointPart(
             job=job.id,
             attempt=job.attempt,
             epoch=0,

@@ -9,7 +9,7 @@ from rig import Rig
 
 from hpsearch.errors import NotFound, ReportGap, StaleLease
 from hpsearch.spec.wire.jobs import Job
-from hpsearch.spec.wire.multipart import Enclosed
+from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints
 
@@ -101,7 +101,7 @@ def test_an_unreported_epoch_has_no_checkpoint(rig: Rig, job: Job) -> None:
 def test_a_lease_lost_while_the_file_came_leaves_nothing(rig: Rig, job: Job) -> None:
     rig.store(job, 1, b"before")
     before = rig.artifacts()
-    sent = Enclosed(job=job.id, attempt=job.attempt, epoch=2, size_bytes=5, sha256="0" * 64)
+    sent = CheckpointPart(job=job.id, attempt=job.attempt, epoch=2, size_bytes=5, sha256="0" * 64)
     (prefix,) = rig.do(lambda s: rig.tuner.check_checkpoints(s, [sent]))
     artifact = rig.tuner.artifacts.put(f"{prefix}-x", b"after")
     rig.run_out(job)

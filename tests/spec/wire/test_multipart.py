@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
 from hpsearch.spec.wire.jobs import EnsembleUpload
-from hpsearch.spec.wire.multipart import Enclosed, pack, pack_ensemble, unpack, unpack_ensemble
+from hpsearch.spec.wire.multipart import (
+    CheckpointPart,
+    pack,
+    pack_ensemble,
+    unpack,
+    unpack_ensemble,
+)
 
 
-def enclosed(content: bytes, job: int = 1) -> Enclosed:
-    return Enclosed(
+def enclosed(content: bytes, job: int = 1) -> CheckpointPart:
+    return CheckpointPart(
         job=job, attempt=1, epoch=0, size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
     )  # fmt: skip
