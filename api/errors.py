@@ -15,7 +15,7 @@ from hpsearch import errors
 from hpsearch.errors import FieldError, HpsearchError, InvalidInput
 from hpsearch.optional import MissingPackage
 from hpsearch.spec.language.messages import MAX_ERRORS, path_of, sentence
-from hpsearch.spec.wire.records import FieldProblem, Problem
+from hpsearch.spec.wire.records import FieldProblem, ProblemDetails
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -62,7 +62,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer to a request that failed."""
-    body = Problem(
+    body = ProblemDetails(
         type=f"urn:hpsearch:problem:{code}",
         title=status.phrase,
         status=status,

@@ -17,11 +17,11 @@ from hpsearch.spec.language.states import FailureReason
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.spec.wire.jobs import (
-    Advance,
     EnsembleJob,
     EnsembleUpload,
     PredictionAnswer,
     PredictJob,
+    ProgressReport,
 )
 from workers.datasets import Datasets
 from workers.failures import DROPPED, WORKER_ERRORS, FailureCause, cause_of, fail_job
@@ -144,5 +144,5 @@ class Teller:
         is_due = time.monotonic() - self._told_at >= TELL_SECONDS
         if is_due or what != self._told_what:
             self._told_at, self._told_what = time.monotonic(), what
-            progress = Advance(attempt=self._job.attempt, done=done, total=total, what=what)
+            progress = ProgressReport(attempt=self._job.attempt, done=done, total=total, what=what)
             self._client.advance(self._job, progress)

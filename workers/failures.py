@@ -22,7 +22,7 @@ from hpsearch.errors import (
 )
 from hpsearch.spec.language.fields import MESSAGE_LENGTH
 from hpsearch.spec.language.states import FailureReason
-from hpsearch.spec.wire.jobs import Failure, Leased
+from hpsearch.spec.wire.jobs import Failure, LeasedJob
 from hpsearch.training.numerics.memory import is_out_of_memory
 from workers.server_api import WorkerClient
 
@@ -57,7 +57,7 @@ def cause_of(error: Exception) -> FailureCause:
     return FailureCause(FailureReason.ERROR, f"{type(error).__name__}: {error}")
 
 
-def fail_job(client: WorkerClient, job: Leased, fault: FailureCause) -> None:
+def fail_job(client: WorkerClient, job: LeasedJob, fault: FailureCause) -> None:
     """Tells the server why a job is not done; nothing it answers costs the worker its other jobs.
 
     Raises:

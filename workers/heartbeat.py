@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from hpsearch.errors import HpsearchError, NotFound, StaleLease
-from hpsearch.spec.wire.jobs import Leased, Token
+from hpsearch.spec.wire.jobs import LeasedJob, LeaseToken
 from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
@@ -19,7 +19,7 @@ class Heartbeat:
     def __init__(self, client: WorkerClient, lease_seconds: float) -> None:
         self._client = client
         self._seconds = lease_seconds / 3
-        self._held: dict[int, Token] = {}
+        self._held: dict[int, LeaseToken] = {}
         self._lost: set[int] = set()
         self._guard = threading.Lock()
         self._over = threading.Event()
@@ -34,20 +34,20 @@ class Heartbeat:
         self._over.set()
         self._thread.join(timeout=5)
 
-    def hold(self, jobs: Iterable[Leased]) -> None:
+    def hold(self, jobs: Iterable[LeasedJob]) -> None:
         """Beats for these too."""
         with self._guard:
             for job in jobs:
-                self._held[job.id] = Token(job=job.id, attempt=job.attempt)
+                self._held[job.id] = LeaseToken(job=job.id, attempt=job.attempt)
                 self._lost.discard(job.id)
 
-    def release(self, job: Leased) -> None:
+    def release(self, job: LeasedJob) -> None:
         """Beats for this one no more."""
         with self._guard:
             self._held.pop(job.id, None)
             self._lost.discard(job.id)
 
-    def has_lost(self, job: Leased) -> bool:
+    def has_lost(self, job: LeasedJob) -> bool:
         """Whether a beat found the job's lease gone."""
         with self._guard:
             return job.id in self._lost
@@ -64,7 +64,7 @@ class Heartbeat:
                 # Whatever it was: a worker that beats no more loses every trial it ever holds.
                 logger.exception("no heartbeat this time")
 
-    def _beat(self, tokens: list[Token]) -> None:
+    def _beat(self, tokens: list[LeaseToken]) -> None:
         try:
             self._client.heartbeat(tokens)
         except (StaleLease, NotFound):

@@ -14,26 +14,26 @@ from hpsearch.client.transport import TRANSIENT_ERRORS, Transport
 from hpsearch.errors import CorruptArtifact, ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.jobs import (
-    Advance,
     AnyJob,
     CompletionBatch,
     Decisions,
     EnsembleJob,
     EnsembleUpload,
     Failure,
-    Heartbeat,
+    HeartbeatRequest,
     JobCompletion,
     JobList,
     JobStatus,
     JobStatusList,
-    Leased,
+    LeasedJob,
+    LeaseRenewal,
     LeaseRequest,
+    LeaseToken,
     PredictionAnswer,
     PredictJob,
-    Renewal,
+    ProgressReport,
     Report,
     ReportBatch,
-    Token,
     Worker,
     WorkerJoin,
 )
@@ -88,10 +88,10 @@ class WorkerClient:
             for_ever=True,
         ).jobs
 
-    def heartbeat(self, tokens: Sequence[Token]) -> None:
+    def heartbeat(self, tokens: Sequence[LeaseToken]) -> None:
         """Renews leases once; the caller comes again anyway."""
-        beat = Heartbeat(worker=self.worker_id, jobs=list(tokens))
-        self._transport.post("/jobs:heartbeat", Renewal, beat, repeatable=True)
+        beat = HeartbeatRequest(worker=self.worker_id, jobs=list(tokens))
+        self._transport.post("/jobs:heartbeat", LeaseRenewal, beat, repeatable=True)
 
     def report(self, reports: Sequence[Report]) -> Decisions:
         """Stores epochs: all or none."""
@@ -140,7 +140,7 @@ class WorkerClient:
             raise CorruptArtifact(f"{noun} must have the sha256 {sha256[:12]}…, got {found[:12]}…")
         return content
 
-    def advance(self, job: EnsembleJob, progress: Advance) -> None:
+    def advance(self, job: EnsembleJob, progress: ProgressReport) -> None:
         """Says how far a job is."""
         self._patiently(
             lambda: self._transport.post(
@@ -181,7 +181,7 @@ class WorkerClient:
             )
         )
 
-    def fail(self, job: Leased, failure: Failure) -> None:
+    def fail(self, job: LeasedJob, failure: Failure) -> None:
         """Gives a job back."""
         key = secrets.token_urlsafe(16)
         self._with_room(

@@ -17,7 +17,7 @@ import torch
 from hpsearch.ensemble_builder import predictions_blob
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.spec.language.states import TrialReason, TrialState
-from hpsearch.spec.wire.jobs import JobCompletion, Trained
+from hpsearch.spec.wire.jobs import JobCompletion, TrainingInfo
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.evaluation.predictions import Inference, Predicted
 from hpsearch.training.numerics.memory import is_out_of_memory
@@ -157,7 +157,7 @@ class TrialEnds:
             reason=end.reason,
             message=end.message,
             test_metrics=self._test_metrics(run, said),
-            training=Trained(group=run.group, why=run.why),
+            training=TrainingInfo(group=run.group, why=run.why),
         )
 
     def _test_metrics(

@@ -7,20 +7,26 @@ from fastapi import APIRouter, Response
 from api.idempotent_requests import Id, Number, OneChange
 from api.services import Served
 from hpsearch.service.ask_tell import Asking
-from hpsearch.spec.wire.jobs import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
+from hpsearch.spec.wire.jobs import (
+    AskRequest,
+    TrialCompletion,
+    TrialDecision,
+    TrialList,
+    TrialReport,
+)
 from hpsearch.spec.wire.records import Trial
 
 router = APIRouter(tags=["external studies"])
 
 
-@router.post("/studies/{study_id:int}:ask", response_model=AskedTrials)
+@router.post("/studies/{study_id:int}:ask", response_model=TrialList)
 def ask(study_id: Id, request: AskRequest, change: OneChange, services: Served) -> Response:
     """Up to `count` trials to train."""
     asking = Asking(services.tuner)
     return change(lambda session: asking.ask(session, study_id, request))
 
 
-@router.post("/studies/{study_id:int}/trials/{number:int}:report", response_model=Told)
+@router.post("/studies/{study_id:int}/trials/{number:int}:report", response_model=TrialDecision)
 def report(
     study_id: Id, number: Number, report: TrialReport, change: OneChange, services: Served
 ) -> Response:
@@ -31,7 +37,7 @@ def report(
 
 @router.post("/studies/{study_id:int}/trials/{number:int}:complete", response_model=Trial)
 def complete(
-    study_id: Id, number: Number, end: TrialEnd, change: OneChange, services: Served
+    study_id: Id, number: Number, end: TrialCompletion, change: OneChange, services: Served
 ) -> Response:
     """Ends a trial that was asked for."""
     asking = Asking(services.tuner)

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from api.files import file_answer
 from api.idempotent_requests import Id, OneChange, answer
 from api.services import Served
-from hpsearch.spec.wire.jobs import CollectRequest
-from hpsearch.spec.wire.records import Checkpoint, Collection
+from hpsearch.spec.wire.jobs import GarbageCollectionRequest
+from hpsearch.spec.wire.records import Checkpoint, GarbageCollection
 from hpsearch.store import checkpoints
 
 router = APIRouter(tags=["checkpoints"])
@@ -55,15 +55,15 @@ def unpin(checkpoint_id: Id, change: OneChange) -> Response:
     return change(lambda session: checkpoints.pin(session, checkpoint_id, pinned=False))
 
 
-@router.post("/artifacts:collect", response_model=Collection)
-def collect(terms: CollectRequest, change: OneChange, services: Served) -> Response:
+@router.post("/artifacts:collect", response_model=GarbageCollection)
+def collect(terms: GarbageCollectionRequest, change: OneChange, services: Served) -> Response:
     """Removes files that nothing needs; with `dry_run` only says what these are."""
     files = services.artifacts.files()
     if terms.dry_run:
         with services.database.read() as session:
             return answer(services.combiner.collect(session, files, terms))
 
-    def sweep(session: Session) -> Collection:
+    def sweep(session: Session) -> GarbageCollection:
         return services.combiner.collect(session, files, terms)
 
     return change(sweep)

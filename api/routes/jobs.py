@@ -20,18 +20,18 @@ from hpsearch.errors import (
 )
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.wire.jobs import (
-    Advance,
     Completion,
     CompletionBatch,
     Decisions,
     Failure,
-    Heartbeat,
+    HeartbeatRequest,
     JobList,
     JobStatus,
     JobStatusList,
+    LeaseRenewal,
     LeaseRequest,
     PredictionAnswer,
-    Renewal,
+    ProgressReport,
     ReportBatch,
     Worker,
     WorkerJoin,
@@ -84,13 +84,13 @@ def lease(request: LeaseRequest, change: OneChange, services: Served) -> Respons
     return response
 
 
-@router.post("/jobs:heartbeat", response_model=Renewal)
-def heartbeat(beat: Heartbeat, change: OneChange, services: Served) -> Response:
+@router.post("/jobs:heartbeat", response_model=LeaseRenewal)
+def heartbeat(beat: HeartbeatRequest, change: OneChange, services: Served) -> Response:
     """Renews leases: all, or none when one of them is no longer in force."""
 
-    def renew(session: Session) -> Renewal:
+    def renew(session: Session) -> LeaseRenewal:
         services.tuner.heartbeat(session, beat)
-        return Renewal(lease_seconds=services.lease_seconds)
+        return LeaseRenewal(lease_seconds=services.lease_seconds)
 
     return change(renew)
 
@@ -184,7 +184,7 @@ def put_ensemble(job_id: Id, body: Body, services: Served) -> Response:
 
 
 @router.post("/jobs/{job_id:int}:advance", response_model=JobStatus)
-def advance(job_id: Id, progress: Advance, change: OneChange, services: Served) -> Response:
+def advance(job_id: Id, progress: ProgressReport, change: OneChange, services: Served) -> Response:
     """How far the building of an ensemble is; renews the lease."""
     return change(lambda session: services.combiner.advance(session, job_id, progress))
 

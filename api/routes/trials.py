@@ -10,7 +10,7 @@ from api.idempotent_requests import Id, Number, OneChange, answer
 from api.routes.studies import PageSize, PageToken
 from api.services import Served
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.wire.jobs import GivenTrials, TrialList
+from hpsearch.spec.wire.jobs import EnqueueRequest, TrialList
 from hpsearch.spec.wire.records import CheckpointList, Trial, TrialPage
 from hpsearch.store import checkpoints, trials
 
@@ -45,7 +45,7 @@ def page(
 
 
 @router.post("/studies/{study_id:int}/trials", status_code=201, response_model=TrialList)
-def add(study_id: Id, given: GivenTrials, change: OneChange, services: Served) -> Response:
+def add(study_id: Id, given: EnqueueRequest, change: OneChange, services: Served) -> Response:
     """Queues trials with given parameters, beside those that are planned."""
     configurations = [trial.params for trial in given.trials]
     return change(

@@ -26,8 +26,8 @@ from hpsearch.spec.checks.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire import ensembles, records
-from hpsearch.spec.wire.jobs import CollectRequest
-from hpsearch.spec.wire.records import Checkpoint, Collection, StudyPage, StudyPreview
+from hpsearch.spec.wire.jobs import GarbageCollectionRequest
+from hpsearch.spec.wire.records import Checkpoint, GarbageCollection, StudyPage, StudyPreview
 from hpsearch.spec.wire.upload import ColumnUse
 
 __all__ = [
@@ -115,15 +115,15 @@ class Client:
 
     def collect_garbage(
         self, *, dry_run: bool = True, older_than_seconds: float = 3600.0
-    ) -> Collection:
+    ) -> GarbageCollection:
         """Removes files on the server that nothing needs, or says which these are.
 
         Args:
             dry_run: nothing is removed.
             older_than_seconds: files that nothing refers to stay until they are so old.
         """
-        terms = CollectRequest(dry_run=dry_run, older_than_seconds=older_than_seconds)
-        return self._transport.post("/artifacts:collect", Collection, terms)
+        terms = GarbageCollectionRequest(dry_run=dry_run, older_than_seconds=older_than_seconds)
+        return self._transport.post("/artifacts:collect", GarbageCollection, terms)
 
     def add_dataset(
         self,

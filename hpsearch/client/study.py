@@ -187,7 +187,7 @@ class Study:
             Conflict: when the study is not external, or not open.
         """
         asked = self._transport.post(
-            f"/studies/{self.id}:ask", jobs.AskedTrials, jobs.AskRequest(count=count)
+            f"/studies/{self.id}:ask", jobs.TrialList, jobs.AskRequest(count=count)
         )
         return Trials(Trial.of(record, self._transport) for record in asked.trials)
 

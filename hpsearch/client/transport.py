@@ -28,7 +28,7 @@ from hpsearch.errors import (
 )
 from hpsearch.processes.discovery import read_token, running_servers
 from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
-from hpsearch.spec.wire.records import Problem
+from hpsearch.spec.wire.records import ProblemDetails
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Result = TypeVar("Result")
@@ -259,7 +259,7 @@ class Transport:
 def _error_of(response: httpx2.Response) -> HpsearchError:
     """The exception that an answer with an error status stands for."""
     try:
-        problem = Problem.model_validate_json(response.content)
+        problem = ProblemDetails.model_validate_json(response.content)
     except ValidationError:
         if response.status_code >= 500:
             return errors.ServerFault(

@@ -64,7 +64,9 @@ class Trial(records.Trial):
             Conflict: when the trial is over, or was given to another.
         """
         report = jobs.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
-        told = self._transport.post(f"{self._path}:report", jobs.Told, report, repeatable=True)
+        told = self._transport.post(
+            f"{self._path}:report", jobs.TrialDecision, report, repeatable=True
+        )
         return told.decision is Decision.CONTINUE
 
     def complete(
@@ -84,7 +86,7 @@ class Trial(records.Trial):
         Raises:
             Conflict: when the trial is over, or was given to another.
         """
-        end = jobs.TrialEnd(
+        end = jobs.TrialCompletion(
             attempt=self.attempt, value=value, state=TrialState(state), message=message
         )
         record = self._transport.post(f"{self._path}:complete", records.Trial, end)

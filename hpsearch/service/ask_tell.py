@@ -18,7 +18,13 @@ from hpsearch.service.tuner import Tuner
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.states import Decision, JobState, StudyState, TrialReason, TrialState
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.jobs import AskedTrials, AskRequest, Told, TrialEnd, TrialReport
+from hpsearch.spec.wire.jobs import (
+    AskRequest,
+    TrialCompletion,
+    TrialDecision,
+    TrialList,
+    TrialReport,
+)
 from hpsearch.spec.wire.records import Trial
 from hpsearch.store import jobs, pruning_state, reports, studies, trials
 from hpsearch.store.jobs import QueuedJob
@@ -31,7 +37,7 @@ class Asking:
 
     tuner: Tuner
 
-    def ask(self, session: Session, study_id: int, request: AskRequest) -> AskedTrials:
+    def ask(self, session: Session, study_id: int, request: AskRequest) -> TrialList:
         """Up to `count` trials: given-up ones first, then new ones; none when all are handed out.
 
         Raises:
@@ -40,7 +46,7 @@ class Asking:
         study = studies.lock(session, study_id)
         task = _external(study.spec, study_id)
         if study.state is StudyState.COMPLETE:
-            return AskedTrials(trials=[])
+            return TrialList(trials=[])
         if study.state not in studies.OPEN:
             raise Conflict(
                 f"a study must be open to be asked, and study {study_id} is {study.state}; "
@@ -50,9 +56,11 @@ class Asking:
         taken += leasing.sample(session, self.tuner.memory, study, request.count - len(taken))
         leased = jobs.lease(session, taken, None, task.timeout_seconds)
         given = leasing.start(session, study, leased)
-        return AskedTrials(trials=[trials.get(session, study_id, job.trial) for job in given])
+        return TrialList(trials=[trials.get(session, study_id, job.trial) for job in given])
 
-    def report(self, session: Session, study_id: int, number: int, report: TrialReport) -> Told:
+    def report(
+        self, session: Session, study_id: int, number: int, report: TrialReport
+    ) -> TrialDecision:
         """Stores an epoch; the answer says whether to go on."""
         spec = studies.spec_of(session, study_id)
         task = _external(spec, study_id)
@@ -61,12 +69,12 @@ class Asking:
         epoch = Epoch(report.epoch, report.metrics)
         reports.append(session, job.its_trial, [epoch], spec.objectives)
         if study_id not in judges:
-            return Told(decision=Decision.CONTINUE)
+            return TrialDecision(decision=Decision.CONTINUE)
         verdict = judges[study_id].judge(job.its_trial, [epoch])
         decision = Decision.STOP if verdict.stop else Decision.CONTINUE
-        return Told(decision=decision, why=verdict.why)
+        return TrialDecision(decision=decision, why=verdict.why)
 
-    def complete(self, session: Session, study_id: int, number: int, end: TrialEnd) -> Trial:
+    def complete(self, session: Session, study_id: int, number: int, end: TrialCompletion) -> Trial:
         """A trial's end, with its value unless the reports have told it."""
         study = studies.lock(session, study_id)
         task = _external(study.spec, study_id)

@@ -17,13 +17,13 @@ from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.states import JobKind, JobState
 from hpsearch.spec.wire.ensembles import Ensemble, JobTicket, PredictRequest, Progress
 from hpsearch.spec.wire.jobs import (
-    Advance,
-    CollectRequest,
     EnsembleUpload,
+    GarbageCollectionRequest,
     JobStatus,
     PredictionAnswer,
+    ProgressReport,
 )
-from hpsearch.spec.wire.records import Collection, Rubbish
+from hpsearch.spec.wire.records import GarbageCollection, GarbageItem
 from hpsearch.store import checkpoints, ensembles, jobs, studies
 from hpsearch.store.artifacts import StoredFile
 from hpsearch.store.checkpoints import StoredArtifact
@@ -56,8 +56,8 @@ class Combiner:
         return JobTicket(job=ensemble_jobs.ask(session, ensemble_id, asked.inputs))
 
     def collect(
-        self, session: Session, files: Sequence[StoredFile], terms: CollectRequest
-    ) -> Collection:
+        self, session: Session, files: Sequence[StoredFile], terms: GarbageCollectionRequest
+    ) -> GarbageCollection:
         """Removes what nothing needs, or says what that would be.
 
         Args:
@@ -76,19 +76,20 @@ class Combiner:
         strays = retention.strays(session, files, terms.older_than_seconds)
         reasons |= dict.fromkeys(strays, "nothing refers to it")
         found = [
-            Rubbish(key=key, size_bytes=sizes.get(key, 0), why=why) for key, why in reasons.items()
+            GarbageItem(key=key, size_bytes=sizes.get(key, 0), why=why)
+            for key, why in reasons.items()
         ]
         if not terms.dry_run:
             removed = checkpoints.remove(session, [one.checkpoint.id for one, _ in gone])
             found = [one for one in found if one.key in {*removed, *strays}]
             self.tuner.discard(session, [one.key for one in found])
-        return Collection(
+        return GarbageCollection(
             dry_run=terms.dry_run, files=found, size_bytes=sum(one.size_bytes for one in found)
         )
 
     # What workers say
 
-    def advance(self, session: Session, job_id: int, progress: Advance) -> JobStatus:
+    def advance(self, session: Session, job_id: int, progress: ProgressReport) -> JobStatus:
         """How far the building of an ensemble is; renews the lease."""
         token = (job_id, progress.attempt)
         job = jobs.hold(session, [token], self.tuner.lease_seconds)[job_id]

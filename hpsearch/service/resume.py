@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.wire.jobs import Resume
+from hpsearch.spec.wire.jobs import ResumePoint
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints, reports, trials
 from hpsearch.store.jobs import QueuedJob
@@ -26,7 +26,7 @@ def inherit(session: Session, study_id: int, trial_id: int, number: int) -> None
 
 def resume_point(
     session: Session, job: QueuedJob, study: OpenStudy, continues: int | None
-) -> Resume | None:
+) -> ResumePoint | None:
     """What a worker loads before it trains a job's trial; none at a trial's beginning.
 
     Args:
@@ -47,7 +47,7 @@ def resume_point(
     best_epoch, best_value = reports.best_until(
         session, job.its_trial, last.epoch, study.spec.objectives[0]
     )
-    return Resume(
+    return ResumePoint(
         checkpoint=last.id,
         epoch=last.epoch,
         best_epoch=best_epoch,

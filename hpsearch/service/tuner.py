@@ -48,7 +48,7 @@ from hpsearch.spec.wire.jobs import (
     CompletionBatch,
     Decisions,
     Failure,
-    Heartbeat,
+    HeartbeatRequest,
     JobDecision,
     JobList,
     JobStatus,
@@ -159,7 +159,7 @@ class Tuner:
         workers.seen(session, request.worker)
         return JobList(jobs=answer)
 
-    def heartbeat(self, session: Session, beat: Heartbeat) -> None:
+    def heartbeat(self, session: Session, beat: HeartbeatRequest) -> None:
         """Renews a worker's leases."""
         workers.check(session, beat.worker)
         jobs.hold(session, [(token.job, token.attempt) for token in beat.jobs], self.lease_seconds)

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.language.states import TrialState, is_final
-from hpsearch.spec.wire.records import Stage, StageChange
+from hpsearch.spec.wire.records import StageChange, StageSummary
 from hpsearch.store.database import now
 from hpsearch.store.tables import StageRow, StudyRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
@@ -109,9 +109,9 @@ def ended(session: Session, study_id: int, index: int) -> int:
     return int(count)
 
 
-def of_studies(session: Session, study_ids: Sequence[int]) -> Mapping[int, list[Stage]]:
+def of_studies(session: Session, study_ids: Sequence[int]) -> Mapping[int, list[StageSummary]]:
     """The stages of some studies as people see them."""
-    found: dict[int, list[Stage]] = {study_id: [] for study_id in study_ids}
+    found: dict[int, list[StageSummary]] = {study_id: [] for study_id in study_ids}
     for row in session.scalars(
         select(StageRow)
         .where(StageRow.study_id.in_(study_ids))
@@ -121,8 +121,8 @@ def of_studies(session: Session, study_ids: Sequence[int]) -> Mapping[int, list[
     return found
 
 
-def _record(row: StageRow) -> Stage:
-    return Stage(
+def _record(row: StageRow) -> StageSummary:
+    return StageSummary(
         stage=row.stage,
         first_trial=row.first,
         trials=row.trials,

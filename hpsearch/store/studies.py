@@ -25,7 +25,7 @@ from hpsearch.spec.language.states import (
 from hpsearch.spec.space.pareto import pareto_front
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import Objective, StudySpec, parse_study
-from hpsearch.spec.wire.records import Counts, Stage, Study, StudyPage
+from hpsearch.spec.wire.records import Counts, StageSummary, Study, StudyPage
 from hpsearch.store import checkpoints, ensembles, events, stages
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor
@@ -305,7 +305,7 @@ class _Epochs:
     left: int
 
 
-def _epochs_to_come(row: StudyRow, begun: Sequence[Stage]) -> int:
+def _epochs_to_come(row: StudyRow, begun: Sequence[StageSummary]) -> int:
     """Epochs of the trials that are not there yet."""
     if row.trials_created == row.trials_planned or row.search_over:
         return 0
@@ -321,7 +321,7 @@ def _record(
     session: Session,
     row: StudyRow,
     counts: Counts,
-    begun: list[Stage],
+    begun: list[StageSummary],
     epochs: _Epochs,
     moment: float,
 ) -> Study:

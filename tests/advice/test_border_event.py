@@ -11,7 +11,7 @@ from rig import Rig
 
 from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.language.states import EventKind
-from hpsearch.spec.wire.jobs import AskRequest, TrialEnd
+from hpsearch.spec.wire.jobs import AskRequest, TrialCompletion
 from hpsearch.store import events
 
 STUDY: dict[str, Any] = {
@@ -29,7 +29,7 @@ def run(rig: Rig) -> int:
     asking = Asking(rig.tuner)
     asked = rig.do(lambda s: asking.ask(s, study_id, AskRequest(count=24))).trials
     for trial in asked:
-        end = TrialEnd(attempt=1, value=-float(np.log10(trial.params["task.params.a"])))
+        end = TrialCompletion(attempt=1, value=-float(np.log10(trial.params["task.params.a"])))
         rig.do(lambda s, n=trial.number, e=end: asking.complete(s, study_id, n, e))
     return study_id
 

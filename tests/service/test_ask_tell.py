@@ -11,7 +11,7 @@ from rig import Rig
 from hpsearch.errors import Conflict, InvalidInput, StaleLease
 from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.language.states import StudyState, TrialState
-from hpsearch.spec.wire.jobs import AskRequest, TrialEnd, TrialReport
+from hpsearch.spec.wire.jobs import AskRequest, TrialCompletion, TrialReport
 from hpsearch.spec.wire.records import Trial
 from hpsearch.store import studies
 
@@ -27,7 +27,7 @@ def ask(rig: Rig, study_id: int, count: int = 1) -> list[Trial]:
 
 
 def tell(rig: Rig, trial: Trial, attempt: int | None = None, **end: Any) -> Trial:
-    told = TrialEnd(attempt=attempt or trial.attempt, **end)
+    told = TrialCompletion(attempt=attempt or trial.attempt, **end)
     return rig.do(lambda s: Asking(rig.tuner).complete(s, trial.study_id, trial.number, told))
 
 

@@ -20,7 +20,6 @@ from hpsearch.spec.language.states import (
 )
 from hpsearch.spec.wire.ensembles import PredictionResult
 from hpsearch.spec.wire.jobs import (
-    Advance,
     AnyJob,
     EnsembleJob,
     Failure,
@@ -28,6 +27,7 @@ from hpsearch.spec.wire.jobs import (
     JobStatus,
     PredictionAnswer,
     PredictJob,
+    ProgressReport,
 )
 from hpsearch.store import events, jobs, studies
 from hpsearch.store.tables import JobRow, StudyRow
@@ -67,7 +67,7 @@ def status(rig: Rig, job_id: int) -> JobStatus:
 
 
 def advance(rig: Rig, job: AnyJob) -> JobStatus:
-    said = Advance(attempt=job.attempt, done=1, total=4, what="it selects")
+    said = ProgressReport(attempt=job.attempt, done=1, total=4, what="it selects")
     return rig.do(lambda session: rig.combiner.advance(session, job.id, said))
 
 

@@ -18,7 +18,7 @@ from hpsearch.spec.language.states import (
     TrialState,
     WorkerState,
 )
-from hpsearch.spec.wire.jobs import Completion, Heartbeat, Job, Token
+from hpsearch.spec.wire.jobs import Completion, HeartbeatRequest, Job, LeaseToken
 from hpsearch.store import studies, workers
 from hpsearch.store.database import now
 from hpsearch.store.tables import EventRow, JobRow, StudyRow, WorkerRow
@@ -28,7 +28,7 @@ Write = Callable[[Rig, Job], object]
 WRITES: dict[str, Write] = {
     "heartbeat": lambda rig, job: rig.do(
         lambda session: rig.tuner.heartbeat(
-            session, Heartbeat(worker=1, jobs=[Token(job=job.id, attempt=job.attempt)])
+            session, HeartbeatRequest(worker=1, jobs=[LeaseToken(job=job.id, attempt=job.attempt)])
         )
     ),
     "report": lambda rig, job: rig.report(job, 1),
@@ -89,7 +89,7 @@ def test_a_batch_with_one_stale_token_stores_none(rig: Rig, job: Job) -> None:
     before = rig.snapshot()
     with pytest.raises(StaleLease):
         rig.report_all(a_report(fresh[0], 0), a_report(job, 1), a_report(fresh[1], 0))
-    beat = Heartbeat(worker=2, jobs=[Token(job=j.id, attempt=1) for j in (*fresh, job)])
+    beat = HeartbeatRequest(worker=2, jobs=[LeaseToken(job=j.id, attempt=1) for j in (*fresh, job)])
     with pytest.raises(StaleLease):
         rig.do(lambda session: rig.tuner.heartbeat(session, beat))
     assert rig.snapshot() == before
@@ -267,7 +267,7 @@ def test_three_different_failed_trials_set_a_worker_aside(rig: Rig, job: Job) ->
     with pytest.raises(Conflict, match="is set aside after 3 trials in a row failed on it"):
         rig.lease(1)
     with pytest.raises(Conflict, match="start a new worker"):
-        rig.do(lambda session: rig.tuner.heartbeat(session, Heartbeat(worker=1)))
+        rig.do(lambda session: rig.tuner.heartbeat(session, HeartbeatRequest(worker=1)))
     rig.report(held[3], 0)  # what it still holds it may bring to its end
     rig.complete(held[3])
     with pytest.raises(Conflict, match="is set aside"):

@@ -25,12 +25,12 @@ from hpsearch.spec.language.states import (
 from hpsearch.spec.wire.ensembles import PredictionResult
 from hpsearch.spec.wire.jobs import (
     AnyJob,
-    CollectRequest,
     EnsembleJob,
-    Heartbeat,
+    GarbageCollectionRequest,
+    HeartbeatRequest,
     Job,
+    LeaseToken,
     PredictionAnswer,
-    Token,
 )
 from hpsearch.store import checkpoints, ensembles
 from hpsearch.store.tables import JobRow, TrialRow
@@ -134,8 +134,8 @@ def test_all_verbs_at_once_keep_the_invariants(rig: Rig) -> None:
 
     def _one(luck: random.Random, worker: int, job: Job) -> None:
         rig.report(job, 0, 1)
-        token = Token(job=job.id, attempt=job.attempt)
-        beat = Heartbeat(worker=worker, jobs=[token])
+        token = LeaseToken(job=job.id, attempt=job.attempt)
+        beat = HeartbeatRequest(worker=worker, jobs=[token])
         rig.do(lambda session: rig.tuner.heartbeat(session, beat))
         fate = luck.random()
         if fate < 0.5:
@@ -196,12 +196,12 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
             worker = rig.join()
             while not over.is_set():
                 found = rig.lease(worker, luck.choice([1, 3]))
-                tokens = [Token(job=job.id, attempt=job.attempt) for job in found]
+                tokens = [LeaseToken(job=job.id, attempt=job.attempt) for job in found]
                 if not found:
                     time.sleep(0.01)
                 for place, job in enumerate(found):
                     with suppress(Conflict, NotFound):
-                        beat = Heartbeat(worker=worker, jobs=tokens[place:])
+                        beat = HeartbeatRequest(worker=worker, jobs=tokens[place:])
                         rig.do(lambda session: rig.tuner.heartbeat(session, beat))  # noqa: B023
                         end(luck, job)
 
@@ -227,7 +227,7 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
             while not all(is_final(rig.study(study).state) for study in studies):
                 rig.expire()
                 rig.enforce_limits()
-                files, terms = rig.tuner.artifacts.files(), CollectRequest()
+                files, terms = rig.tuner.artifacts.files(), GarbageCollectionRequest()
                 rig.do(lambda session: rig.combiner.collect(session, files, terms))  # noqa: B023
                 if time.monotonic() - began > 1:
                     with suppress(IllegalTransition):  # it has ended by itself
@@ -300,8 +300,8 @@ def test_one_worker_beating_leasing_and_failing_at_once_waits_for_nobody(rig: Ri
     rig.submit(search={"trials": 200}, limits={"failed_trials": None}, priority=3)
     worker = rig.join()
     held = rig.lease(worker, 40)
-    tokens = [Token(job=job.id, attempt=job.attempt) for job in held[20:]]
-    beat = Heartbeat(worker=worker, jobs=tokens)
+    tokens = [LeaseToken(job=job.id, attempt=job.attempt) for job in held[20:]]
+    beat = HeartbeatRequest(worker=worker, jobs=tokens)
 
     def beats() -> None:
         for _ in range(15):
@@ -331,9 +331,9 @@ def test_late_reports_of_several_studies_do_not_block_housekeeping(rig: Rig) -> 
                     rig.do(
                         lambda s: rig.tuner.heartbeat(
                             s,
-                            Heartbeat(
+                            HeartbeatRequest(
                                 worker=worker,
-                                jobs=[Token(job=j.id, attempt=1) for j in jobs],  # noqa: B023
+                                jobs=[LeaseToken(job=j.id, attempt=1) for j in jobs],  # noqa: B023
                             ),
                         )
                     )

@@ -24,8 +24,8 @@ from sqlalchemy import select
 from hpsearch.errors import NotFound
 from hpsearch.service.tuner import Tuner
 from hpsearch.spec.language.states import FailureReason, StudyState
-from hpsearch.spec.wire.jobs import CollectRequest, EnsembleJob, Job
-from hpsearch.spec.wire.records import Collection
+from hpsearch.spec.wire.jobs import EnsembleJob, GarbageCollectionRequest, Job
+from hpsearch.spec.wire.records import GarbageCollection
 from hpsearch.store import checkpoints
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
@@ -50,8 +50,8 @@ def kept(rig: Rig, study: int) -> list[tuple[int, int]]:
     return [(one.trial, one.epoch) for one in found]
 
 
-def collect(rig: Rig, older_than: float = 3600, *, dry_run: bool = False) -> Collection:
-    terms = CollectRequest(dry_run=dry_run, older_than_seconds=older_than)
+def collect(rig: Rig, older_than: float = 3600, *, dry_run: bool = False) -> GarbageCollection:
+    terms = GarbageCollectionRequest(dry_run=dry_run, older_than_seconds=older_than)
     files = rig.tuner.artifacts.files()
     return rig.do(lambda session: rig.combiner.collect(session, files, terms))
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from hpsearch.errors import ServerUnreachable, StaleLease
-from hpsearch.spec.wire.jobs import Leased, Token
+from hpsearch.spec.wire.jobs import LeasedJob, LeaseToken
 from workers.heartbeat import Heartbeat
 
 PATIENCE_SECONDS = 30.0
@@ -23,7 +23,7 @@ class Server:
         self.gone = gone
         self.beaten_again = threading.Event()
 
-    def heartbeat(self, tokens: Sequence[Token]) -> None:
+    def heartbeat(self, tokens: Sequence[LeaseToken]) -> None:
         if self.error is not None:
             error, self.error = self.error, None
             raise error
@@ -33,7 +33,7 @@ class Server:
             self.beaten_again.set()
 
 
-JOBS = [Leased(id=1, attempt=1, study_id=1), Leased(id=2, attempt=1, study_id=1)]
+JOBS = [LeasedJob(id=1, attempt=1, study_id=1), LeasedJob(id=2, attempt=1, study_id=1)]
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from hpsearch.errors import (
     StorageFull,
 )
 from hpsearch.spec.language.states import FailureReason, JobKind, JobState
-from hpsearch.spec.wire.jobs import Decisions, Failure, JobList, JobStatus, Leased
+from hpsearch.spec.wire.jobs import Decisions, Failure, JobList, JobStatus, LeasedJob
 from workers import server_api
 from workers.server_api import WorkerClient
 
-JOB = Leased(id=1, attempt=1, study_id=1)
+JOB = LeasedJob(id=1, attempt=1, study_id=1)
 FAILURE = Failure(attempt=1, reason=FailureReason.ERROR, message="it broke")
 GIVEN_BACK = JobStatus(
     id=1, kind=JobKind.TRIAL, state=JobState.QUEUED, attempt=2, study_id=1, trial=0, result=None

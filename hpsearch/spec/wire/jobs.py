@@ -1,10 +1,13 @@
-"""What workers and loops of one's own say to the server, and what it answers.
+"""Requests of workers and of a user's own training loop, and the server's answers.
 
-WorkerJoin, LeaseRequest, Job   how a worker gets work
-Report, Completion, Failure     how it says what came of it; each carries the fencing token
-                                (job, attempt), and an old token gets 409 and changes nothing
-Advance, EnsembleUpload, PredictionAnswer  the same for ensembles
-AskRequest, TrialReport, TrialEnd  the same for trials that somebody's own loop trains
+WorkerJoin, LeaseRequest      how a worker gets work
+Job, EnsembleJob, PredictJob  leased work, by kind
+Report, Completion, Failure   what came of it; each carries the fencing token (job, attempt), and
+                              an outdated token gets 409 and changes nothing
+ProgressReport, EnsembleUpload, PredictionAnswer
+                              what came of ensemble and prediction jobs
+AskRequest, TrialReport, TrialCompletion
+                              trials of an external study, which a user's own loop trains
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from hpsearch.spec.wire.upload import DatasetFile
 
 
 class WorkerJoin(SpecModel):
-    """A worker process introduces itself; its identity is fresh each time."""
+    """A worker process registers; it gets a new identity each time it starts."""
 
     name: Name
     """Host and process, for people."""
@@ -44,13 +47,13 @@ class WorkerJoin(SpecModel):
 
 
 class Worker(Record):
-    """A worker and the terms it works on."""
+    """A registered worker and how long its leases run."""
 
     id: int
     name: str
     state: WorkerState
     lease_seconds: float
-    """A lease not renewed for this long is given to another."""
+    """A lease that is not renewed for this long expires."""
     created_at: datetime
     seen_at: datetime
 
@@ -62,11 +65,11 @@ class LeaseRequest(SpecModel):
     capacity: Annotated[int, Field(ge=1, le=1024)] = 1
     labels: dict[Name, Name] = {}
     only: Literal[JobKind.PREDICT] | None = None
-    """Leaves all but predictions alone: what a worker asks for between two epochs."""
+    """Lease predictions alone: what a worker asks for between two epochs of training."""
 
 
-class Resume(Record):
-    """Where a trial goes on from."""
+class ResumePoint(Record):
+    """The checkpoint that a trial resumes from."""
 
     checkpoint: int
     """Id of the checkpoint to load."""
@@ -75,20 +78,20 @@ class Resume(Record):
     best_epoch: int | None
     best_value: float | None
     best_checkpoint: int | None
-    """Id of the best epoch's, where it is kept."""
+    """Id of the best epoch's checkpoint; none where it is not stored."""
     inherited: bool = False
-    """It is another trial's, which this one goes on with."""
+    """The checkpoint is another trial's, which this trial continues."""
 
 
-class Leased(Record):
-    """Work under a lease; (id, attempt) is its fencing token."""
+class LeasedJob(Record):
+    """A job that a worker holds a lease on; (id, attempt) is the fencing token."""
 
     id: int
     attempt: int
     study_id: int
 
 
-class Job(Leased):
+class Job(LeasedJob):
     """A trial to train."""
 
     kind: Literal[JobKind.TRIAL] = JobKind.TRIAL
@@ -98,36 +101,36 @@ class Job(Leased):
     """The trial's planned length."""
     params: dict[str, Value]
     spec: dict[str, Any]
-    """The study's spec; the params take the place of its distributions."""
-    resume: Resume | None = None
+    """The study's spec, whose distributions `params` replaces by values."""
+    resume: ResumePoint | None = None
     dataset: DatasetFile | None = None
     """The uploaded data set that the trial trains on."""
     repeats: Annotated[int, Field(ge=1, le=MOST_REPEATS)] | None = None
     """Runs of the trial, in place of the spec's `training.repeats`; none: as the spec says."""
 
 
-class EnsembleJob(Leased):
+class EnsembleJob(LeasedJob):
     """An ensemble to build."""
 
     kind: Literal[JobKind.ENSEMBLE] = JobKind.ENSEMBLE
     ensemble: int
-    """Its id."""
+    """Id of the ensemble."""
     request: EnsembleSpec
     spec: dict[str, Any]
-    """The study's."""
+    """The study's spec."""
     candidates: list[Candidate]
     """Checkpoints to choose from, by trial and epoch."""
     dataset: DatasetFile | None = None
 
 
-class PredictJob(Leased):
+class PredictJob(LeasedJob):
     """Rows for an ensemble to predict."""
 
     kind: Literal[JobKind.PREDICT] = JobKind.PREDICT
     ensemble: int
-    """Its id."""
+    """Id of the ensemble."""
     sha256: str
-    """Of its file."""
+    """Of the ensemble's file."""
     inputs: list[Any]
 
 
@@ -141,7 +144,7 @@ class JobList(Record):
 
 
 class JobStatus(Record):
-    """What became of a job."""
+    """A job's state, and its result once it is done."""
 
     id: int
     kind: JobKind
@@ -152,21 +155,21 @@ class JobStatus(Record):
     result: dict[str, Any] | None
 
 
-class Token(SpecModel):
-    """Proof of holding a lease."""
+class LeaseToken(SpecModel):
+    """Fencing token: which attempt of which job a worker holds a lease on."""
 
     job: Key
     attempt: Key
 
 
-class Heartbeat(SpecModel):
+class HeartbeatRequest(SpecModel):
     """Renews leases, all or none."""
 
     worker: Key
-    jobs: Annotated[list[Token], Field(max_length=10_000)] = []
+    jobs: Annotated[list[LeaseToken], Field(max_length=10_000)] = []
 
 
-class Report(Token):
+class Report(LeaseToken):
     """One epoch of one trial; epochs come in order, a repeat is a no-op."""
 
     epoch: Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -181,7 +184,7 @@ class ReportBatch(SpecModel):
 
 
 class JobDecision(Record):
-    """Whether a job goes on."""
+    """Whether a trial's job continues."""
 
     job: int
     decision: Decision
@@ -189,125 +192,120 @@ class JobDecision(Record):
 
 
 class Decisions(Record):
-    """One for each job of the request."""
+    """A decision for each job of the request, by job id."""
 
     decisions: list[JobDecision]
     predictions_wait: Annotated[bool, Field(exclude_if=lambda waits: not waits)] = False
-    """Rows wait for an ensemble to predict them, whatever their study."""
+    """Whether prediction jobs, of any study, are queued."""
 
 
-class Trained(SpecModel):
-    """How a trial was trained; a trial keeps it in `attributes.training`."""
+class TrainingInfo(SpecModel):
+    """How a trial was trained; stored as the trial's `attributes.training`."""
 
     group: Annotated[int, Field(ge=1)]
-    """Trials that trained at once, this one included."""
+    """Trials that trained together, this one included."""
     why: Sentence
-    """What decided on that: measured times, memory."""
+    """What the group's size was decided by: measured times, memory."""
 
 
 class Completion(SpecModel):
-    """A trial came to its end."""
+    """A trial has finished."""
 
     attempt: Key
     state: TrialState = TrialState.COMPLETE
     reason: TrialReason | None = None
     message: Sentence | None = None
-    training: Trained | None = None
+    training: TrainingInfo | None = None
     test_metrics: Annotated[Metrics, AfterValidator(only_test)] = {}
-    """Scores of the best checkpoint on the test split; hidden but for the final best trial."""
+    """Scores of the best checkpoint on the test split; shown only for the best trial of a finished
+    study."""
 
 
 class JobCompletion(Completion):
-    """The end of one of several trials."""
+    """The completion of one of several jobs."""
 
     job: Key
 
 
 class CompletionBatch(SpecModel):
-    """Trials of one study came to their ends: all are stored, or none."""
+    """Completions of several trials of one study: all are stored, or none."""
 
     completions: Annotated[list[JobCompletion], Field(min_length=1, max_length=10_000)]
 
 
 class JobStatusList(Record):
-    """In the order of the request."""
+    """Statuses of jobs, in the order of the request."""
 
     jobs: list[JobStatus]
 
 
-class Advance(SpecModel):
-    """How far a job is; renews its lease."""
+class ProgressReport(SpecModel):
+    """How far an ensemble job is; renews its lease."""
 
     attempt: Key
     done: Annotated[int, Field(ge=0, le=2**31 - 1)]
     total: Annotated[int, Field(ge=0, le=2**31 - 1)]
     what: Sentence
-    """What is being done."""
+    """The step that is under way, for people."""
 
 
 class EnsembleUpload(SpecModel):
-    """An ensemble is built; its file was sent before."""
+    """An ensemble has been built; the header of the request that carries its file."""
 
     attempt: Key
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """Of the file."""
+    """Of the ensemble's file."""
     result: EnsembleResult
 
 
 class PredictionAnswer(SpecModel):
-    """Rows were predicted."""
+    """The answer to a prediction job."""
 
     attempt: Key
     result: PredictionResult
 
 
 class Failure(SpecModel):
-    """A job could not be done."""
+    """A worker gives a job back undone."""
 
     attempt: Key
     reason: FailureReason
     message: Sentence
 
 
-class CollectRequest(SpecModel):
-    """Asks for a garbage collection."""
+class GarbageCollectionRequest(SpecModel):
+    """Asks the server to remove artifacts that nothing needs."""
 
     dry_run: bool = False
-    """Only to say what would go."""
+    """List what would be removed, and remove nothing."""
     older_than_seconds: Annotated[float, Field(ge=900, allow_inf_nan=False)] = 3600.0
-    """Files that nothing refers to are left alone until they are so old: they may just be on their
-    way."""
+    """Files that nothing refers to are removed only at this age: a younger one may be in the middle
+    of an upload."""
 
 
-class GivenTrial(SpecModel):
-    """A configuration to be tried."""
+class TrialConfiguration(SpecModel):
+    """A configuration to train."""
 
     params: dict[Name, Value]
     """A value for each parameter of the study's space."""
 
 
-class GivenTrials(SpecModel):
-    """Configurations to be tried beside those that a study plans."""
+class EnqueueRequest(SpecModel):
+    """Configurations to train in addition to those that the study's sampler proposes."""
 
-    trials: Annotated[list[GivenTrial], Field(min_length=1, max_length=1024)]
+    trials: Annotated[list[TrialConfiguration], Field(min_length=1, max_length=1024)]
 
 
 class TrialList(Record):
-    """Some trials."""
+    """Trials in the order of the request; empty when `:ask` finds none to hand out."""
 
     trials: list[Trial]
 
 
 class AskRequest(SpecModel):
-    """An external loop asks for trials."""
+    """A user's own training loop asks for trials of an external study."""
 
     count: Annotated[int, Field(ge=1, le=1024)] = 1
-
-
-class AskedTrials(Record):
-    """Trials to train; none when all are handed out."""
-
-    trials: list[Trial]
 
 
 class TrialReport(SpecModel):
@@ -318,15 +316,15 @@ class TrialReport(SpecModel):
     metrics: Annotated[Metrics, AfterValidator(no_test)]
 
 
-class Told(Record):
-    """Whether an external trial goes on."""
+class TrialDecision(Record):
+    """Whether an external trial continues."""
 
     decision: Decision
     why: Why = None
 
 
-class TrialEnd(SpecModel):
-    """An external trial's end; without a value the best one reported counts."""
+class TrialCompletion(SpecModel):
+    """An external trial has finished; without a value its best reported one counts."""
 
     attempt: Key
     value: float | None = None
@@ -334,7 +332,8 @@ class TrialEnd(SpecModel):
     message: Sentence | None = None
 
 
-class Renewal(Record):
-    """The leases now run this much longer."""
+class LeaseRenewal(Record):
+    """Answer to a heartbeat."""
 
     lease_seconds: float
+    """The leases run this much longer from now."""

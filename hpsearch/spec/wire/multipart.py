@@ -22,14 +22,14 @@ from pydantic import Field, ValidationError
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.wire.jobs import EnsembleUpload, Token
+from hpsearch.spec.wire.jobs import EnsembleUpload, LeaseToken
 
 LENGTH_BYTES = 8
 
 H = TypeVar("H", bound=SpecModel)
 
 
-class CheckpointPart(Token):
+class CheckpointPart(LeaseToken):
     """One content of a batch: a checkpoint, or the predictions of one that was sent before."""
 
     epoch: Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -1,4 +1,4 @@
-"""What people read: studies, trials, curves, checkpoints, events, problems."""
+"""Records of the REST API: studies, trials, curves, checkpoints, events, problems."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Counts(Record):
 
     @property
     def ended(self) -> int:
-        """Trials that are over."""
+        """How many trials are complete, pruned or failed."""
         return self.complete + self.pruned + self.failed
 
 
 class StageChange(Record):
-    """What became of a parameter's range from one stage to the next, and why."""
+    """How a parameter's range differs from that in the stage before, and why."""
 
     parameter: str
     kind: Literal["narrowed", "extended"]
@@ -39,51 +39,51 @@ class StageChange(Record):
     reason: str
 
 
-class Stage(Record):
-    """A stage of a search that has begun."""
+class StageSummary(Record):
+    """A stage that a search has begun."""
 
     stage: int
     first_trial: int
     trials: int
     epochs: int | None
-    """Length of its trials; none: as the spec says."""
+    """Epochs of each of its trials; none: `training.epochs` of the spec."""
     space: list[dict[str, Any]] | None
-    """Where its trials are drawn: each parameter's name, distribution and branch; none: in the
-    study's whole space."""
+    """The box that its trials are drawn from: each parameter's name, distribution and branch; none:
+    the study's whole space."""
     promoted: list[dict[str, Value]]
-    """Configurations of the stage before that its first trials train again."""
+    """Best configurations of the stage before, which its first trials train again."""
     changes: list[StageChange]
     started_at: datetime
     finished_at: datetime | None
 
 
 class Study(Record):
-    """A study and how far it is."""
+    """A study, its state and its progress."""
 
     id: int
     name: str
     state: StudyState
     spec: dict[str, Any]
-    """The spec that runs, every default filled in."""
+    """The present spec, with every default filled in."""
     version: int = 1
-    """Of the spec; an edit makes the next one."""
+    """Version of the spec; each edit makes the next one."""
     stage: int = 0
-    stages: list[Stage] = []
+    stages: list[StageSummary] = []
     trials_planned: int | None = None
     counts: Counts
     best_trial: int | None
     best_value: float | None
     pareto_front: list[int] | None = None
-    """With several objectives: the trials that no other beats in all of them."""
+    """With several objectives: numbers of the complete trials that no other dominates."""
     epochs_done: int
     epochs_planned: int
     eta_seconds: float | None
     checkpoints: int = 0
-    """How many are stored."""
+    """How many checkpoints are stored."""
     checkpoint_bytes: int = 0
-    """Their size, with what they predict."""
+    """Size of the stored checkpoints and their predictions."""
     ensembles: int = 0
-    """How many were asked for."""
+    """How many ensembles were requested."""
     attributes: dict[str, Any] = {}
     created_at: datetime
     started_at: datetime | None
@@ -98,11 +98,11 @@ class Study(Record):
 
 
 class StudyVersion(Record):
-    """A spec that a study ran with."""
+    """One version of a study's spec."""
 
     version: int
     first_trial: int
-    """Trials from this number on run with it."""
+    """Trials from this number on run with this version."""
     changes: list[str]
     """What differs from the version before, in sentences."""
     spec: dict[str, Any]
@@ -110,7 +110,7 @@ class StudyVersion(Record):
 
 
 class StudyVersionList(Record):
-    """Every version, from the first on."""
+    """Every version of a study's spec, the first one first."""
 
     versions: list[StudyVersion]
 
@@ -123,7 +123,7 @@ class StudyPage(Record):
 
 
 class Trial(Record):
-    """One configuration and what came of it."""
+    """One configuration, its state and its results."""
 
     id: int
     number: int
@@ -134,21 +134,21 @@ class Trial(Record):
     """What went wrong, in a sentence."""
     stage: int
     version: int = 1
-    """Of the spec that it runs with."""
+    """Version of the spec that it runs with."""
     attempt: int
     params: dict[str, Value]
     continues: int | None = None
-    """Number of the trial whose training it went on with."""
+    """Number of the trial whose training it continues."""
     value: float | None
     """The objective at the best epoch."""
     values: list[float | None] | None = None
-    """With several objectives: all of them, at the best epoch of the first."""
+    """With several objectives: each one's value at the best epoch of the first."""
     best_epoch: int | None
     epochs_done: int
     epochs: int
     """Planned length."""
     metrics: Metrics
-    """Those of the last epoch; with the test scores for a finished study's best trial."""
+    """Metrics of the last epoch; for the best trial of a finished study also the test scores."""
     attributes: dict[str, Any] = {}
     created_at: datetime
     started_at: datetime | None
@@ -168,9 +168,11 @@ class Curve(Record):
     trial: int
     epochs: list[int]
     values: list[float]
-    """The value at each epoch; under `max_points` the last in each bucket."""
+    """The value at each epoch; under `max_points` the last one of each bucket of epochs."""
     min: list[float] | None = None
+    """Lowest value of each bucket, under `max_points`."""
     max: list[float] | None = None
+    """Highest value of each bucket, under `max_points`."""
 
 
 class Curves(Record):
@@ -190,13 +192,13 @@ class Checkpoint(Record):
     best: bool
     last: bool
     reasons: tuple[Reason, ...] = ()
-    """Why it is kept beside these."""
+    """Further reasons of the checkpoint policy to retain it."""
     pinned: bool = False
-    """A person wants it kept."""
+    """A user has asked to retain it, whatever the policy says."""
     size_bytes: int
     sha256: str
     predictions_bytes: int = 0
-    """Size of what it predicts on validation and test rows, where that is stored."""
+    """Size of its stored predictions on validation and test rows; 0 where there are none."""
     predictions_sha256: str | None = None
     created_at: datetime
 
@@ -207,25 +209,27 @@ class CheckpointList(Record):
     checkpoints: list[Checkpoint]
 
 
-class Rubbish(Record):
-    """A file that nothing needs."""
+class GarbageItem(Record):
+    """An artifact that nothing needs."""
 
     key: str
-    """Its place in the artifact store."""
+    """Its key in the artifact store."""
     size_bytes: int
     why: str
+    """Why nothing needs it, in a sentence."""
 
 
-class Collection(Record):
-    """What a garbage collection removed, or would remove."""
+class GarbageCollection(Record):
+    """What a garbage collection removed, or under `dry_run` would remove."""
 
     dry_run: bool
-    files: list[Rubbish]
+    files: list[GarbageItem]
     size_bytes: int
+    """Size of all files together."""
 
 
 class Event(Record):
-    """One line of the log."""
+    """One entry of a study's log."""
 
     id: int
     study_id: int | None
@@ -236,20 +240,21 @@ class Event(Record):
 
 
 class EventPage(Record):
-    """Events in the order they happened."""
+    """A page of events, the oldest first."""
 
     events: list[Event]
     next_page_token: str | None
 
 
 class FieldProblem(Record):
-    """One field's fault."""
+    """What is wrong with one field of a request."""
 
     path: str
+    """Dotted path of the field."""
     message: str
 
 
-class Problem(Record):
+class ProblemDetails(Record):
     """RFC 9457 problem details."""
 
     type: str
@@ -266,12 +271,12 @@ class StudyPreview(Record):
 
     spec: dict[str, Any]
     parameters: list[dict[str, Any]]
-    """Each with its name, distribution and the branch it hangs on."""
+    """Each parameter's name, distribution and branch."""
     stages: list[dict[str, int]]
-    """Trials and epochs of each."""
+    """Each stage's `trials` and `epochs`."""
     epochs_planned: int
     schedule: ScheduleCurve | None = None
-    """Of a configuration from the middle of the space."""
+    """The schedule of the configuration in the middle of the space."""
 
 
 class ScheduleCurve(Record):
