@@ -11,24 +11,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api import errors
-from api.auth import Gate
+from api.auth import AuthMiddleware
 from api.dashboard import pages, static
-from api.housekeeping import keep_house
+from api.housekeeping import run_housekeeping
 from api.middleware import RequestEnvelope
-from api.routes import (
-    advice,
-    asking,
-    catalogue,
-    checkpoints,
-    datasets,
-    ensembles,
-    figures,
-    jobs,
-    live,
-    service,
-    studies,
-    trials,
-)
+from api.routes import routers, service, studies
 from api.services import Services
 from hpsearch.processes.discovery import ensure_token
 from hpsearch.service.ensembles import Combiner
@@ -59,15 +46,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     app.state.closing = threading.Event()
     errors.install(app)
-    app.add_middleware(Gate, services=services)
+    app.add_middleware(AuthMiddleware, services=services)
     app.add_middleware(RequestEnvelope, max_dataset_bytes=settings.max_dataset_bytes)
-    for rooms in (
-        studies, trials, checkpoints, ensembles, asking, advice, figures, live, jobs, catalogue,
-        datasets,
-    ):  # fmt: skip
-        app.include_router(rooms.router, prefix="/api/v1")
+    for router in routers():
+        app.include_router(router, prefix="/api/v1")
     app.include_router(service.router)
-    app.include_router(pages.door)
+    app.include_router(pages.public_router)
     app.include_router(pages.router)
     app.include_router(static.router)
     app.openapi = _openapi(app)  # type: ignore[method-assign]
@@ -100,24 +84,24 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        over = threading.Event()
-        keeper = threading.Thread(
-            target=keep_house,
-            args=(services.database, services.tuner, seconds, over),
+        stopping = threading.Event()
+        housekeeping = threading.Thread(
+            target=run_housekeeping,
+            args=(services.database, services.tuner, seconds, stopping),
             name="housekeeping",
             daemon=True,
         )
-        keeper.start()
+        housekeeping.start()
         yield
-        over.set()
-        keeper.join(timeout=5)
+        stopping.set()
+        housekeeping.join(timeout=5)
         services.database.close()
 
     return lifespan
 
 
 def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document, with the spec's schema, which handlers read from the raw body."""
+    """The OpenAPI document, with the schema of a spec, which handlers read from the raw body."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:

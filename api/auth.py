@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import known
+from api.errors import hpsearch_problem
 from api.services import Services
 from hpsearch.errors import Unauthorized
 
@@ -23,27 +23,27 @@ COOKIE_SECONDS = 30 * 24 * 3600
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class Gate:
-    """Turns a request to the API away before its body is read, unless it knows the token."""
+class AuthMiddleware:
+    """Refuses a request to the API that does not carry the token, before its body is read."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self.app = app
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on."""
+        """Answers 401, or passes the request on."""
         if scope["type"] == "http" and scope["path"].startswith("/api/"):
             request = Request(scope)
             try:
                 require_token(request, self._services)
             except Unauthorized as error:
-                await known(request, error)(scope, receive, send)
+                await hpsearch_problem(request, error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
 def require_token(request: Request, services: Services) -> None:
-    """Lets a request pass that knows the token, by header or by cookie.
+    """Checks that a request carries the token, by header or by cookie.
 
     Raises:
         Unauthorized: when it does not.
@@ -62,7 +62,7 @@ def require_token(request: Request, services: Services) -> None:
         )
 
 
-def knows(token: str, services: Services) -> bool:
+def is_token(token: str, services: Services) -> bool:
     """Whether a token is the server's."""
     return secrets.compare_digest(token.strip().encode(), services.token.encode())
 
@@ -73,8 +73,8 @@ def has_cookie(request: Request, services: Services) -> bool:
     return secrets.compare_digest(value.encode(), _cookie_value(services).encode())
 
 
-def give_cookie(request: Request, response: Response, services: Services) -> None:
-    """Lets a browser in from now on."""
+def set_cookie(request: Request, response: Response, services: Services) -> None:
+    """Signs a browser in for `COOKIE_SECONDS`."""
     response.set_cookie(
         _cookie_name(services),
         _cookie_value(services),
@@ -85,8 +85,8 @@ def give_cookie(request: Request, response: Response, services: Services) -> Non
     )
 
 
-def take_cookie(response: Response, services: Services) -> None:
-    """Shuts a browser out again."""
+def delete_cookie(response: Response, services: Services) -> None:
+    """Signs a browser out."""
     response.delete_cookie(_cookie_name(services), httponly=True, samesite="lax")
 
 
@@ -97,7 +97,7 @@ def _check_bearer(header: str, services: Services) -> None:
             "a request must carry the server's token as `Authorization: Bearer <token>`, got "
             "another scheme; the token is in <data dir>/token on the server"
         )
-    if not knows(token, services):
+    if not is_token(token, services):
         raise Unauthorized(
             "a request must carry the server's token, got another; "
             "the right one is in <data dir>/token on the server"

@@ -42,10 +42,10 @@ logger = logging.getLogger("hpsearch.api")
 
 def install(app: FastAPI) -> None:
     """Makes the app answer every exception with a problem."""
-    app.add_exception_handler(HpsearchError, known)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(HpsearchError, hpsearch_problem)
+    app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(Exception, _unexpected_problem)
 
 
 def status_of(error: HpsearchError) -> HTTPStatus:
@@ -76,7 +76,7 @@ def problem(
     )
 
 
-def known(request: Request, error: Exception) -> Response:
+def hpsearch_problem(request: Request, error: Exception) -> Response:
     """The problem that one of our own exceptions is."""
     assert isinstance(error, HpsearchError)  # noqa: S101 (registered for nothing else)
     status = status_of(error)
@@ -89,10 +89,10 @@ def known(request: Request, error: Exception) -> Response:
     return problem(request, status, error.code, str(error), fields, headers)
 
 
-def _malformed(request: Request, error: Exception) -> Response:
+def _validation_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for nothing else)
     fields = tuple(_field(item) for item in error.errors()[:MAX_ERRORS])
-    return known(request, InvalidInput(fields))
+    return hpsearch_problem(request, InvalidInput(fields))
 
 
 def _field(item: ErrorDetails) -> FieldError:
@@ -107,7 +107,7 @@ def _field(item: ErrorDetails) -> FieldError:
     return FieldError(path_of({**item, "loc": tuple(item["loc"])[1:]}), sentence(item))
 
 
-def _http(request: Request, error: Exception) -> Response:
+def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for nothing else)
     status = HTTPStatus(error.status_code)
     details = {
@@ -116,14 +116,14 @@ def _http(request: Request, error: Exception) -> Response:
         "see /docs",
     }
     if error.detail == "There was an error parsing the body":  # FastAPI's words for it
-        return known(request, InvalidInput.at("", _UNREADABLE))
+        return hpsearch_problem(request, InvalidInput.at("", _UNREADABLE))
     code = status.phrase.lower().replace(" ", "_")
     return problem(
         request, status, code, details.get(status, str(error.detail)), headers=error.headers
     )
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
+def _unexpected_problem(request: Request, error: Exception) -> Response:
     logger.error("request %s failed", request.state.request_id, exc_info=error)
     return problem(
         request,

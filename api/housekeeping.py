@@ -23,33 +23,35 @@ from hpsearch.store.database import Database
 logger = logging.getLogger("hpsearch.api")
 
 
-def keep_house(database: Database, tuner: Tuner, seconds: float, over: threading.Event) -> None:
-    """Sweeps every so many seconds until it is over."""
-    while not over.wait(seconds):
+def run_housekeeping(
+    database: Database, tuner: Tuner, seconds: float, stopping: threading.Event
+) -> None:
+    """Sweeps every so many seconds until the server is stopping."""
+    while not stopping.wait(seconds):
         sweep(database, tuner)
 
 
 def sweep(database: Database, tuner: Tuner) -> None:
     """Takes expired leases back, holds studies to their limits, forgets what is old."""
-    with _waiting():
+    with _logged_failures():
         with database.read() as session:
             expired, unfinished = jobs.expired_studies(session), studies.open_ids(session)
         for study_id in expired:
-            _change(database, partial(tuner.expire, study_id=study_id))
+            _in_transaction(database, partial(tuner.expire, study_id=study_id))
         for study_id in unfinished:
-            _change(database, partial(tuner.enforce_limits, study_id=study_id))
-        _change(database, tuner.lose_silent)
-        _change(database, jobs.forget_predictions)
-        _change(database, idempotency.forget_old)
+            _in_transaction(database, partial(tuner.enforce_limits, study_id=study_id))
+        _in_transaction(database, tuner.lose_silent)
+        _in_transaction(database, jobs.forget_predictions)
+        _in_transaction(database, idempotency.forget_old)
 
 
-def _change(database: Database, change: Callable[[Session], None]) -> None:
-    with _waiting(), database.write() as session:
+def _in_transaction(database: Database, change: Callable[[Session], None]) -> None:
+    with _logged_failures(), database.write() as session:
         change(session)
 
 
 @contextmanager
-def _waiting() -> Iterator[None]:
+def _logged_failures() -> Iterator[None]:
     try:
         yield
     except NotFound:

@@ -1,24 +1,26 @@
-"""How a handler reads a body, changes something once, and answers.
+"""How a handler changes something once, however often the request for it comes.
 
-`Changes` is what makes every POST repeatable: the change and the answer under its Idempotency-Key
-are one transaction, so a repeat gets the first answer and changes nothing.
+The change and the memory of its answer under the request's Idempotency-Key are one transaction, so
+a repeat gets the first answer and changes nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Depends, Header, Path, Request, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from api.services import Served
+from api.parameters import Body
+from api.services import ServicesDep
 from hpsearch.store import idempotency
 
-Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
-Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+R = TypeVar("R", bound=BaseModel)
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -29,25 +31,21 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def _body(request: Request) -> bytes:
-    return await request.body()
+@dataclass(frozen=True)
+class HeadersOf(Generic[R]):
+    """Headers that follow from the record in an answer; a repeat gets them too."""
+
+    record: type[R]
+    headers: Callable[[R], Mapping[str, str]]
 
 
-Body = Annotated[bytes, Depends(_body)]
-
-
-def answer(record: BaseModel, status: int = 200, **headers: str) -> Response:
-    """A record as JSON."""
-    return Response(record.model_dump_json(), status, headers, media_type="application/json")
-
-
-class Changes:
-    """Runs a POST's change in one transaction with the memory of its answer."""
+class IdempotentRequest:
+    """A request that changes something; a handler runs its change by `run`."""
 
     def __init__(
         self,
         request: Request,
-        services: Served,
+        services: ServicesDep,
         body: Body,
         idempotency_key: IdempotencyKey = None,
     ) -> None:
@@ -58,19 +56,42 @@ class Changes:
             b"\n".join((f"{request.method} {address}".encode(), body))
         ).hexdigest()
 
-    def __call__(self, change: Callable[[Session], BaseModel], status: int = 200) -> Response:
-        """The answer to the change, made now or when its key was first used."""
+    def run(
+        self,
+        change: Callable[[Session], R],
+        status: int = 200,
+        headers_of: HeadersOf[R] | None = None,
+    ) -> Response:
+        """The answer to the change, made now or when its key was first used.
+
+        Args:
+            change: makes the change in the session's transaction and returns the answer's record.
+            status: of the answer.
+            headers_of: headers that depend on the record.
+
+        Raises:
+            IdempotencyMismatch: when the key was used for another request.
+        """
+        headers: dict[str, str] = {}
         with self._database.write() as session:
             if self._key is not None:
-                before = idempotency.claim(session, self._key, self._fingerprint)
-                if before is not None:
-                    return Response(
-                        before, status, {"Idempotent-Replay": "true"}, "application/json"
-                    )
-            text = change(session).model_dump_json()
+                text = idempotency.claim(session, self._key, self._fingerprint)
+                if text is not None:
+                    headers["Idempotent-Replay"] = "true"
+                    if headers_of is not None:
+                        headers |= headers_of.headers(headers_of.record.model_validate_json(text))
+                    return _json(text, status, headers)
+            record = change(session)
+            text = record.model_dump_json()
             if self._key is not None:
                 idempotency.keep(session, self._key, text)
-        return Response(text, status, media_type="application/json")
+        if headers_of is not None:
+            headers |= headers_of.headers(record)
+        return _json(text, status, headers)
 
 
-OneChange = Annotated[Changes, Depends(Changes)]
+def _json(text: str, status: int, headers: Mapping[str, Any]) -> Response:
+    return Response(text, status, dict(headers), media_type="application/json")
+
+
+IdempotentDep = Annotated[IdempotentRequest, Depends(IdempotentRequest)]

@@ -1,4 +1,4 @@
-"""What a request works with, made once at start."""
+"""What every handler works with, made once when the server starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hpsearch.store.database import Database
 
 @dataclass(frozen=True)
 class Services:
-    """The store, the rules and the terms."""
+    """The database, the artifact store, the use cases and the server's settings."""
 
     database: Database
     artifacts: ArtifactStore
@@ -31,4 +31,4 @@ def _services(request: Request) -> Services:
     return services
 
 
-Served = Annotated[Services, Depends(_services)]
+ServicesDep = Annotated[Services, Depends(_services)]

@@ -118,4 +118,4 @@ def _uses(text: str) -> dict[str, ColumnUse]:
     return document
 
 
-Uploaded = Annotated[UploadForm, Depends(_form)]
+UploadDep = Annotated[UploadForm, Depends(_form)]

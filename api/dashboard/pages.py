@@ -1,4 +1,4 @@
-"""The pages: studies, one study, one trial, a new study, the API, and the door."""
+"""The pages: studies, one study, one trial, a new study, the API, and the public_router."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from api.auth import give_cookie, has_cookie, knows, take_cookie
+from api.auth import delete_cookie, has_cookie, is_token, set_cookie
 from api.dashboard.ensembles import choices, comparison
 from api.dashboard.formatting import as_yaml
 from api.dashboard.reference import operations
 from api.dashboard.rendering import HEADERS, Page, own_path, render
-from api.idempotent_requests import Id, Number
+from api.parameters import Id, Number
 from api.routes.advice import known_diagnosis
 from api.routes.figures import default_axes
-from api.services import Served
+from api.services import ServicesDep
 from hpsearch import plots
 from hpsearch.errors import InvalidInput
 from hpsearch.example_files import examples
@@ -39,7 +39,7 @@ from hpsearch.store import (
 from hpsearch.store.database import now
 
 router = APIRouter(include_in_schema=False, route_class=Page)
-door = APIRouter(include_in_schema=False)
+public_router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 25
 EVENTS_SHOWN = 30
@@ -56,7 +56,7 @@ def front() -> Response:
 
 @router.get("/studies")
 def all_studies(
-    services: Served, state: Text = "", page_token: Text = "", part: Text = ""
+    services: ServicesDep, state: Text = "", page_token: Text = "", part: Text = ""
 ) -> HTMLResponse:
     """A list of studies, newest first; `part=rows` gives the table alone."""
     with services.database.read() as session:
@@ -72,7 +72,9 @@ def all_studies(
 
 
 @router.get("/studies/new")
-def new_study(services: Served, like: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
+def new_study(
+    services: ServicesDep, like: Annotated[int | None, Query(ge=1)] = None
+) -> HTMLResponse:
     """A form to submit a study; `like` starts it from another study's spec."""
     offered = {path.stem: path.read_text() for path in examples()}
     text = offered["digits"]
@@ -84,7 +86,7 @@ def new_study(services: Served, like: Annotated[int | None, Query(ge=1)] = None)
 
 
 @router.get("/studies/{study_id:int}")
-def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
+def one_study(request: Request, study_id: Id, services: ServicesDep) -> HTMLResponse:
     """A study: how far it is, its curves, its space, its ensembles, its trials, its log."""
     asked = dict(request.query_params)
     with services.database.read() as session:
@@ -112,7 +114,7 @@ def one_study(request: Request, study_id: Id, services: Served) -> HTMLResponse:
 
 
 @router.get("/studies/{study_id:int}/table")
-def study_table(request: Request, study_id: Id, services: Served) -> HTMLResponse:
+def study_table(request: Request, study_id: Id, services: ServicesDep) -> HTMLResponse:
     """The table of trials alone."""
     asked = dict(request.query_params)
     with services.database.read() as session:
@@ -120,20 +122,20 @@ def study_table(request: Request, study_id: Id, services: Served) -> HTMLRespons
 
 
 @router.get("/studies/{study_id:int}/stages")
-def study_stages(study_id: Id, services: Served) -> HTMLResponse:
+def study_stages(study_id: Id, services: ServicesDep) -> HTMLResponse:
     """The stages alone."""
     with services.database.read() as session:
         return render("stages.html", stages=studies.get(session, study_id).stages)
 
 
 @router.get("/studies/{study_id:int}/advice")
-def study_advice(study_id: Id, services: Served) -> HTMLResponse:
+def study_advice(study_id: Id, services: ServicesDep) -> HTMLResponse:
     """What the trials tell of the space."""
     return render("advice.html", diagnosis=known_diagnosis(services, study_id))
 
 
 @router.get("/studies/{study_id:int}/ensembles")
-def study_ensembles(study_id: Id, services: Served) -> HTMLResponse:
+def study_ensembles(study_id: Id, services: ServicesDep) -> HTMLResponse:
     """The table of ensembles alone."""
     with services.database.read() as session:
         studies.get_state(session, study_id)
@@ -143,14 +145,14 @@ def study_ensembles(study_id: Id, services: Served) -> HTMLResponse:
 
 
 @router.get("/studies/{study_id:int}/log")
-def study_log(study_id: Id, services: Served) -> HTMLResponse:
+def study_log(study_id: Id, services: ServicesDep) -> HTMLResponse:
     """The log alone."""
     with services.database.read() as session:
         return render("log.html", log=events.latest(session, study_id, EVENTS_SHOWN))
 
 
 @router.get("/studies/{study_id:int}/trials/{number:int}")
-def one_trial(study_id: Id, number: Number, services: Served) -> HTMLResponse:
+def one_trial(study_id: Id, number: Number, services: ServicesDep) -> HTMLResponse:
     """A trial: parameters, every curve, attempts, events, checkpoints."""
     with services.database.read() as session:
         study = studies.get(session, study_id)
@@ -170,7 +172,7 @@ def one_trial(study_id: Id, number: Number, services: Served) -> HTMLResponse:
 
 
 @router.get("/workers")
-def all_workers(services: Served) -> HTMLResponse:
+def all_workers(services: ServicesDep) -> HTMLResponse:
     """Who trains."""
     with services.database.read() as session:
         return render(
@@ -178,8 +180,8 @@ def all_workers(services: Served) -> HTMLResponse:
         )
 
 
-@door.get("/docs")
-def docs(request: Request, services: Served) -> HTMLResponse:
+@public_router.get("/docs")
+def docs(request: Request, services: ServicesDep) -> HTMLResponse:
     """Every request and answer, without scripts from elsewhere."""
     return render(
         "docs.html",
@@ -188,33 +190,33 @@ def docs(request: Request, services: Served) -> HTMLResponse:
     )
 
 
-@door.get("/login")
+@public_router.get("/login")
 def login_form(request: Request, wrong: Text = "") -> HTMLResponse:
     """Asks for the token."""
     then = own_path(request.query_params.get("next", "/studies"))
     return render("login.html", then=then, wrong=bool(wrong))
 
 
-@door.post("/login")
+@public_router.post("/login")
 def login(
     request: Request,
-    services: Served,
+    services: ServicesDep,
     token: Annotated[str, Form(max_length=500)],
     then: Annotated[str, Form(max_length=2000)] = "/studies",
 ) -> Response:
-    """Lets a browser in that knows the token."""
-    if not knows(token, services):
+    """Signs a browser in that sends the token."""
+    if not is_token(token, services):
         return render("login.html", HTTPStatus.FORBIDDEN, then=own_path(then), wrong=True)
     response = RedirectResponse(own_path(then), HTTPStatus.SEE_OTHER, HEADERS)
-    give_cookie(request, response, services)
+    set_cookie(request, response, services)
     return response
 
 
-@door.post("/logout")
-def logout(services: Served) -> Response:
-    """Shuts a browser out."""
+@public_router.post("/logout")
+def logout(services: ServicesDep) -> Response:
+    """Signs a browser out."""
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER, HEADERS)
-    take_cookie(response, services)
+    delete_cookie(response, services)
     return response
 
 

@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import URL
 
-from api.auth import give_cookie, has_cookie, knows
+from api.auth import has_cookie, is_token, set_cookie
 from api.dashboard import formatting, static
 from api.errors import status_of
 from api.services import Services
@@ -83,14 +83,14 @@ class Page(APIRoute):
     """A route that answers with a page, also when something is wrong."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler behind the door."""
+        """The handler behind the public_router."""
         handle = super().get_route_handler()
 
-        async def let_in(request: Request) -> Response:
+        async def authenticated(request: Request) -> Response:
             services: Services = request.app.state.services
             token = request.query_params.get("token")
             if token is not None and request.method == "GET":
-                return _exchange(request, services, token)
+                return _sign_in_by_token(request, services, token)
             if not has_cookie(request, services):
                 wanted = URL(str(request.url)).replace(scheme="", netloc="")
                 return _to_login(str(wanted))
@@ -107,16 +107,16 @@ class Page(APIRoute):
                     detail=f"no such page: {request.url.path[:200]}; go back to the studies",
                 )
 
-        return let_in
+        return authenticated
 
 
-def _exchange(request: Request, services: Services, token: str) -> Response:
-    """A token in an address becomes a cookie, and leaves the address."""
+def _sign_in_by_token(request: Request, services: Services, token: str) -> Response:
+    """A redirect to the address without its token, and a cookie in the token's place."""
     bare = URL(str(request.url)).remove_query_params("token").replace(scheme="", netloc="")
-    if not knows(token, services):
+    if not is_token(token, services):
         return _to_login(str(bare), wrong=True)
     response = RedirectResponse(own_path(str(bare)), HTTPStatus.SEE_OTHER, HEADERS)
-    give_cookie(request, response, services)
+    set_cookie(request, response, services)
     return response
 
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.idempotent_requests import Id, answer
 from api.lru import Latest
-from api.services import Served, Services
+from api.parameters import Id
+from api.responses import json_response
+from api.services import Services, ServicesDep
 from hpsearch.service.diagnosis import diagnose, measure_importances
 from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
 from hpsearch.store import figure_points
@@ -24,9 +25,9 @@ ChosenTarget = Annotated[Target, Query(description="what parameters may matter f
 
 
 @router.get("/studies/{study_id:int}/diagnosis", response_model=Diagnosis)
-def diagnosis(study_id: Id, services: Served) -> Response:
+def diagnosis(study_id: Id, services: ServicesDep) -> Response:
     """Ranges at an end of which the best trials lie, and parameters that make no difference."""
-    return answer(known_diagnosis(services, study_id))
+    return json_response(known_diagnosis(services, study_id))
 
 
 def known_diagnosis(services: Services, study_id: int) -> Diagnosis:
@@ -39,12 +40,12 @@ def known_diagnosis(services: Services, study_id: int) -> Diagnosis:
 @router.get("/studies/{study_id:int}/importances", response_model=Importances)
 def importances(
     study_id: Id,
-    services: Served,
+    services: ServicesDep,
     evaluator: ChosenEvaluator = "ped_anova",
     target: ChosenTarget = "value",
 ) -> Response:
     """How much each parameter decides; empty, with a note, where the trials cannot tell."""
-    return answer(known_importances(services, study_id, evaluator, target))
+    return json_response(known_importances(services, study_id, evaluator, target))
 
 
 def known_importances(

@@ -14,10 +14,10 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
-from api.idempotent_requests import answer
-from api.services import Served
-from api.uploads import FORM_BODY, Uploaded, UploadForm
-from hpsearch.errors import CorruptArtifact, InvalidInput
+from api.responses import artifact_response, json_response
+from api.services import ServicesDep
+from api.uploads import FORM_BODY, UploadDep, UploadForm
+from hpsearch.errors import InvalidInput
 from hpsearch.spec.checks.dataset import BUILT_IN, Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import DATASET_NAME
@@ -28,8 +28,8 @@ router = APIRouter(tags=["datasets"])
 
 Name = Annotated[str, InPath(max_length=200)]
 BLOCK_BYTES = 1 << 20
-ROOM = "datasets"
-"""Where the files lie in the artifact store, each called by its hash."""
+FOLDER = "datasets"
+"""Of the artifact store; each file in it is named by its hash."""
 
 
 @router.post(
@@ -39,7 +39,7 @@ ROOM = "datasets"
     openapi_extra=FORM_BODY,
     responses={200: {"model": Dataset, "description": "The very same is there already."}},
 )
-def add(form: Uploaded, services: Served) -> Response:
+def add(form: UploadDep, services: ServicesDep) -> Response:
     """Stores a data set after reading it; the same one again changes nothing."""
     _check_name(form.name)
     size_bytes = sum(file.size or 0 for file in form.files)
@@ -49,58 +49,47 @@ def add(form: Uploaded, services: Served) -> Response:
             f"must have at most {services.max_dataset_bytes} bytes, got {size_bytes}; send less "
             "or raise HPSEARCH_MAX_DATASET_BYTES on the server",
         )
-    with services.artifacts.draft(f"{ROOM}/new", size_bytes) as draft:
+    with services.artifacts.draft(f"{FOLDER}/new", size_bytes) as draft:
         _write(draft, form.files)
         dataset = _read(draft, form)
-        key = f"{ROOM}/{dataset.sha256}"
+        key = f"{FOLDER}/{dataset.sha256}"
         artifact = StoredArtifact(key, dataset.size_bytes, dataset.sha256)
         with services.database.write() as session:
             datasets.lock(session)
             record, created = datasets.add(session, dataset, artifact)
             if created or not services.artifacts.path(key).exists():
                 services.artifacts.keep(draft, key, artifact)
-    return answer(record, 201 if created else 200)
+    return json_response(record, 201 if created else 200)
 
 
 @router.get("/datasets", response_model=DatasetList)
-def page(services: Served) -> Response:
+def page(services: ServicesDep) -> Response:
     """All data sets: the built-in ones, then those uploaded by name."""
     with services.database.read() as session:
         uploaded = datasets.every(session)
-    return answer(DatasetList(datasets=[*BUILT_IN.values(), *uploaded]))
+    return json_response(DatasetList(datasets=[*BUILT_IN.values(), *uploaded]))
 
 
 @router.get("/datasets/{name}", response_model=Dataset | DatasetInfo)
-def get(name: Name, services: Served) -> Response:
+def get(name: Name, services: ServicesDep) -> Response:
     """One data set."""
     if name in BUILT_IN:
-        return answer(BUILT_IN[name])
+        return json_response(BUILT_IN[name])
     with services.database.read() as session:
-        return answer(datasets.get(session, name)[0])
+        return json_response(datasets.get(session, name)[0])
 
 
 @router.get("/datasets/{name}/artifact", response_class=FileResponse)
-def artifact(name: Name, services: Served) -> Response:
+def artifact(name: Name, services: ServicesDep) -> Response:
     """An uploaded data set's file; its sha256 is in `X-Content-Sha256`."""
     _check_uploaded(name)
     with services.database.read() as session:
         stored = datasets.get(session, name)[1]
-    path = services.artifacts.path(stored.key)
-    if not path.is_file() or path.stat().st_size != stored.size_bytes:
-        raise CorruptArtifact(
-            f"data set {name} must have a whole file, and {stored.key} is missing or truncated; "
-            "upload it again"
-        )
-    return FileResponse(
-        path,
-        media_type="application/octet-stream",
-        filename=name,
-        headers={"X-Content-Sha256": stored.sha256},
-    )
+    return artifact_response(services, stored, name, f"data set {name}", "upload it again")
 
 
 @router.delete("/datasets/{name}", status_code=204)
-def remove(name: Name, services: Served) -> Response:
+def remove(name: Name, services: ServicesDep) -> Response:
     """Removes an uploaded data set that no open study trains on."""
     _check_uploaded(name)
     with services.database.write() as session:

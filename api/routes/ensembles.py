@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 from fastapi.responses import FileResponse
 
-from api.files import file_answer
-from api.idempotent_requests import Id, OneChange, answer
-from api.services import Served
+from api.idempotent_requests import IdempotentDep
+from api.parameters import Id
+from api.responses import artifact_response, json_response
+from api.services import ServicesDep
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.wire.ensembles import Ensemble, EnsembleList, JobTicket, PredictRequest
 from hpsearch.store import ensembles, studies
@@ -18,33 +19,33 @@ router = APIRouter(tags=["ensembles"])
 
 
 @router.get("/studies/{study_id:int}/ensembles", response_model=EnsembleList)
-def of_study(study_id: Id, services: Served) -> Response:
+def of_study(study_id: Id, services: ServicesDep) -> Response:
     """A study's ensembles, the oldest first."""
     with services.database.read() as session:
         studies.get_state(session, study_id)
-        return answer(EnsembleList(ensembles=ensembles.of_study(session, study_id)))
+        return json_response(EnsembleList(ensembles=ensembles.of_study(session, study_id)))
 
 
 @router.post("/studies/{study_id:int}/ensembles", status_code=202, response_model=Ensemble)
 def build(
     study_id: Id,
     asked: Annotated[EnsembleSpec, Body()],
-    change: OneChange,
-    services: Served,
+    idempotent: IdempotentDep,
+    services: ServicesDep,
 ) -> Response:
     """Queues an ensemble of a study's checkpoints; a worker builds it."""
-    return change(lambda session: services.combiner.request(session, study_id, asked), 202)
+    return idempotent.run(lambda session: services.combiner.request(session, study_id, asked), 202)
 
 
 @router.get("/ensembles/{ensemble_id:int}", response_model=Ensemble)
-def get(ensemble_id: Id, services: Served) -> Response:
+def get(ensemble_id: Id, services: ServicesDep) -> Response:
     """One ensemble: members, scores, progress."""
     with services.database.read() as session:
-        return answer(ensembles.get(session, ensemble_id))
+        return json_response(ensembles.get(session, ensemble_id))
 
 
 @router.delete("/ensembles/{ensemble_id:int}", status_code=204)
-def delete(ensemble_id: Id, services: Served) -> Response:
+def delete(ensemble_id: Id, services: ServicesDep) -> Response:
     """Removes an ensemble with its file; one that is not over is built no further."""
     with services.database.write() as session:
         services.combiner.delete(session, ensemble_id)
@@ -52,17 +53,17 @@ def delete(ensemble_id: Id, services: Served) -> Response:
 
 
 @router.get("/ensembles/{ensemble_id:int}/artifact", response_class=FileResponse)
-def artifact(ensemble_id: Id, services: Served) -> Response:
+def artifact(ensemble_id: Id, services: ServicesDep) -> Response:
     """An ensemble's file (zip), which `hpsearch.load_ensemble` reads."""
     with services.database.read() as session:
         stored = ensembles.artifact_of(session, ensemble_id)
     name, noun = f"ensemble-{ensemble_id}.zip", f"ensemble {ensemble_id}"
-    return file_answer(services, stored, name, noun, "build it anew")
+    return artifact_response(services, stored, name, noun, "build it anew")
 
 
 @router.post("/ensembles/{ensemble_id:int}:predict", status_code=202, response_model=JobTicket)
 def predict(
-    ensemble_id: Id, asked: PredictRequest, change: OneChange, services: Served
+    ensemble_id: Id, asked: PredictRequest, idempotent: IdempotentDep, services: ServicesDep
 ) -> Response:
     """Queues rows for an ensemble to predict; `GET /jobs/{job}` has the answer when it is done."""
-    return change(lambda session: services.combiner.ask(session, ensemble_id, asked), 202)
+    return idempotent.run(lambda session: services.combiner.ask(session, ensemble_id, asked), 202)

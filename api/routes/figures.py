@@ -11,11 +11,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.idempotent_requests import Id, answer
 from api.lru import Latest
+from api.parameters import Id
+from api.responses import json_response
 from api.routes.advice import ChosenEvaluator, ChosenTarget, known_importances
 from api.schedule_preview import is_fixed
-from api.services import Served
+from api.services import ServicesDep
 from hpsearch import plots
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.base import Record, SpecModel
@@ -74,14 +75,14 @@ def preview_schedule(request: SchedulePreviewRequest) -> Response:
     epochs = -(-request.steps // request.steps_per_epoch)
     horizon = Horizon(request.steps_per_epoch, epochs, request.seed)
     factors = lr_factors(request.schedule, np.arange(request.steps), horizon)
-    return answer(SchedulePreview(lr=(request.lr * factors).tolist()))
+    return json_response(SchedulePreview(lr=(request.lr * factors).tolist()))
 
 
 @router.get("/studies/{study_id:int}/figures/{name}", response_model=dict[str, Any])
 def figure(
     study_id: Id,
     name: FigureName,
-    services: Served,
+    services: ServicesDep,
     metric: Metric = None,
     top: Annotated[int, Query(ge=1, le=MOST_CURVES)] = 20,
     x: Metric = None,

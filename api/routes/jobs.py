@@ -9,8 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy.orm import Session
 
-from api.idempotent_requests import Body, Id, Number, OneChange, answer
-from api.services import Served, Services
+from api.idempotent_requests import HeadersOf, IdempotentDep
+from api.parameters import Body, Id, Number
+from api.responses import json_response
+from api.services import Services, ServicesDep
 from hpsearch.errors import (
     CorruptArtifact,
     NotFound,
@@ -55,57 +57,61 @@ class WorkerList(Record):
 
 
 @router.post("/workers", status_code=201, response_model=Worker)
-def join(worker: WorkerJoin, change: OneChange, services: Served) -> Response:
+def join(worker: WorkerJoin, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """A worker process introduces itself."""
     if worker.version != VERSION:
         raise VersionMismatch(
             f"worker and server must be of the same version, got worker {worker.version} and "
             f"server {VERSION}; install hpsearch=={VERSION} where the worker runs"
         )
-    return change(
+    return idempotent.run(
         lambda session: workers.join(session, worker.name, worker.labels, services.lease_seconds),
         201,
     )
 
 
 @router.get("/workers", response_model=WorkerList)
-def page(services: Served) -> Response:
+def page(services: ServicesDep) -> Response:
     """Workers, newest first."""
     with services.database.read() as session:
-        return answer(WorkerList(workers=workers.page(session, services.lease_seconds)))
+        return json_response(WorkerList(workers=workers.page(session, services.lease_seconds)))
 
 
 @router.post("/jobs:lease", response_model=JobList)
-def lease(request: LeaseRequest, change: OneChange, services: Served) -> Response:
+def lease(request: LeaseRequest, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Up to `capacity` jobs, at once; `Retry-After` says when to ask again after none."""
-    response = change(lambda session: services.tuner.lease(session, request))
-    if response.body == b'{"jobs":[]}':
-        response.headers["Retry-After"] = str(IDLE_SECONDS)
-    return response
+    return idempotent.run(
+        lambda session: services.tuner.lease(session, request),
+        headers_of=HeadersOf(JobList, _retry_after),
+    )
+
+
+def _retry_after(leased: JobList) -> dict[str, str]:
+    return {} if leased.jobs else {"Retry-After": str(IDLE_SECONDS)}
 
 
 @router.post("/jobs:heartbeat", response_model=LeaseRenewal)
-def heartbeat(beat: HeartbeatRequest, change: OneChange, services: Served) -> Response:
+def heartbeat(beat: HeartbeatRequest, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Renews leases: all, or none when one of them is no longer in force."""
 
     def renew(session: Session) -> LeaseRenewal:
         services.tuner.heartbeat(session, beat)
         return LeaseRenewal(lease_seconds=services.lease_seconds)
 
-    return change(renew)
+    return idempotent.run(renew)
 
 
 @router.post("/jobs:report", response_model=Decisions)
-def report(batch: ReportBatch, change: OneChange, services: Served) -> Response:
+def report(batch: ReportBatch, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Stores epochs: all, or none when one of the leases is no longer in force."""
-    return change(lambda session: services.tuner.report(session, batch))
+    return idempotent.run(lambda session: services.tuner.report(session, batch))
 
 
 @router.get("/jobs/{job_id:int}", response_model=JobStatus)
-def status(job_id: Id, services: Served) -> Response:
+def status(job_id: Id, services: ServicesDep) -> Response:
     """What became of a job."""
     with services.database.read() as session:
-        return answer(jobs.status(session, job_id))
+        return json_response(jobs.status(session, job_id))
 
 
 @router.put("/jobs/{job_id:int}/checkpoints/{epoch:int}", response_model=Checkpoint)
@@ -113,7 +119,7 @@ def put_checkpoint(
     job_id: Id,
     epoch: Number,
     body: Body,
-    services: Served,
+    services: ServicesDep,
     attempt: Annotated[int, Query(ge=1, le=2**31 - 1)],
     x_content_sha256: Annotated[str, Header(pattern="^[0-9a-f]{64}$")],
     best: bool = False,
@@ -124,27 +130,29 @@ def put_checkpoint(
         job=job_id, attempt=attempt, epoch=epoch, best=best, last=last,
         size_bytes=len(body), sha256=x_content_sha256,
     )  # fmt: skip
-    return answer(_store(services, [(sent, body)])[0])
+    return json_response(_store_checkpoints(services, [(sent, body)])[0])
 
 
 @router.put("/jobs:checkpoints", response_model=CheckpointList)
-def put_checkpoints(body: Body, services: Served) -> Response:
+def put_checkpoints(body: Body, services: ServicesDep) -> Response:
     """Stores several trials' states at once: all become visible, or none.
 
-    The body is a parcel: 8 bytes that say how long the header is (little-endian), the header
+    The body is: 8 bytes that say how long the header is (little-endian), the header
     `{"checkpoints": [{job, attempt, epoch, content, best, last, reasons, size_bytes, sha256}]}`,
     then the contents. `content` is `checkpoint`, or `predictions` for what the checkpoint says of
     validation and test rows.
     """
-    return answer(CheckpointList(checkpoints=_store(services, unpack(body))))
+    return json_response(CheckpointList(checkpoints=_store_checkpoints(services, unpack(body))))
 
 
-def _store(services: Services, sent: Sequence[tuple[CheckpointPart, bytes]]) -> list[Checkpoint]:
+def _store_checkpoints(
+    services: Services, sent: Sequence[tuple[CheckpointPart, bytes]]
+) -> list[Checkpoint]:
     """Checks, writes, checks again and makes visible: no lock is held while files are written."""
     with services.database.write() as session:
         prefixes = services.tuner.check_checkpoints(session, [one for one, _ in sent])
     written: list[StoredArtifact] = []
-    with _dropped_unless_kept(services, written):
+    with _removed_on_failure(services, written):
         for (one, content), prefix in zip(sent, prefixes, strict=True):
             key = f"{prefix}-{one.sha256[:16]}.safetensors"
             written.append(services.artifacts.put(key, content, one.sha256))
@@ -154,10 +162,12 @@ def _store(services: Services, sent: Sequence[tuple[CheckpointPart, bytes]]) -> 
 
 
 @contextmanager
-def _dropped_unless_kept(services: Services, written: Sequence[StoredArtifact]) -> Iterator[None]:
-    """Removes files again whose lease was lost, whose study was deleted, or whose parcel found no
-    room for the rest, while they came.
-    """  # noqa: D205
+def _removed_on_failure(services: Services, written: Sequence[StoredArtifact]) -> Iterator[None]:
+    """Removes the written files again when they cannot be kept.
+
+    That is: their lease was lost or their study deleted while they came, or there was no room for
+    the other files of their batch.
+    """
     try:
         yield
     except (StaleLease, NotFound, StorageFull, CorruptArtifact):
@@ -168,10 +178,10 @@ def _dropped_unless_kept(services: Services, written: Sequence[StoredArtifact]) 
 
 
 @router.put("/jobs/{job_id:int}/ensemble", response_model=JobStatus)
-def put_ensemble(job_id: Id, body: Body, services: Served) -> Response:
+def put_ensemble(job_id: Id, body: Body, services: ServicesDep) -> Response:
     """Ends the building of an ensemble: what was found, and its file, which is visible when whole.
 
-    The body is a parcel of its own: 8 bytes that say how long the JSON is (little-endian), the JSON
+    The body is: 8 bytes that say how long the JSON is (little-endian), the JSON
     `{attempt, sha256, result}`, then the file.
     """
     built, content = unpack_ensemble(body)
@@ -179,35 +189,45 @@ def put_ensemble(job_id: Id, body: Body, services: Served) -> Response:
         prefix = services.combiner.prefix(session, job_id, built.attempt)
     key = f"{prefix}-{built.sha256[:16]}.zip"
     artifact = services.artifacts.put(key, content, built.sha256)
-    with _dropped_unless_kept(services, [artifact]), services.database.write() as session:
-        return answer(services.combiner.finish(session, job_id, built, artifact))
+    with _removed_on_failure(services, [artifact]), services.database.write() as session:
+        return json_response(services.combiner.finish(session, job_id, built, artifact))
 
 
 @router.post("/jobs/{job_id:int}:advance", response_model=JobStatus)
-def advance(job_id: Id, progress: ProgressReport, change: OneChange, services: Served) -> Response:
+def advance(
+    job_id: Id, progress: ProgressReport, idempotent: IdempotentDep, services: ServicesDep
+) -> Response:
     """How far the building of an ensemble is; renews the lease."""
-    return change(lambda session: services.combiner.advance(session, job_id, progress))
+    return idempotent.run(lambda session: services.combiner.advance(session, job_id, progress))
 
 
 @router.post("/jobs/{job_id:int}:predicted", response_model=JobStatus)
-def predicted(job_id: Id, said: PredictionAnswer, change: OneChange, services: Served) -> Response:
+def predicted(
+    job_id: Id, predictions: PredictionAnswer, idempotent: IdempotentDep, services: ServicesDep
+) -> Response:
     """What an ensemble says of the rows that it was asked about."""
-    return change(lambda session: services.combiner.answer(session, job_id, said))
+    return idempotent.run(lambda session: services.combiner.answer(session, job_id, predictions))
 
 
 @router.post("/jobs:complete", response_model=JobStatusList)
-def complete_all(batch: CompletionBatch, change: OneChange, services: Served) -> Response:
+def complete_all(
+    batch: CompletionBatch, idempotent: IdempotentDep, services: ServicesDep
+) -> Response:
     """The ends of several trials of one study: all are stored, or none."""
-    return change(lambda session: services.tuner.complete_all(session, batch))
+    return idempotent.run(lambda session: services.tuner.complete_all(session, batch))
 
 
 @router.post("/jobs/{job_id:int}:complete", response_model=JobStatus)
-def complete(job_id: Id, completion: Completion, change: OneChange, services: Served) -> Response:
+def complete(
+    job_id: Id, completion: Completion, idempotent: IdempotentDep, services: ServicesDep
+) -> Response:
     """A trial's end."""
-    return change(lambda session: services.tuner.complete(session, job_id, completion))
+    return idempotent.run(lambda session: services.tuner.complete(session, job_id, completion))
 
 
 @router.post("/jobs/{job_id:int}:fail", response_model=JobStatus)
-def fail(job_id: Id, failure: Failure, change: OneChange, services: Served) -> Response:
+def fail(
+    job_id: Id, failure: Failure, idempotent: IdempotentDep, services: ServicesDep
+) -> Response:
     """A job given back undone."""
-    return change(lambda session: services.tuner.fail(session, job_id, failure))
+    return idempotent.run(lambda session: services.tuner.fail(session, job_id, failure))

@@ -16,8 +16,8 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api.idempotent_requests import Id
-from api.services import Served
+from api.parameters import Id
+from api.services import ServicesDep
 from hpsearch.errors import DatabaseUnavailable, InvalidInput, NotFound
 from hpsearch.store import studies
 from hpsearch.store.live_changes import StudiesWatch, StudyWatch
@@ -43,7 +43,7 @@ def _since(
         ) from None
 
 
-def _existing(study_id: Id, services: Served) -> int:
+def _existing(study_id: Id, services: ServicesDep) -> int:
     """Refuses an unknown study before the stream begins."""
     with services.database.read() as session:
         studies.get_state(session, study_id)
@@ -54,7 +54,7 @@ def _existing(study_id: Id, services: Served) -> int:
 async def live(
     request: Request,
     study_id: Annotated[int, Depends(_existing)],
-    services: Served,
+    services: ServicesDep,
     since: Annotated[float | None, Depends(_since)],
 ) -> AsyncIterator[ServerSentEvent]:
     """One study: `study` events {study, trials}, the record without its spec and what moved on.
@@ -82,7 +82,7 @@ async def live(
 
 
 @router.get("/events", response_class=EventSourceResponse)
-async def events(request: Request, services: Served) -> AsyncIterator[ServerSentEvent]:
+async def events(request: Request, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
     """The newest studies: `studies` events {studies}, records without spec of what moved on."""
     watch = StudiesWatch()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.idempotent_requests import answer
-from api.services import Served
+from api.responses import json_response
+from api.services import ServicesDep
 from hpsearch.spec.language.base import Record
 from hpsearch.version import VERSION
 
@@ -22,11 +22,11 @@ class Health(Record):
 @router.get("/healthz", response_model=Health)
 def healthz() -> Response:
     """The process answers."""
-    return answer(Health(status="ok", version=VERSION))
+    return json_response(Health(status="ok", version=VERSION))
 
 
 @router.get("/readyz", response_model=Health)
-def readyz(services: Served) -> Response:
+def readyz(services: ServicesDep) -> Response:
     """The database answers too."""
     services.database.ping()
-    return answer(Health(status="ok", version=VERSION))
+    return json_response(Health(status="ok", version=VERSION))

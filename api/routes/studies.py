@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
-from api.idempotent_requests import Body, Id, OneChange, answer
+from api.idempotent_requests import IdempotentDep
+from api.parameters import Body, Id, PageSize, PageToken
+from api.responses import json_response
 from api.schedule_preview import schedule_curve
-from api.services import Served
+from api.services import ServicesDep
 from hpsearch.errors import InvalidInput
 from hpsearch.service import submission
 from hpsearch.spec.language.document import read_document
@@ -37,66 +39,63 @@ SPEC_BODY: dict[str, Any] = {
     }
 }
 
-PageSize = Annotated[int, Query(ge=1, le=1000)]
-PageToken = Annotated[str | None, Query(max_length=500)]
-
 
 @router.post("/studies", status_code=201, response_model=Study, openapi_extra=SPEC_BODY)
-def submit(body: Body, change: OneChange, services: Served) -> Response:
+def submit(body: Body, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Queues a study."""
     spec = parse_study(read_document(body))
-    return change(lambda session: services.tuner.submit(session, spec), 201)
+    return idempotent.run(lambda session: services.tuner.submit(session, spec), 201)
 
 
 @router.post("/studies:preview", response_model=StudyPreview, openapi_extra=SPEC_BODY)
-def preview(body: Body, services: Served) -> Response:
+def preview(body: Body, services: ServicesDep) -> Response:
     """What a spec would cost; nothing is stored."""
     spec = parse_study(read_document(body))
     with services.database.read() as session:
         previewed = submission.preview(session, spec)
         info = datasets.find(session, spec.dataset or "")
     curve = schedule_curve(parse_study(previewed.spec), info)
-    return answer(previewed.model_copy(update={"schedule": curve}))
+    return json_response(previewed.model_copy(update={"schedule": curve}))
 
 
 @router.get("/studies", response_model=StudyPage)
 def page(
-    services: Served,
+    services: ServicesDep,
     page_size: PageSize = 50,
     page_token: PageToken = None,
     state: StudyState | None = None,
 ) -> Response:
     """Studies, newest first."""
     with services.database.read() as session:
-        return answer(studies.page(session, page_size, page_token, state))
+        return json_response(studies.page(session, page_size, page_token, state))
 
 
 @router.get("/studies/{study_id:int}", response_model=Study)
-def get(study_id: Id, services: Served) -> Response:
+def get(study_id: Id, services: ServicesDep) -> Response:
     """One study."""
     with services.database.read() as session:
-        return answer(studies.get(session, study_id))
+        return json_response(studies.get(session, study_id))
 
 
 @router.patch("/studies/{study_id:int}", response_model=Study)
-def edit(study_id: Id, body: Body, change: OneChange, services: Served) -> Response:
+def edit(study_id: Id, body: Body, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Changes the space or the budget of a study under way, as a merge patch of its spec.
 
     Trials that exist keep the version of the spec that they were made with.
     """
     patch = read_document(body)
-    return change(lambda session: services.tuner.edit(session, study_id, patch))
+    return idempotent.run(lambda session: services.tuner.edit(session, study_id, patch))
 
 
 @router.get("/studies/{study_id:int}/versions", response_model=StudyVersionList)
-def spec_versions(study_id: Id, services: Served) -> Response:
+def spec_versions(study_id: Id, services: ServicesDep) -> Response:
     """The specs that a study ran with."""
     with services.database.read() as session:
-        return answer(StudyVersionList(versions=versions.of_study(session, study_id)))
+        return json_response(StudyVersionList(versions=versions.of_study(session, study_id)))
 
 
 @router.delete("/studies/{study_id:int}", status_code=204)
-def delete(study_id: Id, services: Served) -> Response:
+def delete(study_id: Id, services: ServicesDep) -> Response:
     """Removes a study that is over, with its artifacts."""
     with services.database.write() as session:
         services.tuner.delete(session, study_id)
@@ -104,25 +103,25 @@ def delete(study_id: Id, services: Served) -> Response:
 
 
 @router.post("/studies/{study_id:int}:pause", response_model=Study)
-def pause(study_id: Id, change: OneChange, services: Served) -> Response:
+def pause(study_id: Id, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Hands out no more trials; those that run go on to their end."""
-    return change(lambda session: services.tuner.pause(session, study_id))
+    return idempotent.run(lambda session: services.tuner.pause(session, study_id))
 
 
 @router.post("/studies/{study_id:int}:resume", response_model=Study)
-def resume(study_id: Id, change: OneChange, services: Served) -> Response:
+def resume(study_id: Id, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Goes on with a paused study."""
-    return change(lambda session: services.tuner.resume(session, study_id))
+    return idempotent.run(lambda session: services.tuner.resume(session, study_id))
 
 
 @router.post("/studies/{study_id:int}:stop", response_model=Study)
-def stop(study_id: Id, change: OneChange, services: Served) -> Response:
+def stop(study_id: Id, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Ends a study now."""
-    return change(lambda session: services.tuner.stop(session, study_id))
+    return idempotent.run(lambda session: services.tuner.stop(session, study_id))
 
 
 @router.post("/studies/{study_id:int}:clone", status_code=201, response_model=Study)
-def clone(study_id: Id, body: Body, change: OneChange, services: Served) -> Response:
+def clone(study_id: Id, body: Body, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Queues a study's spec again; top-level fields in the body take the place of its own."""
     changes = read_document(body) if body.strip() else {}
 
@@ -130,30 +129,32 @@ def clone(study_id: Id, body: Body, change: OneChange, services: Served) -> Resp
         source = studies.get(session, study_id)
         return services.tuner.submit(session, parse_study({**source.spec, **changes}))
 
-    return change(copy, 201)
+    return idempotent.run(copy, 201)
 
 
 @router.get("/studies/{study_id:int}/curves", response_model=Curves)
 def curves(
     study_id: Id,
-    services: Served,
+    services: ServicesDep,
     metric: Annotated[str, Query(min_length=1, max_length=200)],
     trials: Annotated[str | None, Query(description="numbers, separated by commas")] = None,
     max_points: Annotated[int | None, Query(ge=1, le=100_000)] = None,
 ) -> Response:
     """One metric of a study's trials by epoch."""
     with services.database.read() as session:
-        return answer(reports.curves(session, study_id, metric, _numbers(trials), max_points))
+        return json_response(
+            reports.curves(session, study_id, metric, _numbers(trials), max_points)
+        )
 
 
 @router.get("/studies/{study_id:int}/events", response_model=EventPage)
 def log(
-    study_id: Id, services: Served, page_size: PageSize = 200, page_token: PageToken = None
+    study_id: Id, services: ServicesDep, page_size: PageSize = 200, page_token: PageToken = None
 ) -> Response:
     """What happened to a study, from the oldest on."""
     with services.database.read() as session:
         studies.get_state(session, study_id)
-        return answer(events.page(session, study_id, page_size, page_token))
+        return json_response(events.page(session, study_id, page_size, page_token))
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from api.idempotent_requests import Id, Number, OneChange
-from api.services import Served
+from api.idempotent_requests import IdempotentDep
+from api.parameters import Id, Number
+from api.services import ServicesDep
 from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.wire.jobs import (
     AskRequest,
@@ -20,25 +21,35 @@ router = APIRouter(tags=["external studies"])
 
 
 @router.post("/studies/{study_id:int}:ask", response_model=TrialList)
-def ask(study_id: Id, request: AskRequest, change: OneChange, services: Served) -> Response:
+def ask(
+    study_id: Id, request: AskRequest, idempotent: IdempotentDep, services: ServicesDep
+) -> Response:
     """Up to `count` trials to train."""
     asking = Asking(services.tuner)
-    return change(lambda session: asking.ask(session, study_id, request))
+    return idempotent.run(lambda session: asking.ask(session, study_id, request))
 
 
 @router.post("/studies/{study_id:int}/trials/{number:int}:report", response_model=TrialDecision)
 def report(
-    study_id: Id, number: Number, report: TrialReport, change: OneChange, services: Served
+    study_id: Id,
+    number: Number,
+    report: TrialReport,
+    idempotent: IdempotentDep,
+    services: ServicesDep,
 ) -> Response:
     """Stores an epoch of a trial that was asked for."""
     asking = Asking(services.tuner)
-    return change(lambda session: asking.report(session, study_id, number, report))
+    return idempotent.run(lambda session: asking.report(session, study_id, number, report))
 
 
 @router.post("/studies/{study_id:int}/trials/{number:int}:complete", response_model=Trial)
 def complete(
-    study_id: Id, number: Number, end: TrialCompletion, change: OneChange, services: Served
+    study_id: Id,
+    number: Number,
+    end: TrialCompletion,
+    idempotent: IdempotentDep,
+    services: ServicesDep,
 ) -> Response:
     """Ends a trial that was asked for."""
     asking = Asking(services.tuner)
-    return change(lambda session: asking.complete(session, study_id, number, end))
+    return idempotent.run(lambda session: asking.complete(session, study_id, number, end))
