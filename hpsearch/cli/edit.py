@@ -14,7 +14,6 @@ from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client, spec_document
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.document import read_document
-from hpsearch.spec.wire import records
 
 app = typer.Typer()
 out = Console()
@@ -83,7 +82,7 @@ def add(
     with Client(server) as client:
         (trial,) = client.study(study_id).add_trials(given)
     if as_json:
-        print(records.Trial.model_dump_json(trial))  # noqa: T201
+        print(trial.record.model_dump_json())  # noqa: T201
         return
     out.print(f"trial {trial.number} of study {study_id} is {trial.state}", highlight=False)
 

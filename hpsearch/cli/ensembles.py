@@ -14,9 +14,8 @@ from rich.text import Text
 
 from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client, Ensemble
-from hpsearch.client.progress_display import shown
+from hpsearch.client.progress_display import cell_text
 from hpsearch.spec.language.messages import pluralize
-from hpsearch.spec.language.states import is_final
 from hpsearch.spec.wire import ensembles
 from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single
 
@@ -75,7 +74,7 @@ def list_all(study_id: StudyId, server: Server = None, as_json: AsJson = False) 
         )
         return
     if as_json:
-        print(EnsembleList(ensembles=list(found)).model_dump_json())  # noqa: T201
+        print(EnsembleList(ensembles=[ensemble.record for ensemble in found]).model_dump_json())  # noqa: T201
         return
     _show(found, as_json=False)
 
@@ -106,17 +105,21 @@ def _print_scores(found: Ensemble, single: Single, member: Scores) -> None:
         for name in own:
             interval = found.intervals.get(name) if part == "test" else None
             others = (getattr(scores, part).get(name) for scores in (member, single))
-            between = "" if interval is None else f"{shown(interval.low)} to {shown(interval.high)}"
-            table.add_row(f"{part} {name}", shown(own[name]), between, *map(shown, others))
+            between = (
+                ""
+                if interval is None
+                else f"{cell_text(interval.low)} to {cell_text(interval.high)}"
+            )
+            table.add_row(f"{part} {name}", cell_text(own[name]), between, *map(cell_text, others))
     out.print(table)
     said = []
     if found.disagreement is not None:
-        said.append(f"members disagree by {shown(found.disagreement)}")
+        said.append(f"members disagree by {cell_text(found.disagreement)}")
     if found.calibration is not None:
-        told = found.calibration
+        calibration = found.calibration
         said.append(
-            f"calibration error {shown(told.ece)}, at temperature {shown(told.temperature)} "
-            f"{shown(told.ece_scaled)}"
+            f"calibration error {cell_text(calibration.ece)}, at temperature "
+            f"{cell_text(calibration.temperature)} {cell_text(calibration.ece_scaled)}"
         )
     if said:
         out.print(Text("; ".join(said)), soft_wrap=True)
@@ -152,7 +155,7 @@ def delete(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = Fal
     out.print(f"ensemble {ensemble_id} is deleted", highlight=False)
 
 
-def in_a_line(ensemble: ensembles.Ensemble) -> str:
+def in_a_line(ensemble: Ensemble) -> str:
     """What an ensemble came to, beside the best single trial."""
     text = f"ensemble {ensemble.id} ({ensemble.kind}): {ensemble.state}"
     if ensemble.message:
@@ -163,7 +166,8 @@ def in_a_line(ensemble: ensembles.Ensemble) -> str:
     single = ensemble.best_single.test.get(name)
     members = pluralize(len(ensemble.members), "member")
     return (
-        f"{text}, {members}, test_{name} {shown(ensemble.test[name])} (best trial {shown(single)})"
+        f"{text}, {members}, test_{name} {cell_text(ensemble.test[name])} "
+        f"(best trial {cell_text(single)})"
     )
 
 
@@ -171,20 +175,19 @@ def _waited(ensemble: Ensemble, *, quiet: bool) -> Ensemble:
     if quiet:
         return ensemble.wait()
     with out.status(f"ensemble {ensemble.id} is queued") as status:
-        now = ensemble
-        while not is_final(now.state):
-            now = now.wait_a_little()
-            told = now.progress
-            more = "" if told is None else f": {told.what} {told.done} of {told.total}"
-            status.update(f"ensemble {now.id} is {now.state}{more}")
-    return now.wait()
+
+        def show(record: ensembles.Ensemble) -> None:
+            job = record.progress
+            more = "" if job is None else f": {job.what} {job.done} of {job.total}"
+            status.update(f"ensemble {record.id} is {record.state}{more}")
+
+        return ensemble.wait(on_progress=show)
 
 
 def _show(found: list[Ensemble], as_json: bool) -> None:
     if as_json:
         for ensemble in found:
-            record = ensembles.Ensemble.model_validate(dict(ensemble))
-            print(record.model_dump_json())  # noqa: T201
+            print(ensemble.record.model_dump_json())  # noqa: T201
         return
     names = {one.scores.headline for one in found} - {None}
     table = Table(
@@ -211,4 +214,4 @@ def _show(found: list[Ensemble], as_json: bool) -> None:
 
 def _score(scores: Mapping[str, float], name: str | None) -> str:
     """The score of that name; empty where there is none."""
-    return "" if name is None or name not in scores else shown(scores[name])
+    return "" if name is None or name not in scores else cell_text(scores[name])

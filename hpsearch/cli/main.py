@@ -25,7 +25,7 @@ from rich.text import Text
 from hpsearch.cli import datasets, edit, ensembles, predict
 from hpsearch.cli.options import AsJson, Server, StudyId, complete_studies
 from hpsearch.client.client import Client, Study
-from hpsearch.client.progress_display import shown, trials_table, watching
+from hpsearch.client.progress_display import cell_text, progress_display, trials_table
 from hpsearch.errors import CannotStart, HpsearchError
 from hpsearch.example_files import example
 from hpsearch.processes.local_server import LocalDeployment
@@ -173,7 +173,7 @@ def studies(
         record = study.record
         cells = (
             str(study.id), study.name, str(study.state), str(record.counts.ended),
-            shown(record.best_value),
+            cell_text(record.best_value),
         )  # fmt: skip
         table.add_row(*map(Text, cells))
     out.print(table)
@@ -213,9 +213,9 @@ def trials(
         study = client.study(study_id)
         found = study.trials(state=state, sort=sort)
     if as_json:
-        _print_json(records.TrialPage(trials=list(found), next_page_token=None))
+        _print_json(records.TrialPage(trials=found.records, next_page_token=None))
         return
-    out.print(trials_table(study.record, found))
+    out.print(trials_table(study.record, found.records))
 
 
 @app.command()
@@ -284,7 +284,11 @@ def watch_study(study: Study, check: Any = None, *, quiet: bool = False) -> None
     if quiet:
         study.wait()
         return
-    with watching(out, study.best, study.url.partition("/studies/")[0]) as show_now:
+
+    def best(count: int) -> list[records.Trial]:
+        return study.best(count).records
+
+    with progress_display(out, best, study.url.partition("/studies/")[0]) as show_now:
 
         def note(record: records.Study) -> None:
             if check is not None:
@@ -305,16 +309,16 @@ def show_study(study: Study, top: int) -> None:
         ),
         soft_wrap=True,
     )
-    out.print(trials_table(record, study.best(top)))
+    out.print(trials_table(record, study.best(top).records))
     best = study.best_trial
     if best is not None:
         test = ", ".join(
-            f"{name} {shown(value)}"
+            f"{name} {cell_text(value)}"
             for name, value in best.metrics.items()
             if name.startswith("test_")
         )
         out.print(
-            f"best trial {best.number}: {metric} {shown(best.value)}"
+            f"best trial {best.number}: {metric} {cell_text(best.value)}"
             + (f", {test}" if test else ""),
             highlight=False,
         )

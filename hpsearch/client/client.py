@@ -106,7 +106,7 @@ class Client:
     def ensemble(self, ensemble_id: int) -> Ensemble:
         """An ensemble by its id."""
         record = self._transport.get(f"/ensembles/{ensemble_id}", ensembles.Ensemble)
-        return Ensemble.of(record, self._transport)
+        return Ensemble(self._transport, record)
 
     def pin(self, checkpoint_id: int, *, pinned: bool = True) -> Checkpoint:
         """Keeps a checkpoint whatever its study's policy says, or leaves it to the policy again."""

@@ -18,16 +18,16 @@ def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:
     """A row per trial, by its number: state and value, every parameter, the last epoch's metrics.
 
     `best_epoch` is 0-based, as everywhere in the API. A parameter or metric that a trial lacks is
-    missing in its row. One that is called as another column is, such as the `value` that a loop of
-    one's own reports, stands under `metrics.value`, or `params.value`.
+    missing in its row. One with the name of another column, such as the `value` that a loop of
+    one's own reports, is named `metrics.value`, or `params.value`.
     """
     pandas = require_extra("pandas", "notebook", "data frames")
     rows = [
         {
-            **{name: _word(getattr(trial, name)) for name in COLUMNS},
-            "duration_seconds": _seconds(trial),
-            **_beside(trial.params, "params"),
-            **_beside(trial.metrics, "metrics"),
+            **{name: _plain_text(getattr(trial, name)) for name in COLUMNS},
+            "duration_seconds": _duration_seconds(trial),
+            **_without_clashes(trial.params, "params"),
+            **_without_clashes(trial.metrics, "metrics"),
         }
         for trial in trials
     ]
@@ -49,18 +49,20 @@ def curves_frame(curves: Curves) -> pd.DataFrame:
     return frame
 
 
-def _beside(named: Mapping[str, object], what: str) -> dict[str, object]:
-    """Values by names that no column of their trial has."""
-    taken = {*COLUMNS, "duration_seconds"}
-    return {f"{what}.{name}" if name in taken else name: one for name, one in named.items()}
+def _without_clashes(values: Mapping[str, object], prefix: str) -> dict[str, object]:
+    """Values by column; a name that another column has gets the prefix."""
+    columns = {*COLUMNS, "duration_seconds"}
+    return {
+        f"{prefix}.{name}" if name in columns else name: value for name, value in values.items()
+    }
 
 
-def _word(value: object) -> object:
+def _plain_text(value: object) -> object:
     """States as plain text: a frame is for looking at."""
     return str(value) if isinstance(value, str) else value
 
 
-def _seconds(trial: Trial) -> float | None:
+def _duration_seconds(trial: Trial) -> float | None:
     if trial.started_at is None or trial.finished_at is None:
         return None
     return (trial.finished_at - trial.started_at).total_seconds()

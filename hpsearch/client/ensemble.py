@@ -1,4 +1,4 @@
-"""An ensemble on the server: watched, downloaded, loaded, asked."""
+"""An ensemble on the server: to wait for, download, load, and predict with."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 import io
 import time
 import zipfile
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import PrivateAttr
-from pydantic_core import to_jsonable_python
+from typing import TYPE_CHECKING, Any, Self
 
 from hpsearch.client import notebook_html
-from hpsearch.client.transport import Transport
+from hpsearch.client.handle import Handle
+from hpsearch.client.rows import is_frame, json_rows
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
 from hpsearch.optional import require_extra
 from hpsearch.spec.checks.dataset import Dataset, DatasetList
@@ -35,60 +35,197 @@ class EnsembleTimeout(HpsearchError):
     code = "timeout"
 
 
-class Ensemble(records.Ensemble):
-    """An ensemble on the server, as it was when read."""
+class Ensemble(Handle[records.Ensemble]):
+    """An ensemble on the server; its properties are as they were when it was last read.
 
-    _transport: Transport = PrivateAttr()
+    >>> ensemble.kind, ensemble.state.value, sorted(ensemble.test)
+    ('greedy', 'complete', ['accuracy', 'auc', 'f1', 'loss'])
+    """
 
-    @classmethod
-    def of(cls, record: records.Ensemble, transport: Transport) -> Ensemble:
-        """A record with the way back to where it came from."""
-        ensemble = cls.model_construct(**dict(record))
-        ensemble._transport = transport
-        return ensemble
+    @property
+    def id(self) -> int:
+        """Its key among the ensembles of all studies."""
+        return self.record.id
 
-    def refresh(self) -> Ensemble:
-        """The ensemble as it is now."""
-        record = self._transport.get(f"/ensembles/{self.id}", records.Ensemble)
-        return Ensemble.of(record, self._transport)
+    @property
+    def study_id(self) -> int:
+        """The study whose checkpoints it combines."""
+        return self.record.study_id
 
-    def wait(self, timeout_seconds: float | None = None) -> Ensemble:
-        """The ensemble once it is built.
+    @property
+    def kind(self) -> str:
+        """How its members are chosen."""
+        return self.record.kind
+
+    @property
+    def size(self) -> int:
+        """Members at most."""
+        return self.record.size
+
+    @property
+    def combine(self) -> str:
+        """How the members' predictions become one: mean, weighted, vote or median."""
+        return self.record.combine
+
+    @property
+    def metric(self) -> str | None:
+        """What members are chosen by; None stands for its kind's usual one."""
+        return self.record.metric
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """All that was asked for."""
+        return self.record.request
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the study's spec asked for it."""
+        return self.record.automatic
+
+    @property
+    def state(self) -> EnsembleState:
+        """Queued, running, complete or failed."""
+        return self.record.state
+
+    @property
+    def progress(self) -> records.Progress | None:
+        """How far its building is."""
+        return self.record.progress
+
+    @property
+    def message(self) -> str | None:
+        """What went wrong, in a sentence."""
+        return self.record.message
+
+    @property
+    def members(self) -> list[records.Member]:
+        """Its checkpoints with their weights, which add up to 1; empty until it is complete."""
+        return self.record.members
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """Its scores by metric on the validation rows, by which its members were chosen."""
+        return self.record.validation
+
+    @property
+    def test(self) -> dict[str, float]:
+        """Its scores by metric on the test rows, which decided nothing."""
+        return self.record.test
+
+    @property
+    def scores(self) -> records.Scores:
+        """Its scores on both parts, with `headline`: the metric that people look at first."""
+        return self.record.scores
+
+    @property
+    def best_single(self) -> records.Single | None:
+        """The best trial's checkpoint and its scores, to compare with."""
+        return self.record.best_single
+
+    @property
+    def mean_member(self) -> records.Scores | None:
+        """The mean of the members' scores, each member counted once."""
+        return self.record.mean_member
+
+    @property
+    def intervals(self) -> dict[str, records.Range]:
+        """95 % bootstrap intervals of test scores, and of the gains on the best single trial."""
+        return self.record.intervals
+
+    @property
+    def disagreement(self) -> float | None:
+        """How far members differ: a share of test rows, or for numbers a standard deviation."""
+        return self.record.disagreement
+
+    @property
+    def calibration(self) -> records.Calibration | None:
+        """How far its probabilities are to be believed, measured on test rows."""
+        return self.record.calibration
+
+    @property
+    def candidates(self) -> int:
+        """How many checkpoints there were to choose from."""
+        return self.record.candidates
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was left out, and why, in sentences."""
+        return self.record.warnings
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size of its file."""
+        return self.record.size_bytes
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of its file."""
+        return self.record.sha256
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was asked for."""
+        return self.record.created_at
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its building began."""
+        return self.record.started_at
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When its building ended."""
+        return self.record.finished_at
+
+    @property
+    def _path(self) -> str:
+        return f"/ensembles/{self.id}"
+
+    def wait(
+        self,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[records.Ensemble], None] | None = None,
+    ) -> Self:
+        """Returns when the ensemble is built.
 
         Args:
-            timeout_seconds: how long to wait at most; none waits for ever.
+            timeout_seconds: how long to wait at most; None waits for ever.
+            on_progress: called with each reading.
 
         Raises:
             Conflict: when it cannot be built, with the reason.
             EnsembleTimeout: when it is not built in time.
+
+        >>> study.build_ensemble("top_k", size=2).wait(timeout_seconds=60)
+        Ensemble(... of study 1, top_k, complete, 2 members, accuracy ...)
         """
-        until = _until(timeout_seconds)
-        now = self.refresh()
+        deadline = _deadline(timeout_seconds)
         while True:
-            if now.state is EnsembleState.FAILED:
-                raise Conflict(f"ensemble {self.id} could not be built: {now.message}")
-            if is_final(now.state):
-                return now
-            if time.monotonic() > until:
+            self.refresh()
+            if on_progress is not None:
+                on_progress(self.record)
+            if self.state is EnsembleState.FAILED:
+                raise Conflict(f"ensemble {self.id} could not be built: {self.message}")
+            if is_final(self.state):
+                return self
+            if time.monotonic() > deadline:
                 raise EnsembleTimeout(
                     f"ensemble {self.id} must be built in {timeout_seconds:g} s, and it is "
-                    f"{now.state}; wait longer, and see that a worker runs"
+                    f"{self.state}; wait longer, and see that a worker runs"
                 )
-            now = now.wait_a_little()
-
-    def wait_a_little(self) -> Ensemble:
-        """The ensemble as it is a moment later."""
-        time.sleep(POLL_SECONDS)
-        return self.refresh()
+            time.sleep(POLL_SECONDS)
 
     def content(self) -> bytes:
-        """Its file, a zip.
+        """Returns the content of its file, a zip, checked by its sha256.
 
         Raises:
             Conflict: when it is not built yet.
             CorruptArtifact: when it did not arrive whole.
+
+        >>> len(ensemble.content()) == ensemble.size_bytes
+        True
         """
-        content, sha256 = self._transport.download(f"/ensembles/{self.id}/artifact")
+        content, sha256 = self._transport.download(f"{self._path}/artifact")
         if hashlib.sha256(content).hexdigest() != sha256:
             raise CorruptArtifact(
                 f"ensemble {self.id} must arrive as it was stored, and it did not; try again"
@@ -99,33 +236,46 @@ class Ensemble(records.Ensemble):
         """Writes it to a disk, to be used without a server by `hpsearch.load_ensemble`.
 
         Args:
-            path: a file that ends in `.zip`, or a directory to unpack it to, which is made; none
-                for `ensemble-<id>.zip` here.
+            path: a file that ends in `.zip`, or a directory to unpack it to, which is made; None
+                for `ensemble-<id>.zip` in the working directory.
 
         Returns:
-            Where it lies.
+            The path written to.
+
+        Raises:
+            InvalidInput: when nothing can be written there.
+            Conflict: when it is not built yet.
+            CorruptArtifact: when it did not arrive whole.
+
+        >>> hpsearch.load_ensemble(ensemble.download("wine.zip")).predict(rows).tolist()
+        ['class_0', 'class_2']
         """
-        place = Path(f"ensemble-{self.id}.zip" if path is None else path)
+        target = Path(f"ensemble-{self.id}.zip" if path is None else path)
         content = self.content()
         try:
-            if place.suffix.lower() == ".zip":
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content)
+            if target.suffix.lower() == ".zip":
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
             else:
-                place.mkdir(parents=True, exist_ok=True)
+                target.mkdir(parents=True, exist_ok=True)
                 with zipfile.ZipFile(io.BytesIO(content)) as packed:
-                    packed.extractall(place)
+                    packed.extractall(target)
         except OSError as error:
             raise InvalidInput.at(
-                "path", f"must be a place that can be written, got {place} ({error.strerror})"
+                "path", f"must be a place that can be written, got {target} ({error.strerror})"
             ) from None
-        return place
+        return target
 
     def load(self) -> TrainedEnsemble:
-        """The ensemble in this process, for predictions without the server.
+        """Returns the ensemble in this process, for predictions without the server.
 
         Raises:
             MissingPackage: where torch is not installed.
+            Conflict: when it is not built yet.
+            CorruptArtifact: when it did not arrive whole.
+
+        >>> ensemble.load().predict_probabilities(rows).shape  # [rows, classes]
+        (2, 3)
         """
         loaded: TrainedEnsemble = require_extra(
             "hpsearch.inference.ensemble", "worker", "ensembles"
@@ -137,29 +287,50 @@ class Ensemble(records.Ensemble):
         """Whether its rows are of an uploaded table, and map columns to values."""
         study = self._transport.get(f"/studies/{self.study_id}", Study)
         name = study.spec["task"].get("dataset")
-        known = self._transport.get("/datasets", DatasetList).datasets
-        info = next((info for info in known if info.name == name), None)
+        datasets = self._transport.get("/datasets", DatasetList).datasets
+        info = next((info for info in datasets if info.name == name), None)
         return isinstance(info, Dataset) and not info.is_image and bool(info.columns)
 
     def predict(self, x: Any, timeout_seconds: float | None = 60.0) -> list[Any]:
-        """Each row's class by name, or its number, as a worker of the server computes it.
+        """Returns each row's class by name, or its number, as a worker of the server computes it.
 
         Args:
-            x: rows as the data set has them: an array, lists or a DataFrame.
-            timeout_seconds: how long to wait for a worker.
+            x: [N, *features], rows as the data set has them: an array, lists or a DataFrame.
+            timeout_seconds: how long to wait for a worker; None waits for ever.
 
         Raises:
             InvalidInput: when rows do not fit.
+            Conflict: when the ensemble is not built yet.
             EnsembleTimeout: when no worker answers in time.
+
+        >>> ensemble.predict(rows)  # [2, 13]
+        ['class_0', 'class_2']
         """
         answer = self.ask(x, timeout_seconds)
         return list(answer.predictions if answer.labels is None else answer.labels)
 
     def ask(self, x: Any, timeout_seconds: float | None = 60.0) -> PredictionResult:
-        """The same with the classes' places and probabilities."""
-        asked = {"inputs": _rows(x, named=_is_frame(x) and self.names_columns)}
-        ticket = self._transport.post(f"/ensembles/{self.id}:predict", JobTicket, asked)
-        until = _until(timeout_seconds)
+        """Returns what `predict` does with, for classes, their indices and probabilities.
+
+        Args:
+            x: [N, *features], rows as the data set has them: an array, lists or a DataFrame.
+            timeout_seconds: how long to wait for a worker; None waits for ever.
+
+        Returns:
+            `predictions` [N], for classes `labels` [N] and `probabilities` [N, classes].
+
+        Raises:
+            InvalidInput: when rows do not fit.
+            Conflict: when the ensemble is not built yet.
+            EnsembleTimeout: when no worker answers in time.
+
+        >>> answer = ensemble.ask(rows)
+        >>> answer.predictions, [round(sum(row), 6) for row in answer.probabilities]
+        ([0, 2], [1.0, 1.0])
+        """
+        request = {"inputs": json_rows(x, named=is_frame(x) and self.names_columns)}
+        ticket = self._transport.post(f"{self._path}:predict", JobTicket, request)
+        deadline = _deadline(timeout_seconds)
         while True:
             job = self._transport.get(f"/jobs/{ticket.job}", JobStatus)
             result = job.result or {}
@@ -167,7 +338,7 @@ class Ensemble(records.Ensemble):
                 raise InvalidInput.at("", str(result.get("error", "the rows were not predicted")))
             if job.state is JobState.DONE:
                 return PredictionResult.model_validate(result)
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise EnsembleTimeout(
                     f"ensemble {self.id} must answer in {timeout_seconds:g} s, and job "
                     f"{ticket.job} is {job.state}; wait longer, and see that a worker runs"
@@ -175,11 +346,14 @@ class Ensemble(records.Ensemble):
             time.sleep(POLL_SECONDS)
 
     def delete(self) -> None:
-        """Removes it and its file; one that is not over is built no further."""
-        self._transport.delete(f"/ensembles/{self.id}")
+        """Removes it and its file; one that is queued or running is built no further.
+
+        >>> study.build_ensemble("top_k").delete()
+        """
+        self._transport.delete(self._path)
 
     def _repr_html_(self) -> str:
-        return notebook_html.ensemble_card(self)
+        return notebook_html.ensemble_html(self.record)
 
     def __repr__(self) -> str:
         name, values = self.scores.headline, self.test or self.validation
@@ -189,51 +363,6 @@ class Ensemble(records.Ensemble):
             f"{len(self.members)} members{score})"
         )
 
-    __str__ = __repr__
 
-
-def _until(seconds: float | None) -> float:
+def _deadline(seconds: float | None) -> float:
     return float("inf") if seconds is None else time.monotonic() + seconds
-
-
-def _rows(x: Any, *, named: bool) -> list[Any]:
-    """Rows as they travel; of a DataFrame perhaps by the names of its columns."""
-    if _is_frame(x):
-        x = _records(x) if named else _values(x)
-    try:
-        rows = to_jsonable_python(x, inf_nan_mode="null", fallback=_listed)
-    except ValueError as error:
-        raise InvalidInput.at("x", f"must hold numbers and texts alone ({error})") from None
-    if not isinstance(rows, list):
-        raise InvalidInput.at(
-            "x", f"must be a list of rows, got {type(x).__name__}; put one row in []"
-        )
-    return rows
-
-
-def _listed(value: Any) -> Any:
-    """Arrays, tensors and their numbers as lists and plain numbers."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise ValueError(f"a value of type {type(value).__name__} is neither")
-
-
-def _is_frame(x: Any) -> bool:
-    """Whether it is a table of pandas, polars or Arrow."""
-    return any(hasattr(x, name) for name in ("to_dict", "to_dicts", "to_pylist"))
-
-
-def _values(frame: Any) -> Any:
-    """A table's rows by the places of its columns."""
-    if hasattr(frame, "to_numpy"):
-        return frame.to_numpy()
-    return [list(row.values()) for row in frame.to_pylist()]
-
-
-def _records(frame: Any) -> list[dict[str, Any]]:
-    """A table's rows by the names of its columns."""
-    if hasattr(frame, "to_pylist"):  # Arrow
-        return list(frame.to_pylist())
-    if hasattr(frame, "to_dicts"):  # polars, whose `to_dict` is by columns
-        return list(frame.to_dicts())
-    return list(frame.to_dict("records"))

@@ -1,4 +1,4 @@
-"""How a notebook shows studies and trials: small pieces of HTML in the notebook's own colours.
+"""HTML by which a notebook shows studies, trials and ensembles, in the notebook's own colours.
 
 Names and values are people's own text and are escaped.
 """
@@ -16,15 +16,15 @@ from hpsearch.spec.wire.records import Study, Trial
 ROWS_SHOWN = 10
 _MUTED = "opacity:.65"
 _CELL = "padding:2px 12px 2px 0;text-align:left"
-_DOTS = {
+_STATE_COLORS = {
     "running": "#2f7de1", "complete": "#2a9d6f", "failed": "#c0392b", "paused": "#c98a1b",
 }  # fmt: skip
 
 
-def study_card(study: Study, url: str) -> str:
-    """Name, state, progress and best value, with the way to the dashboard."""
+def study_html(study: Study, url: str) -> str:
+    """Name, state, progress and best value, with a link to its page at the server's `url`."""
     best = (
-        f"best {escape(study.spec['objective']['metric'])} <b>{study.best_value:.5g}</b> "
+        f"best {escape(study.objectives[0].metric)} <b>{study.best_value:.5g}</b> "
         f"(trial {study.best_trial})"
         if study.best_value is not None
         else "no complete trial yet"
@@ -32,38 +32,38 @@ def study_card(study: Study, url: str) -> str:
     return (
         f"<div><b>{escape(study.name)}</b> {_state(study.state)} "
         f"<a href='{escape(url)}/studies/{study.id}' style='{_MUTED}'>study {study.id}</a>"
-        f"{progress_bar(study)}<span>{best}</span></div>"
+        f"{_progress_bar(study)}<span>{best}</span></div>"
     )
 
 
-def progress_bar(study: Study) -> str:
+def _progress_bar(study: Study) -> str:
     """Epochs done of those planned, and how long the rest will take."""
-    share = study.epochs_done / max(study.epochs_planned, 1)
+    fraction = study.epochs_done / max(study.epochs_planned, 1)
     left = "" if study.eta_seconds is None else f", about {study.eta_seconds:.0f} s left"
     return (
         "<div style='display:flex;gap:10px;align-items:center;margin:4px 0'>"
         "<div style='width:260px;height:6px;border-radius:3px;background:rgba(128,138,150,.3)'>"
-        f"<div style='width:{100 * min(share, 1.0):.1f}%;height:100%;border-radius:3px;"
+        f"<div style='width:{100 * min(fraction, 1.0):.1f}%;height:100%;border-radius:3px;"
         "background:#4c7fd9'></div></div>"
         f"<span style='{_MUTED}'>{study.counts.ended} trials ended, "
         f"{study.epochs_done} of {study.epochs_planned} epochs{left}</span></div>"
     )
 
 
-def ensemble_card(ensemble: Ensemble) -> str:
+def ensemble_html(ensemble: Ensemble) -> str:
     """Kind and state, then its scores beside the best single trial's."""
-    what = f" <span style='{_MUTED}'>{escape(ensemble.message)}</span>" if ensemble.message else ""
+    note = f" <span style='{_MUTED}'>{escape(ensemble.message)}</span>" if ensemble.message else ""
     head = (
         f"<b>{escape(ensemble.kind)}</b> ensemble {ensemble.id} of study {ensemble.study_id} "
         f"{_state(ensemble.state)} {pluralize(len(ensemble.members), 'member')}, "
-        f"combined by {escape(ensemble.combine)}{what}"
+        f"combined by {escape(ensemble.combine)}{note}"
     )
     single, mean = ensemble.best_single, ensemble.mean_member
     if single is None or mean is None:
         return f"<div>{head}</div>"
-    parts = (("", ensemble), ("mean member: ", mean), (f"trial {single.trial}: ", single))
-    titles = [f"{whose}{split}" for whose, _ in parts for split in ("validation", "test")]
-    columns = [scores for _, one in parts for scores in (one.validation, one.test)]
+    compared = (("", ensemble), ("mean member: ", mean), (f"trial {single.trial}: ", single))
+    titles = [f"{whose}{split}" for whose, _ in compared for split in ("validation", "test")]
+    columns = [scores for _, part in compared for scores in (part.validation, part.test)]
     rows = "".join(
         f"<tr><td style='{_CELL}'>{escape(name)}</td>"
         + "".join(
@@ -77,20 +77,20 @@ def ensemble_card(ensemble: Ensemble) -> str:
     return f"<div>{head}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
-def trial_card(trial: Trial) -> str:
+def trial_html(trial: Trial) -> str:
     """State and value, then parameters and the last epoch's metrics."""
     value = "no value yet" if trial.value is None else f"value <b>{trial.value:.5g}</b>"
-    what = f" <span style='{_MUTED}'>{escape(trial.message)}</span>" if trial.message else ""
+    note = f" <span style='{_MUTED}'>{escape(trial.message)}</span>" if trial.message else ""
     return (
         f"<div><b>trial {trial.number}</b> of study {trial.study_id} {_state(trial.state)} "
-        f"{value}, {trial.epochs_done} of {trial.epochs} epochs{what}"
-        f"<div style='display:flex;gap:40px;flex-wrap:wrap'>{_pairs(trial.params)}"
-        f"{_pairs(trial.metrics)}</div></div>"
+        f"{value}, {trial.epochs_done} of {trial.epochs} epochs{note}"
+        f"<div style='display:flex;gap:40px;flex-wrap:wrap'>{_two_columns(trial.params)}"
+        f"{_two_columns(trial.metrics)}</div></div>"
     )
 
 
-def trials_card(trials: Sequence[Trial]) -> str:
-    """The first trials as a table."""
+def trials_html(trials: Sequence[Trial]) -> str:
+    """The first trials as a table, and how many more there are."""
     names = sorted({name for trial in trials[:ROWS_SHOWN] for name in trial.params})
     head = "".join(
         f"<th style='{_CELL}'>{escape(name)}</th>" for name in ("trial", "state", "value", *names)
@@ -103,7 +103,7 @@ def trials_card(trials: Sequence[Trial]) -> str:
                 trial.number,
                 _state(trial.state),
                 "" if trial.value is None else f"{trial.value:.5g}",
-                *(_shown(trial.params.get(name, "")) for name in names),
+                *(_formatted(trial.params.get(name, "")) for name in names),
             )
         )
         + "</tr>"
@@ -115,18 +115,18 @@ def trials_card(trials: Sequence[Trial]) -> str:
 
 
 def _state(state: str) -> str:
-    color = _DOTS.get(state, "#8a94a3")
+    color = _STATE_COLORS.get(state, "#8a94a3")
     return f"<span style='color:{color}'>●</span> {escape(str(state))}"
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
+def _two_columns(values: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td style='{_CELL};{_MUTED}'>{escape(name)}</td>"
-        f"<td style='{_CELL}'>{_shown(value)}</td></tr>"
+        f"<td style='{_CELL}'>{_formatted(value)}</td></tr>"
         for name, value in values.items()
     )
     return f"<table>{rows}</table>"
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else escape(str(value))

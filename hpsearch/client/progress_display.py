@@ -1,4 +1,4 @@
-"""Watching a study: a table that keeps itself up to date, in a terminal or in a notebook.
+"""A study's progress while it runs: a live table in a terminal, live HTML in a notebook.
 
 Where output goes to a file, a line is printed now and then instead.
 """
@@ -16,40 +16,41 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.client.notebook_html import study_card
+from hpsearch.client.notebook_html import study_html
 from hpsearch.spec.wire.records import Study, Trial
 
 TRIALS_SHOWN = 8
-LINES = 8
-"""Printed over a study's course where there is no screen."""
+LINES_PRINTED = 8
+"""How many lines a whole study prints where there is no screen."""
 
-Note = Callable[[Study], None]
+ShowProgress = Callable[[Study], None]
+"""Called with each reading of a study."""
 
 
 @contextmanager
-def watching(
+def progress_display(
     console: Console, best_trials: Callable[[int], Sequence[Trial]], url: str
-) -> Iterator[Note]:
-    """What to call with each reading of a study.
+) -> Iterator[ShowProgress]:
+    """Shows a study's progress inside a `with`; yields what to call with each reading of it.
 
     Args:
         console: where a terminal shows it.
-        best_trials: reads the best so many trials, the best first.
+        best_trials: reads so many of the best trials, the best first.
         url: the server's address.
     """
     display = _notebook_display()
     if display is not None:
         handle = display("", display_id=True)
-        yield lambda study: handle.update(_Html(study_card(study, url)))
+        yield lambda study: handle.update(_Html(study_html(study, url)))
     elif console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            yield lambda study: live.update(screen(study, best_trials(TRIALS_SHOWN)))
+            yield lambda study: live.update(progress_screen(study, best_trials(TRIALS_SHOWN)))
     else:
-        yield _lines(console)
+        yield _line_printer(console)
 
 
-def screen(study: Study, trials: Sequence[Trial]) -> Group:
-    """Progress above, the best trials below."""
+def progress_screen(study: Study, trials: Sequence[Trial]) -> Group:
+    """What a terminal shows: progress above, the given trials below."""
     counts = study.counts
     left = "" if study.eta_seconds is None else f"  about {study.eta_seconds:.0f} s left"
     head = Text.assemble(
@@ -65,7 +66,7 @@ def screen(study: Study, trials: Sequence[Trial]) -> Group:
 
 
 def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
-    """The given trials with their parameters."""
+    """A row per trial: state, value, best epoch (0-based), epochs trained, parameters."""
     names = sorted({name for trial in trials for name in trial.params})
     table = Table(box=None, padding=(0, 2, 0, 0))
     metric = study.objectives[0].metric
@@ -79,10 +80,10 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
         cells = (
             str(trial.number),
             state,
-            shown(trial.value),
+            cell_text(trial.value),
             "" if trial.best_epoch is None else str(trial.best_epoch),
             f"{trial.epochs_done}/{trial.epochs}",
-            *(shown(trial.params.get(name, "")) for name in names),
+            *(cell_text(trial.params.get(name, "")) for name in names),
         )
         table.add_row(*map(Text, cells))
     return table
@@ -94,30 +95,31 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)]
 
 
-def shown(value: Any) -> str:
-    """A value in four digits, or as it is."""
+def cell_text(value: Any) -> str:
+    """A number in four significant digits, any other value as its text; none is empty."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _lines(console: Console) -> Note:
-    said = -1
+def _line_printer(console: Console) -> ShowProgress:
+    """Prints a line at each eighth of the planned epochs, and nothing between."""
+    last_step = -1
 
-    def note(study: Study) -> None:
-        nonlocal said
-        step = LINES * study.epochs_done // max(study.epochs_planned, 1)
-        if step != said:
-            said = step
+    def show(study: Study) -> None:
+        nonlocal last_step
+        step = LINES_PRINTED * study.epochs_done // max(study.epochs_planned, 1)
+        if step != last_step:
+            last_step = step
             best = "" if study.best_value is None else f", best {study.best_value:.4g}"
-            words = f"{study.counts.ended} trials ended, {study.epochs_done} epochs{best}"
-            console.print(words, highlight=False)
+            line = f"{study.counts.ended} trials ended, {study.epochs_done} epochs{best}"
+            console.print(line, highlight=False)
 
-    return note
+    return show
 
 
 class _Html:
-    """What IPython shows as HTML."""
+    """HTML as an object that IPython displays."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import PrivateAttr
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
-from hpsearch.client.transport import Transport
+from hpsearch.client.handle import Handle
 from hpsearch.errors import CorruptArtifact, NotFound
 from hpsearch.optional import require_extra
 from hpsearch.spec.checks.dataset import DatasetInfo
-from hpsearch.spec.language.states import Decision, TrialState
+from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.states import Decision, TrialReason, TrialState
 from hpsearch.spec.wire import jobs, records
 from hpsearch.spec.wire.records import CheckpointList
 
@@ -23,29 +23,137 @@ if TYPE_CHECKING:
     from hpsearch.inference.model import Predictor
 
 
-class Trial(records.Trial):
-    """A trial on the server, as it was when read."""
+class Trial(Handle[records.Trial]):
+    """A trial on the server; its properties are as they were when it was last read.
 
-    _transport: Transport = PrivateAttr()
+    >>> trial.state.value, trial.epochs_done, sorted(trial.params)
+    ('complete', 5, ['optimizer.lr'])
+    """
 
-    @classmethod
-    def of(cls, record: records.Trial, transport: Transport) -> Trial:
-        """A record with the way back to where it came from."""
-        trial = cls.model_construct(**dict(record))
-        trial._transport = transport
-        return trial
+    @property
+    def id(self) -> int:
+        """Its key among the trials of all studies."""
+        return self.record.id
+
+    @property
+    def number(self) -> int:
+        """Its place in its study, from 0 on, by which `study.trial` finds it."""
+        return self.record.number
+
+    @property
+    def study_id(self) -> int:
+        """The study that it belongs to."""
+        return self.record.study_id
+
+    @property
+    def state(self) -> TrialState:
+        """Queued, running, complete, pruned or failed."""
+        return self.record.state
+
+    @property
+    def reason(self) -> TrialReason | None:
+        """Why it ended otherwise than by training all its epochs: diverged, lost, error, ..."""
+        return self.record.reason
+
+    @property
+    def message(self) -> str | None:
+        """What went wrong, in a sentence."""
+        return self.record.message
+
+    @property
+    def stage(self) -> int:
+        """The search's stage that it belongs to, from 0 on."""
+        return self.record.stage
+
+    @property
+    def version(self) -> int:
+        """The version of the study's spec that it runs with, from 1 on."""
+        return self.record.version
+
+    @property
+    def attempt(self) -> int:
+        """How often it was given to a worker, or to whoever asked for it."""
+        return self.record.attempt
+
+    @property
+    def params(self) -> dict[str, Value]:
+        """The value of each searched parameter by its name, such as `optimizer.lr`."""
+        return self.record.params
+
+    @property
+    def continues(self) -> int | None:
+        """The number of the trial whose training it went on with."""
+        return self.record.continues
+
+    @property
+    def value(self) -> float | None:
+        """The objective at the best epoch."""
+        return self.record.value
+
+    @property
+    def values(self) -> list[float | None] | None:
+        """With several objectives: each one's value at the best epoch of the first."""
+        return self.record.values
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of `value`, 0-based."""
+        return self.record.best_epoch
+
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs were reported."""
+        return self.record.epochs_done
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are planned."""
+        return self.record.epochs
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last epoch's metrics; a finished study's best trial has its test scores too."""
+        return self.record.metrics
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What is told of its way besides: how it was sampled, trained and judged."""
+        return self.record.attributes
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was queued."""
+        return self.record.created_at
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its training began."""
+        return self.record.started_at
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended."""
+        return self.record.finished_at
 
     def checkpoints(self) -> CheckpointList:
-        """Its stored states."""
-        return self._transport.get(
-            f"/studies/{self.study_id}/trials/{self.number}/checkpoints", CheckpointList
-        )
+        """Returns its stored checkpoints, ordered by epoch.
+
+        >>> [checkpoint.epoch for checkpoint in trial.checkpoints().checkpoints]
+        [...4]
+        """
+        return self._transport.get(f"{self._path}/checkpoints", CheckpointList)
 
     def curve(self, metric: str) -> records.Curve:
-        """One of its metrics by epoch.
+        """Returns one of its metrics by epoch (0-based), as two lists of equal length.
+
+        Args:
+            metric: such as `val_loss`.
 
         Raises:
-            NotFound: when it never reported the metric.
+            NotFound: when the trial never reported the metric.
+
+        >>> trial.curve("val_loss").epochs
+        [0, 1, 2, 3, 4]
         """
         answer = self._transport.get(
             f"/studies/{self.study_id}/curves", records.Curves, metric=metric, trials=self.number
@@ -58,16 +166,24 @@ class Trial(records.Trial):
         return answer.curves[0]
 
     def report(self, epoch: int, **metrics: float) -> bool:
-        """Tells an epoch of a trial that was asked for; says whether to go on.
+        """Reports an epoch of a trial that `study.ask` gave, and returns whether to go on.
+
+        Args:
+            epoch: 0-based; each epoch once, in order.
+            metrics: by name, the objective's among them.
 
         Raises:
             Conflict: when the trial is over, or was given to another.
+
+        >>> trial = client.submit(own_loop).ask()[0]
+        >>> trial.report(0, val_accuracy=0.7)
+        True
         """
         report = jobs.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
-        told = self._transport.post(
+        answer = self._transport.post(
             f"{self._path}:report", jobs.TrialDecision, report, repeatable=True
         )
-        return told.decision is Decision.CONTINUE
+        return answer.decision is Decision.CONTINUE
 
     def complete(
         self,
@@ -75,29 +191,33 @@ class Trial(records.Trial):
         *,
         state: TrialState | str = TrialState.COMPLETE,
         message: str | None = None,
-    ) -> Trial:
-        """Ends a trial that was asked for.
+    ) -> Self:
+        """Ends a trial that `study.ask` gave, and returns it as it now is.
 
         Args:
-            value: what it came to; none takes the best epoch reported.
+            value: the objective; None takes the best epoch's that was reported.
             state: complete, pruned or failed.
             message: what went wrong, if anything did.
 
         Raises:
             Conflict: when the trial is over, or was given to another.
+
+        >>> trial = client.submit(own_loop).ask()[0]
+        >>> trial.complete(0.7).state.value
+        'complete'
         """
         end = jobs.TrialCompletion(
             attempt=self.attempt, value=value, state=TrialState(state), message=message
         )
-        record = self._transport.post(f"{self._path}:complete", records.Trial, end)
-        return Trial.of(record, self._transport)
+        self.record = self._transport.post(f"{self._path}:complete", records.Trial, end)
+        return self
 
     @property
     def _path(self) -> str:
         return f"/studies/{self.study_id}/trials/{self.number}"
 
     def load_model(self, which: Literal["best", "last"] = "best") -> Predictor:
-        """Its model as a torch module that takes rows as the data set has them.
+        """Returns its model, a torch module that takes rows as the data set has them.
 
         Of a trial that is several runs (folds, repeats) it predicts the mean of theirs, for
         classes of their probabilities; `model.runs` are the single ones.
@@ -109,6 +229,9 @@ class Trial(records.Trial):
             MissingPackage: where torch is not installed.
             NotFound: when no such checkpoint is stored yet.
             CorruptArtifact: when it did not arrive whole.
+
+        >>> trial.load_model().predict(rows)  # [2, 13]
+        ['class_0', 'class_2']
         """
         trained = require_extra("hpsearch.inference.model", "worker", "models")
         bundle = require_extra("hpsearch.training.checkpoints.multi_run", "worker", "models")
@@ -121,50 +244,76 @@ class Trial(records.Trial):
         return model
 
     def download(self, which: Literal["best", "last"] = "best") -> bytes:
-        """A checkpoint's file (safetensors).
+        """Returns the content of a checkpoint's file (safetensors), checked by its sha256.
+
+        Args:
+            which: the checkpoint of the best epoch, or of the last one.
 
         Raises:
             NotFound: when no such checkpoint is stored yet.
             CorruptArtifact: when it did not arrive whole.
+
+        >>> Path("last.safetensors").write_bytes(trial.download("last")) > 1000
+        True
         """
-        kept = self.checkpoints().checkpoints
-        found = next((one for one in kept if (one.best if which == "best" else one.last)), None)
-        if found is None:
+        stored = self.checkpoints().checkpoints
+        checkpoint = next(
+            (entry for entry in stored if (entry.best if which == "best" else entry.last)), None
+        )
+        if checkpoint is None:
             raise NotFound(
                 f"a trial must have a {which} checkpoint to load it, and trial {self.number} has "
                 "none yet; wait until it has trained some epochs"
             )
-        blob, _ = self._transport.download(f"/checkpoints/{found.id}/artifact")
-        if hashlib.sha256(blob).hexdigest() != found.sha256:
+        content, _ = self._transport.download(f"/checkpoints/{checkpoint.id}/artifact")
+        if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
             raise CorruptArtifact(
-                f"checkpoint {found.id} must arrive as it was stored, and it did not; try again"
+                f"checkpoint {checkpoint.id} must arrive as it was stored, and it did not; "
+                "try again"
             )
-        return blob
+        return content
 
     def _repr_html_(self) -> str:
-        return notebook_html.trial_card(self)
+        return notebook_html.trial_html(self.record)
 
     def __repr__(self) -> str:
         value = "no value" if self.value is None else f"value {self.value:.4g}"
         return f"Trial({self.number} of study {self.study_id}, {self.state}, {value})"
 
-    __str__ = __repr__
-
 
 class Trials(list[Trial]):
-    """Trials, which a notebook shows as a table."""
+    """Trials in the order in which they were asked for; a notebook shows them as a table."""
+
+    @property
+    def records(self) -> list[records.Trial]:
+        """Their records."""
+        return [trial.record for trial in self]
 
     def to_frame(self) -> pd.DataFrame:
-        """A row per trial: state, value, parameters, the last epoch's metrics."""
-        return trials_frame(self)
+        """Returns a row per trial: state, value, parameters and the last epoch's metrics.
+
+        Raises:
+            MissingPackage: where pandas is not installed.
+
+        >>> study.trials().to_frame()["state"].tolist()
+        ['complete', 'complete', 'complete', 'complete']
+        """
+        return trials_frame(self.records)
 
     def _repr_html_(self) -> str:
-        return notebook_html.trials_card(self)
+        return notebook_html.trials_html(self.records)
 
 
 class Curves(records.Curves):
-    """Curves of several trials."""
+    """One metric of several trials by epoch."""
 
     def to_frame(self) -> pd.DataFrame:
-        """A row per trial and epoch."""
+        """Returns a row per trial and epoch (0-based), with the metric as the third column.
+
+        Raises:
+            MissingPackage: where pandas is not installed.
+
+        >>> study.curves("val_loss").to_frame().columns.tolist()
+        ['trial', 'epoch', 'val_loss']
+        """
         return curves_frame(self)

@@ -24,7 +24,7 @@ import hpsearch
 from api.server import bind
 from hpsearch import Client
 from hpsearch.client.client import EnsembleTimeout, StudyTimeout
-from hpsearch.client.ensemble import _rows
+from hpsearch.client.rows import json_rows
 from hpsearch.client.transport import Transport
 from hpsearch.errors import (
     Conflict,
@@ -345,7 +345,7 @@ ROWS: list[tuple[Any, list[Any]]] = [
 
 @pytest.mark.parametrize(("given", "sent"), ROWS)
 def test_rows_may_come_in_any_form(given: Any, sent: list[Any]) -> None:
-    assert _rows(given, named=True) == sent
+    assert json_rows(given, named=True) == sent
 
 
 class Polars:
@@ -370,16 +370,16 @@ class Polars:
     ],
 )
 def test_a_frame_of_numbers_alone_goes_without_its_names(frame: Any) -> None:
-    assert _rows(frame, named=False) == [[1.0, 3.0], [2.0, 4.0]]
-    assert _rows(frame, named=True) == [{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}]
+    assert json_rows(frame, named=False) == [[1.0, 3.0], [2.0, 4.0]]
+    assert json_rows(frame, named=True) == [{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}]
 
 
 def test_columns_of_the_same_name_are_all_sent() -> None:
     frame = pd.DataFrame([[1.0, 2.0]], columns=["a", "a"])
-    assert _rows(frame, named=False) == [[1.0, 2.0]]
+    assert json_rows(frame, named=False) == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize("given", [3, "rows", {"size": [1]}, np.float64(2), [object()]])
 def test_what_are_no_rows_is_said_so(given: Any) -> None:
     with pytest.raises(InvalidInput, match="x: must"):
-        _rows(given, named=False)
+        json_rows(given, named=False)

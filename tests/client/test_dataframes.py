@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
-from hpsearch.client.progress_display import screen, watching
+from hpsearch.client.progress_display import progress_display, progress_screen
 from hpsearch.optional import MissingPackage, require_extra
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.records import Counts, Curve, Curves, Study, Trial
@@ -88,18 +88,18 @@ def test_curves_become_one_row_per_epoch() -> None:
 @pytest.mark.parametrize(
     "html",
     [
-        notebook_html.study_card(study(), "http://here"),
-        notebook_html.trial_card(trial(0, params={EVIL: EVIL}, message=EVIL, value=None)),
-        notebook_html.trials_card([trial(n, params={EVIL: EVIL}) for n in range(30)]),
+        notebook_html.study_html(study(), "http://here"),
+        notebook_html.trial_html(trial(0, params={EVIL: EVIL}, message=EVIL, value=None)),
+        notebook_html.trials_html([trial(n, params={EVIL: EVIL}) for n in range(30)]),
     ],
 )
-def test_cards_escape_what_people_wrote(html: str) -> None:
+def test_html_escapes_what_people_wrote(html: str) -> None:
     assert "<img" not in html
     assert "&lt;img" in html
 
 
 def test_a_long_list_says_how_many_more_there_are() -> None:
-    assert "and 20 more" in notebook_html.trials_card([trial(n) for n in range(30)])
+    assert "and 20 more" in notebook_html.trials_html([trial(n) for n in range(30)])
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
@@ -110,7 +110,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
 def test_the_live_table_shows_text_as_it_is() -> None:
     console = Console(width=120, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
-        console.print(screen(study(), [trial(1, params={"a[b]": "[red]x[/]"})]))
+        console.print(progress_screen(study(), [trial(1, params={"a[b]": "[red]x[/]"})]))
     shown = captured.get()
     assert EVIL in shown
     assert "[red]x[/]" in shown
@@ -119,7 +119,7 @@ def test_the_live_table_shows_text_as_it_is() -> None:
 
 def test_output_to_a_file_gets_a_line_now_and_then() -> None:
     console = Console(width=120, force_terminal=False)
-    with console.capture() as captured, watching(console, lambda _: [], "") as note:
+    with console.capture() as captured, progress_display(console, lambda _: [], "") as note:
         for done in range(101):
             note(study(epochs_done=done, epochs_planned=100))
     lines = captured.get().splitlines()
@@ -134,12 +134,12 @@ def test_a_terminal_gets_the_live_table() -> None:
         asked.append(count)
         return [trial(1)]
 
-    with console.capture(), watching(console, best, "") as note:
+    with console.capture(), progress_display(console, best, "") as note:
         note(study())
     assert asked
 
 
-def test_a_notebook_gets_a_card_that_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_gets_html_that_is_updated(monkeypatch: pytest.MonkeyPatch) -> None:
     updates: list[Any] = []
     shell = type("ZMQInteractiveShell", (), {})()
     handle = SimpleNamespace(update=updates.append)
@@ -149,7 +149,7 @@ def test_a_notebook_gets_a_card_that_is_updated(monkeypatch: pytest.MonkeyPatch)
     fake_display.display = lambda *_, **__: handle
     monkeypatch.setitem(sys.modules, "IPython", fake)
     monkeypatch.setitem(sys.modules, "IPython.display", fake_display)
-    with watching(Console(), lambda _: [], "http://here") as note:
+    with progress_display(Console(), lambda _: [], "http://here") as note:
         note(study())
         note(study(epochs_done=6))
     assert ["6 of 10 epochs" in update._repr_html_() for update in updates] == [False, True]
