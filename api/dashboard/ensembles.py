@@ -9,23 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from hpsearch.service.ensemble_jobs import target_of
-from hpsearch.spec.checks.dataset import Target
-from hpsearch.spec.checks.ensemble import request_errors
-from hpsearch.spec.ensemble import (
-    AVERAGES,
-    ENSEMBLES,
-    SELECTION_METRICS,
-    Combine,
-    EmaEnsemble,
-    GreedyEnsemble,
-    OfOneTrial,
-    SwaEnsemble,
-)
+from hpsearch.spec.checks.ensemble import combine_options, predicts_rows, selection_metrics
+from hpsearch.spec.ensemble import ENSEMBLES, EnsembleBase
 from hpsearch.spec.language.family import kind_of
 from hpsearch.spec.language.states import EnsembleState, is_final
 from hpsearch.spec.study import StudySpec
@@ -36,6 +26,9 @@ MOST_SHOWN = 50
 """Ensembles of a study, the newest."""
 MOST_MEMBERS_SHOWN = 20
 """Of each, the heaviest."""
+
+FORM_FIELDS = ("size", "combine", "metric", "trial")
+"""What the form asks for beside the kind."""
 
 Verdict = Literal["better", "worse", "within chance"]
 
@@ -67,6 +60,11 @@ class Row:
     def is_open(self) -> bool:
         """Whether it is yet to be built."""
         return not is_final(self.ensemble.state)
+
+    @property
+    def needs_trials(self) -> bool:
+        """Whether trials may have to end before it can be built."""
+        return ENSEMBLES.members[self.ensemble.kind].needs_trials
 
 
 @dataclass(frozen=True)
@@ -128,31 +126,19 @@ def comparison(session: Session, study_id: int) -> Comparison:
 def choices(session: Session, spec: StudySpec) -> Choices | None:
     """What ensembles a study can have; none where its checkpoints predict no rows."""
     target = target_of(session, spec)
-    if any(request_errors(spec, GreedyEnsemble(kind="greedy"), target)):
+    if not predicts_rows(spec, target):
         return None
-    wrong = {"classes": "median", "numbers": "vote"}.get(target or "")
     return Choices(
         kinds=[_kind(one) for one in ENSEMBLES.members.values()],
-        combines=[one for one in get_args(Combine) if one != wrong],
-        metrics=_metrics(target),
+        combines=combine_options(target),
+        metrics=selection_metrics(target),
     )
 
 
-def _metrics(target: Target | None) -> list[str]:
-    found = (
-        metric
-        for kind, metrics in SELECTION_METRICS.items()
-        if target in (None, kind)
-        for metric in metrics
-    )
-    return list(dict.fromkeys(found))
-
-
-def _kind(model: type[Any]) -> Kind:
+def _kind(model: type[EnsembleBase]) -> Kind:
     summary = (inspect.getdoc(model) or "").split("\n\n")[0]
-    fixed = ["combine"] if issubclass(model, AVERAGES) else []
-    fixed += ["size"] if issubclass(model, EmaEnsemble | SwaEnsemble) else []
-    fixed += [] if issubclass(model, OfOneTrial) else ["trial"]
+    offered = model.model_fields.keys() - model.ignored_fields
+    fixed = [name for name in FORM_FIELDS if name not in offered]
     return Kind(kind_of(model), " ".join(summary.split()).replace("`", ""), fixed)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.text import Text
 from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.client.client import Client, Ensemble
 from hpsearch.client.progress_display import cell_text
+from hpsearch.spec.ensemble import ENSEMBLES
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire import ensembles
 from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single
@@ -24,6 +25,12 @@ app = typer.Typer(
 )
 out = Console()
 
+
+def _in_words(names: Iterable[str], conjunction: Literal["and", "or"]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
+
+
 EnsembleId = Annotated[int, typer.Argument(help="An ensemble's id.")]
 
 
@@ -32,9 +39,7 @@ def build(
     study_id: StudyId,
     kind: Annotated[
         str,
-        typer.Option(
-            help="greedy, top_k, reinit, snapshots, average, ema, swa, soup_uniform or soup_greedy."
-        ),
+        typer.Option(help=f"{_in_words(ENSEMBLES.members, 'or')}."),
     ] = "greedy",
     size: Annotated[int, typer.Option(min=1, help="Members at most.")] = 10,
     combine: Annotated[
@@ -42,10 +47,16 @@ def build(
     ] = "mean",
     metric: Annotated[str | None, typer.Option(help="What members are chosen by.")] = None,
     trial: Annotated[
-        int | None, typer.Option(help="For snapshots, average, ema and swa [the best one].")
+        int | None,
+        typer.Option(help=f"For {_in_words(ENSEMBLES.with_field('trial'), 'and')} [the best one]."),
     ] = None,
     bags: Annotated[
-        int | None, typer.Option(min=0, help="For greedy: how many selections are added up [20].")
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"For {_in_words(ENSEMBLES.with_field('bags'), 'and')}: how many selections are "
+            "added up [20].",
+        ),
     ] = None,
     wait: Annotated[bool, typer.Option(help="Stay until it is built.")] = True,
     server: Server = None,

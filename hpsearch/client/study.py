@@ -182,7 +182,7 @@ class Study(StudyResults):
         """Has a worker combine checkpoints; `wait` on the answer gives the ensemble once built.
 
         Args:
-            kind: greedy, top_k, reinit, snapshots, average, ema, swa, soup_uniform or soup_greedy.
+            kind: a kind of ensemble, one of `hpsearch.spec.ensemble.ENSEMBLES`.
             size: members at most.
             combine: mean, weighted, vote, or median for numbers.
             more: `metric`, `trial` (for those of a single trial), `bags` (greedy).

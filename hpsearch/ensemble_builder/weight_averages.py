@@ -53,7 +53,7 @@ def late_weights(case: Case) -> Chosen:
     return replace(chosen, averaged=_mean(case, soup))
 
 
-def kept_copy(case: Case) -> Chosen:
+def running_average(case: Case) -> Chosen:
     """The average that a trial kept beside its weights while it trained.
 
     Raises:

@@ -16,7 +16,7 @@ from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.service import submission
 from hpsearch.spec.checks.dataset import BUILT_IN, Target
 from hpsearch.spec.checks.ensemble import request_errors
-from hpsearch.spec.ensemble import EnsembleSpec, GreedyEnsemble, OfOneTrial, ReinitEnsemble
+from hpsearch.spec.ensemble import EnsembleSpec, SingleTrialEnsemble
 from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
@@ -49,7 +49,7 @@ def request(session: Session, study: OpenStudy, asked: EnsembleSpec) -> OpenEnse
             f"a study must have a complete trial to have an ensemble, and study {study.id} has "
             "none; wait for one"
         )
-    if isinstance(asked, OfOneTrial) and asked.trial is not None:
+    if isinstance(asked, SingleTrialEnsemble) and asked.trial is not None:
         _check_trial(session, study.id, asked.trial)
     return _queue(session, study, asked, automatic=False)
 
@@ -94,7 +94,7 @@ def _queue(
     session: Session, study: OpenStudy, asked: EnsembleSpec, *, automatic: bool
 ) -> OpenEnsemble:
     ensemble = ensembles.create(session, study.id, asked, automatic=automatic)
-    if isinstance(asked, ReinitEnsemble):
+    if asked.needs_trials:
         numbers = _same_configuration(session, study, ensemble.id, asked.size)
         ensembles.limit_to(session, ensemble.id, numbers)
     advance(session, study)
@@ -164,7 +164,7 @@ def _candidates(session: Session, study: OpenStudy, ensemble: OpenEnsemble) -> l
     """
     allowed = set(ensemble.trials)
     keep = study.spec.checkpoints.keep
-    among_all = isinstance(ensemble.request, GreedyEnsemble)
+    among_all = ensemble.request.reads_all_predictions
 
     def is_kept(one: Checkpoint) -> bool:
         return bool(one.best or one.reasons or one.pinned or (one.last and "last" in keep))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -59,6 +59,9 @@ class Warmup(SpecModel):
 
 class ScheduleBase(Kind):
     """What every schedule has."""
+
+    has_minima: ClassVar[bool] = False
+    """Whether it may reach several minima, between which it rises again."""
 
     unit: OneOf[Literal["epoch", "step"]] = "epoch"
     """What its times count; epochs are fractional inside an epoch."""
@@ -247,6 +250,7 @@ class CosineRestarts(ScheduleBase):
     """
 
     implementation = "hpsearch.training.schedules.cycles:cosine_restarts"
+    has_minima = True
 
     kind: Literal["cosine_restarts"]
     first_period: Annotated[float, Real(gt=0)]
@@ -264,6 +268,7 @@ class Cyclic(ScheduleBase):
     """
 
     implementation = "hpsearch.training.schedules.cycles:cyclic"
+    has_minima = True
 
     kind: Literal["cyclic"]
     half_period: Annotated[float, Real(gt=0)]
@@ -448,6 +453,7 @@ class Sequence(ScheduleBase):
     """Schedules one after another; a part's t is 0 where it begins, and the last part runs on."""
 
     implementation = "hpsearch.training.schedules.factors:sequence"
+    has_minima = True
 
     kind: Literal["sequence"]
     parts: tuple[SequencePart, ...]

@@ -270,7 +270,7 @@ def test_the_form_offers_what_fits_the_target(
 ) -> None:
     found = rig_of.do(lambda session: choices(session, parse_study(small(task=task))))
     assert found is not None
-    assert found.combines == combines
+    assert list(found.combines) == combines
     assert metric in found.metrics
     assert all(kind.summary.endswith(".") for kind in found.kinds)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.checks.dataset import Target
 from hpsearch.spec.checks.ensemble import ensemble_errors, request_errors, with_checkpoints
-from hpsearch.spec.ensemble import AVERAGES, ENSEMBLES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
+from hpsearch.spec.ensemble import ENSEMBLES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
 
@@ -223,7 +223,7 @@ def test_the_value_for_an_ensemble_needs_one(value: int, size: int) -> None:
 
 
 def test_averages_are_those_that_make_one_model() -> None:
-    names = {get_args(kind.model_fields["kind"].annotation)[0] for kind in AVERAGES}
+    names = {kind for kind, member in ENSEMBLES.members.items() if member.makes_one_model}
     assert names == {"average", "ema", "swa", "soup_uniform", "soup_greedy"}
 
 

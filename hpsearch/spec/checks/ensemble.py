@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from hpsearch.errors import FieldError
 from hpsearch.spec.checks.dataset import Target
 from hpsearch.spec.ensemble import (
-    AVERAGES,
     MOST_MEMBERS,
     SELECTION_METRICS,
-    SOUPS,
-    AverageEnsemble,
-    EmaEnsemble,
+    Combine,
     EnsembleSpec,
     GreedyEnsemble,
-    ReinitEnsemble,
-    SnapshotsEnsemble,
-    SwaEnsemble,
 )
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Choice
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.schedule import ScheduleBase
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
-
-RESTARTING = ("cosine_restarts", "cyclic", "sequence")
-"""Schedules that have more than one minimum."""
 
 NO_PREDICTIONS = "needs checkpoints that predict rows, and this study has none"
 
 
 def ensemble_errors(spec: StudySpec, target: Target | None) -> Iterator[FieldError]:
-    """What of a study's ensembles cannot be built.
+    """What of a study's ensembles cannot be built, by the paths of the study's fields.
 
     Args:
         spec: the study.
         target: of its data; none where only training finds out.
     """
-    if spec.checkpoints.ensemble_value is not None and _predicts_nothing(spec, target):
+    if spec.checkpoints.ensemble_value is not None and not predicts_rows(spec, target):
         yield FieldError("checkpoints.ensemble_value", NO_PREDICTIONS + "; leave it out")
     several = isinstance(spec.ensemble, tuple)
-    for place, request in enumerate(spec.ensembles):
-        path = f"ensemble.{place}" if several else "ensemble"
+    for index, request in enumerate(spec.ensembles):
+        path = f"ensemble.{index}" if several else "ensemble"
         for error in request_errors(spec, request, target):
             yield FieldError(f"{path}.{error.path}", error.message)
 
@@ -51,42 +44,34 @@ def request_errors(
     spec: StudySpec, request: EnsembleSpec, target: Target | None
 ) -> Iterator[FieldError]:
     """What of one ensemble cannot be built, by the paths of its own fields."""
-    if _predicts_nothing(spec, target):
+    if not predicts_rows(spec, target):
         yield FieldError("kind", NO_PREDICTIONS + "; leave the ensemble out")
         return
-    yield from _combine(request, target)
-    yield from _metric(request, target)
-    training = spec.training
-    if isinstance(request, EmaEnsemble) and training.ema is None:
-        yield FieldError("kind", "ema needs training.ema; add it, or use average")
-    if isinstance(request, SwaEnsemble) and training.swa is None:
-        yield FieldError("kind", "swa needs training.swa; add it, or use average")
-    shared = training.init_seed == "shared"
-    if isinstance(request, SOUPS) and not shared:
-        yield FieldError(
-            "kind",
-            f"{request.kind} averages weights of several trials, which must start from one "
-            f"initialisation, got training.init_seed: {format_value(training.init_seed)}; set "
-            "it to shared, or use top_k",
-        )
-    if isinstance(request, SOUPS) and isinstance(spec.model, Choice):
-        yield FieldError(
-            "kind", f"{request.kind} needs one model for all trials, got a choice; use top_k"
-        )
-    if isinstance(request, ReinitEnsemble) and training.init_seed != "per_trial":
-        yield FieldError(
-            "kind",
-            "reinit needs an initialisation of each trial's own, got training.init_seed: "
-            f"{format_value(training.init_seed)}; set it to per_trial, or use top_k",
-        )
+    yield from _combine_errors(request, target)
+    yield from _metric_errors(request, target)
+    has_several_models = isinstance(spec.model, Choice)
+    yield from request.errors(spec.training, has_several_models=has_several_models)
 
 
-def _predicts_nothing(spec: StudySpec, target: Target | None) -> bool:
-    return isinstance(spec.task, ExternalTask) or target == "none"
+def predicts_rows(spec: StudySpec, target: Target | None) -> bool:
+    """Whether a study's checkpoints can predict rows, which every ensemble needs."""
+    return not isinstance(spec.task, ExternalTask) and target != "none"
 
 
-def _combine(request: EnsembleSpec, target: Target | None) -> Iterator[FieldError]:
-    if isinstance(request, AVERAGES):
+def combine_options(target: Target | None) -> tuple[str, ...]:
+    """The ways to combine members that a target allows; all where it is not known."""
+    excluded = {"classes": "median", "numbers": "vote"}.get(target or "")
+    return tuple(name for name in get_args(Combine) if name != excluded)
+
+
+def selection_metrics(target: Target | None) -> tuple[str, ...]:
+    """The metrics that members can be chosen by for a target; all where it is not known."""
+    by_target = (metrics for kind, metrics in SELECTION_METRICS.items() if target in (None, kind))
+    return tuple(dict.fromkeys(metric for metrics in by_target for metric in metrics))
+
+
+def _combine_errors(request: EnsembleSpec, target: Target | None) -> Iterator[FieldError]:
+    if request.makes_one_model:
         if request.combine != "mean":
             yield FieldError(
                 "combine",
@@ -99,17 +84,12 @@ def _combine(request: EnsembleSpec, target: Target | None) -> Iterator[FieldErro
         yield FieldError("combine", "median needs numbers, and the target is classes; use vote")
 
 
-def _metric(request: EnsembleSpec, target: Target | None) -> Iterator[FieldError]:
-    known = dict.fromkeys(
-        metric
-        for kind, metrics in SELECTION_METRICS.items()
-        for metric in metrics
-        if target in (None, kind)
-    )
-    if request.metric is not None and request.metric not in known:
+def _metric_errors(request: EnsembleSpec, target: Target | None) -> Iterator[FieldError]:
+    allowed = selection_metrics(target)
+    if request.metric is not None and request.metric not in allowed:
         yield FieldError(
             "metric",
-            f"must be one of {', '.join(known)}, got {format_value(request.metric)}; or leave "
+            f"must be one of {', '.join(allowed)}, got {format_value(request.metric)}; or leave "
             "it out",
         )
 
@@ -119,22 +99,14 @@ def with_checkpoints(spec: StudySpec) -> StudySpec:
 
     Under `checkpoints.ensemble_value` it has an ensemble in any case.
     """
-    kept = spec.checkpoints
-    if kept.ensemble_value is not None and not spec.ensembles:
-        greedy = GreedyEnsemble(kind="greedy", size=min(kept.ensemble_value, MOST_MEMBERS))
+    policy = spec.checkpoints
+    if policy.ensemble_value is not None and not spec.ensembles:
+        greedy = GreedyEnsemble(kind="greedy", size=min(policy.ensemble_value, MOST_MEMBERS))
         return spec.model_copy(update={"ensemble": greedy})
     for request in spec.ensembles:
-        if isinstance(request, SnapshotsEnsemble) and kept.every is None and not kept.snapshots:
-            kept = kept.model_copy(update=_snapshots(spec, request.size))
-        if isinstance(request, AverageEnsemble) and kept.recent is None and kept.every is None:
-            kept = kept.model_copy(update={"recent": request.size})
-    return spec if kept is spec.checkpoints else spec.model_copy(update={"checkpoints": kept})
-
-
-def _snapshots(spec: StudySpec, size: int) -> dict[str, object]:
-    """At the minima of a schedule that has several, else evenly spaced."""
-    kind = getattr(spec.schedule, "kind", None)
-    if kind is None or kind in RESTARTING:
-        return {"snapshots": True}
-    epochs = typical_epochs(spec, len(stages_of(spec)) - 1)
-    return {"every": max(1, epochs // size)}
+        policy = request.checkpoint_policy(
+            policy,
+            may_have_minima=not isinstance(spec.schedule, ScheduleBase) or spec.schedule.has_minima,
+            epochs=typical_epochs(spec, len(stages_of(spec)) - 1),
+        )
+    return spec if policy is spec.checkpoints else spec.model_copy(update={"checkpoints": policy})

@@ -80,6 +80,10 @@ class Family(Generic[K]):
         self.default = default
         self.members: Mapping[str, type[K]] = {kind_of(member): member for member in members}
 
+    def with_field(self, name: str) -> list[str]:
+        """The kinds whose members have a field of that name."""
+        return [kind for kind, member in self.members.items() if name in member.model_fields]
+
     def without(self, *kinds: str) -> Family[K]:
         """The family but for some kinds."""
         left = (member for kind, member in self.members.items() if kind not in kinds)
