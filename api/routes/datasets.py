@@ -66,7 +66,7 @@ def add(form: UploadDep, services: ServicesDep) -> Response:
 def page(services: ServicesDep) -> Response:
     """All data sets: the built-in ones, then those uploaded by name."""
     with services.database.read() as session:
-        uploaded = datasets.every(session)
+        uploaded = datasets.list_all(session)
     return json_response(DatasetList(datasets=[*BUILT_IN.values(), *uploaded]))
 
 
@@ -96,7 +96,7 @@ def remove(name: Name, services: ServicesDep) -> Response:
         stored = datasets.remove(session, name)
     with services.database.write() as session:
         datasets.lock(session)
-        if not datasets.is_kept(session, stored):
+        if not datasets.is_referenced(session, stored):
             services.artifacts.delete(stored.key)
     return Response(status_code=204)
 

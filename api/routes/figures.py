@@ -120,7 +120,7 @@ def figure(
         return orjson.dumps(drawn)
 
     with services.database.read() as session:
-        mark = (services.database.shown_url, *figure_points.mark(session, study_id))
+        mark = (services.database.shown_url, *figure_points.fingerprint(session, study_id))
         key = (mark, name, metric, top, x, y, log, trial, panel, evaluator, target)
         return Response(_DRAWN.get(key, draw), media_type="application/json")
 
@@ -190,7 +190,7 @@ def _curves(
     objective = spec.objectives[0]
     ranked = figure_points.best_numbers(session, study_id, objective, top)
     shown = reports.curves(session, study_id, metric or objective.metric, ranked, CURVE_POINTS)
-    total = figure_points.count(session, study_id)
+    total = figure_points.count_reporting(session, study_id)
     return plots.curves(shown, ranked, log_x="x" in log, log_y="y" in log, total=total)
 
 

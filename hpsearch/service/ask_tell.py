@@ -52,7 +52,7 @@ class Asking:
                 f"a study must be open to be asked, and study {study_id} is {study.state}; "
                 + ("resume it" if study.state is StudyState.PAUSED else "clone it")
             )
-        taken = [job.id for job in jobs.take_queued(session, study_id, request.count)]
+        taken = [job.id for job in jobs.lock_queued(session, study_id, request.count)]
         taken += leasing.sample(session, self.tuner.memory, study, request.count - len(taken))
         leased = jobs.lease(session, taken, None, task.timeout_seconds)
         given = leasing.start(session, study, leased)
@@ -67,10 +67,10 @@ class Asking:
         judges = pruning.judges_of_trial(session, self.tuner.tables, study_id, number)
         job = self._hold(session, study_id, number, report.attempt, task)
         epoch = Epoch(report.epoch, report.metrics)
-        reports.append(session, job.its_trial, [epoch], spec.objectives)
+        reports.append(session, job.required_trial_id, [epoch], spec.objectives)
         if study_id not in judges:
             return TrialDecision(decision=Decision.CONTINUE)
-        verdict = judges[study_id].judge(job.its_trial, [epoch])
+        verdict = judges[study_id].judge(job.required_trial_id, [epoch])
         decision = Decision.STOP if verdict.stop else Decision.CONTINUE
         return TrialDecision(decision=decision, why=verdict.why)
 
@@ -86,16 +86,19 @@ class Asking:
             )
         job = self._hold(session, study_id, number, end.attempt, task)
         if end.value is not None:
-            trials.set_value(session, job.its_trial, end.value)
-        elif end.state is TrialState.COMPLETE and trials.value_of(session, job.its_trial) is None:
+            trials.set_value(session, job.required_trial_id, end.value)
+        elif (
+            end.state is TrialState.COMPLETE
+            and trials.best_value(session, job.required_trial_id) is None
+        ):
             raise InvalidInput.at("value", "is required when no epoch was reported; add it")
         failed = end.state is TrialState.FAILED
         jobs.finish(session, job.id, JobState.FAILED if failed else JobState.DONE)
         reason = TrialReason.ERROR if failed else None
         message = end.message
         if end.state is TrialState.PRUNED and message is None:
-            message = pruning_state.why_stopped(session, job.its_trial)
-        trials.end(session, job.its_trial, end.state, reason, message)
+            message = pruning_state.stop_reason(session, job.required_trial_id)
+        trials.finish(session, job.required_trial_id, end.state, reason, message)
         self.tuner.settle(session, study)
         return trials.get(session, study_id, number)
 
@@ -109,7 +112,7 @@ class Asking:
                 f"is {trial.state}; ask for another"
             )
         job_id = jobs.id_of_trial(session, trial.id)
-        return jobs.hold(session, [(job_id, attempt)], task.timeout_seconds)[job_id]
+        return jobs.renew(session, [(job_id, attempt)], task.timeout_seconds)[job_id]
 
 
 def _external(spec: StudySpec, study_id: int) -> ExternalTask:

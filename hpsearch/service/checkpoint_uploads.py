@@ -13,7 +13,7 @@ from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import jobs, studies, trials
-from hpsearch.store.checkpoint_writes import Arrivals
+from hpsearch.store.checkpoint_writes import CheckpointWriter
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.jobs import QueuedJob
 
@@ -29,10 +29,10 @@ def check(session: Session, sent: Sequence[CheckpointPart], lease_seconds: float
     prefixes = []
     for one in sent:
         job = held[one.job]
-        trials.check_reported(session, job.its_trial, one.epoch)
+        trials.check_reported(session, job.required_trial_id, one.epoch)
         kind = "" if one.content == "checkpoint" else f"-{one.content}"
         prefixes.append(
-            f"studies/{job.study_id}/trials/{job.its_trial}/"
+            f"studies/{job.study_id}/trials/{job.required_trial_id}/"
             f"epoch-{one.epoch:06d}-attempt-{one.attempt}{kind}"
         )
     return prefixes
@@ -46,18 +46,18 @@ def keep(
     Returns the checkpoints, and the artifacts that nothing needs any more.
     """
     held = _held(session, [one for one, _ in sent], lease_seconds)
-    arrivals = Arrivals(session, {job.its_trial for job in held.values()})
+    arrivals = CheckpointWriter(session, {job.required_trial_id for job in held.values()})
     recent: dict[int, int] = {}
     for one, artifact in sent:
         job = held[one.job]
         if one.content == "predictions":
-            arrivals.put_predictions(job.its_trial, one.epoch, artifact)
+            arrivals.put_predictions(job.required_trial_id, one.epoch, artifact)
             continue
         if "recent" in one.reasons and job.study_id not in recent:
             policy = studies.spec_of(session, job.study_id).checkpoints
             recent[job.study_id] = policy.recent or 0
         arrivals.put(
-            job.its_trial,
+            job.required_trial_id,
             one.epoch,
             artifact,
             attempt=one.attempt,
@@ -75,13 +75,13 @@ def ensemble_prefix(session: Session, job_id: int, attempt: int, lease_seconds: 
     Raises:
         StaleLease: when the lease is no longer in force.
     """
-    job = jobs.hold(session, [(job_id, attempt)], lease_seconds)[job_id]
+    job = jobs.renew(session, [(job_id, attempt)], lease_seconds)[job_id]
     job.check_kind(JobKind.ENSEMBLE)
-    return f"studies/{job.study_id}/ensembles/{job.its_ensemble}/attempt-{attempt}"
+    return f"studies/{job.study_id}/ensembles/{job.required_ensemble_id}/attempt-{attempt}"
 
 
 def _held(
     session: Session, sent: Sequence[CheckpointPart], lease_seconds: float
 ) -> dict[int, QueuedJob]:
     tokens = sorted({(one.job, one.attempt) for one in sent})
-    return jobs.hold(session, tokens, lease_seconds)
+    return jobs.renew(session, tokens, lease_seconds)

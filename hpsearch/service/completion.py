@@ -14,10 +14,10 @@ from hpsearch.service import diagnosis, ensemble_jobs, failures, retention, sugg
 from hpsearch.spec.language.states import EventKind, JobKind, StudyState, is_final
 from hpsearch.store import ensembles, events, studies, trials
 from hpsearch.store.jobs import QueuedJob
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.studies import LockedStudy
 
 
-def settle(session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) -> list[str]:
+def settle(session: Session, study: LockedStudy, ended: Sequence[QueuedJob] = ()) -> list[str]:
     """Ends a study whose trials and ensembles are all over, or which has reached a limit.
 
     Lets go of the checkpoints that nothing needs any more; returns the keys of their artifacts.
@@ -40,7 +40,7 @@ def settle(session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) 
     return retention.after_trials(session, study, trial_ids)
 
 
-def _settle_open(session: Session, study: OpenStudy, state: StudyState) -> None:
+def _settle_open(session: Session, study: LockedStudy, state: StudyState) -> None:
     search_over = study.search_over or _settle_search(session, study, state)
     if search_over:
         _bound_extra_trials(session, study)
@@ -50,7 +50,7 @@ def _settle_open(session: Session, study: OpenStudy, state: StudyState) -> None:
         studies.change_state(session, study.id, StudyState.COMPLETE, why)
 
 
-def _bound_extra_trials(session: Session, study: OpenStudy) -> None:
+def _bound_extra_trials(session: Session, study: LockedStudy) -> None:
     """Holds the trials that ensembles asked for to the study's budget, as they outlive its search;
     ensembles make do with those that are complete.
     """  # noqa: D205
@@ -62,7 +62,7 @@ def _bound_extra_trials(session: Session, study: OpenStudy) -> None:
         events.add(session, study.id, EventKind.LIMIT_REACHED, message)
 
 
-def _settle_search(session: Session, study: OpenStudy, state: StudyState) -> bool:
+def _settle_search(session: Session, study: LockedStudy, state: StudyState) -> bool:
     """Ends a search that has tried all, or reached a limit; returns whether it did."""
     progress = trials.progress(session, study.id, study.spec, study.started_at)
     limit = limit_reached(study.spec.limits, progress, study.trials_planned)
@@ -86,8 +86,8 @@ def _settle_search(session: Session, study: OpenStudy, state: StudyState) -> boo
     return is_over
 
 
-def _end_search(session: Session, study: OpenStudy) -> None:
+def _end_search(session: Session, study: LockedStudy) -> None:
     """No more trials: what they tell, and what is made of them."""
-    studies.end_search(session, study.id)
+    studies.finish_search(session, study.id)
     diagnosis.warn_of_borders(session, study.id, study.spec)
     ensemble_jobs.begin(session, studies.lock(session, study.id))

@@ -28,14 +28,14 @@ from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.store import checkpoints, datasets, ensembles, events, jobs, studies, trials
-from hpsearch.store.checkpoints import Held, StoredArtifact
+from hpsearch.store.checkpoints import StoredArtifact, TrialCheckpoint
 from hpsearch.store.database import is_storable
-from hpsearch.store.ensembles import OpenEnsemble
+from hpsearch.store.ensembles import StoredEnsemble
 from hpsearch.store.jobs import QueuedJob
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.studies import LockedStudy
 
 
-def request(session: Session, study: OpenStudy, asked: EnsembleSpec) -> OpenEnsemble:
+def request(session: Session, study: LockedStudy, asked: EnsembleSpec) -> StoredEnsemble:
     """Queues an ensemble that a person asks for.
 
     Raises:
@@ -68,7 +68,7 @@ def _check_trial(session: Session, study_id: int, number: int) -> None:
         )
 
 
-def begin(session: Session, study: OpenStudy) -> None:
+def begin(session: Session, study: LockedStudy) -> None:
     """The study's search is over: queues the ensembles that its spec asks for, if any can be."""
     if studies.best_trial(session, study.id, study.spec) is None:
         if study.spec.ensembles:
@@ -91,18 +91,18 @@ def target_of(session: Session, spec: StudySpec) -> Target | None:
 
 
 def _queue(
-    session: Session, study: OpenStudy, asked: EnsembleSpec, *, automatic: bool
-) -> OpenEnsemble:
+    session: Session, study: LockedStudy, asked: EnsembleSpec, *, automatic: bool
+) -> StoredEnsemble:
     ensemble = ensembles.create(session, study.id, asked, automatic=automatic)
     if asked.needs_trials:
         numbers = _same_configuration(session, study, ensemble.id, asked.size)
-        ensembles.limit_to(session, ensemble.id, numbers)
+        ensembles.set_trials(session, ensemble.id, numbers)
     advance(session, study)
     return ensemble
 
 
 def _same_configuration(
-    session: Session, study: OpenStudy, ensemble_id: int, size: int
+    session: Session, study: LockedStudy, ensemble_id: int, size: int
 ) -> Sequence[int]:
     """Numbers of `size` trials of the best configuration; those that are missing are queued."""
     best = studies.best_trial(session, study.id, study.spec)
@@ -110,7 +110,7 @@ def _same_configuration(
         raise Conflict(
             f"a study must have a complete trial to be repeated, and study {study.id} has none"
         )
-    there = trials.alike(session, study.id, best.number)[:size]
+    there = trials.same_configuration(session, study.id, best.number)[:size]
     missing = size - len(there)
     new = submission.queue_trials(
         session,
@@ -134,16 +134,16 @@ def unwanted(session: Session, study_id: int) -> list[int]:
     return [trial_id for trial_id, number in extra.items() if number not in wanted]
 
 
-def advance(session: Session, study: OpenStudy) -> None:
+def advance(session: Session, study: LockedStudy) -> None:
     """Queues the job of every ensemble that waits for nothing any more."""
-    for ensemble in ensembles.waiting_for_trials(session, study.id):
+    for ensemble in ensembles.ready_to_build(session, study.id):
         jobs.add_for_ensemble(session, JobKind.ENSEMBLE, study.id, ensemble.id, study.priority)
 
 
-def job_of(session: Session, job: QueuedJob, study: OpenStudy) -> EnsembleJob:
+def job_of(session: Session, job: QueuedJob, study: LockedStudy) -> EnsembleJob:
     """What the worker that has leased an ensemble's job needs to build it."""
-    ensembles.start(session, job.its_ensemble)
-    ensemble = ensembles.opened(session, job.its_ensemble)
+    ensembles.start(session, job.required_ensemble_id)
+    ensemble = ensembles.get_stored(session, job.required_ensemble_id)
     return EnsembleJob(
         id=job.id,
         attempt=job.attempt,
@@ -156,7 +156,7 @@ def job_of(session: Session, job: QueuedJob, study: OpenStudy) -> EnsembleJob:
     )
 
 
-def _candidates(session: Session, study: OpenStudy, ensemble: OpenEnsemble) -> list[Candidate]:
+def _candidates(session: Session, study: LockedStudy, ensemble: StoredEnsemble) -> list[Candidate]:
     """Checkpoints of trials that came to a value; not of those that diverged.
 
     What the policy does not keep has no stored predictions, and to choose among all is to read
@@ -189,7 +189,7 @@ def _candidates(session: Session, study: OpenStudy, ensemble: OpenEnsemble) -> l
     ]
 
 
-def _may_join(held: Held) -> bool:
+def _may_join(held: TrialCheckpoint) -> bool:
     return (
         held.value is not None
         and held.state in (TrialState.COMPLETE, TrialState.PRUNED)
@@ -206,7 +206,7 @@ def dataset_of(session: Session, spec: StudySpec) -> DatasetFile | None:
 
 
 def finish(
-    session: Session, study: OpenStudy, ensemble_id: int, result: EnsembleResult,
+    session: Session, study: LockedStudy, ensemble_id: int, result: EnsembleResult,
     artifact: StoredArtifact,
 ) -> None:  # fmt: skip
     """A worker has built it."""
@@ -259,7 +259,7 @@ def ask(session: Session, ensemble_id: int, inputs: Sequence[object]) -> int:
             "must hold numbers of at most 64 bits and valid Unicode text, got "
             f"{format_value(inputs[place])}; write large numbers as 1e20, remove broken characters",
         )
-    study = studies.lock(session, ensembles.opened(session, ensemble_id).study_id)
+    study = studies.lock(session, ensembles.get_stored(session, ensemble_id).study_id)
     ensembles.artifact_of(session, ensemble_id)
     payload = {"inputs": list(inputs)}
     return jobs.add_for_ensemble(
@@ -274,13 +274,13 @@ def prediction_of(session: Session, job: QueuedJob) -> PredictJob:
         id=job.id,
         attempt=job.attempt,
         study_id=job.study_id,
-        ensemble=job.its_ensemble,
-        sha256=ensembles.artifact_of(session, job.its_ensemble).sha256,
+        ensemble=job.required_ensemble_id,
+        sha256=ensembles.artifact_of(session, job.required_ensemble_id).sha256,
         inputs=payload["inputs"],
     )
 
 
-def is_waited_for(session: Session, study: OpenStudy) -> bool:
+def is_waited_for(session: Session, study: LockedStudy) -> bool:
     """Whether a study that trains no more still has ensembles to come that its spec asks for."""
     return any(one.automatic for one in ensembles.open_of_study(session, study.id))
 

@@ -44,8 +44,8 @@ class Combiner:
 
     def delete(self, session: Session, ensemble_id: int) -> None:
         """Removes an ensemble with its file; one that is not over is built no further."""
-        study = studies.lock(session, ensembles.opened(session, ensemble_id).study_id)
-        jobs.forget_ensemble(session, ensemble_id)
+        study = studies.lock(session, ensembles.get_stored(session, ensemble_id).study_id)
+        jobs.delete_of_ensemble(session, ensemble_id)
         key = ensembles.delete(session, ensemble_id)
         self.tuner.discard(session, [] if key is None else [key])
         self.tuner.settle(session, study)
@@ -92,10 +92,10 @@ class Combiner:
     def advance(self, session: Session, job_id: int, progress: ProgressReport) -> JobStatus:
         """How far the building of an ensemble is; renews the lease."""
         token = (job_id, progress.attempt)
-        job = jobs.hold(session, [token], self.tuner.lease_seconds)[job_id]
+        job = jobs.renew(session, [token], self.tuner.lease_seconds)[job_id]
         job.check_kind(JobKind.ENSEMBLE)
         so_far = Progress(done=progress.done, total=progress.total, what=progress.what)
-        ensembles.advance(session, job.its_ensemble, so_far)
+        ensembles.set_progress(session, job.required_ensemble_id, so_far)
         return jobs.status(session, job_id)
 
     def prefix(self, session: Session, job_id: int, attempt: int) -> str:
@@ -111,15 +111,15 @@ class Combiner:
         study, job = self.tuner.hold(session, job_id, built.attempt)
         job.check_kind(JobKind.ENSEMBLE)
         jobs.finish(session, job_id, JobState.DONE)
-        ensemble_jobs.finish(session, study, job.its_ensemble, built.result, artifact)
+        ensemble_jobs.finish(session, study, job.required_ensemble_id, built.result, artifact)
         self.tuner.settle(session, study, [job])
         return jobs.status(session, job_id)
 
     def answer(self, session: Session, job_id: int, said: PredictionAnswer) -> JobStatus:
         """A worker has predicted what it was asked."""
         token = (job_id, said.attempt)
-        job = jobs.hold(session, [token], self.tuner.lease_seconds)[job_id]
+        job = jobs.renew(session, [token], self.tuner.lease_seconds)[job_id]
         job.check_kind(JobKind.PREDICT)
         jobs.finish(session, job_id, JobState.DONE)
-        jobs.keep_result(session, job_id, as_json(said.result))
+        jobs.set_result(session, job_id, as_json(said.result))
         return jobs.status(session, job_id)

@@ -20,7 +20,7 @@ from hpsearch.spec.space.stages import repeats_of
 from hpsearch.spec.wire.jobs import AnyJob, Job, LeaseRequest
 from hpsearch.store import jobs, studies, trials, versions, workers
 from hpsearch.store.jobs import QueuedJob
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.studies import LockedStudy
 
 
 def lease(
@@ -34,8 +34,8 @@ def lease(
     if waiting or request.only is JobKind.PREDICT:
         return waiting
     answer: list[AnyJob] = []
-    study: OpenStudy | None = None
-    present = workers.present(session, lease_seconds)
+    study: LockedStudy | None = None
+    present = workers.count_present(session, lease_seconds)
     while len(answer) < request.capacity:
         study = studies.next_with_work(session, after=study)
         if study is None:
@@ -43,7 +43,7 @@ def lease(
         share = _fair_share(session, study, present)
         count = min(request.capacity - len(answer), share)
         paused = study.state is StudyState.PAUSED
-        taken = [job.id for job in jobs.take_queued(session, study.id, count, trials=not paused)]
+        taken = [job.id for job in jobs.lock_queued(session, study.id, count, trials=not paused)]
         if study.state in studies.OPEN and not study.search_over:
             taken += sample(session, memory, study, count - len(taken))
         leased = jobs.lease(session, taken, request.worker, lease_seconds)
@@ -57,19 +57,19 @@ def _lease_prediction(
     session: Session, request: LeaseRequest, lease_seconds: float
 ) -> list[AnyJob]:
     """One alone, as it may bring many rows along."""
-    waiting = [job.id for job in jobs.take_predictions(session, 1)]
+    waiting = [job.id for job in jobs.lock_queued_predictions(session, 1)]
     leased = jobs.lease(session, waiting, request.worker, lease_seconds)
     return [ensemble_jobs.prediction_of(session, job) for job in leased]
 
 
-def _fair_share(session: Session, study: OpenStudy, workers_present: int) -> int:
+def _fair_share(session: Session, study: LockedStudy, workers_present: int) -> int:
     """So many of a study's trials may one worker take that all can have as many."""
     to_come = 0 if study.search_over else study.trials_open - study.trials_created
-    left = to_come + jobs.work_left(session, study.id)
+    left = to_come + jobs.count_unfinished(session, study.id)
     return max(1, -(-left // max(1, workers_present)))
 
 
-def sample(session: Session, memory: Memory, study: OpenStudy, count: int) -> list[int]:
+def sample(session: Session, memory: Memory, study: LockedStudy, count: int) -> list[int]:
     """New trials of a study, as queued jobs; returns the jobs' ids."""
     new = suggestion.propose(session, memory, study, count)
     if not new:
@@ -81,7 +81,7 @@ def sample(session: Session, memory: Memory, study: OpenStudy, count: int) -> li
     return jobs.add(session, study.id, trial_ids, study.priority)
 
 
-def _start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[AnyJob]:
+def _start(session: Session, study: LockedStudy, leased: Sequence[QueuedJob]) -> list[AnyJob]:
     to_build = [job for job in leased if job.kind is JobKind.ENSEMBLE]
     return [
         *start(session, study, [job for job in leased if job.kind is JobKind.TRIAL]),
@@ -89,7 +89,7 @@ def _start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> l
     ]
 
 
-def start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> list[Job]:
+def start(session: Session, study: LockedStudy, leased: Sequence[QueuedJob]) -> list[Job]:
     """Marks leased trials as running and says what each needs."""
     if not leased:
         return []
@@ -97,7 +97,7 @@ def start(session: Session, study: OpenStudy, leased: Sequence[QueuedJob]) -> li
         studies.change_state(
             session, study.id, StudyState.RUNNING, "its first trial was handed out"
         )
-    started = trials.start(session, [job.its_trial for job in leased])
+    started = trials.start(session, [job.required_trial_id for job in leased])
     documents = {
         version: versions.spec_of(session, study.id, version).model_dump(mode="json")
         for version in {trial.version for trial in started}

@@ -22,7 +22,7 @@ from hpsearch.spec.language.states import TrialState, is_final
 from hpsearch.spec.study import parse_study
 from hpsearch.store import pruning_state
 from hpsearch.store.database import on_commit
-from hpsearch.store.pruning_state import JudgedStudy, JudgedTrial, Noted
+from hpsearch.store.pruning_state import LockedStudyState, PrunerState, TrialSnapshot
 from hpsearch.store.reports import Epoch
 
 REMEMBERED_STUDIES = 16
@@ -55,7 +55,7 @@ class Tables:
     kept: dict[int, _Kept] = field(default_factory=dict)
     guard: Lock = field(default_factory=Lock)
 
-    def begin(self, study: JudgedStudy, writer: object) -> tuple[_Kept, bool]:
+    def begin(self, study: LockedStudyState, writer: object) -> tuple[_Kept, bool]:
         """The study's table, given to a writer, and whether it is valid."""
         with self.guard:
             found = self.kept.pop(study.id, None)
@@ -81,7 +81,7 @@ class Judge:
     """Decides on the reports of one study's trials."""
 
     session: Session
-    study: JudgedStudy
+    study: LockedStudyState
     kept: _Kept
 
     def judge(self, trial_id: int, epochs: Sequence[Epoch]) -> Verdict:
@@ -96,9 +96,9 @@ class Judge:
         verdict = judge(self.kept.pruner, table, number, values)
         if len(curve.rungs) > entered or (verdict.stop and not was_stopped):
             rungs = [(*rung, value) for rung, value in curve.rungs.items()]
-            pruning_state.note(self.session, trial_id, Noted(rungs, verdict.why))
+            pruning_state.store_state(self.session, trial_id, PrunerState(rungs, verdict.why))
         if table.lengths != self.study.lengths:
-            pruning_state.keep_lengths(self.session, self.study.id, table.lengths)
+            pruning_state.store_max_epochs(self.session, self.study.id, table.lengths)
         return verdict
 
 
@@ -114,11 +114,13 @@ def judges_of_trial(
     return _judges(session, tables, pruning_state.lock_of_trial(session, study_id, number))
 
 
-def _judges(session: Session, tables: Tables, studies: Iterable[JudgedStudy]) -> dict[int, Judge]:
+def _judges(
+    session: Session, tables: Tables, studies: Iterable[LockedStudyState]
+) -> dict[int, Judge]:
     return {study.id: _judge(session, tables, study) for study in studies}
 
 
-def _judge(session: Session, tables: Tables, study: JudgedStudy) -> Judge:
+def _judge(session: Session, tables: Tables, study: LockedStudyState) -> Judge:
     writer = object()
     kept, valid = tables.begin(study, writer)
     _catch_up(session, study, kept, valid=valid)
@@ -128,7 +130,7 @@ def _judge(session: Session, tables: Tables, study: JudgedStudy) -> Judge:
     return Judge(session, study, kept)
 
 
-def _new(study: JudgedStudy) -> _Kept:
+def _new(study: LockedStudyState) -> _Kept:
     spec = parse_study(study.document)
     pruner = pruner_for(spec.pruner, spec.seed)
     if pruner is None:
@@ -136,7 +138,7 @@ def _new(study: JudgedStudy) -> _Kept:
     return _Kept(study.identity, study.version, pruner, CurveTable(spec.objectives[0]))
 
 
-def _catch_up(session: Session, study: JudgedStudy, kept: _Kept, *, valid: bool) -> None:
+def _catch_up(session: Session, study: LockedStudyState, kept: _Kept, *, valid: bool) -> None:
     """Reads what happened since the table was last valid."""
     unknown = set(study.reporting) - kept.numbers.keys()
     if valid and not unknown and kept.ended == study.trials_ended:
@@ -164,14 +166,14 @@ def _catch_up(session: Session, study: JudgedStudy, kept: _Kept, *, valid: bool)
     kept.ended = study.trials_ended
 
 
-def _restore(table: CurveTable, trial: JudgedTrial) -> None:
+def _restore(table: CurveTable, trial: TrialSnapshot) -> None:
     noted = trial.noted
     rungs = {(bracket, epoch): value for bracket, epoch, value in noted.rungs}
     stopped = None if noted.why is None else Verdict(stop=True, why=noted.why)
     table.restore(trial.number, rungs, stopped)
 
 
-def _is_read(kept: _Kept, trial: JudgedTrial) -> bool:
+def _is_read(kept: _Kept, trial: TrialSnapshot) -> bool:
     """Whether a trial's curve can still matter."""
     if trial.state is not TrialState.COMPLETE:
         return not is_final(trial.state)

@@ -8,7 +8,7 @@ from hpsearch.spec.wire.jobs import ResumePoint
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints, reports, trials
 from hpsearch.store.jobs import QueuedJob
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.studies import LockedStudy
 
 
 def inherit(session: Session, study_id: int, trial_id: int, number: int) -> None:
@@ -19,13 +19,13 @@ def inherit(session: Session, study_id: int, trial_id: int, number: int) -> None
     source = trials.id_of(session, study_id, number)
     last = _last(checkpoints.of_trial(session, source))
     if last is None:
-        trials.start_anew(session, trial_id)
+        trials.start_from_scratch(session, trial_id)
     else:
         reports.inherit(session, trial_id, source, last.epoch + 1)
 
 
 def resume_point(
-    session: Session, job: QueuedJob, study: OpenStudy, continues: int | None
+    session: Session, job: QueuedJob, study: LockedStudy, continues: int | None
 ) -> ResumePoint | None:
     """What a worker loads before it trains a job's trial; none at a trial's beginning.
 
@@ -37,7 +37,7 @@ def resume_point(
     """
     if job.attempt == 1 and continues is None:
         return None
-    own = checkpoints.of_trial(session, job.its_trial)
+    own = checkpoints.of_trial(session, job.required_trial_id)
     kept = own
     if _last(own) is None and continues is not None:
         kept = checkpoints.of_trial(session, trials.id_of(session, study.id, continues))
@@ -45,7 +45,7 @@ def resume_point(
     if last is None:
         return None
     best_epoch, best_value = reports.best_until(
-        session, job.its_trial, last.epoch, study.spec.objectives[0]
+        session, job.required_trial_id, last.epoch, study.spec.objectives[0]
     )
     return ResumePoint(
         checkpoint=last.id,

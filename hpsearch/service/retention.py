@@ -18,11 +18,11 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints, datasets, ensembles, studies, trials
 from hpsearch.store.artifacts import StoredFile
-from hpsearch.store.checkpoints import Held
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.checkpoints import TrialCheckpoint
+from hpsearch.store.studies import LockedStudy
 
 
-def after_trials(session: Session, study: OpenStudy, trial_ids: Collection[int]) -> list[str]:
+def after_trials(session: Session, study: LockedStudy, trial_ids: Collection[int]) -> list[str]:
     """Lets go of what the end of these trials leaves unneeded; returns the artifacts' keys."""
     if not trial_ids:
         return []
@@ -30,12 +30,12 @@ def after_trials(session: Session, study: OpenStudy, trial_ids: Collection[int])
     return _let_go(session, study, None if policy.top is not None else trial_ids)
 
 
-def after_all(session: Session, study: OpenStudy) -> list[str]:
+def after_all(session: Session, study: LockedStudy) -> list[str]:
     """The same when a study, or its last ensemble, is over."""
     return _let_go(session, study, None)
 
 
-def _let_go(session: Session, study: OpenStudy, trial_ids: Collection[int] | None) -> list[str]:
+def _let_go(session: Session, study: LockedStudy, trial_ids: Collection[int] | None) -> list[str]:
     if study.spec.checkpoints.is_plain:
         return []
     gone = unneeded(session, studies.lock(session, study.id), trial_ids)
@@ -43,8 +43,8 @@ def _let_go(session: Session, study: OpenStudy, trial_ids: Collection[int] | Non
 
 
 def unneeded(
-    session: Session, study: OpenStudy, trial_ids: Collection[int] | None = None
-) -> list[Held]:
+    session: Session, study: LockedStudy, trial_ids: Collection[int] | None = None
+) -> list[TrialCheckpoint]:
     """A study's checkpoints that nothing needs; perhaps of some of its trials alone."""
     if ensembles.open_of_study(session, study.id):
         return []
@@ -56,9 +56,9 @@ def unneeded(
     kept = _policy_keeps(session, study.id, study.spec, is_combined=bool(members))
     search = study.spec.search
     goes_on = not over and isinstance(search, CoarseToFineSearch) and search.continue_
-    sources = trials.continued(session, study.id)
+    sources = trials.continued_numbers(session, study.id)
 
-    def is_needed(one: Held) -> bool:
+    def is_needed(one: TrialCheckpoint) -> bool:
         checkpoint = one.checkpoint
         return (
             not is_final(one.state)
@@ -78,7 +78,7 @@ def _may_resume(checkpoint: Checkpoint) -> bool:
     return checkpoint.last or checkpoint.best
 
 
-def _is_kept(policy: Checkpoints, one: Held) -> bool:
+def _is_kept(policy: Checkpoints, one: TrialCheckpoint) -> bool:
     """Whether the policy keeps it for its own trial."""
     checkpoint = one.checkpoint
     return (
@@ -101,10 +101,10 @@ def _policy_keeps(
     return set(studies.best_numbers(session, study_id, spec, policy.top or 1))
 
 
-def unneeded_anywhere(session: Session) -> list[tuple[Held, list[str]]]:
+def unneeded_anywhere(session: Session) -> list[tuple[TrialCheckpoint, list[str]]]:
     """Every study's checkpoints that nothing needs, with the keys of their artifacts."""
     return [
-        (one, checkpoints.keys(session, one.checkpoint.id))
+        (one, checkpoints.artifact_keys_of(session, one.checkpoint.id))
         for study_id in studies.all_ids(session)
         for one in unneeded(session, studies.lock(session, study_id))
     ]
@@ -118,7 +118,7 @@ def strays(session: Session, files: Sequence[StoredFile], older_than_seconds: fl
         files: all there were before it began.
         older_than_seconds: younger ones may just be on their way to being kept.
     """
-    known = {*checkpoints.artifacts(session), *ensembles.artifacts(session)}
-    known |= datasets.artifacts(session)
+    known = {*checkpoints.artifact_keys(session), *ensembles.artifact_keys(session)}
+    known |= datasets.artifact_keys(session)
     before = time.time() - older_than_seconds
     return [file.key for file in files if file.key not in known and file.changed_at < before]

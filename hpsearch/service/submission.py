@@ -33,7 +33,7 @@ from hpsearch.spec.wire.observation import Observation
 from hpsearch.spec.wire.records import StudyPreview
 from hpsearch.spec.wire.space import space_to_wire
 from hpsearch.store import datasets, events, jobs, observations, stages, studies, trials, versions
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.studies import LockedStudy
 from hpsearch.store.trials import NewTrial
 
 MOST_KNOWN = 2000
@@ -137,7 +137,7 @@ def add_trials(
 
 def queue_trials(
     session: Session,
-    study: OpenStudy,
+    study: LockedStudy,
     configurations: Sequence[Mapping[str, Value]],
     *,
     epochs: int | None = None,
@@ -209,7 +209,7 @@ def edit(session: Session, study_id: int, patch: Mapping[str, Any]) -> list[str]
     wanted = stage.trials + plans[study.stage].trials - before[study.stage].trials
     stages.add_trials(session, study_id, study.stage, max(wanted, made) - stage.trials)
     later = sum(plan.trials for plan in plans[study.stage + 1 :])
-    studies.plan(session, study_id, stage.first + max(wanted, made) + later)
+    studies.set_planned_trials(session, study_id, stage.first + max(wanted, made) + later)
     if stage.space is not None:
         box = suggestion.box_after(stage.space, search_space(study.spec), search_space(spec))
         stages.set_space(session, study_id, study.stage, box)

@@ -31,7 +31,7 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.space import space_from_wire, space_to_wire
 from hpsearch.store import events, observations, stages
 from hpsearch.store.stages import StoredStage
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.studies import LockedStudy
 from hpsearch.store.trials import NewTrial
 
 REMEMBERED_STUDIES = 64
@@ -64,14 +64,14 @@ class Memory:
     kept: dict[int, _Kept] = field(default_factory=dict)
     guard: Lock = field(default_factory=Lock)
 
-    def of(self, session: Session, study: OpenStudy, stage: Stage) -> _Kept:
+    def of(self, session: Session, study: LockedStudy, stage: Stage) -> _Kept:
         """The study's sampler as it was left, or a new one that knows an earlier study alone."""
         with self.guard:
             found = self.kept.pop(study.id, None)
         key = (study.created_at, study.version, stage.index)
         if found is None or found.key != key:
             sampler = sampler_for(stage.problem(study.spec))
-            found = _Kept(key, sampler, observations.known(session, study.id))
+            found = _Kept(key, sampler, observations.warm_start(session, study.id))
         with self.guard:
             self.kept[study.id] = found
             while len(self.kept) > REMEMBERED_STUDIES:
@@ -82,12 +82,12 @@ class Memory:
 def begin(session: Session, study_id: int, spec: StudySpec, known: Sequence[Observation]) -> None:
     """Opens a study's first stage; `known` are trials of an earlier study to learn from."""
     stage = first_stage(spec, known)
-    stages.begin(session, study_id, _stored(stage))
+    stages.start(session, study_id, _stored(stage))
     if isinstance(spec.search, CoarseToFineSearch):
         _tell_start(session, study_id, stage)
 
 
-def propose(session: Session, memory: Memory, study: OpenStudy, count: int) -> list[NewTrial]:
+def propose(session: Session, memory: Memory, study: LockedStudy, count: int) -> list[NewTrial]:
     """Up to `count` new trials, numbered from where the study is."""
     stored = stages.get(session, study.id, study.stage)
     stage = _stage(study.spec, stored)
@@ -98,7 +98,7 @@ def propose(session: Session, memory: Memory, study: OpenStudy, count: int) -> l
     proposals = given + _sampled(
         session, memory, study, stage, stage.drawn_from + stored.sampled, count - len(given)
     )
-    stages.move_on(
+    stages.record_proposed(
         session,
         study.id,
         stage.index,
@@ -118,14 +118,14 @@ def propose(session: Session, memory: Memory, study: OpenStudy, count: int) -> l
     ]
 
 
-def advance(session: Session, study: OpenStudy) -> None:
+def advance(session: Session, study: LockedStudy) -> None:
     """Opens the stages whose turn has come."""
     plans = stages_of(study.spec)
     if len(plans) == 1:
         return
     stage = present_stage(session, study)
     while stage.index + 1 < len(plans):
-        if stages.ended(session, study.id, stage.index) < quorum(study.spec, stage):
+        if stages.count_ended(session, study.id, stage.index) < quorum(study.spec, stage):
             return
         tried = observations.of_stage(session, study.id, study.spec, stage.index)
         stages.finish(session, study.id, stage.index)
@@ -133,14 +133,14 @@ def advance(session: Session, study: OpenStudy) -> None:
         # Under a quorum below one, trials of this stage may still be missing: they never come.
         stages.add_trials(session, study.id, stage.index, len(tried) - stage.plan.trials)
         stage = next_stage(study.spec, stage, tried, stage.first + len(tried))
-        stages.begin(session, study.id, _stored(stage))
+        stages.start(session, study.id, _stored(stage))
         for change in stage.changes:
             _tell_change(session, study.id, stage, change)
         _tell_start(session, study.id, stage)
 
 
 def _sampled(
-    session: Session, memory: Memory, study: OpenStudy, stage: Stage, first: int, count: int
+    session: Session, memory: Memory, study: LockedStudy, stage: Stage, first: int, count: int
 ) -> list[Proposal]:
     """Up to `count` configurations of the sampler, which numbers them on its own: whatever people
     add to a study takes nothing out of a grid.
@@ -174,7 +174,7 @@ def box_after(
     )
 
 
-def present_stage(session: Session, study: OpenStudy) -> Stage:
+def present_stage(session: Session, study: LockedStudy) -> Stage:
     """The stage that a study is in."""
     return _stage(study.spec, stages.get(session, study.id, study.stage))
 
@@ -227,7 +227,7 @@ def _tell_start(session: Session, study_id: int, stage: Stage) -> None:
 
 
 def _tell_end(
-    session: Session, study: OpenStudy, stage: Stage, tried: Sequence[Observation]
+    session: Session, study: LockedStudy, stage: Stage, tried: Sequence[Observation]
 ) -> None:
     best = ranked(tried)[:1]
     events.add(

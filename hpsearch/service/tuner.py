@@ -73,7 +73,7 @@ from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import on_commit
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.reports import Epoch
-from hpsearch.store.studies import OpenStudy
+from hpsearch.store.studies import LockedStudy
 
 WORKER_LOST_AFTER_LEASES = 2
 """A worker is called lost when it was silent for so many lease times."""
@@ -146,24 +146,24 @@ class Tuner:
                 f"a study must be over to be deleted, and study {study_id} is {study.state}; "
                 "stop it first"
             )
-        self.discard(session, checkpoints.artifacts_of_study(session, study_id))
-        self.discard(session, ensembles.artifacts_of_study(session, study_id))
+        self.discard(session, checkpoints.artifact_keys_of_study(session, study_id))
+        self.discard(session, ensembles.artifact_keys_of_study(session, study_id))
         studies.delete(session, study_id)
 
     # Jobs
 
     def lease(self, session: Session, request: LeaseRequest) -> JobList:
         """Up to `capacity` jobs for a worker."""
-        workers.check(session, request.worker)
+        workers.check_active(session, request.worker)
         answer = leasing.lease(session, self.memory, request, self.lease_seconds)
-        workers.seen(session, request.worker)
+        workers.mark_seen(session, request.worker)
         return JobList(jobs=answer)
 
     def heartbeat(self, session: Session, beat: HeartbeatRequest) -> None:
         """Renews a worker's leases."""
-        workers.check(session, beat.worker)
-        jobs.hold(session, [(token.job, token.attempt) for token in beat.jobs], self.lease_seconds)
-        workers.seen(session, beat.worker)
+        workers.check_active(session, beat.worker)
+        jobs.renew(session, [(token.job, token.attempt) for token in beat.jobs], self.lease_seconds)
+        workers.mark_seen(session, beat.worker)
 
     def report(self, session: Session, batch: ReportBatch) -> Decisions:
         """Stores a batch of epochs; renews the leases on the way."""
@@ -172,16 +172,16 @@ class Tuner:
             by_job.setdefault(report.job, []).append(Epoch(report.epoch, report.metrics))
         tokens = sorted({(report.job, report.attempt) for report in batch.reports})
         judges = pruning.judges_of_jobs(session, self.tables, by_job)
-        held = jobs.hold(session, tokens, self.lease_seconds)
+        held = jobs.renew(session, tokens, self.lease_seconds)
         objectives: dict[int, tuple[Objective, ...]] = {}
         decisions = []
         for job_id, epochs in sorted(by_job.items()):
             job = held[job_id]
             if job.study_id not in objectives:
                 objectives[job.study_id] = studies.spec_of(session, job.study_id).objectives
-            reports.append(session, job.its_trial, epochs, objectives[job.study_id])
+            reports.append(session, job.required_trial_id, epochs, objectives[job.study_id])
             judge = judges.get(job.study_id)
-            verdict = GO_ON if judge is None else judge.judge(job.its_trial, epochs)
+            verdict = GO_ON if judge is None else judge.judge(job.required_trial_id, epochs)
             decisions.append(
                 JobDecision(
                     job=job_id,
@@ -189,7 +189,7 @@ class Tuner:
                     why=verdict.why,
                 )
             )
-        return Decisions(decisions=decisions, predictions_wait=jobs.predictions_wait(session))
+        return Decisions(decisions=decisions, predictions_wait=jobs.has_queued_predictions(session))
 
     def complete(self, session: Session, job_id: int, completion: Completion) -> JobStatus:
         """A trial's end, as its worker saw it."""
@@ -208,7 +208,7 @@ class Tuner:
                 )
         study = studies.lock(session, jobs.study_of(session, min(ends)))
         tokens = sorted((job, end.attempt) for job, end in ends.items())
-        held = jobs.hold(session, tokens, self.lease_seconds)
+        held = jobs.renew(session, tokens, self.lease_seconds)
         if any(job.study_id != study.id for job in held.values()):
             raise InvalidInput.at(
                 "completions", "must be of one study's trials; send a request for each study"
@@ -216,13 +216,15 @@ class Tuner:
         for job_id, end in ends.items():
             job = held[job_id]
             jobs.finish(session, job_id, JobState.DONE)
-            trials.end(session, job.its_trial, end.state, end.reason, end.message, end.test_metrics)
+            trials.finish(
+                session, job.required_trial_id, end.state, end.reason, end.message, end.test_metrics
+            )
             if end.training is not None:
                 trained = {"training": end.training.model_dump()}
-                trials.set_attributes(session, job.its_trial, trained)
+                trials.set_attributes(session, job.required_trial_id, trained)
         self.settle(session, study, list(held.values()))
         for worker_id in {job.worker_id for job in held.values()}:
-            workers.succeeded(session, worker_id)
+            workers.record_success(session, worker_id)
         return [jobs.status(session, job_id) for job_id in ends]
 
     def fail(self, session: Session, job_id: int, failure: Failure) -> JobStatus:
@@ -250,13 +252,13 @@ class Tuner:
             failures.fail(session, job, reason, failure.message)
         self.settle(session, study, [job])
         if failure.reason is FailureReason.ERROR and job.kind is JobKind.TRIAL:
-            workers.failed(session, job.worker_id, job.its_trial, failure.message)
+            workers.record_failure(session, job.worker_id, job.required_trial_id, failure.message)
         return jobs.status(session, job_id)
 
     def expire(self, session: Session, study_id: int) -> None:
         """Takes back every lease of a study that ran out, by the database's clock."""
         study = studies.lock(session, study_id)
-        expired = jobs.take_expired(session, study_id)
+        expired = jobs.lock_expired(session, study_id)
         for job in expired:
             message = (
                 f"worker {job.worker_id} let the lease (job {job.id}, attempt {job.attempt}) "
@@ -275,7 +277,7 @@ class Tuner:
 
     def lose_silent(self, session: Session) -> None:
         """Calls workers lost that have not been heard of."""
-        workers.lose_silent(session, WORKER_LOST_AFTER_LEASES * self.lease_seconds)
+        workers.mark_silent_lost(session, WORKER_LOST_AFTER_LEASES * self.lease_seconds)
 
     # Checkpoints
 
@@ -293,16 +295,18 @@ class Tuner:
 
     def drop_unkept(self, session: Session, artifact: StoredArtifact) -> None:
         """Removes an artifact whose lease was lost on the way, unless a repeat made it visible."""
-        kept = checkpoints.is_kept(session, artifact) or ensembles.is_kept(session, artifact)
+        kept = checkpoints.is_referenced(session, artifact) or ensembles.is_referenced(
+            session, artifact
+        )
         if not kept:
             self.discard(session, [artifact.key])
 
     # Ends
 
-    def hold(self, session: Session, job_id: int, attempt: int) -> tuple[OpenStudy, QueuedJob]:
+    def hold(self, session: Session, job_id: int, attempt: int) -> tuple[LockedStudy, QueuedJob]:
         """Locks a leased job, and its study before it."""
         study = studies.lock(session, jobs.study_of(session, job_id))
-        return study, jobs.hold(session, [(job_id, attempt)], self.lease_seconds)[job_id]
+        return study, jobs.renew(session, [(job_id, attempt)], self.lease_seconds)[job_id]
 
     def _lose(self, session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
         """An attempt is lost: on to the next, unless it was the last."""
@@ -311,7 +315,7 @@ class Tuner:
         else:
             failures.fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
-    def settle(self, session: Session, study: OpenStudy, ended: Sequence[QueuedJob] = ()) -> None:
+    def settle(self, session: Session, study: LockedStudy, ended: Sequence[QueuedJob] = ()) -> None:
         """What the end of these jobs brings about, and an end of the artifacts that it leaves."""
         self.discard(session, settling.settle(session, study, ended))
 

@@ -18,7 +18,7 @@ from hpsearch.store.database import now
 from hpsearch.store.tables import CheckpointRow, TrialRow
 
 
-class Arrivals:
+class CheckpointWriter:
     """The checkpoints of some trials, locked while others join them.
 
     Args:
@@ -92,7 +92,7 @@ class Arrivals:
         row.size_bytes, row.attempt = artifact.size_bytes, attempt
         row.reasons = sorted({*row.reasons, *reasons})
         if recent is not None:
-            _forget_older(rows, recent)
+            _drop_older_recent(rows, recent)
         later = [
             other for other in rows.values() if other.attempt == attempt and other.epoch > epoch
         ]
@@ -147,7 +147,7 @@ class Arrivals:
             self._session.delete(row)
 
 
-def _forget_older(rows: Mapping[int, CheckpointRow], count: int) -> None:
+def _drop_older_recent(rows: Mapping[int, CheckpointRow], count: int) -> None:
     """Takes the reason `recent` from all but the latest so many."""
     recent = sorted(epoch for epoch, row in rows.items() if "recent" in row.reasons)
     for epoch in recent[: max(0, len(recent) - count)]:

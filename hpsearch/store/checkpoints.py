@@ -68,7 +68,7 @@ def of_trial(session: Session, trial_id: int) -> list[Checkpoint]:
 
 
 @dataclass(frozen=True)
-class Held:
+class TrialCheckpoint:
     """A checkpoint and what became of its trial."""
 
     checkpoint: Checkpoint
@@ -79,7 +79,7 @@ class Held:
 
 def of_study(
     session: Session, study_id: int, trial_ids: Collection[int] | None = None
-) -> list[Held]:
+) -> list[TrialCheckpoint]:
     """A study's checkpoints by trial and epoch; perhaps of some of its trials alone."""
     query = (
         select(
@@ -96,7 +96,7 @@ def of_study(
     if trial_ids is not None:
         query = query.where(TrialRow.id.in_(trial_ids))
     return [
-        Held(
+        TrialCheckpoint(
             record_of(row, study_id, row.number),
             TrialState(row.state),
             TrialReason(row.reason) if row.reason else None,
@@ -134,12 +134,12 @@ def predictions_of(session: Session, checkpoint_id: int) -> StoredArtifact:
     return StoredArtifact(row.predictions, row.predictions_bytes, row.predictions_sha256 or "")
 
 
-def keys(session: Session, checkpoint_id: int) -> list[str]:
+def artifact_keys_of(session: Session, checkpoint_id: int) -> list[str]:
     """Keys of a checkpoint's artifacts."""
     return keys_of(_row(session, checkpoint_id))
 
 
-def is_kept(session: Session, artifact: StoredArtifact) -> bool:
+def is_referenced(session: Session, artifact: StoredArtifact) -> bool:
     """Whether a checkpoint refers to the artifact."""
     found = (
         select(CheckpointRow.id)
@@ -154,7 +154,7 @@ def is_kept(session: Session, artifact: StoredArtifact) -> bool:
     return session.scalar(found) is not None
 
 
-def artifacts_of_study(session: Session, study_id: int) -> list[str]:
+def artifact_keys_of_study(session: Session, study_id: int) -> list[str]:
     """Every artifact key of a study's checkpoints."""
     found = session.execute(
         select(CheckpointRow.artifact, CheckpointRow.predictions)
@@ -164,7 +164,7 @@ def artifacts_of_study(session: Session, study_id: int) -> list[str]:
     return [key for keys in found for key in keys if key is not None]
 
 
-def artifacts(session: Session) -> set[str]:
+def artifact_keys(session: Session) -> set[str]:
     """Every artifact key that a checkpoint refers to."""
     found = session.execute(select(CheckpointRow.artifact, CheckpointRow.predictions))
     return {key for keys in found for key in keys if key is not None}

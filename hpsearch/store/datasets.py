@@ -82,7 +82,7 @@ def get(session: Session, name: str) -> tuple[Dataset, StoredArtifact]:
     return _record(row), _artifact(row)
 
 
-def every(session: Session) -> list[Dataset]:
+def list_all(session: Session) -> list[Dataset]:
     """All uploaded data sets by name."""
     return [_record(row) for row in session.scalars(select(DatasetRow).order_by(DatasetRow.name))]
 
@@ -117,13 +117,13 @@ def remove(session: Session, name: str) -> StoredArtifact:
     return artifact
 
 
-def is_kept(session: Session, artifact: StoredArtifact) -> bool:
+def is_referenced(session: Session, artifact: StoredArtifact) -> bool:
     """Whether a data set lies in the artifact."""
     found = select(DatasetRow.name).where(DatasetRow.artifact == artifact.key).limit(1)
     return session.scalar(found) is not None
 
 
-def artifacts(session: Session) -> set[str]:
+def artifact_keys(session: Session) -> set[str]:
     """Every artifact key of a data set."""
     return set(session.scalars(select(DatasetRow.artifact)))
 

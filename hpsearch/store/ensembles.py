@@ -26,7 +26,7 @@ _REQUEST: TypeAdapter[EnsembleSpec] = TypeAdapter(EnsembleSpec)
 
 
 @dataclass(frozen=True)
-class OpenEnsemble:
+class StoredEnsemble:
     """What the tuner needs to know of one."""
 
     id: int
@@ -40,7 +40,7 @@ class OpenEnsemble:
 
 def create(
     session: Session, study_id: int, request: EnsembleSpec, *, automatic: bool
-) -> OpenEnsemble:
+) -> StoredEnsemble:
     """A new ensemble in the queue."""
     row = EnsembleRow(
         study_id=study_id,
@@ -52,10 +52,10 @@ def create(
     )
     session.add(row)
     session.flush()
-    return _open(row)
+    return _stored(row)
 
 
-def limit_to(session: Session, ensemble_id: int, trials: Sequence[int]) -> None:
+def set_trials(session: Session, ensemble_id: int, trials: Sequence[int]) -> None:
     """Which trials it may choose from."""
     row_of(session, ensemble_id).trials = list(trials)
 
@@ -73,22 +73,22 @@ def of_study(session: Session, study_id: int) -> list[Ensemble]:
     return [_record(row) for row in rows]
 
 
-def opened(session: Session, ensemble_id: int) -> OpenEnsemble:
+def get_stored(session: Session, ensemble_id: int) -> StoredEnsemble:
     """One as the tuner handles it."""
-    return _open(row_of(session, ensemble_id))
+    return _stored(row_of(session, ensemble_id))
 
 
-def open_of_study(session: Session, study_id: int) -> list[OpenEnsemble]:
+def open_of_study(session: Session, study_id: int) -> list[StoredEnsemble]:
     """Those of a study that are not over."""
     rows = session.scalars(
         select(EnsembleRow)
         .where(EnsembleRow.study_id == study_id, EnsembleRow.state.in_(OPEN))
         .order_by(EnsembleRow.id)
     )
-    return [_open(row) for row in rows]
+    return [_stored(row) for row in rows]
 
 
-def waiting_for_trials(session: Session, study_id: int) -> list[OpenEnsemble]:
+def ready_to_build(session: Session, study_id: int) -> list[StoredEnsemble]:
     """Those of a study that have no job yet and whose trials are all over."""
     has_job = select(JobRow.id).where(JobRow.ensemble_id == EnsembleRow.id).exists()
     rows = session.scalars(
@@ -96,7 +96,7 @@ def waiting_for_trials(session: Session, study_id: int) -> list[OpenEnsemble]:
             EnsembleRow.study_id == study_id, EnsembleRow.state == EnsembleState.QUEUED, ~has_job
         )
     ).all()
-    return [_open(row) for row in rows if not _runs(session, study_id, row.trials)]
+    return [_stored(row) for row in rows if not _runs(session, study_id, row.trials)]
 
 
 def _runs(session: Session, study_id: int, numbers: Sequence[int]) -> bool:
@@ -128,7 +128,7 @@ def requeue(session: Session, ensemble_id: int) -> None:
     row.progress = None
 
 
-def advance(session: Session, ensemble_id: int, progress: Progress) -> None:
+def set_progress(session: Session, ensemble_id: int, progress: Progress) -> None:
     """How far its worker is."""
     row_of(session, ensemble_id).progress = progress.model_dump()
 
@@ -173,13 +173,13 @@ def artifact_of(session: Session, ensemble_id: int) -> StoredArtifact:
     return StoredArtifact(row.artifact, row.size_bytes, row.sha256)
 
 
-def is_kept(session: Session, artifact: StoredArtifact) -> bool:
+def is_referenced(session: Session, artifact: StoredArtifact) -> bool:
     """Whether an ensemble's file lies in the artifact."""
     found = select(EnsembleRow.id).where(EnsembleRow.artifact == artifact.key).limit(1)
     return session.scalar(found) is not None
 
 
-def artifacts_of_study(session: Session, study_id: int) -> list[str]:
+def artifact_keys_of_study(session: Session, study_id: int) -> list[str]:
     """Every artifact key of a study's ensembles."""
     found = session.scalars(
         select(EnsembleRow.artifact).where(
@@ -189,7 +189,7 @@ def artifacts_of_study(session: Session, study_id: int) -> list[str]:
     return [key for key in found if key is not None]
 
 
-def artifacts(session: Session) -> set[str]:
+def artifact_keys(session: Session) -> set[str]:
     """Every artifact key of an ensemble."""
     return {key for key in session.scalars(select(EnsembleRow.artifact)) if key is not None}
 
@@ -236,8 +236,8 @@ def _change(row: EnsembleRow, state: EnsembleState) -> None:
     row.state = transition(f"ensemble {row.id}", EnsembleState(row.state), state)
 
 
-def _open(row: EnsembleRow) -> OpenEnsemble:
-    return OpenEnsemble(
+def _stored(row: EnsembleRow) -> StoredEnsemble:
+    return StoredEnsemble(
         id=row.id,
         study_id=row.study_id,
         state=EnsembleState(row.state),

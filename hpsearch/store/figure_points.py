@@ -22,7 +22,7 @@ def points(session: Session, study_id: int, *, params: bool) -> list[TrialPoint]
     return [TrialPoint(row[0], TrialState(row[1]), *row[2:]) for row in rows]
 
 
-def mark(session: Session, study_id: int) -> tuple[object, ...]:
+def fingerprint(session: Session, study_id: int) -> tuple[object, ...]:
     """Changes whenever `points` would: what was read under the same mark need not be read again.
 
     Raises:
@@ -80,7 +80,7 @@ def metric_names(session: Session, study_id: int, trials: int = 50) -> list[str]
     return list(names)
 
 
-def count(session: Session, study_id: int) -> int:
+def count_reporting(session: Session, study_id: int) -> int:
     """How many trials of a study have reported anything."""
     return session.execute(
         select(func.count()).where(TrialRow.study_id == study_id, TrialRow.epochs_done > 0)

@@ -10,7 +10,7 @@ from hpsearch.errors import IdempotencyMismatch
 from hpsearch.store.database import now
 from hpsearch.store.tables import IdempotencyRow
 
-KEPT_SECONDS = 24 * 3600
+STORED_SECONDS = 24 * 3600
 
 
 def claim(session: Session, key: str, request_sha256: str) -> str | None:
@@ -34,13 +34,13 @@ def claim(session: Session, key: str, request_sha256: str) -> str | None:
     return row.answer
 
 
-def keep(session: Session, key: str, answer: str) -> None:
+def set_answer(session: Session, key: str, answer: str) -> None:
     """Stores the answer for repeats."""
     session.get_one(IdempotencyRow, key).answer = answer
 
 
-def forget_old(session: Session) -> None:
+def delete_old(session: Session) -> None:
     """Drops keys older than a day."""
     session.execute(
-        delete(IdempotencyRow).where(IdempotencyRow.created_at < now(session) - KEPT_SECONDS)
+        delete(IdempotencyRow).where(IdempotencyRow.created_at < now(session) - STORED_SECONDS)
     )

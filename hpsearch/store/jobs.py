@@ -20,7 +20,7 @@ from hpsearch.store.database import now
 from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, StudyRow, TrialRow
 
-PREDICTIONS_KEPT_SECONDS = 24 * 3600
+PREDICTIONS_STORED_SECONDS = 24 * 3600
 """So long can the answer to a prediction be read; it may hold a hundred thousand rows."""
 
 
@@ -38,7 +38,7 @@ class QueuedJob:
     worker_id: int | None
 
     @property
-    def its_trial(self) -> int:
+    def required_trial_id(self) -> int:
         """The id of the trial that the job trains.
 
         Raises:
@@ -51,7 +51,7 @@ class QueuedJob:
         return self.trial_id
 
     @property
-    def its_ensemble(self) -> int:
+    def required_ensemble_id(self) -> int:
         """The id of the ensemble that the job builds or asks.
 
         Raises:
@@ -119,7 +119,7 @@ def add_for_ensemble(
     return row.id
 
 
-def take_queued(
+def lock_queued(
     session: Session, study_id: int, count: int, *, trials: bool = True
 ) -> list[QueuedJob]:
     """Locks up to `count` of a study's waiting jobs, the oldest first; perhaps but for trials.
@@ -141,7 +141,7 @@ def take_queued(
     return [_job(row) for row in rows]
 
 
-def take_predictions(session: Session, count: int) -> list[QueuedJob]:
+def lock_queued_predictions(session: Session, count: int) -> list[QueuedJob]:
     """Locks up to `count` waiting predictions of any study: somebody waits for them."""
     rows = session.scalars(
         select(JobRow)
@@ -153,7 +153,7 @@ def take_predictions(session: Session, count: int) -> list[QueuedJob]:
     return [_job(row) for row in rows]
 
 
-def predictions_wait(session: Session) -> bool:
+def has_queued_predictions(session: Session) -> bool:
     """Whether there is one that nobody has taken."""
     waiting = select(JobRow.id).where(
         JobRow.state == JobState.QUEUED, JobRow.kind == JobKind.PREDICT
@@ -193,7 +193,7 @@ def study_of(session: Session, job_id: int) -> int:
     return study_id
 
 
-def hold(
+def renew(
     session: Session, tokens: Sequence[tuple[int, int]], lease_seconds: float
 ) -> dict[int, QueuedJob]:
     """Locks leased jobs by their tokens and renews their leases: all, or none.
@@ -250,23 +250,23 @@ def payload(session: Session, job_id: int) -> Mapping[str, Any]:
     return found
 
 
-def keep_result(session: Session, job_id: int, result: Mapping[str, Any]) -> None:
+def set_result(session: Session, job_id: int, result: Mapping[str, Any]) -> None:
     """What came of a job; what it was given is forgotten."""
     row = session.get_one(JobRow, job_id)
     row.result, row.payload = dict(result), {}
 
 
-def forget_predictions(session: Session) -> None:
+def delete_old_predictions(session: Session) -> None:
     """Removes predictions, with their rows and answers, that were asked for a day ago."""
     over = select(JobRow.id).where(
         JobRow.kind == JobKind.PREDICT,
         JobRow.state.in_((JobState.DONE, JobState.FAILED)),
-        JobRow.created_at < now(session) - PREDICTIONS_KEPT_SECONDS,
+        JobRow.created_at < now(session) - PREDICTIONS_STORED_SECONDS,
     )
     session.execute(delete(JobRow).where(JobRow.id.in_(over)))
 
 
-def forget_ensemble(session: Session, ensemble_id: int) -> None:
+def delete_of_ensemble(session: Session, ensemble_id: int) -> None:
     """Removes the jobs of an ensemble."""
     locked = session.scalars(
         select(JobRow.id)
@@ -315,7 +315,7 @@ def set_priority(session: Session, study_id: int, priority: int) -> None:
     )
 
 
-def work_left(session: Session, study_id: int) -> int:
+def count_unfinished(session: Session, study_id: int) -> int:
     """How many of a study's jobs wait or are under way."""
     count: Any = session.scalar(
         select(func.count()).where(
@@ -326,7 +326,7 @@ def work_left(session: Session, study_id: int) -> int:
     return int(count)
 
 
-def take_expired(session: Session, study_id: int) -> list[QueuedJob]:
+def lock_expired(session: Session, study_id: int) -> list[QueuedJob]:
     """Locks a study's jobs whose lease has run out."""
     rows = session.scalars(
         select(JobRow)
@@ -341,7 +341,7 @@ def take_expired(session: Session, study_id: int) -> list[QueuedJob]:
     return [_job(row) for row in rows]
 
 
-def take_unfinished(session: Session, study_id: int) -> list[QueuedJob]:
+def lock_unfinished(session: Session, study_id: int) -> list[QueuedJob]:
     """Locks a study's jobs that are not over."""
     rows = session.scalars(
         select(JobRow)

@@ -78,7 +78,7 @@ class StudyWatch:
         """How many ensembles a study has that is over and has nothing under way; else none."""
         if not is_final(studies.get_state(session, self.study_id)):
             return None
-        if jobs.work_left(session, self.study_id):
+        if jobs.count_unfinished(session, self.study_id):
             return None
         return ensembles.counts(session, [self.study_id]).get(self.study_id, 0)
 
@@ -101,7 +101,7 @@ class StudiesWatch:
             or told.state != state
             or state in studies.OPEN
         ]
-        found = studies.several(session, unsettled)
+        found = studies.of_ids(session, unsettled)
         moved = [
             study
             for study in found

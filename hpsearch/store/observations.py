@@ -65,7 +65,7 @@ def keep_known(session: Session, study_id: int, trials: Sequence[Observation]) -
     ]
 
 
-def known(session: Session, study_id: int) -> list[Observation]:
+def warm_start(session: Session, study_id: int) -> list[Observation]:
     """The earlier study's trials that a study learns from."""
     return [
         Observation(

@@ -29,7 +29,7 @@ _KEY = "pruner"
 
 
 @dataclass(frozen=True)
-class JudgedStudy:
+class LockedStudyState:
     """A study with a pruner; `identity` never names another one, even when an id is used again."""
 
     identity: tuple[int, float]
@@ -51,7 +51,7 @@ class JudgedStudy:
 
 
 @dataclass(frozen=True)
-class Noted:
+class PrunerState:
     """What a pruner noted of a trial."""
 
     rungs: Sequence[tuple[int, int, float]] = ()
@@ -61,7 +61,7 @@ class Noted:
 
 
 @dataclass(frozen=True)
-class JudgedTrial:
+class TrialSnapshot:
     """A trial of such a study."""
 
     id: int
@@ -70,10 +70,10 @@ class JudgedTrial:
     state: TrialState
     inherited: int
     epochs_done: int
-    noted: Noted
+    noted: PrunerState
 
 
-def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[JudgedStudy]:
+def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[LockedStudyState]:
     """Locks those studies of some jobs that have a pruner, in `LOCK_ORDER`.
 
     Trials that an ensemble asked for are not judged.
@@ -86,7 +86,7 @@ def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[JudgedStudy
     return _lock(session, [(row[0], row[1]) for row in found])
 
 
-def lock_of_trial(session: Session, study_id: int, number: int) -> list[JudgedStudy]:
+def lock_of_trial(session: Session, study_id: int, number: int) -> list[LockedStudyState]:
     """Locks a trial's study if it has a pruner."""
     found = session.execute(
         select(TrialRow.study_id, TrialRow.id).where(
@@ -96,7 +96,7 @@ def lock_of_trial(session: Session, study_id: int, number: int) -> list[JudgedSt
     return _lock(session, [(row[0], row[1]) for row in found])
 
 
-def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list[JudgedStudy]:
+def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list[LockedStudyState]:
     trials: defaultdict[int, set[int]] = defaultdict(set)
     for study_id, trial_id in reporting:
         if trial_id is not None:
@@ -121,7 +121,7 @@ def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list
         .with_for_update()
     ).all()
     return [
-        JudgedStudy(
+        LockedStudyState(
             (row.id, row.created_at),
             row.spec,
             row.version,
@@ -146,7 +146,7 @@ def new_revision(session: Session, study_id: int) -> int:
 
 def trials(
     session: Session, study_id: int, ids: Collection[int], ended_from: int, *, open_too: bool
-) -> list[JudgedTrial]:
+) -> list[TrialSnapshot]:
     """Some trials, those that ended from the n-th on, and all that have not, each once.
 
     Args:
@@ -173,7 +173,7 @@ def trials(
         .order_by(TrialRow.number)
     )
     return [
-        JudgedTrial(id_, number, stage, TrialState(state), inherited, done, _noted(attributes))
+        TrialSnapshot(id_, number, stage, TrialState(state), inherited, done, _state(attributes))
         for id_, number, stage, state, inherited, done, attributes in rows
     ]
 
@@ -205,7 +205,7 @@ def values(
                 yield trial_id, None if value is None else float(value)
 
 
-def note(session: Session, trial_id: int, noted: Noted) -> None:
+def store_state(session: Session, trial_id: int, noted: PrunerState) -> None:
     """Keeps what a pruner noted of a trial."""
     rungs = [
         {"bracket": bracket, "epoch": epoch, **encoded({"value": value})}
@@ -214,21 +214,21 @@ def note(session: Session, trial_id: int, noted: Noted) -> None:
     set_attributes(session, trial_id, {_KEY: {"rungs": rungs, "why": noted.why}})
 
 
-def keep_lengths(session: Session, study_id: int, lengths: Mapping[int, int]) -> None:
+def store_max_epochs(session: Session, study_id: int, lengths: Mapping[int, int]) -> None:
     """Keeps the lengths that a study's rungs are laid by."""
     row = session.get_one(StudyRow, study_id)
     kept = {str(stage): length for stage, length in lengths.items()}
     row.attributes = {**row.attributes, _KEY: kept}
 
 
-def why_stopped(session: Session, trial_id: int) -> str | None:
+def stop_reason(session: Session, trial_id: int) -> str | None:
     """Why a trial was told to stop; none unless it was."""
-    return _noted(session.get_one(TrialRow, trial_id).attributes).why
+    return _state(session.get_one(TrialRow, trial_id).attributes).why
 
 
-def _noted(attributes: Mapping[str, Any]) -> Noted:
+def _state(attributes: Mapping[str, Any]) -> PrunerState:
     kept = attributes.get(_KEY)
     if kept is None:
-        return Noted()
+        return PrunerState()
     rungs = [(rung["bracket"], rung["epoch"], float(rung["value"])) for rung in kept["rungs"]]
-    return Noted(rungs, kept["why"])
+    return PrunerState(rungs, kept["why"])

@@ -37,7 +37,7 @@ class StoredStage:
     """How many trials its sampler proposed."""
 
 
-def begin(session: Session, study_id: int, stage: StoredStage) -> None:
+def start(session: Session, study_id: int, stage: StoredStage) -> None:
     """Begins a stage: the study is in it, and its trials may be handed out."""
     session.add(
         StageRow(
@@ -79,7 +79,9 @@ def get(session: Session, study_id: int, index: int) -> StoredStage:
     )
 
 
-def move_on(session: Session, study_id: int, index: int, *, given: int, sampled: int) -> None:
+def record_proposed(
+    session: Session, study_id: int, index: int, *, given: int, sampled: int
+) -> None:
     """Notes that so many given and sampled configurations have become trials."""
     row = session.get_one(StageRow, (study_id, index))
     row.given_done += given
@@ -99,7 +101,7 @@ def set_space(session: Session, study_id: int, index: int, space: list[dict[str,
     session.get_one(StageRow, (study_id, index)).space = space
 
 
-def ended(session: Session, study_id: int, index: int) -> int:
+def count_ended(session: Session, study_id: int, index: int) -> int:
     """How many trials of a stage are over."""
     count: Any = session.scalar(
         select(func.count()).where(

@@ -44,7 +44,7 @@ LOCK_ORDER = (StudyRow.priority.desc(), StudyRow.id)
 
 
 @dataclass(frozen=True)
-class OpenStudy:
+class LockedStudy:
     """What the tuner needs to know of a study under its lock."""
 
     id: int
@@ -86,7 +86,7 @@ def get(session: Session, study_id: int) -> Study:
     return _records(session, [row_of(session, study_id)])[0]
 
 
-def several(session: Session, study_ids: Sequence[int]) -> list[Study]:
+def of_ids(session: Session, study_ids: Sequence[int]) -> list[Study]:
     """Those of some studies that exist, newest first."""
     rows = session.scalars(
         select(StudyRow).where(StudyRow.id.in_(study_ids)).order_by(StudyRow.id.desc())
@@ -109,17 +109,17 @@ def page(session: Session, size: int, token: str | None, state: StudyState | Non
     )
 
 
-def lock(session: Session, study_id: int) -> OpenStudy:
+def lock(session: Session, study_id: int) -> LockedStudy:
     """Locks a study: whoever adds or ends trials does this before anything else."""
     row = session.scalars(
         select(StudyRow).where(StudyRow.id == study_id).with_for_update()
     ).one_or_none()
     if row is None:
         raise _not_found(study_id)
-    return _open(row)
+    return _locked(row)
 
 
-def next_with_work(session: Session, after: OpenStudy | None) -> OpenStudy | None:
+def next_with_work(session: Session, after: LockedStudy | None) -> LockedStudy | None:
     """Locks the first study with work for workers, of those behind `after` in `LOCK_ORDER`.
 
     One that stands before it may have got work meanwhile, but must not be locked any more.
@@ -156,7 +156,7 @@ def next_with_work(session: Session, after: OpenStudy | None) -> OpenStudy | Non
         .limit(1)
         .with_for_update()
     ).one_or_none()
-    return None if row is None else _open(row)
+    return None if row is None else _locked(row)
 
 
 def get_state(session: Session, study_id: int) -> StudyState:
@@ -183,12 +183,12 @@ def all_ids(session: Session) -> Sequence[int]:
     return session.scalars(select(StudyRow.id).order_by(*LOCK_ORDER)).all()
 
 
-def plan(session: Session, study_id: int, trials: int) -> None:
+def set_planned_trials(session: Session, study_id: int, trials: int) -> None:
     """How many trials a study has in all."""
     row_of(session, study_id).trials_planned = trials
 
 
-def end_search(session: Session, study_id: int) -> None:
+def finish_search(session: Session, study_id: int) -> None:
     """From now on the study trains no more trials of its own accord."""
     row_of(session, study_id).search_over = True
 
@@ -239,8 +239,8 @@ def _not_found(study_id: int) -> NotFound:
     return NotFound(f"a study must exist to be used, and none has id {study_id}; list the studies")
 
 
-def _open(row: StudyRow) -> OpenStudy:
-    return OpenStudy(
+def _locked(row: StudyRow) -> LockedStudy:
+    return LockedStudy(
         id=row.id,
         state=StudyState(row.state),
         spec=parse_study(row.spec),

@@ -27,12 +27,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-NEVER_AGAIN = {"sqlite_autoincrement": True}
+NEVER_REUSED_IDS = {"sqlite_autoincrement": True}
 """An id is given once, as PostgreSQL does it: a lease, a file's key or an address that outlives a
 deleted row must not fit the next one."""
 
 
-class Table(DeclarativeBase):
+class Base(DeclarativeBase):
     """Names every constraint, so that migrations can speak of them."""
 
     metadata = MetaData(
@@ -56,7 +56,7 @@ class Table(DeclarativeBase):
     }
 
 
-class StudyRow(Table):
+class StudyRow(Base):
     """A study; `trials_created` is the number that the next trial gets, of `trials_planned` in all
     and `trials_open` in the stages that have begun; `trials_ended` of them are over.
 
@@ -67,7 +67,7 @@ class StudyRow(Table):
     """  # noqa: D205
 
     __tablename__ = "studies"
-    __table_args__ = (Index(None, "state", "priority"), NEVER_AGAIN)
+    __table_args__ = (Index(None, "state", "priority"), NEVER_REUSED_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -90,7 +90,7 @@ class StudyRow(Table):
     finished_at: Mapped[float | None]
 
 
-class StageRow(Table):
+class StageRow(Base):
     """A stage that has begun: `trials` from number `first` on, drawn in `space` (none: all of it).
 
     `given` are configurations that come first, `given_done` of them already; `sampled` counts those
@@ -115,7 +115,7 @@ class StageRow(Table):
     finished_at: Mapped[float | None]
 
 
-class VersionRow(Table):
+class VersionRow(Base):
     """A spec that a study ran with from trial `first_trial` on, and what differs from before."""
 
     __tablename__ = "study_versions"
@@ -130,7 +130,7 @@ class VersionRow(Table):
     created_at: Mapped[float]
 
 
-class TrialRow(Table):
+class TrialRow(Base):
     """A trial; `metrics` are its last epoch's, `test_metrics` stay hidden till the end.
 
     `value` is its objective, `objectives` all of them where there are several. One that
@@ -144,7 +144,7 @@ class TrialRow(Table):
         UniqueConstraint("study_id", "number"),
         Index(None, "study_id", "state", "value"),
         Index(None, "study_id", "end_order"),
-        NEVER_AGAIN,
+        NEVER_REUSED_IDS,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -175,7 +175,7 @@ class TrialRow(Table):
     finished_at: Mapped[float | None]
 
 
-class ReportRow(Table):
+class ReportRow(Base):
     """What one epoch of one trial measured, by metric name."""
 
     __tablename__ = "reports"
@@ -188,14 +188,14 @@ class ReportRow(Table):
     at: Mapped[float]
 
 
-class CheckpointRow(Table):
+class CheckpointRow(Base):
     """A stored state; `artifact` is its key in the artifact store, `predictions` that of what it
     predicts. `attempt` is the trial's, which sent it; `reasons` say why it is kept beside the best
     and the last one, `pinned` that a person wants it.
     """  # noqa: D205
 
     __tablename__ = "checkpoints"
-    __table_args__ = (UniqueConstraint("trial_id", "epoch"), NEVER_AGAIN)
+    __table_args__ = (UniqueConstraint("trial_id", "epoch"), NEVER_REUSED_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"))
@@ -214,13 +214,13 @@ class CheckpointRow(Table):
     created_at: Mapped[float]
 
 
-class EnsembleRow(Table):
+class EnsembleRow(Base):
     """An ensemble: what was asked for (`request`), how far it is, and what a worker found
     (`result`). `artifact` is the key of its file.
     """  # noqa: D205
 
     __tablename__ = "ensembles"
-    __table_args__ = (Index(None, "study_id", "state"), NEVER_AGAIN)
+    __table_args__ = (Index(None, "study_id", "state"), NEVER_REUSED_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
@@ -239,11 +239,11 @@ class EnsembleRow(Table):
     finished_at: Mapped[float | None]
 
 
-class WorkerRow(Table):
+class WorkerRow(Base):
     """A worker process; `failed_trials` are those whose errors no success interrupted."""
 
     __tablename__ = "workers"
-    __table_args__ = NEVER_AGAIN
+    __table_args__ = NEVER_REUSED_IDS
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -254,7 +254,7 @@ class WorkerRow(Table):
     seen_at: Mapped[float]
 
 
-class JobRow(Table):
+class JobRow(Base):
     """A unit of work: a trial's, an ensemble's, or rows that an ensemble is to predict.
 
     (id, attempt) is the fencing token, `losses` how often it was lost. An ensemble's jobs go with
@@ -268,7 +268,7 @@ class JobRow(Table):
         Index(None, "study_id", "state"),
         Index(None, "trial_id"),
         Index(None, "ensemble_id"),
-        NEVER_AGAIN,
+        NEVER_REUSED_IDS,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -287,11 +287,11 @@ class JobRow(Table):
     created_at: Mapped[float]
 
 
-class EventRow(Table):
+class EventRow(Base):
     """A line of the log; those of no study are the server's."""
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "study_id", "id"), NEVER_AGAIN)
+    __table_args__ = (Index(None, "study_id", "id"), NEVER_REUSED_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int | None] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
@@ -301,7 +301,7 @@ class EventRow(Table):
     data: Mapped[dict[str, Any]]
 
 
-class DatasetRow(Table):
+class DatasetRow(Base):
     """An uploaded data set; `info` is what is known of its content, `artifact` its file's key."""
 
     __tablename__ = "datasets"
@@ -315,7 +315,7 @@ class DatasetRow(Table):
     created_at: Mapped[float]
 
 
-class IdempotencyRow(Table):
+class IdempotencyRow(Base):
     """The answer that a key got; empty while its first request is under way."""
 
     __tablename__ = "idempotency_keys"

@@ -111,7 +111,7 @@ def start(session: Session, trial_ids: Sequence[int]) -> list[StartedTrial]:
     ]
 
 
-def start_anew(session: Session, trial_id: int) -> None:
+def start_from_scratch(session: Session, trial_id: int) -> None:
     """A trial that was to continue another one begins at its beginning."""
     session.get_one(TrialRow, trial_id).continues = None
 
@@ -136,7 +136,7 @@ def requeue(session: Session, trial_id: int, attempt: int) -> None:
     row.attempt = attempt
 
 
-def end(
+def finish(
     session: Session,
     trial_id: int,
     state: TrialState,
@@ -161,7 +161,7 @@ def end(
     return row.number
 
 
-def alike(session: Session, study_id: int, number: int) -> list[int]:
+def same_configuration(session: Session, study_id: int, number: int) -> list[int]:
     """Numbers of the trials of one's parameters and length that are complete or yet to end.
 
     Itself is the first, then those that are complete.
@@ -201,7 +201,7 @@ def open_for_ensembles(session: Session, study_id: int) -> dict[int, int]:
     return {trial_id: number for trial_id, number in found}  # noqa: C416 (rows are no pairs to mypy)
 
 
-def continued(session: Session, study_id: int) -> set[int]:
+def continued_numbers(session: Session, study_id: int) -> set[int]:
     """Numbers of the trials that others, which are not over, go on from."""
     found = session.scalars(
         select(TrialRow.continues).where(
@@ -218,7 +218,7 @@ def set_value(session: Session, trial_id: int, value: float) -> None:
     session.get_one(TrialRow, trial_id).value = value
 
 
-def value_of(session: Session, trial_id: int) -> float | None:
+def best_value(session: Session, trial_id: int) -> float | None:
     """The best value that was reported."""
     return session.get_one(TrialRow, trial_id).value
 

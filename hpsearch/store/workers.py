@@ -37,7 +37,7 @@ def join(session: Session, name: str, labels: Mapping[str, str], lease_seconds: 
     return _record(row, lease_seconds)
 
 
-def check(session: Session, worker_id: int) -> None:
+def check_active(session: Session, worker_id: int) -> None:
     """Holds back whoever may not work.
 
     Raises:
@@ -54,7 +54,7 @@ def check(session: Session, worker_id: int) -> None:
         )
 
 
-def seen(session: Session, worker_id: int) -> None:
+def mark_seen(session: Session, worker_id: int) -> None:
     """Notes that a worker is alive; its row is locked from here on."""
     row = _lock(session, worker_id)
     if row.state == WorkerState.LOST:
@@ -62,13 +62,13 @@ def seen(session: Session, worker_id: int) -> None:
     row.seen_at = now(session)
 
 
-def succeeded(session: Session, worker_id: int | None) -> None:
+def record_success(session: Session, worker_id: int | None) -> None:
     """A trial ended well on the worker."""
     if worker_id is not None:
         _lock(session, worker_id).failed_trials = []
 
 
-def failed(session: Session, worker_id: int | None, trial_id: int, message: str) -> None:
+def record_failure(session: Session, worker_id: int | None, trial_id: int, message: str) -> None:
     """A trial failed on the worker; the third different one in a row sets it aside."""
     if worker_id is None:
         return
@@ -87,7 +87,7 @@ def failed(session: Session, worker_id: int | None, trial_id: int, message: str)
         )
 
 
-def lose_silent(session: Session, seconds: float) -> None:
+def mark_silent_lost(session: Session, seconds: float) -> None:
     """Marks workers that were not heard of for so long."""
     silent = session.scalars(
         select(WorkerRow)
@@ -106,7 +106,7 @@ def lose_silent(session: Session, seconds: float) -> None:
         )
 
 
-def present(session: Session, seconds: float) -> int:
+def count_present(session: Session, seconds: float) -> int:
     """How many workers were heard of in the last so many seconds."""
     count: Any = session.scalar(
         select(func.count()).where(

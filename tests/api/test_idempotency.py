@@ -105,7 +105,7 @@ def test_keys_are_forgotten_after_a_day(api: TestClient, served: Rig) -> None:
         served.do(
             lambda s, age=age: s.execute(update(IdempotencyRow).values(created_at=now(s) - age))
         )
-        served.do(idempotency.forget_old)
+        served.do(idempotency.delete_old)
         assert len(served.snapshot()["idempotency_keys"]) == left
 
 

@@ -220,7 +220,7 @@ def test_each_state_says_how_far_it_is(known: TestClient, rig_of: Rig) -> None:
         ensembles.finish(session, done, result(count), StoredArtifact("key", 2048, "0" * 64))
         ensembles.fail(session, failed, f"nothing is whole: {HOSTILE}")
         progress = Progress(done=120, total=2000, what="reading predictions")
-        ensembles.advance(session, running, progress)
+        ensembles.set_progress(session, running, progress)
 
     rig_of.do(fill)
     text = known.get(f"/studies/{study}/ensembles").text

@@ -486,7 +486,7 @@ def test_a_prediction_is_locked_in_its_studys_place_but_not_taken_with_its_trial
     rig.ask(job.ensemble, [0.0])
     with rig.database.write() as session:
         assert set(session.scalars(select(JobRow.priority))) == {3}
-        assert jobs.take_queued(session, job.study_id, 9) == []
+        assert jobs.lock_queued(session, job.study_id, 9) == []
         assert studies.next_with_work(session, None) is None
     assert len(rig.lease(worker)) == 1
 

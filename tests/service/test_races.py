@@ -240,8 +240,8 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
     needed: set[str] = set()
     with rig.database.read() as session:
         for study in studies:
-            needed |= {*checkpoints.artifacts_of_study(session, study)}
-            needed |= {*ensembles.artifacts_of_study(session, study)}
+            needed |= {*checkpoints.artifact_keys_of_study(session, study)}
+            needed |= {*ensembles.artifact_keys_of_study(session, study)}
         jobs = session.scalars(select(JobRow).where(JobRow.kind == JobKind.ENSEMBLE)).all()
     assert {*rig.artifacts()} == needed
     job_of = {job.ensemble_id: job.state for job in jobs}

@@ -44,7 +44,7 @@ def kept(rig: Rig, study: int) -> list[tuple[int, int]]:
     """(trial, epoch) of every checkpoint; the files on disk are theirs and no others."""
     found = rig.checkpoints(study)
     with rig.database.read() as session:
-        keys = checkpoints.artifacts_of_study(session, study)
+        keys = checkpoints.artifact_keys_of_study(session, study)
     files = [key for key in rig.artifacts() if key.startswith(f"studies/{study}/trials/")]
     assert files == sorted(keys)
     return [(one.trial, one.epoch) for one in found]

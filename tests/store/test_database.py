@@ -14,7 +14,7 @@ from hpsearch.errors import CannotStart, DatabaseUnavailable, StorageFull
 from hpsearch.spec.language.states import EventKind
 from hpsearch.store import checkpoints, events
 from hpsearch.store.database import Database, now, on_commit
-from hpsearch.store.tables import Table
+from hpsearch.store.tables import Base
 
 
 def test_migrations_make_exactly_the_tables(empty_database_url: str) -> None:
@@ -22,7 +22,7 @@ def test_migrations_make_exactly_the_tables(empty_database_url: str) -> None:
     database.upgrade()
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Table.metadata) == []
+        assert compare_metadata(context, Base.metadata) == []
     database.close()
 
 

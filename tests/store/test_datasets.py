@@ -55,7 +55,7 @@ def test_what_was_added_is_found(rig: Rig) -> None:
     with rig.database.read() as session:
         assert datasets.find(session, "mine") == added
         assert datasets.get(session, "mine") == (added, an_artifact())
-        assert datasets.every(session) == [added]
+        assert datasets.list_all(session) == [added]
         assert datasets.find(session, "other") is None
 
 
@@ -82,9 +82,9 @@ def test_a_file_is_kept_as_long_as_a_name_needs_it(rig: Rig) -> None:
     add(rig, "yours")
     stored = rig.do(lambda session: datasets.remove(session, "mine"))
     assert stored == an_artifact()
-    assert rig.do(lambda session: datasets.is_kept(session, stored))
+    assert rig.do(lambda session: datasets.is_referenced(session, stored))
     rig.do(lambda session: datasets.remove(session, "yours"))
-    assert not rig.do(lambda session: datasets.is_kept(session, stored))
+    assert not rig.do(lambda session: datasets.is_referenced(session, stored))
     with pytest.raises(NotFound, match=r"none is called 'mine'; there are digits, .*quadratic$"):
         rig.do(lambda session: datasets.remove(session, "mine"))
 
