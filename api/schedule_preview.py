@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from hpsearch.spec.checks.dataset import BUILT_IN, DatasetInfo
 from hpsearch.spec.language.distributions import Distribution
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.datasets import BUILT_IN, DatasetInfo
 from hpsearch.spec.wire.records import ScheduleCurve
 from hpsearch.training.schedules import Horizon, lr_factors
 

@@ -18,8 +18,8 @@ from api.responses import artifact_response, json_response
 from api.services import ServicesDep
 from api.uploads import FORM_BODY, UploadDep, UploadForm
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.checks.dataset import BUILT_IN, Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.wire.datasets import BUILT_IN, Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store import datasets
 from hpsearch.store.checkpoints import StoredArtifact

@@ -14,7 +14,7 @@ from rich.text import Text
 from hpsearch.cli.options import AsJson, Server
 from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.checks.dataset import Dataset, DatasetInfo, DatasetList
+from hpsearch.spec.wire.datasets import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.wire.upload import ColumnUse
 
 app = typer.Typer(help="Upload data sets, list and remove them.", no_args_is_help=True)

@@ -22,10 +22,10 @@ from hpsearch.client.study import Study, StudyTimeout
 from hpsearch.client.transport import Transport
 from hpsearch.client.trial import Curves, Trial, Trials
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.checks.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire import ensembles, records
+from hpsearch.spec.wire.datasets import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.wire.jobs import GarbageCollectionRequest
 from hpsearch.spec.wire.records import Checkpoint, GarbageCollection, StudyPage, StudyPreview
 from hpsearch.spec.wire.upload import ColumnUse

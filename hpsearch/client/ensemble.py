@@ -16,9 +16,9 @@ from hpsearch.client.handle import Handle
 from hpsearch.client.rows import is_frame, json_rows
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
 from hpsearch.optional import require_extra
-from hpsearch.spec.checks.dataset import Dataset, DatasetList
 from hpsearch.spec.language.states import EnsembleState, JobState, is_final
 from hpsearch.spec.wire import ensembles as records
+from hpsearch.spec.wire.datasets import Dataset, DatasetList
 from hpsearch.spec.wire.ensembles import JobTicket, PredictionResult
 from hpsearch.spec.wire.jobs import JobStatus
 from hpsearch.spec.wire.records import Study

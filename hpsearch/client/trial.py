@@ -11,10 +11,10 @@ from hpsearch.client.dataframes import curves_frame, trials_frame
 from hpsearch.client.handle import Handle
 from hpsearch.errors import CorruptArtifact, NotFound
 from hpsearch.optional import require_extra
-from hpsearch.spec.checks.dataset import DatasetInfo
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.states import Decision, TrialReason, TrialState
 from hpsearch.spec.wire import jobs, records
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.records import CheckpointList
 
 if TYPE_CHECKING:

@@ -15,16 +15,12 @@ from hpsearch.ensembling.predictions import Part
 from hpsearch.ensembling.scores import scores
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.metrics import direction_of
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.ensembles import Candidate
 
 Tell = Callable[[int, int, str], None]
 """Told how far the work is: steps done, steps in all, and what is being done."""
-
-SMALLER_IS_BETTER = ("loss", "rmse", "mae")
-
-SMALLER_VALUES = Objective(metric="val_loss", direction="minimize")
-"""How trials are ordered where the study names no objective."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Case:
 
     def by_value(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The best objective first; of equals the lower trial, then the later epoch."""
-        objective = self.study.first_objective or SMALLER_VALUES
+        objective = self.study.first_objective or Objective.default_for("none")
 
         def key(one: Candidate) -> tuple[float, int, int]:
             return objective.sort_key(one.value), one.trial, -one.epoch
@@ -114,7 +110,7 @@ def judged(part: Part, metric: str, scale: float) -> float:
             f"metric must have a value on the validation rows, and {metric} has none as they are "
             f"all of {why}; choose by val_loss"
         )
-    return found[name] if name in SMALLER_IS_BETTER else -found[name]
+    return found[name] if direction_of(name) == "minimize" else -found[name]
 
 
 def nothing_left(case: Case) -> TrainingFailed:

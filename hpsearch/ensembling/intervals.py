@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.spec.metrics import direction_of
+
 LEVEL = 0.95
 AT_ONCE = 2**20
 """Draws that are held in memory at a time."""
 
-MORE_IS_BETTER = frozenset({"accuracy"})
 ROOTS = frozenset({"rmse"})
 """Scores that are the root of their rows' mean."""
 
@@ -65,7 +66,8 @@ def bootstrap(
         if name in ROOTS:
             own, single = np.sqrt(np.maximum(own, 0)), np.sqrt(np.maximum(single, 0))
         found[name] = _interval(own)
-        found[f"{name}_gain"] = _interval(own - single if name in MORE_IS_BETTER else single - own)
+        is_gain = direction_of(name) == "maximize"
+        found[f"{name}_gain"] = _interval(own - single if is_gain else single - own)
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -20,10 +20,12 @@ from pydantic_core import PydanticUndefined
 
 from hpsearch.spec.augment import AUGMENTATIONS
 from hpsearch.spec.checkpoints import Checkpoints
-from hpsearch.spec.checks.dataset import BUILT_IN, LOSSES, METRICS
 from hpsearch.spec.ensemble import ENSEMBLES
 from hpsearch.spec.language.base import wire_names
 from hpsearch.spec.language.family import Family, kind_of
+from hpsearch.spec.language.fields import TargetKind
+from hpsearch.spec.losses import losses_for
+from hpsearch.spec.metrics import METRICS, objective_curves
 from hpsearch.spec.optimizer import OPTIMIZERS
 from hpsearch.spec.pruner import PRUNERS
 from hpsearch.spec.schedule import SCHEDULES, Warmup
@@ -31,6 +33,7 @@ from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import INITS, MODELS, TASKS, Activation
 from hpsearch.spec.training import Clip, EarlyStopping, Ema, Swa, Training
+from hpsearch.spec.wire.datasets import BUILT_IN
 
 FAMILIES: Mapping[str, Family[Any]] = {
     "Schedules (`schedule.kind`)": SCHEDULES,
@@ -78,13 +81,25 @@ def _families() -> Iterator[str]:
 
 def _words() -> Iterator[str]:
     yield "## Activations\n"
-    yield ", ".join(f"`{name}`" for name in get_args(Activation)) + "\n"
-    yield "## Losses and metrics\n"
-    yield "| target | losses (the first is the default) | objectives |"
+    yield _names(get_args(Activation)) + "\n"
+    yield "## Losses and objectives\n"
+    yield "| target | losses (the first is the default) | objectives (the first is the default) |"
     yield "|---|---|---|"
-    for target, metrics in METRICS.items():
-        losses = ", ".join(f"`{name}`" for name in LOSSES[target]) or "its own"
-        yield f"| {target} | {losses} | {', '.join(f'`{name}`' for name in metrics)} |"
+    for target in get_args(TargetKind):
+        losses = _names(losses_for(target)) or "its own"
+        yield f"| {target} | {losses} | {_names(objective_curves(target))} |"
+    yield ""
+    yield "## Metrics\n"
+    yield (
+        "Measured on validation rows as `val_<metric>`. Where a curve has another name, its "
+        "direction is that of the metric it ends in.\n"
+    )
+    yield "| metric | better | what it is | on training rows too |"
+    yield "|---|---|---|---|"
+    for metric in METRICS.values():
+        better = "larger" if metric.direction == "maximize" else "smaller"
+        training = f"`train_{metric.name}`" if metric.on_training_rows else ""
+        yield f"| `{metric.name}` | {better} | {_cell(metric.description)} | {training} |"
     yield "\n## Built-in data sets\n"
     yield "| name | rows | shape of a row | target |"
     yield "|---|---|---|---|"
@@ -92,6 +107,10 @@ def _words() -> Iterator[str]:
         what = f"{info.classes} classes" if info.classes else info.target
         yield f"| `{info.name}` | {info.rows} | {list(info.features)} | {what} |"
     yield ""
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _parts() -> Iterator[str]:

@@ -14,15 +14,16 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.service import submission
-from hpsearch.spec.checks.dataset import BUILT_IN, Target
 from hpsearch.spec.checks.ensemble import request_errors
 from hpsearch.spec.ensemble import EnsembleSpec, SingleTrialEnsemble
 from hpsearch.spec.language.base import as_json
+from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
 from hpsearch.spec.space.stages import repeats_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
+from hpsearch.spec.wire.datasets import BUILT_IN
 from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
 from hpsearch.spec.wire.records import Checkpoint
@@ -82,7 +83,7 @@ def begin(session: Session, study: LockedStudy) -> None:
         _queue(session, study, asked, automatic=True)
 
 
-def target_of(session: Session, spec: StudySpec) -> Target | None:
+def target_of(session: Session, spec: StudySpec) -> TargetKind | None:
     """Of the study's data; none where only training finds out."""
     if not isinstance(spec.task, SupervisedTask):
         return None

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from hpsearch.errors import Conflict, FieldError, InvalidInput
 from hpsearch.search.coarse_to_fine_box import ranked
 from hpsearch.service import suggestion
-from hpsearch.spec.checks.dataset import BUILT_IN, Target, complete
+from hpsearch.spec.checks.complete import complete
 from hpsearch.spec.checks.edit import edited
 from hpsearch.spec.checks.ensemble import ensemble_errors, with_checkpoints
 from hpsearch.spec.checks.external import complete_external
@@ -22,6 +22,7 @@ from hpsearch.spec.checks.plugin import complete_plugin
 from hpsearch.spec.checks.search import search_errors
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.language.states import EventKind, is_final
 from hpsearch.spec.plugin import PluginTask
@@ -29,6 +30,7 @@ from hpsearch.spec.search import LearningSearch
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.datasets import BUILT_IN
 from hpsearch.spec.wire.observation import Observation
 from hpsearch.spec.wire.records import StudyPreview
 from hpsearch.spec.wire.space import space_to_wire
@@ -46,7 +48,7 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
     Raises:
         InvalidInput: when data, metric, loss, model and search do not go together.
     """
-    target: Target | None = None
+    target: TargetKind | None = None
     if isinstance(spec.task, PluginTask):
         spec = complete_plugin(spec)
     elif isinstance(spec.task, ExternalTask):

@@ -5,7 +5,7 @@ Those of images work on maps [channels, height, width]; `noise` and `mixup` on a
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from hpsearch.spec.language.distributions import Integer, OneOf, Real
 from hpsearch.spec.language.family import Family, Kind
@@ -14,11 +14,15 @@ from hpsearch.spec.language.family import Family, Kind
 class AugmentationBase(Kind):
     """What every augmentation is."""
 
+    needs_images: ClassVar[bool] = False
+    """Whether rows must have the shape [channels, height, width]."""
+
 
 class Shift(AugmentationBase):
     """Moves an image by up to `pixels` in each direction; what comes in is 0."""
 
     implementation = "hpsearch.training.tasks.augment:shift"
+    needs_images = True
 
     kind: Literal["shift"]
     pixels: Annotated[int, Integer(ge=0)] = 1
@@ -28,6 +32,7 @@ class Flip(AugmentationBase):
     """Mirrors an image with a probability."""
 
     implementation = "hpsearch.training.tasks.augment:flip"
+    needs_images = True
 
     kind: Literal["flip"]
     axis: OneOf[Literal["horizontal", "vertical"]] = "horizontal"
@@ -39,6 +44,7 @@ class Crop(AugmentationBase):
     """Cuts a window out, its sides a share U(scale, 1) of the image's, and resizes it back."""
 
     implementation = "hpsearch.training.tasks.augment:crop"
+    needs_images = True
 
     kind: Literal["crop"]
     scale: Annotated[float, Real(gt=0, le=1)] = 0.8
@@ -48,6 +54,7 @@ class Cutout(AugmentationBase):
     """Sets a square to 0, centred on any pixel and cut at the border (DeVries & Taylor 2017)."""
 
     implementation = "hpsearch.training.tasks.augment:cutout"
+    needs_images = True
 
     kind: Literal["cutout"]
     size: Annotated[int, Integer(ge=0)] = 2
@@ -76,6 +83,3 @@ AUGMENTATIONS: Family[AugmentationBase] = Family(Shift, Flip, Crop, Cutout, Nois
 """Where a new augmentation is entered."""
 
 Augmentation: TypeAlias = Annotated[AugmentationBase, AUGMENTATIONS]
-
-FOR_IMAGES: tuple[str, ...] = ("shift", "flip", "crop", "cutout")
-"""Kinds that need rows of shape [channels, height, width]."""

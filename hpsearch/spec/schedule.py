@@ -19,10 +19,11 @@ from pydantic import AfterValidator, BaseModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
+from hpsearch.spec.language.distributions import Integer, OneOf, Real, values_of
 from hpsearch.spec.language.expression import ExpressionError, first_value, parse
 from hpsearch.spec.language.family import Family, Kind
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.metrics import direction_of, endings
 
 
 class Warmup(SpecModel):
@@ -318,20 +319,14 @@ def _metric(name: str) -> str:
             "must not be measured on the test split, got {name}; use one that begins with val_",
             {"name": format_value(name)},
         )
-    if not name.endswith((*FALLING, *RISING)):
+    if direction_of(name) is None:
         raise PydanticCustomError(
             "plateau_metric",
             "must end in one of {endings}, which say whether it should fall or rise, got {name}; "
             "use val_loss or val_accuracy",
-            {"endings": ", ".join((*FALLING, *RISING)), "name": format_value(name)},
+            {"endings": ", ".join(endings()), "name": format_value(name)},
         )
     return name
-
-
-FALLING = ("loss", "objective", "rmse", "mae")
-"""Endings of metrics that are better when smaller."""
-RISING = ("accuracy", "f1", "auc", "r2")
-"""Endings of metrics that are better when larger."""
 
 
 class ReduceOnPlateau(ScheduleBase):
@@ -502,10 +497,3 @@ def parts_within(value: Any) -> Iterator[BaseModel]:
     if isinstance(value, tuple):
         for item in value:
             yield from parts_within(item)
-
-
-def values_of(value: Any) -> tuple[Any, ...]:
-    """What a field may become: the value, a choice's options, or the two ends of a range."""
-    if isinstance(value, Choice):
-        return value.choice
-    return value.ends if isinstance(value, Interval) else (value,)

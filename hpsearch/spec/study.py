@@ -22,7 +22,9 @@ from hpsearch.spec.ensemble import Ensembles, EnsembleSpec
 from hpsearch.spec.language.base import SpecModel, tag
 from hpsearch.spec.language.distributions import LARGEST_INTEGER, OneOf
 from hpsearch.spec.language.family import kind_of
+from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import explain, format_value
+from hpsearch.spec.metrics import Direction, direction_of, objective_curves
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner
 from hpsearch.spec.schedule import Constant, Schedule
@@ -35,7 +37,13 @@ class Objective(SpecModel):
     """What makes one trial better than another."""
 
     metric: Annotated[str, Field(min_length=1)]
-    direction: Literal["maximize", "minimize"]
+    direction: Direction
+
+    @classmethod
+    def default_for(cls, target: TargetKind) -> Objective:
+        """The objective of a study of such data that names none."""
+        curve = objective_curves(target)[0]
+        return cls(metric=curve, direction=direction_of(curve) or "minimize")
 
     @property
     def is_maximized(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -11,6 +11,7 @@ from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
 from hpsearch.spec.language.family import Family, Kind
+from hpsearch.spec.losses import LOSSES
 from hpsearch.spec.plugin import PluginTask
 
 Activation: TypeAlias = Literal[
@@ -147,6 +148,9 @@ Init: TypeAlias = Annotated[InitBase, INITS]
 class ModelBase(Kind):
     """What every model is."""
 
+    needs_images: ClassVar[bool] = False
+    """Whether rows must have the shape [channels, height, width]."""
+
 
 class Linear(ModelBase):
     """One layer from inputs to outputs."""
@@ -197,6 +201,7 @@ class Cnn(ModelBase):
     """Convolution, activation and pooling, `layers` times, then a linear read-out."""
 
     implementation = "hpsearch.training.models.cnn:Cnn"
+    needs_images = True
 
     kind: Literal["cnn"]
     layers: Annotated[int, Integer(ge=1)] = 2
@@ -243,6 +248,7 @@ class Resnet(ModelBase):
     """
 
     implementation = "hpsearch.training.models.resnet:Resnet"
+    needs_images = True
 
     kind: Literal["resnet"]
     depth: Annotated[int, Integer(ge=8)] = 8
@@ -277,8 +283,10 @@ MODELS: Family[ModelBase] = Family(Linear, Mlp, Cnn, Resnet, default="mlp")
 
 Model: TypeAlias = Annotated[ModelBase, MODELS]
 
-Loss: TypeAlias = Literal["cross_entropy", "mse", "hinge", "bce", "l1", "huber", "half_squared"]
-"""Those of the contract; `dataset.LOSSES` says which go with which target."""
+if TYPE_CHECKING:
+    LossName: TypeAlias = str
+else:
+    LossName = Literal[tuple(LOSSES)]
 
 
 def _text_keys(value: Any) -> Any:
@@ -295,7 +303,7 @@ class SupervisedTask(Kind):
     standardize: Literal["zscore", "minmax", "none"] | None = None
     """None: zscore for tables, minmax for images; fitted on the training split."""
     model: OneOf[Model] = Mlp(kind="mlp")
-    loss: OneOf[Loss] | None = None
+    loss: OneOf[LossName] | None = None
     """None: cross_entropy for classes, mse for numbers."""
     class_weights: OneOf[
         Literal["none", "balanced"]

@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
-from hpsearch.spec.checks.dataset import BUILT_IN, Dataset
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import StudyState, is_final
+from hpsearch.spec.wire.datasets import BUILT_IN, Dataset
 from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import now

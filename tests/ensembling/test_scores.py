@@ -9,7 +9,7 @@ from sklearn import metrics as oracle
 
 from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.ensembling.scores import row_values, scores
-from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS
+from hpsearch.training.numerics.metrics import metrics_for
 
 
 def drawn(seed, classes, rows=30, levels=None):
@@ -49,7 +49,7 @@ def test_classes_are_judged_as_in_training_even_where_some_are_missing(seed, cla
     targets = np.random.default_rng(seed).integers(min(there, classes), size=len(outputs))
     found = scores(alone(outputs), targets)
     trained = torch.from_numpy(outputs)[None], torch.from_numpy(targets)
-    for name, metric in OF_CLASSES.items():
+    for name, metric in metrics_for("classes").items():
         assert found[name] == pytest.approx(metric(*trained).item(), rel=1e-6, nan_ok=True)
     loss = torch.nn.functional.cross_entropy(trained[0][0].double(), trained[1])
     assert found["loss"] == pytest.approx(loss.item(), rel=1e-6)
@@ -72,7 +72,7 @@ def test_numbers_are_judged_as_scikit_learn_does(seed, scale):
         }
     )
     trained = torch.from_numpy(outputs)[None], torch.from_numpy(targets)
-    for name, metric in OF_NUMBERS.items():
+    for name, metric in metrics_for("numbers").items():
         assert found[name] == pytest.approx(metric(*trained).item())
 
 

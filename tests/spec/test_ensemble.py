@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Checkpoints
-from hpsearch.spec.checks.dataset import Target
 from hpsearch.spec.checks.ensemble import ensemble_errors, request_errors, with_checkpoints
 from hpsearch.spec.ensemble import ENSEMBLES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
+from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
 
@@ -81,7 +81,7 @@ def test_a_wrong_value_is_named(sections: dict[str, Any], path: str, sentence: s
 
 
 SHARED = {"training": {"init_seed": "shared"}}
-MISFITS: list[tuple[dict[str, Any], Target | None, dict[str, Any], str, str]] = [
+MISFITS: list[tuple[dict[str, Any], TargetKind | None, dict[str, Any], str, str]] = [
     ({}, "classes", {"kind": "ema"}, "kind", "ema needs training.ema; add it, or use average"),
     ({}, "classes", {"kind": "swa"}, "kind", "swa needs training.swa; add it, or use average"),
     ({}, "classes", {"kind": "soup_greedy"}, "kind", "must start from one initialisation, got"),
@@ -113,7 +113,7 @@ MISFITS: list[tuple[dict[str, Any], Target | None, dict[str, Any], str, str]] = 
 @pytest.mark.parametrize(("sections", "target", "request_", "path", "sentence"), MISFITS)
 def test_what_a_study_cannot_have_is_named_at_its_field(
     sections: dict[str, Any],
-    target: Target | None,
+    target: TargetKind | None,
     request_: dict[str, Any],
     path: str,
     sentence: str,
@@ -128,7 +128,7 @@ def test_what_a_study_cannot_have_is_named_at_its_field(
     assert f"ensemble.1.{path}" in [error.path for error in ensemble_errors(both, target)]
 
 
-FITS: list[tuple[dict[str, Any], Target | None, dict[str, Any]]] = [
+FITS: list[tuple[dict[str, Any], TargetKind | None, dict[str, Any]]] = [
     ({"training": {"ema": {"decay": 0.9}}}, "classes", {"kind": "ema"}),
     ({"training": {"swa": {}}}, "numbers", {"kind": "swa"}),
     (SHARED, "classes", {"kind": "soup_uniform"}),
@@ -141,14 +141,14 @@ FITS: list[tuple[dict[str, Any], Target | None, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("sections", "target", "request_"), FITS)
 def test_what_a_study_can_have_is_not_refused(
-    sections: dict[str, Any], target: Target | None, request_: dict[str, Any]
+    sections: dict[str, Any], target: TargetKind | None, request_: dict[str, Any]
 ) -> None:
     assert list(request_errors(study(**sections), asked(**request_), target)) == []
 
 
 @pytest.mark.parametrize("task", [{"kind": "external"}, {"dataset": "wine"}])
 def test_what_predicts_nothing_has_no_value_for_an_ensemble(task: dict[str, Any]) -> None:
-    target: Target | None = None if "kind" in task else "none"
+    target: TargetKind | None = None if "kind" in task else "none"
     spec = study(task=task, checkpoints={"ensemble_value": 3})
     (error,) = ensemble_errors(spec, target)
     assert error.path == "checkpoints.ensemble_value"

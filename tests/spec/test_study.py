@@ -11,10 +11,11 @@ from json_schema import accepts
 from rig import spec
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.checks.dataset import BUILT_IN, complete
+from hpsearch.spec.checks.complete import complete
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.language.messages import MAX_ERRORS
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.datasets import BUILT_IN
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHORTEST = {

@@ -9,8 +9,8 @@ from rig import Rig
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound
 from hpsearch.service import submission
-from hpsearch.spec.checks.dataset import Dataset
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.datasets import Dataset
 from hpsearch.spec.wire.upload import ColumnInfo
 from hpsearch.store import datasets
 from hpsearch.store.checkpoints import StoredArtifact

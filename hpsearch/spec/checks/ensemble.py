@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import get_args
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.checks.dataset import Target
 from hpsearch.spec.ensemble import (
     MOST_MEMBERS,
     SELECTION_METRICS,
@@ -16,6 +15,7 @@ from hpsearch.spec.ensemble import (
 )
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.schedule import ScheduleBase
 from hpsearch.spec.space.stages import stages_of, typical_epochs
@@ -24,7 +24,7 @@ from hpsearch.spec.study import StudySpec
 NO_PREDICTIONS = "needs checkpoints that predict rows, and this study has none"
 
 
-def ensemble_errors(spec: StudySpec, target: Target | None) -> Iterator[FieldError]:
+def ensemble_errors(spec: StudySpec, target: TargetKind | None) -> Iterator[FieldError]:
     """What of a study's ensembles cannot be built, by the paths of the study's fields.
 
     Args:
@@ -41,7 +41,7 @@ def ensemble_errors(spec: StudySpec, target: Target | None) -> Iterator[FieldErr
 
 
 def request_errors(
-    spec: StudySpec, request: EnsembleSpec, target: Target | None
+    spec: StudySpec, request: EnsembleSpec, target: TargetKind | None
 ) -> Iterator[FieldError]:
     """What of one ensemble cannot be built, by the paths of its own fields."""
     if not predicts_rows(spec, target):
@@ -53,24 +53,24 @@ def request_errors(
     yield from request.errors(spec.training, has_several_models=has_several_models)
 
 
-def predicts_rows(spec: StudySpec, target: Target | None) -> bool:
+def predicts_rows(spec: StudySpec, target: TargetKind | None) -> bool:
     """Whether a study's checkpoints can predict rows, which every ensemble needs."""
     return not isinstance(spec.task, ExternalTask) and target != "none"
 
 
-def combine_options(target: Target | None) -> tuple[str, ...]:
+def combine_options(target: TargetKind | None) -> tuple[str, ...]:
     """The ways to combine members that a target allows; all where it is not known."""
     excluded = {"classes": "median", "numbers": "vote"}.get(target or "")
     return tuple(name for name in get_args(Combine) if name != excluded)
 
 
-def selection_metrics(target: Target | None) -> tuple[str, ...]:
+def selection_metrics(target: TargetKind | None) -> tuple[str, ...]:
     """The metrics that members can be chosen by for a target; all where it is not known."""
     by_target = (metrics for kind, metrics in SELECTION_METRICS.items() if target in (None, kind))
     return tuple(dict.fromkeys(metric for metrics in by_target for metric in metrics))
 
 
-def _combine_errors(request: EnsembleSpec, target: Target | None) -> Iterator[FieldError]:
+def _combine_errors(request: EnsembleSpec, target: TargetKind | None) -> Iterator[FieldError]:
     if request.makes_one_model:
         if request.combine != "mean":
             yield FieldError(
@@ -84,7 +84,7 @@ def _combine_errors(request: EnsembleSpec, target: Target | None) -> Iterator[Fi
         yield FieldError("combine", "median needs numbers, and the target is classes; use vote")
 
 
-def _metric_errors(request: EnsembleSpec, target: Target | None) -> Iterator[FieldError]:
+def _metric_errors(request: EnsembleSpec, target: TargetKind | None) -> Iterator[FieldError]:
     allowed = selection_metrics(target)
     if request.metric is not None and request.metric not in allowed:
         yield FieldError(

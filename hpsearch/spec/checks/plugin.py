@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.spec.checks.dataset import full_batch_errors
+from hpsearch.spec.checks.optimizer import full_batch_errors
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.metrics import training_curves
 from hpsearch.spec.study import Objective, StudySpec
 
-DEFAULT_OBJECTIVE = Objective(metric="val_loss", direction="minimize")
+DEFAULT_OBJECTIVE = Objective.default_for("none")
 """Every plug-in has a loss; its other metrics are known where it is installed."""
-
-TRAINING_METRICS = ("train_loss", "train_objective")
 
 
 def complete_plugin(spec: StudySpec) -> StudySpec:
@@ -29,11 +28,11 @@ def complete_plugin(spec: StudySpec) -> StudySpec:
 def _errors(spec: StudySpec) -> Iterator[FieldError]:
     for path, objective in spec.named_objectives(DEFAULT_OBJECTIVE):
         metric = objective.metric
-        if not metric.startswith("val_") and metric not in TRAINING_METRICS:
+        if not metric.startswith("val_") and metric not in training_curves():
             yield FieldError(
                 f"{path}.metric",
                 f"must be val_loss, val_ with the name of one of the plug-in's metrics, or one of "
-                f"{', '.join(TRAINING_METRICS)}; got {format_value(metric)}",
+                f"{', '.join(training_curves())}; got {format_value(metric)}",
             )
     training = spec.training
     given = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.language.distributions import Choice
+from hpsearch.spec.language.distributions import options_of, values_of
 from hpsearch.spec.language.messages import format_value
-from hpsearch.spec.schedule import Schedule, metrics_read, parts_within, values_of
+from hpsearch.spec.schedule import Schedule, metrics_read, parts_within
 from hpsearch.spec.study import StudySpec
 
 
 def schedule_errors(spec: StudySpec, metrics: Sequence[str]) -> Iterator[FieldError]:
     """What a schedule reads and the task does not measure, or moves and the optimizer has not."""
-    optimizers = spec.optimizer.choice if isinstance(spec.optimizer, Choice) else (spec.optimizer,)
+    optimizers = options_of(spec.optimizer)
     schedules: list[tuple[str, Schedule | None]] = [("schedule", spec.schedule)]
     schedules += [("optimizer.momentum_schedule", one.momentum_schedule) for one in optimizers]
     for path, schedule in schedules:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import FieldError
 from hpsearch.spec.checks.folds import fold_errors
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.task import Split
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.upload import ColumnInfo
-
-if TYPE_CHECKING:
-    from hpsearch.spec.checks.dataset import DatasetInfo
 
 
 def split_errors(split: Split, info: DatasetInfo, folds: int = 0) -> Iterator[FieldError]:

@@ -277,6 +277,16 @@ class Choice(Distribution, Generic[T]):
         return True
 
 
+def options_of(value: Any) -> tuple[Any, ...]:
+    """The options of a choice, or a plain value alone."""
+    return value.choice if isinstance(value, Choice) else (value,)
+
+
+def values_of(value: Any) -> tuple[Any, ...]:
+    """The options of a choice, the two ends of a range, or a plain value alone."""
+    return value.ends if isinstance(value, Interval) else options_of(value)
+
+
 CONTINUOUS: tuple[type[Interval], ...] = (Uniform, LogUniform, IntUniform, IntLogUniform)
 DISCRETE: tuple[type[Interval], ...] = (IntUniform, IntLogUniform)
 KEYS = (*(kind.key for kind in CONTINUOUS), Choice.key)

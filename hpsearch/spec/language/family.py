@@ -51,11 +51,17 @@ def implementation(member: type[Kind]) -> Any:
         ImportError: when its module cannot be imported.
         AttributeError: when the module has no such name.
     """
-    return _imported(member.implementation)
+    return load_object(member.implementation)
 
 
 @cache
-def _imported(path: str) -> Any:
+def load_object(path: str) -> Any:
+    """What a path `module:name` names, imported.
+
+    Raises:
+        ImportError: when its module cannot be imported.
+        AttributeError: when the module has no such name.
+    """
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
+
+TargetKind: TypeAlias = Literal["classes", "numbers", "none"]
+"""What a data set is learned for: a class of each row, a number, or nothing (no rows)."""
 
 
 def _printable(name: str) -> str:

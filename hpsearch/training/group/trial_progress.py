@@ -75,6 +75,4 @@ class Member:
 
 def _default_objective(metrics: Mapping[str, float]) -> Objective:
     """What a spec is judged by that the server has not completed."""
-    if "val_accuracy" in metrics:
-        return Objective(metric="val_accuracy", direction="maximize")
-    return Objective(metric="val_loss", direction="minimize")
+    return Objective.default_for("classes" if "val_accuracy" in metrics else "numbers")

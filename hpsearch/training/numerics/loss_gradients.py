@@ -6,12 +6,14 @@ outputs [K, B, C] → losses [K, B] and d loss / d outputs [K, B, C]; targets an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from hpsearch.training.numerics.losses import LOSSES
+from hpsearch.spec.language.family import load_object
+from hpsearch.spec.losses import LOSSES
+from hpsearch.training.numerics.losses import loss_named
 
 Gradient = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
@@ -33,14 +35,12 @@ def cross_entropy(
     return losses, grad.transpose(1, 2)
 
 
-BY_HAND: Mapping[str, Gradient] = {"cross_entropy": cross_entropy}
-
-
 def gradient_of(name: str) -> Gradient:
-    """The loss of that name with its gradient."""
-    if name in BY_HAND:
-        return BY_HAND[name]
-    loss = LOSSES[name]
+    """The loss of that name with its gradient: the one written by hand, else by autograd."""
+    if by_hand := LOSSES[name].gradient:
+        gradient: Gradient = load_object(by_hand)
+        return gradient
+    loss = loss_named(name)
 
     def by_autograd(
         outputs: Tensor, targets: Tensor, smoothing: Tensor | None

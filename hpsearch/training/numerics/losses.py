@@ -9,12 +9,21 @@ Losses of numbers take classes as one-hot vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch.nn.functional as F  # noqa: N812 (its customary name)
 from torch import Tensor
 
+from hpsearch.spec.language.family import load_object
+from hpsearch.spec.losses import LOSSES
+
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+def loss_named(name: str) -> Loss:
+    """The function of a loss in the table `hpsearch.spec.losses.LOSSES`."""
+    loss: Loss = load_object(LOSSES[name].implementation)
+    return loss
 
 
 def encoded(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
@@ -73,14 +82,3 @@ def huber(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
 def half_squared(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """½ times the sum over outputs of (output − target)²."""
     return (outputs - encoded(outputs, targets, smoothing)).square().sum(-1) / 2
-
-
-LOSSES: Mapping[str, Loss] = {
-    "cross_entropy": cross_entropy,
-    "hinge": hinge,
-    "bce": bce,
-    "mse": mse,
-    "l1": l1,
-    "huber": huber,
-    "half_squared": half_squared,
-}

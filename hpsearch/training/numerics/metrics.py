@@ -5,13 +5,26 @@ tp, fp, fn   rows of a class found, wrongly said to be of it, and missed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hpsearch.spec.language.family import load_object
+from hpsearch.spec.language.fields import TargetKind
+from hpsearch.spec.metrics import METRICS
+
 Metric = Callable[[Tensor, Tensor], Tensor]
+
+
+def metrics_for(target: TargetKind) -> dict[str, Metric]:
+    """The functions of the metrics for a target by name, in the table's order; not the loss."""
+    return {
+        metric.name: load_object(metric.implementation)
+        for metric in METRICS.values()
+        if metric.implementation and target in metric.targets
+    }
 
 
 def predicted(outputs: Tensor) -> Tensor:
@@ -96,8 +109,3 @@ def r2(outputs: Tensor, targets: Tensor) -> Tensor:
     spread = (targets - targets.mean(-1, keepdim=True)).square().sum(-1)
     differ = (targets != targets[..., :1]).any(-1)  # the mean of equal ones may be rounded
     return torch.where(differ, 1 - error / spread, torch.nan)
-
-
-OF_CLASSES: Mapping[str, Metric] = {"accuracy": accuracy, "f1": f1, "auc": auc}
-OF_NUMBERS: Mapping[str, Metric] = {"rmse": rmse, "mae": mae, "r2": r2}
-"""Beside the loss."""

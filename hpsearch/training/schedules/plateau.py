@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.spec import schedule as spec
+from hpsearch.spec.metrics import direction_of
 from hpsearch.training.schedules.clock import Clock, Floats, near_whole
 
 
@@ -28,7 +29,7 @@ def reduce_on_plateau(schedule: spec.ReduceOnPlateau, clock: Clock) -> Floats:
 
 def factors_by_epoch(schedule: spec.ReduceOnPlateau, curve: Sequence[float]) -> Floats:
     """The factor in force after 0, 1, ..., E epochs of a curve [E] → [E + 1]."""
-    sign = -1.0 if schedule.metric.endswith(spec.RISING) else 1.0
+    sign = -1.0 if direction_of(schedule.metric) == "maximize" else 1.0
     best = math.inf
     waited = cooling = 0
     factors = [1.0]

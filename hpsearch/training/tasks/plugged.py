@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.checks.plugin import DEFAULT_OBJECTIVE, TRAINING_METRICS
+from hpsearch.spec.checks.plugin import DEFAULT_OBJECTIVE
+from hpsearch.spec.metrics import training_curves
 from hpsearch.spec.plugin import PluginTask as PluginSpec
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.standardize import Standardization
@@ -256,7 +257,7 @@ def _task_of(spec: StudySpec) -> PluginSpec:
 
 def _check_metrics(spec: StudySpec, names: Sequence[str]) -> None:
     """Holds the metrics that a study follows to those that there will be."""
-    known = ("val_loss", *(f"val_{name}" for name in names), *TRAINING_METRICS)
+    known = ("val_loss", *(f"val_{name}" for name in names), *training_curves())
     followed = {
         **{f"{path}.metric": one.metric for path, one in spec.named_objectives(DEFAULT_OBJECTIVE)},
         "schedule.metric": reads_history(spec.schedule),

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from hpsearch.spec.losses import losses_for
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.class_weights import class_weights
 from hpsearch.training.data.datasets import Part, dataset_for
@@ -19,8 +20,8 @@ from hpsearch.training.models.initializers import initial
 from hpsearch.training.models.norm import MOMENTUM
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.loss_gradients import gradient_of
-from hpsearch.training.numerics.losses import LOSSES
-from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS, hits
+from hpsearch.training.numerics.losses import loss_named
+from hpsearch.training.numerics.metrics import hits, metrics_for
 from hpsearch.training.tasks.base import (
     Batch,
     Held,
@@ -55,8 +56,9 @@ class Supervised:
         rows = len(self._train.x)
         self._batches = Batches(self._train, rows if is_full else spec.training.batch_size)
         self._model = model_for(spec.supervised.model, data.features, data.outputs)
-        loss = spec.supervised.loss or ("cross_entropy" if data.classes else "mse")
-        self._loss, self._gradient = LOSSES[loss], gradient_of(loss)
+        loss = spec.supervised.loss or losses_for("classes" if data.classes else "numbers")[0]
+        self._loss, self._gradient = loss_named(loss), gradient_of(loss)
+        self._metrics = metrics_for("classes" if data.classes else "numbers")
         self.layout = Layout.of(self._model.shapes)
         self.buffers = Layout.of(self._model.buffers)
         self.rows = rows
@@ -146,7 +148,7 @@ class Supervised:
         metrics = {f"{prefix}_loss": self._loss(outputs, y, None).mean(-1)}
         if not self.classes:
             outputs, y = self.in_own_unit(outputs), self.in_own_unit(y)
-        for name, metric in (OF_CLASSES if self.classes else OF_NUMBERS).items():
+        for name, metric in self._metrics.items():
             metrics[f"{prefix}_{name}"] = metric(outputs, y)
         return Measured(outputs, y, metrics)
 

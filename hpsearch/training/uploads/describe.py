@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpsearch.spec.checks.dataset import DatasetInfo
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.upload import ColumnInfo
 from hpsearch.training.uploads.table import PARTS, Table, Values
 

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.checks.dataset import BUILT_IN, LOSSES, METRICS, complete
+from hpsearch.spec.checks.complete import complete
+from hpsearch.spec.losses import losses_for
+from hpsearch.spec.metrics import objective_curves
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.datasets import BUILT_IN
 
 
 def completed(dataset: str = "digits", task: Any = None, **sections: Any) -> StudySpec:
@@ -40,9 +43,9 @@ def test_defaults_follow_from_the_target(dataset, objective, loss, standardize):
 @pytest.mark.parametrize("dataset", BUILT_IN)
 def test_what_is_listed_is_accepted(dataset):
     target = BUILT_IN[dataset].target
-    for metric in METRICS[target]:
+    for metric in objective_curves(target):
         assert completed(dataset, objective={"metric": metric, "direction": "minimize"})
-    for loss in LOSSES[target]:
+    for loss in losses_for(target):
         assert completed(dataset, {"loss": loss}).task.loss == loss
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.checks.dataset import BUILT_IN, DatasetInfo, complete
+from hpsearch.spec.checks.complete import complete
 from hpsearch.spec.checks.external import complete_external
 from hpsearch.spec.checks.plugin import complete_plugin
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.datasets import BUILT_IN, DatasetInfo
 from hpsearch.spec.wire.upload import ColumnInfo
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.checks.dataset import BUILT_IN, complete
+from hpsearch.spec.checks.complete import complete
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.datasets import BUILT_IN
 
 
 def check(schedule: Any, optimizer: Any, dataset: str = "digits") -> None:

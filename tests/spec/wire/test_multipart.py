@@ -20,7 +20,7 @@ from hpsearch.spec.wire.multipart import (
 )
 
 
-def enclosed(content: bytes, job: int = 1) -> CheckpointPart:
+def part(content: bytes, job: int = 1) -> CheckpointPart:
     return CheckpointPart(
         job=job, attempt=1, epoch=0, size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
@@ -28,8 +28,8 @@ def enclosed(content: bytes, job: int = 1) -> CheckpointPart:
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=5))
-def test_a_parcel_holds_what_was_put_in(contents):
-    sent = [enclosed(content, job + 1) for job, content in enumerate(contents)]
+def test_a_batch_holds_what_was_put_in(contents):
+    sent = [part(content, job + 1) for job, content in enumerate(contents)]
     assert unpack(pack(sent, contents)) == list(zip(sent, contents, strict=True))
 
 
@@ -42,7 +42,7 @@ def test_other_bodies_are_refused(body):
 @pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"x"])
 def test_a_body_of_another_length_is_refused(change):
     with pytest.raises(InvalidInput, match="as long as its header says"):
-        unpack(change(pack([enclosed(b"state")], [b"state"])))
+        unpack(change(pack([part(b"state")], [b"state"])))
 
 
 RESULT = EnsembleResult(
@@ -55,12 +55,12 @@ BUILT = EnsembleUpload(attempt=2, sha256="0" * 64, result=RESULT)
 
 
 @given(st.binary(max_size=50))
-def test_an_ensembles_parcel_holds_what_was_put_in(content):
+def test_an_ensembles_body_holds_what_was_put_in(content):
     assert unpack_ensemble(pack_ensemble(BUILT, content)) == (BUILT, content)
 
 
 @given(st.integers(0, 7 + len(BUILT.model_dump_json())))
-def test_an_ensembles_parcel_cut_in_its_header_is_refused(length):
+def test_an_ensembles_body_cut_in_its_header_is_refused(length):
     with pytest.raises(InvalidInput, match="must open with a header"):
         unpack_ensemble(pack_ensemble(BUILT, b"file")[:length])
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from hpsearch.errors import NotFound, TrainingFailed
-from hpsearch.spec.checks.dataset import BUILT_IN
 from hpsearch.spec.task import Split, SupervisedTask
+from hpsearch.spec.wire.datasets import BUILT_IN
 from hpsearch.training.data.builtin import SOURCES, load
 from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.splits import split_rows

@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder
 from studies import study, trained
 
 from hpsearch.errors import NotFound
-from hpsearch.spec.checks.dataset import complete
+from hpsearch.spec.checks.complete import complete
 from hpsearch.training.data import local_uploads
 from hpsearch.training.data.builtin import load
 from hpsearch.training.data.datasets import dataset_for

@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.checks.dataset import LOSSES as NAMED
+from hpsearch.spec.losses import LOSSES as TABLE
+from hpsearch.spec.losses import losses_for
 from hpsearch.training.data.class_weights import class_weights
 from hpsearch.training.numerics.loss_gradients import gradient_of
-from hpsearch.training.numerics.losses import LOSSES
+from hpsearch.training.numerics.losses import loss_named
 
 torch.set_num_threads(1)
 K, B, C = 3, 7, 4
+LOSSES = {name: loss_named(name) for name in TABLE}
 
 
 def rows(function):
@@ -41,7 +43,7 @@ def drawn(seed=0):
 
 
 def test_every_named_loss_is_built():
-    assert {name for names in NAMED.values() for name in names} == set(LOSSES)
+    assert {*losses_for("classes"), *losses_for("numbers")} == set(LOSSES)
 
 
 @pytest.mark.parametrize("smoothing", [None, 0.0, 0.1, 0.5])

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from hpsearch.spec.checks.dataset import METRICS
-from hpsearch.training.numerics.metrics import OF_CLASSES, OF_NUMBERS, auc, f1, hits, r2
+from hpsearch.spec.metrics import objective_curves
+from hpsearch.training.numerics.metrics import auc, f1, hits, metrics_for, r2
 
 torch.set_num_threads(1)
+
+OF_CLASSES, OF_NUMBERS = metrics_for("classes"), metrics_for("numbers")
 
 
 def drawn(seed, trials=2, rows=30, classes=4, levels=None):
@@ -26,7 +28,11 @@ def drawn(seed, trials=2, rows=30, classes=4, levels=None):
 
 def test_every_metric_that_may_be_an_objective_is_measured():
     for target, built in (("classes", OF_CLASSES), ("numbers", OF_NUMBERS)):
-        named = {name.removeprefix("val_") for name in METRICS[target] if name.startswith("val_")}
+        named = {
+            name.removeprefix("val_")
+            for name in objective_curves(target)
+            if name.startswith("val_")
+        }
         assert named == {"loss", *built}
 
 
