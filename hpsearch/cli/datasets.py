@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hpsearch.cli.options import AsJson, Server
+from hpsearch.cli.output import emit, out
 from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.wire.datasets import Dataset, DatasetInfo, DatasetList
-from hpsearch.spec.wire.upload import ColumnUse
+from hpsearch.spec.wire.upload import ColumnUse, UploadFormat
 
 app = typer.Typer(help="Upload data sets, list and remove them.", no_args_is_help=True)
-out = Console()
+
+COLUMN_USES = [f"NAME={use}" for use in get_args(ColumnUse)]
 
 
 @app.command()
@@ -28,10 +28,17 @@ def add(
         list[Path], typer.Argument(help="One file, or two: IDX images and labels.", metavar="PATH")
     ],
     target: Annotated[str | None, typer.Option(help="The column to learn.")] = None,
-    form: Annotated[str | None, typer.Option("--format", help="Found out when left out.")] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help=f"{', '.join(get_args(UploadFormat))}.",
+            show_default="by the file's content and name",
+        ),
+    ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=number, NAME=category or NAME=ignore; may be repeated."),
+        typer.Option(help=f"{', '.join(COLUMN_USES)}; may be repeated."),
     ] = None,
     server: Server = None,
     as_json: AsJson = False,
@@ -41,26 +48,17 @@ def add(
         added = client.add_dataset(
             name, *files, target=target, format=form, columns=_uses(column or [])
         )
-    if as_json:
-        print(added.model_dump_json())  # noqa: T201
-        return
-    out.print(
-        f"{added.name}: {added.rows} rows of {_shape(added)}, {_target(added)}",
-        highlight=False,
-        markup=False,
-    )
+    line = f"{added.name}: {added.rows} rows of {_shape(added)}, {_target(added)}"
+    emit(added, line, as_json=as_json)
 
 
 @app.command("list")
 def list_all(server: Server = None, as_json: AsJson = False) -> None:
     """List data sets."""
     with Client(server) as client:
-        found = client.datasets()
-    if as_json:
-        print(DatasetList(datasets=found).model_dump_json())  # noqa: T201
-        return
+        listed = client.datasets()
     table = Table("name", "rows", "features", "target", "from", box=None)
-    for info in found:
+    for info in listed:
         table.add_row(
             info.name,
             str(info.rows),
@@ -68,7 +66,7 @@ def list_all(server: Server = None, as_json: AsJson = False) -> None:
             Text(_target(info)),
             info.format if isinstance(info, Dataset) else "built in",
         )
-    out.print(table)
+    emit(DatasetList(datasets=listed), lambda: out.print(table), as_json=as_json)
 
 
 @app.command()
@@ -76,10 +74,7 @@ def remove(name: str, server: Server = None, as_json: AsJson = False) -> None:
     """Remove an uploaded data set that no open study trains on."""
     with Client(server) as client:
         client.remove_dataset(name)
-    if as_json:
-        print(json.dumps({"removed": name}))  # noqa: T201
-        return
-    out.print(f"{name} is removed", highlight=False)
+    emit({"removed": name}, f"{name} is removed", as_json=as_json)
 
 
 def _uses(columns: list[str]) -> dict[str, ColumnUse]:
@@ -89,7 +84,7 @@ def _uses(columns: list[str]) -> dict[str, ColumnUse]:
         if not name or use not in get_args(ColumnUse):
             raise InvalidInput.at(
                 "column",
-                f"must be NAME={', NAME='.join(get_args(ColumnUse))}; got {entry}",
+                f"must be {', '.join(COLUMN_USES)}; got {entry}",
             )
         uses[name] = cast(ColumnUse, use)
     return uses

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.cli.output import emit, say
 from hpsearch.client.client import Client, spec_document
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.document import read_document
 
 app = typer.Typer()
-out = Console()
 
 
 @app.command()
@@ -42,10 +39,7 @@ def delete(study_id: StudyId, server: Server = None, as_json: AsJson = False) ->
     """Remove a study that is over, and its checkpoints."""
     with Client(server) as client:
         client.study(study_id).delete()
-    if as_json:
-        print(json.dumps({"deleted": study_id}))  # noqa: T201
-        return
-    out.print(f"study {study_id} is deleted", highlight=False)
+    emit({"deleted": study_id}, f"study {study_id} is deleted", as_json=as_json)
 
 
 @app.command()
@@ -59,12 +53,13 @@ def edit(
     with Client(server) as client:
         study = client.study(study_id).edit(**spec_document(file))
         latest = study.versions()[-1]
-    if as_json:
-        print(study.record.model_dump_json())  # noqa: T201
-        return
-    out.print(f"study {study.id} runs version {latest.version} of its spec", highlight=False)
-    for change in latest.changes:
-        out.print(Text(f"  {change}"), soft_wrap=True)
+
+    def print_changes() -> None:
+        say(f"study {study.id} runs version {latest.version} of its spec")
+        for change in latest.changes:
+            say(f"  {change}")
+
+    emit(study.record, print_changes, as_json=as_json)
 
 
 @app.command()
@@ -78,16 +73,15 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Queue a trial with given parameters beside those that a study plans."""
-    given = dict(_assigned(param) for param in params)
+    configuration = dict(_assignment(param) for param in params)
     with Client(server) as client:
-        (trial,) = client.study(study_id).add_trials(given)
-    if as_json:
-        print(trial.record.model_dump_json())  # noqa: T201
-        return
-    out.print(f"trial {trial.number} of study {study_id} is {trial.state}", highlight=False)
+        (trial,) = client.study(study_id).add_trials(configuration)
+    line = f"trial {trial.number} of study {study_id} is {trial.state}"
+    emit(trial.record, line, as_json=as_json)
 
 
-def _assigned(text: str) -> tuple[str, Any]:
+def _assignment(text: str) -> tuple[str, Any]:
+    """Name and value of `name=value`; the value is read as YAML."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise InvalidInput.at("PARAM", f"must be PARAMETER=VALUE, got {text!r}")
@@ -95,11 +89,8 @@ def _assigned(text: str) -> tuple[str, Any]:
 
 
 def _act(server: str | None, study_id: int, verb: str, as_json: bool) -> None:
-    """Asks for a change of a study's state."""
+    """Changes a study's state by its handle's method `verb`."""
     with Client(server) as client:
         study = client.study(study_id)
         getattr(study, verb)()
-    if as_json:
-        print(study.record.model_dump_json())  # noqa: T201
-    else:
-        out.print(f"study {study.id} is {study.state}", highlight=False)
+    emit(study.record, f"study {study.id} is {study.state}", as_json=as_json)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Client, Ensemble
 from hpsearch.client.progress_display import cell_text
-from hpsearch.spec.ensemble import ENSEMBLES
+from hpsearch.spec.ensemble import ENSEMBLES, SELECTION_METRICS, Combine
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire import ensembles
 from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single
@@ -23,10 +22,10 @@ from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single
 app = typer.Typer(
     help="Combine a study's checkpoints and use what comes of it.", no_args_is_help=True
 )
-out = Console()
 
 
 def _in_words(names: Iterable[str], conjunction: Literal["and", "or"]) -> str:
+    """Names as a sentence lists them: `a, b or c`."""
     *others, last = names
     return f"{', '.join(others)} {conjunction} {last}" if others else last
 
@@ -43,19 +42,29 @@ def build(
     ] = "greedy",
     size: Annotated[int, typer.Option(min=1, help="Members at most.")] = 10,
     combine: Annotated[
-        str, typer.Option(help="mean, weighted, vote, or median for numbers.")
+        str, typer.Option(help=f"{_in_words(get_args(Combine), 'or')}; median is for numbers.")
     ] = "mean",
-    metric: Annotated[str | None, typer.Option(help="What members are chosen by.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What members are chosen by: {_in_words(SELECTION_METRICS['classes'], 'or')}, "
+            f"for numbers {_in_words(SELECTION_METRICS['numbers'], 'or')}."
+        ),
+    ] = None,
     trial: Annotated[
         int | None,
-        typer.Option(help=f"For {_in_words(ENSEMBLES.with_field('trial'), 'and')} [the best one]."),
+        typer.Option(
+            help=f"For {_in_words(ENSEMBLES.with_field('trial'), 'and')}.",
+            show_default="the best one",
+        ),
     ] = None,
     bags: Annotated[
         int | None,
         typer.Option(
             min=0,
             help=f"For {_in_words(ENSEMBLES.with_field('bags'), 'and')}: how many selections are "
-            "added up [20].",
+            "added up.",
+            show_default="20",
         ),
     ] = None,
     wait: Annotated[bool, typer.Option(help="Stay until it is built.")] = True,
@@ -64,57 +73,60 @@ def build(
 ) -> None:
     """Build an ensemble of a study's checkpoints."""
     more = {"metric": metric, "trial": trial, "bags": bags}
-    given = {name: value for name, value in more.items() if value is not None}
+    fields = {name: value for name, value in more.items() if value is not None}
     with Client(server) as client:
-        found = client.study(study_id).build_ensemble(kind, size=size, combine=combine, **given)
+        ensemble = client.study(study_id).build_ensemble(kind, size=size, combine=combine, **fields)
         if wait:
-            found = _waited(found, quiet=as_json)
-    _show([found], as_json)
+            _wait(ensemble, quiet=as_json)
+    emit(ensemble.record, lambda: _print_table([ensemble]), as_json=as_json)
 
 
 @app.command("list")
 def list_all(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """List a study's ensembles."""
     with Client(server) as client:
-        found = client.study(study_id).ensembles()
-    if not found and not as_json:
-        out.print(
-            f"study {study_id} has no ensembles yet; build one with: "
-            f"hpsearch ensemble build {study_id}",
-            highlight=False,
-        )
-        return
-    if as_json:
-        print(EnsembleList(ensembles=[ensemble.record for ensemble in found]).model_dump_json())  # noqa: T201
-        return
-    _show(found, as_json=False)
+        listed = client.study(study_id).ensembles()
+
+    def print_list() -> None:
+        if listed:
+            _print_table(listed)
+        else:
+            say(
+                f"study {study_id} has no ensembles yet; build one with: "
+                f"hpsearch ensemble build {study_id}"
+            )
+
+    records = EnsembleList(ensembles=[ensemble.record for ensemble in listed])
+    emit(records, print_list, as_json=as_json)
 
 
 @app.command()
 def show(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = False) -> None:
     """Show an ensemble, its members and its warnings."""
     with Client(server) as client:
-        found = client.ensemble(ensemble_id)
-    _show([found], as_json)
-    if as_json:
-        return
-    if found.best_single is not None and found.mean_member is not None:
-        _print_scores(found, found.best_single, found.mean_member)
-    table = Table("trial", "epoch", "weight", box=None)
-    for member in found.members:
-        table.add_row(str(member.trial), str(member.epoch), f"{member.weight:.3f}")
-    out.print(table)
-    for sentence in found.warnings:
-        out.print(Text(sentence), soft_wrap=True)
+        ensemble = client.ensemble(ensemble_id)
+
+    def print_all() -> None:
+        _print_table([ensemble])
+        if ensemble.best_single is not None and ensemble.mean_member is not None:
+            _print_scores(ensemble, ensemble.best_single, ensemble.mean_member)
+        table = Table("trial", "epoch", "weight", box=None)
+        for member in ensemble.members:
+            table.add_row(str(member.trial), str(member.epoch), f"{member.weight:.3f}")
+        out.print(table)
+        for sentence in ensemble.warnings:
+            say(sentence)
+
+    emit(ensemble.record, print_all, as_json=as_json)
 
 
-def _print_scores(found: Ensemble, single: Single, member: Scores) -> None:
-    """Metric by metric beside the best trial and the mean member, then what is told of all."""
+def _print_scores(ensemble: Ensemble, single: Single, member: Scores) -> None:
+    """Prints each metric beside the mean member and the best trial, then what else is known."""
     table = Table("", "ensemble", "95 % interval", "mean member", "best trial", box=None)
     for part in ("validation", "test"):
-        own: dict[str, float] = getattr(found, part)
+        own: dict[str, float] = getattr(ensemble, part)
         for name in own:
-            interval = found.intervals.get(name) if part == "test" else None
+            interval = ensemble.intervals.get(name) if part == "test" else None
             others = (getattr(scores, part).get(name) for scores in (member, single))
             between = (
                 ""
@@ -123,17 +135,17 @@ def _print_scores(found: Ensemble, single: Single, member: Scores) -> None:
             )
             table.add_row(f"{part} {name}", cell_text(own[name]), between, *map(cell_text, others))
     out.print(table)
-    said = []
-    if found.disagreement is not None:
-        said.append(f"members disagree by {cell_text(found.disagreement)}")
-    if found.calibration is not None:
-        calibration = found.calibration
-        said.append(
+    notes = []
+    if ensemble.disagreement is not None:
+        notes.append(f"members disagree by {cell_text(ensemble.disagreement)}")
+    if ensemble.calibration is not None:
+        calibration = ensemble.calibration
+        notes.append(
             f"calibration error {cell_text(calibration.ece)}, at temperature "
             f"{cell_text(calibration.temperature)} {cell_text(calibration.ece_scaled)}"
         )
-    if said:
-        out.print(Text("; ".join(said)), soft_wrap=True)
+    if notes:
+        say("; ".join(notes))
 
 
 @app.command()
@@ -141,18 +153,17 @@ def download(
     ensemble_id: EnsembleId,
     path: Annotated[
         Path | None,
-        typer.Argument(help="A file .zip, or a directory to unpack to [ensemble-<id>.zip]."),
+        typer.Argument(
+            help="A file .zip, or a directory to unpack to.", show_default="ensemble-<id>.zip"
+        ),
     ] = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Write an ensemble to a disk, to be used without a server."""
     with Client(server) as client:
-        place = client.ensemble(ensemble_id).download(path)
-    if as_json:
-        print(json.dumps({"path": str(place)}))  # noqa: T201
-        return
-    out.print(f"ensemble {ensemble_id} is in {place}", highlight=False, soft_wrap=True)
+        target = client.ensemble(ensemble_id).download(path)
+    emit({"path": str(target)}, f"ensemble {ensemble_id} is in {target}", as_json=as_json)
 
 
 @app.command()
@@ -160,14 +171,11 @@ def delete(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = Fal
     """Remove an ensemble and its file."""
     with Client(server) as client:
         client.ensemble(ensemble_id).delete()
-    if as_json:
-        print(json.dumps({"deleted": ensemble_id}))  # noqa: T201
-        return
-    out.print(f"ensemble {ensemble_id} is deleted", highlight=False)
+    emit({"deleted": ensemble_id}, f"ensemble {ensemble_id} is deleted", as_json=as_json)
 
 
-def in_a_line(ensemble: Ensemble) -> str:
-    """What an ensemble came to, beside the best single trial."""
+def summary(ensemble: Ensemble) -> str:
+    """An ensemble in a line: its state, and its test score beside the best single trial's."""
     text = f"ensemble {ensemble.id} ({ensemble.kind}): {ensemble.state}"
     if ensemble.message:
         return f"{text}: {ensemble.message}"
@@ -182,9 +190,11 @@ def in_a_line(ensemble: Ensemble) -> str:
     )
 
 
-def _waited(ensemble: Ensemble, *, quiet: bool) -> Ensemble:
+def _wait(ensemble: Ensemble, *, quiet: bool) -> None:
+    """Returns when it is built; a terminal shows how far it is, unless `quiet`."""
     if quiet:
-        return ensemble.wait()
+        ensemble.wait()
+        return
     with out.status(f"ensemble {ensemble.id} is queued") as status:
 
         def show(record: ensembles.Ensemble) -> None:
@@ -192,15 +202,12 @@ def _waited(ensemble: Ensemble, *, quiet: bool) -> Ensemble:
             more = "" if job is None else f": {job.what} {job.done} of {job.total}"
             status.update(f"ensemble {record.id} is {record.state}{more}")
 
-        return ensemble.wait(on_progress=show)
+        ensemble.wait(on_progress=show)
 
 
-def _show(found: list[Ensemble], as_json: bool) -> None:
-    if as_json:
-        for ensemble in found:
-            print(ensemble.record.model_dump_json())  # noqa: T201
-        return
-    names = {one.scores.headline for one in found} - {None}
+def _print_table(listed: Sequence[Ensemble]) -> None:
+    """Prints a row per ensemble, and what went wrong with any below."""
+    names = {ensemble.scores.headline for ensemble in listed} - {None}
     table = Table(
         "id", "kind", "state", "members", "validation", "test", "best trial", box=None,
         caption=f"{' or '.join(sorted(map(str, names)))}; last the best trial's on test rows"
@@ -208,19 +215,21 @@ def _show(found: list[Ensemble], as_json: bool) -> None:
         else None,
         caption_justify="left",
     )  # fmt: skip
-    for one in found:
-        single = {} if one.best_single is None else one.best_single.test
-        kind = one.kind if one.combine == "mean" else f"{one.kind} {one.combine}"
-        name = one.scores.headline
+    for ensemble in listed:
+        single = {} if ensemble.best_single is None else ensemble.best_single.test
+        kind = (
+            ensemble.kind if ensemble.combine == "mean" else f"{ensemble.kind} {ensemble.combine}"
+        )
+        name = ensemble.scores.headline
         cells = (
-            str(one.id), kind, str(one.state), str(len(one.members) or ""),
-            _score(one.validation, name), _score(one.test, name), _score(single, name),
+            str(ensemble.id), kind, str(ensemble.state), str(len(ensemble.members) or ""),
+            _score(ensemble.validation, name), _score(ensemble.test, name), _score(single, name),
         )  # fmt: skip
         table.add_row(*map(Text, cells))
     out.print(table)
-    for one in found:
-        if one.message:
-            out.print(Text(f"ensemble {one.id}: {one.message}"), soft_wrap=True)
+    for ensemble in listed:
+        if ensemble.message:
+            say(f"ensemble {ensemble.id}: {ensemble.message}")
 
 
 def _score(scores: Mapping[str, float], name: str | None) -> str:

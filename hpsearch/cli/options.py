@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,16 +12,22 @@ from hpsearch.client.client import Client
 from hpsearch.errors import HpsearchError
 
 Server = Annotated[
-    str | None, typer.Option(help="The server's address [HPSEARCH_SERVER, or one running here].")
+    str | None,
+    typer.Option(help="The server's address.", show_default="HPSEARCH_SERVER, or one running here"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Stay until the study is over.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Where database, checkpoints and token lie.", show_default=".hpsearch"),
+]
 
 
 def complete_studies(incomplete: str) -> list[tuple[str, str]]:
     """The latest studies' ids and names, where a server answers at once."""
     with suppress(HpsearchError), Client(patience_seconds=0.3) as client:
-        found = [(str(study.id), f"{study.name} ({study.state})") for study in client.studies()]
-        return [pair for pair in found if pair[0].startswith(incomplete)]
+        studies = [(str(study.id), f"{study.name} ({study.state})") for study in client.studies()]
+        return [(key, title) for key, title in studies if key.startswith(incomplete)]
     return []
 
 

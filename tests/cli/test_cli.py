@@ -18,7 +18,7 @@ import torch
 from running import running
 from typer.testing import CliRunner, Result
 
-from hpsearch.cli import main, options
+from hpsearch.cli import main, options, studies
 from hpsearch.client.client import Client
 from hpsearch.client.progress_display import short_names
 from hpsearch.errors import HpsearchError
@@ -103,7 +103,7 @@ def test_a_study_is_paused_resumed_stopped_and_deleted(tmp_path: Path) -> None:
     assert as_json("pause", number)["state"] == "paused"
     assert as_json("resume", number)["state"] in ("queued", "running")
     assert as_json("stop", number)["state"] == "stopped"
-    assert run("show", number, "--watch").exit_code == main.NOT_COMPLETE
+    assert run("show", number, "--watch").exit_code == studies.NOT_COMPLETE
     assert as_json("delete", number) == {"deleted": int(number)}
     refused = run("show", number)
     assert refused.exit_code == 1
