@@ -25,10 +25,10 @@ from scipy.stats import qmc
 from benchmarks.cases import DATA, EPOCHS, REAL, Case, widened
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import parse_study
-from hpsearch.training.data.local_uploads import Shelved, put
+from hpsearch.training.data.local_uploads import LocalUpload, register
 from hpsearch.training.group.group import Group, Plan, group_key
 from hpsearch.training.uploads.formats import format_of
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 
 AT_ONCE = 128
 """Trials of one group."""
@@ -43,7 +43,7 @@ def main() -> None:
     chosen = parser.parse_args().tables
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        put(friedman(Path(folder)))
+        register(friedman(Path(folder)))
         for case in REAL:
             if case.table == case.name and (not chosen or case.name in chosen):
                 started = time.perf_counter()
@@ -54,7 +54,7 @@ def main() -> None:
                 print(f"{case.name}: {len(units)} curves, best {best:.4f}, {seconds:.0f} s")
 
 
-def friedman(folder: Path) -> Shelved:
+def friedman(folder: Path) -> LocalUpload:
     """A table as somebody would upload it: Friedman's first function, 400 rows and a category."""
     rng = np.random.default_rng(0)
     x, group = rng.random((400, 8)), rng.integers(3, size=400)
@@ -65,8 +65,8 @@ def friedman(folder: Path) -> Shelved:
         lines.append(",".join([*(f"{value:.6f}" for value in row), "abc"[label], f"{target:.6f}"]))
     path = folder / "friedman.csv"
     path.write_text("\n".join(lines) + "\n")
-    recipe = Recipe(format_of(path, path.name, None), "y")
-    return Shelved("friedman", path, hashlib.sha256(path.read_bytes()).hexdigest(), recipe)
+    recipe = ReadOptions(format_of(path, path.name, None), "y")
+    return LocalUpload("friedman", path, hashlib.sha256(path.read_bytes()).hexdigest(), recipe)
 
 
 def trained(case: Case) -> tuple[NDArray[np.float32], NDArray[np.float16]]:

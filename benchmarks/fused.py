@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.fused_process import Answer, Order, serve
-from hpsearch.training.group.group_size import Grouping
+from hpsearch.training.group.group_size import GroupSize
 
 KS = (1, 4, 16, 64, 256)
 ROUNDS = 5
@@ -187,7 +187,7 @@ def _difference(some: Sequence[Answer], others: Sequence[Answer]) -> float:
 @contextmanager
 def _processes(
     document: dict[str, Any], upload: Path | None
-) -> Iterator[tuple[list[Connection], list[tuple[Grouping, float]]]]:
+) -> Iterator[tuple[list[Connection], list[tuple[GroupSize, float]]]]:
     """One per core, ready to train; with each one's choice and bound."""
     context = multiprocessing.get_context("spawn")
     connections, started = [], []

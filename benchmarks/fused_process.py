@@ -14,10 +14,10 @@ import torch
 from hpsearch.spec.study import parse_study
 from hpsearch.training.data import local_uploads
 from hpsearch.training.group.group import Group
-from hpsearch.training.group.group_size import Grouping, Groupings
+from hpsearch.training.group.group_size import GroupSize, GroupSizes
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.tasks.plan import Plan
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 
 CPU = torch.device("cpu")
 BOUND_SECONDS = 0.05
@@ -51,19 +51,19 @@ def serve(connection: Connection, document: dict[str, Any], upload: Path | None)
     """Answers orders until there are no more; the first answer is the choice of the engine."""
     torch.set_num_threads(1)
     if upload is not None:
-        recipe = Recipe("npz", "y")
-        local_uploads.put(
-            local_uploads.Shelved(document["task"]["dataset"], upload, "0" * 64, recipe)
+        recipe = ReadOptions("npz", "y")
+        local_uploads.register(
+            local_uploads.LocalUpload(document["task"]["dataset"], upload, "0" * 64, recipe)
         )
     made = _plan(document, 0)
-    groupings = Groupings(CPU)
+    groupings = GroupSizes(CPU)
     choice = groupings.choose(made)
     connection.send((choice, bound_seconds(made, choice.size)))
     while (order := connection.recv()) is not None:
         connection.send(_train(document, order, choice))
 
 
-def _train(document: dict[str, Any], order: Order, choice: Grouping) -> Answer:
+def _train(document: dict[str, Any], order: Order, choice: GroupSize) -> Answer:
     size = choice.size if order.is_fused else 1
     plans = [_plan(document, number) for number in order.numbers[: order.most * size]]
     parts = -(-len(plans) // size)

@@ -14,7 +14,7 @@ from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.ensembles import Candidate
-from hpsearch.training.evaluation.predictions import Inference
+from hpsearch.training.evaluation.predictions import Predictor
 from hpsearch.training.evaluation.snapshots import snapshot_epochs
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import EpochReport, Plan
@@ -43,10 +43,10 @@ class Stored:
         self.candidates: list[Candidate] = []
         self._checkpoints: dict[int, bytes] = {}
         self._predictions: dict[int, bytes] = {}
-        inference = Inference()
+        predictor = Predictor()
         for kept in trials:
             for epoch, blob in sorted(kept.blobs.items()):
-                self._add(kept, epoch, blob, inference)
+                self._add(kept, epoch, blob, predictor)
 
     def predictions(self, candidate: Candidate) -> bytes:
         """As a worker stored them."""
@@ -56,9 +56,9 @@ class Stored:
         """As a worker stored it."""
         return self._checkpoints[candidate.checkpoint]
 
-    def _add(self, kept: Kept, epoch: int, blob: bytes, inference: Inference) -> None:
+    def _add(self, kept: Kept, epoch: int, blob: bytes, predictor: Predictor) -> None:
         number, content = len(self.candidates) + 1, sha256(blob).hexdigest()
-        predicted = inference.predict(kept.plan, blob)
+        predicted = predictor.predict(kept.plan, blob)
         if predicted is None:
             raise ValueError(f"a task must predict rows, and {kept.plan.spec.name} does not")
         trial = kept.plan.number

@@ -14,8 +14,8 @@ from hpsearch.ensemble_builder import predictions_blob
 from hpsearch.errors import NotFound
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import Candidate
-from hpsearch.training.evaluation.predictions import Inference
-from hpsearch.training.group.replicas import group_for
+from hpsearch.training.evaluation.predictions import Predictor
+from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.tasks.plan import Plan
 
 torch.set_num_threads(1)
@@ -95,11 +95,11 @@ def finished(
             blobs[report.number, report.epoch] = group.checkpoint(report.number)
             values[report.number].append(report.metrics[objective])
     best = max if direction == "maximize" else min
-    inference = Inference()
+    predictor = Predictor()
     study = FinishedStudy(parse_study(document), (), {}, {})
     candidates = []
     for number, ((trial, epoch), blob) in enumerate(sorted(blobs.items()), start=1):
-        predicted = inference.predict(plans[trial], blob)
+        predicted = predictor.predict(plans[trial], blob)
         assert predicted is not None
         content = sha256(blob).hexdigest()
         said = predictions_blob(predicted, trial=trial, epoch=epoch, checkpoint=content)

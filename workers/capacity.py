@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from hpsearch.training.group.group_size import MOST, Grouping, Groupings
-from hpsearch.training.tasks.plan import Plan, group_key, replicas_of
+from hpsearch.training.group.group_size import MOST, GroupSize, GroupSizes
+from hpsearch.training.tasks.plan import Plan, group_key, run_ids
 
 logger = logging.getLogger("hpsearch.worker")
 
@@ -28,7 +28,7 @@ class LeaseSizer:
         capacity: trials to hold in any case; none follows the measurements.
     """
 
-    def __init__(self, groupings: Groupings, capacity: int | None) -> None:
+    def __init__(self, groupings: GroupSizes, capacity: int | None) -> None:
         self._groupings = groupings
         self._capacity = capacity
         self._told: set[str] = set()
@@ -43,7 +43,7 @@ class LeaseSizer:
                 self.asks = min(MOST, sum(self._held(plan) for plan in shapes.values()))
         return self.asks
 
-    def together(self, plan: Plan) -> tuple[int, Grouping]:
+    def together(self, plan: Plan) -> tuple[int, GroupSize]:
         """How many trials like this train at once, each with all its runs, and why."""
         grouping = self._groupings.choose(plan)
         if grouping.why not in self._told:
@@ -56,5 +56,5 @@ class LeaseSizer:
         size, grouping = self.together(plan)
         if grouping.epoch_seconds is None:
             return size
-        seconds = grouping.epoch_seconds * plan.epochs * len(replicas_of(plan))
+        seconds = grouping.epoch_seconds * plan.epochs * len(run_ids(plan))
         return max(size, min(MOST, int(HELD_SECONDS / max(seconds, HELD_SECONDS / MOST))))

@@ -13,7 +13,7 @@ from pathlib import Path
 from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.training.data import local_uploads
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 from workers.server_api import WorkerClient
 
 ABANDONED_SECONDS = 3600.0
@@ -43,8 +43,10 @@ class Datasets:
             if not path.exists() or _sha256(path) != dataset.sha256:
                 self._fetch(dataset, path)
             self._checked.add(dataset.sha256)
-        recipe = Recipe(dataset.format, dataset.target_column, dataset.uses)
-        local_uploads.put(local_uploads.Shelved(dataset.name, path, dataset.sha256, recipe))
+        recipe = ReadOptions(dataset.format, dataset.target_column, dataset.uses)
+        local_uploads.register(
+            local_uploads.LocalUpload(dataset.name, path, dataset.sha256, recipe)
+        )
 
     def _fetch(self, dataset: DatasetFile, path: Path) -> None:
         try:

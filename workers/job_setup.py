@@ -9,7 +9,7 @@ import torch
 
 from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound
 from hpsearch.spec.wire.jobs import Job
-from hpsearch.training.group.replicas import AnyGroup, group_for
+from hpsearch.training.group.multi_run_group import AnyGroup, group_for
 from workers.datasets import Datasets
 from workers.failures import WORKER_ERRORS, cause_of, fail_job
 from workers.leased_trial import LeasedTrial

@@ -9,7 +9,7 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.space.space import resolve
 from hpsearch.spec.study import Objective, parse_study
 from hpsearch.spec.wire.jobs import Job
-from hpsearch.training.group.replicas import AnyGroup
+from hpsearch.training.group.multi_run_group import AnyGroup
 from hpsearch.training.tasks.plan import EpochReport, Plan
 from workers.pending_states import PendingStates
 

@@ -17,8 +17,8 @@ import torch
 from hpsearch.errors import HpsearchError, StorageFull
 from hpsearch.spec.language.states import Decision, FailureReason, TrialReason, TrialState
 from hpsearch.spec.wire.jobs import AnyJob, Job, JobDecision
-from hpsearch.training.group.group_size import Groupings
-from hpsearch.training.group.replicas import AnyGroup
+from hpsearch.training.group.group_size import GroupSizes
+from hpsearch.training.group.multi_run_group import AnyGroup
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.tasks.plan import EpochReport, group_key
 from workers.capacity import LeaseSizer
@@ -72,7 +72,7 @@ class Runner:
         self._ending = ending
         self._assembler = Assembler(client, datasets, device, ending)
         self._answering = Answering(client, heartbeat, self._assembler, device)
-        self._groupings = Groupings(device)
+        self._groupings = GroupSizes(device)
         self._lease_sizer = LeaseSizer(self._groupings, capacity)
         self._uploader = Uploader(client)
         self._trial_ends = TrialEnds(self._uploader, device)

@@ -19,7 +19,7 @@ from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.spec.language.states import TrialReason, TrialState
 from hpsearch.spec.wire.jobs import JobCompletion, TrainingInfo
 from hpsearch.training.evaluation.evaluation import evaluate
-from hpsearch.training.evaluation.predictions import Inference, Predicted
+from hpsearch.training.evaluation.predictions import Predictor, TrialPredictions
 from hpsearch.training.numerics.memory import is_out_of_memory
 from workers.failures import FailureCause, cause_of
 from workers.leased_trial import LeasedTrial
@@ -58,7 +58,7 @@ class TrialEnds:
     def __init__(self, uploader: Uploader, device: torch.device) -> None:
         self._uploader = uploader
         self._device = device
-        self._inference = Inference(device=device)
+        self._predictor = Predictor(device=device)
         self._ends: list[TrialEnd] = []
         self._states: list[tuple[LeasedTrial, PendingState]] = []
 
@@ -115,7 +115,7 @@ class TrialEnds:
         if not states:
             return []
         try:
-            made = self._inference.predict_all([(run.plan, one.content) for run, one in states])
+            made = self._predictor.predict_all([(run.plan, one.content) for run, one in states])
             return [
                 None if found is None else _said(run, state, found)
                 for (run, state), found in zip(states, made, strict=True)
@@ -183,7 +183,7 @@ def _is_survived(error: Exception) -> bool:
     return isinstance(error, CorruptArtifact | TrainingFailed) or is_out_of_memory(error)
 
 
-def _said(run: LeasedTrial, state: PendingState, predicted: Predicted) -> _Said:
+def _said(run: LeasedTrial, state: PendingState, predicted: TrialPredictions) -> _Said:
     sha256 = hashlib.sha256(state.content).hexdigest()
     content = predictions_blob(predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256)
     return _Said(predicted.test_metrics, content)

@@ -138,13 +138,13 @@ def _file_name(file: UploadFile) -> str:
 def _read(draft: Path, form: UploadForm) -> Dataset:
     """What the file holds."""
     # Imported here: a server that is sent no data needs no reader.
-    from hpsearch.training.uploads.describe import described
+    from hpsearch.training.uploads.describe import describe
     from hpsearch.training.uploads.formats import format_of, read
-    from hpsearch.training.uploads.read_options import Recipe
+    from hpsearch.training.uploads.read_options import ReadOptions
 
     name = _file_name(form.files[0]) if len(form.files) == 1 else "files.zip"
-    recipe = Recipe(format_of(draft, name, form.format), form.target, form.columns)
-    info: dict[str, Any] = described(form.name, read(draft, recipe)).model_dump()
+    recipe = ReadOptions(format_of(draft, name, form.format), form.target, form.columns)
+    info: dict[str, Any] = describe(form.name, read(draft, recipe)).model_dump()
     with draft.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Dataset(

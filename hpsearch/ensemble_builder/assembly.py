@@ -182,7 +182,7 @@ def _manifest(
 ) -> Manifest:
     files = list(made.blobs)
     is_one = len(files) < len(result.members)
-    first = multi_run.members(made.blobs[files[0]])[0]
+    first = multi_run.run_checkpoints(made.blobs[files[0]])[0]
     return Manifest(
         hpsearch=VERSION,
         study=case.study.name,

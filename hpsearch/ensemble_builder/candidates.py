@@ -22,7 +22,7 @@ from hpsearch.errors import CorruptArtifact, NotFound, TrainingFailed
 from hpsearch.spec.language.fields import MESSAGE_LENGTH
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.ensembles import Candidate
-from hpsearch.training.evaluation.predictions import Inference, plan_of
+from hpsearch.training.evaluation.predictions import Predictor, plan_of
 
 MOST_WARNINGS = 1000
 """So many are told one by one."""
@@ -81,7 +81,7 @@ class Candidates:
     ) -> None:
         self.listed = tuple(listed)
         self._sources = sources
-        self._inference = Inference(device=device)
+        self._predictor = Predictor(device=device)
         self._reference: Predictions | None = None
         self._left_out: dict[int, str] = {}
         self._made_again: dict[int, str] = {}
@@ -167,7 +167,7 @@ class Candidates:
         Raises:
             TrainingFailed: when its task gives no predictions.
         """
-        found = self._inference.predict(plan_of(checkpoint), checkpoint)
+        found = self._predictor.predict(plan_of(checkpoint), checkpoint)
         if found is None:
             raise TrainingFailed(
                 "an ensemble needs a task that predicts rows, and this study's gives no "

@@ -6,10 +6,12 @@ import numpy as np
 
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.predictions import Part, Predictions
-from hpsearch.training.evaluation.predictions import Outputs, Predicted
+from hpsearch.training.evaluation.predictions import SplitOutputs, TrialPredictions
 
 
-def predictions_blob(predicted: Predicted, *, trial: int, epoch: int, checkpoint: str) -> bytes:
+def predictions_blob(
+    predicted: TrialPredictions, *, trial: int, epoch: int, checkpoint: str
+) -> bytes:
     """The blob of a checkpoint's predictions.
 
     Args:
@@ -21,7 +23,9 @@ def predictions_blob(predicted: Predicted, *, trial: int, epoch: int, checkpoint
     return predictions.write(as_stored(predicted, trial=trial, epoch=epoch, checkpoint=checkpoint))
 
 
-def as_stored(predicted: Predicted, *, trial: int, epoch: int, checkpoint: str) -> Predictions:
+def as_stored(
+    predicted: TrialPredictions, *, trial: int, epoch: int, checkpoint: str
+) -> Predictions:
     """What `predictions.read` gives of that blob."""
     return Predictions(
         trial=trial,
@@ -34,7 +38,7 @@ def as_stored(predicted: Predicted, *, trial: int, epoch: int, checkpoint: str) 
     )
 
 
-def _part(outputs: Outputs) -> Part:
+def _part(outputs: SplitOutputs) -> Part:
     is_numbers = outputs.targets.is_floating_point()
     targets = outputs.targets.cpu().numpy()
     return Part(

@@ -19,7 +19,7 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.compatibility import Runs
-from hpsearch.training.checkpoints.soups import Soup, copied
+from hpsearch.training.checkpoints.soups import Soup, with_copy_as_weights
 from hpsearch.training.evaluation.batch_norm import with_fresh_statistics
 
 
@@ -39,8 +39,8 @@ def late_weights(case: Case) -> Chosen:
         )
     soup = Soup(case.candidates.checkpoint(found[0]))
     for one in found[1:]:
-        runs = multi_run.members(case.candidates.checkpoint(one))
-        if reason := soup.unlike(runs, of_one_trial=True):
+        runs = multi_run.run_checkpoints(case.candidates.checkpoint(one))
+        if reason := soup.incompatibility(runs, of_one_trial=True):
             raise TrainingFailed(reason)
         soup = soup.with_(runs)
     chosen = equally(found)
@@ -62,7 +62,7 @@ def running_average(case: Case) -> Chosen:
     copy: Literal["ema", "swa"] = "swa" if case.request.kind == "swa" else "ema"
     kept = case.of_one_trial()
     ends = [one for one in kept if one.last] or [one for one in kept if one.best] or kept[-1:]
-    blob = copied(case.candidates.checkpoint(ends[0]), copy)
+    blob = with_copy_as_weights(case.candidates.checkpoint(ends[0]), copy)
     return Chosen([Ingredient(ends[0], 1.0, copy)], with_fresh_statistics(blob, device=case.device))
 
 
@@ -127,8 +127,8 @@ def _alike(
     added, reasons = 0, list[str]()
     for place, one in enumerate(others):
         told_in_steps(case.tell, place, count, "averaging weights")
-        runs = multi_run.members(case.candidates.checkpoint(one))
-        if reason := soup.unlike(runs):
+        runs = multi_run.run_checkpoints(case.candidates.checkpoint(one))
+        if reason := soup.incompatibility(runs):
             reasons.append(reason)
             case.candidates.note(f"trial {one.trial} is left out of the soup: {reason}")
             continue

@@ -228,7 +228,7 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
 
 def _model(content: bytes, manifest: Manifest) -> Predictor:
     """A part's model, once its numbers have the shapes that it needs."""
-    saved = multi_run.members(content)
+    saved = multi_run.run_checkpoints(content)
     for run in saved:
         if (run.classes, column_names(run)) != (manifest.classes, manifest.columns):
             raise CorruptArtifact("its classes or columns are not those of the ensemble")

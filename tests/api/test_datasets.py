@@ -278,9 +278,9 @@ def test_reading_uploads_needs_no_torch(tmp_path: Path) -> None:
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
         "from hpsearch.training.uploads.formats import format_of, read\n"
-        "from hpsearch.training.uploads.read_options import Recipe\n"
+        "from hpsearch.training.uploads.read_options import ReadOptions\n"
         "path = Path(sys.argv[1]); kind = format_of(path, path.name, None)\n"
-        "print(len(read(path, Recipe(kind, 'y')).x), 'sklearn' in sys.modules)"
+        "print(len(read(path, ReadOptions(kind, 'y')).x), 'sklearn' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", check, str(tmp_path / "f.csv")],

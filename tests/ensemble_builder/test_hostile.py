@@ -259,8 +259,8 @@ BLOBS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no runs": (lambda _: multi_run.write(0, 0, []), "it holds no runs"),
     "runs in runs": (
         lambda blob: multi_run.write(
-            0, 0, [multi_run.Stored(multi_run.Replica(0), multi_run.write(0, 0, [
-                multi_run.Stored(multi_run.Replica(0), blob)]))],
+            0, 0, [multi_run.StoredRun(multi_run.RunId(0), multi_run.write(0, 0, [
+                multi_run.StoredRun(multi_run.RunId(0), blob)]))],
         ),
         "must be a whole",
     ),

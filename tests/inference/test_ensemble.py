@@ -36,7 +36,7 @@ from hpsearch.inference.inputs import records_of
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.data import local_uploads
 from hpsearch.training.data.builtin import load as rows_of
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 
 IMAGES = ("digits", (0.01, 0.003), 1, "val_accuracy")
 CNN = (("kind", "cnn"), ("layers", 1), ("filters", 4), ("norm", "batch"))
@@ -352,7 +352,9 @@ def test_an_uploaded_table_s_rows_are_encoded_as_in_training(tmp_path: Path) -> 
     lines = [f"{i % 7 if i % 5 else ''},{'abc'[i % 3]},{['no', 'yes'][i % 2]}" for i in range(60)]
     path = tmp_path / "table.csv"
     path.write_text("\n".join(["size,town,sold", *lines]))
-    local_uploads.put(local_uploads.Shelved("sales", path, "0" * 64, Recipe("csv", "sold")))
+    local_uploads.register(
+        local_uploads.LocalUpload("sales", path, "0" * 64, ReadOptions("csv", "sold"))
+    )
     study = finished("sales", (0.01, 0.03), 2, training=())
     content = content_of(study, kind="top_k", size=2)
     ensemble = load_ensemble(content)

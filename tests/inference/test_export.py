@@ -26,7 +26,7 @@ from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.data.builtin import load
 from hpsearch.training.data.encoding import EncodedColumn, Encoding
-from hpsearch.training.group.replicas import group_for
+from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.models import activations
 from hpsearch.training.tasks.plan import Plan
 
@@ -48,7 +48,7 @@ def stored(dataset: str, model: Any, **training: Any) -> tuple[StudySpec, bytes]
 
 def trained(dataset: str, model: Any, **training: Any) -> Predictor:
     spec, blob = stored(dataset, model, **training)
-    runs = multi_run.members(blob)
+    runs = multi_run.run_checkpoints(blob)
     return model_of(runs, features_of(spec, runs[0]) or ())
 
 

@@ -30,7 +30,7 @@ from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.data import local_uploads
 from hpsearch.training.data.builtin import load as rows_of
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 
 X = np.arange(26, dtype=np.float64).reshape(2, 13)
 
@@ -205,7 +205,9 @@ def sales(tmp_path: Path) -> TrainedEnsemble:
     lines = [f"{i % 7},{'abc'[i % 3]},{['no', 'yes'][i % 2]}" for i in range(60)]
     path = tmp_path / "table.csv"
     path.write_text("\n".join(["size,town,sold", *lines]))
-    local_uploads.put(local_uploads.Shelved("sales", path, "1" * 64, Recipe("csv", "sold")))
+    local_uploads.register(
+        local_uploads.LocalUpload("sales", path, "1" * 64, ReadOptions("csv", "sold"))
+    )
     return ensemble_of(finished("sales", (0.01, 0.03), 2, training=(("ema", "{}"),)), kind="top_k")
 
 
@@ -283,7 +285,7 @@ def test_whatever_is_given_numbers_come_or_a_sentence(x: Any) -> None:
 
 def test_a_single_model_holds_rows_to_the_same_rules() -> None:
     study = finished()
-    model = model_of(multi_run.members(study.checkpoint(study.candidates[0])), (13,))
+    model = model_of(multi_run.run_checkpoints(study.checkpoint(study.candidates[0])), (13,))
     expected = model.predict(X)
     for form in ("lists", "bfloat16", "objects", "pandas", "Arrow", "backwards twice"):
         assert model.predict(FORMS[form]) == expected
@@ -292,6 +294,8 @@ def test_a_single_model_holds_rows_to_the_same_rules() -> None:
         with pytest.raises(InvalidInput, match=sentence):
             model.predict(x)
     numbers = finished("diabetes", (0.01, 0.03), 2, "val_loss", training=())
-    regressor = model_of(multi_run.members(numbers.checkpoint(numbers.candidates[0])), (10,))
+    regressor = model_of(
+        multi_run.run_checkpoints(numbers.checkpoint(numbers.candidates[0])), (10,)
+    )
     with pytest.raises(InvalidInput, match="these are numbers; use predict"):
         regressor.predict_probabilities(X[:, :10])

@@ -15,7 +15,7 @@ from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.data.builtin import load
 from hpsearch.training.data.splits import split_rows
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
-from hpsearch.training.group.replicas import group_for
+from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.tasks.plan import Plan
 
 torch.set_num_threads(1)
@@ -37,7 +37,7 @@ def stored(dataset: str, **training: Any) -> tuple[Plan, bytes]:
 @pytest.mark.parametrize("training", [{"folds": 3}, {"repeats": 2}])
 def test_several_runs_predict_the_mean_of_their_probabilities(training: Any) -> None:
     plan, blob = stored("wine", **training)
-    model = model_of(multi_run.members(blob), (13,))
+    model = model_of(multi_run.run_checkpoints(blob), (13,))
     assert isinstance(model, TrainedMean)
     table = load("wine")
     rows = split_rows(table.y, plan.spec.supervised.split, 0, classes=True).test
@@ -55,7 +55,7 @@ def test_several_runs_predict_the_mean_of_their_probabilities(training: Any) -> 
 
 def test_several_runs_predict_the_mean_of_their_numbers() -> None:
     plan, blob = stored("diabetes", folds=2)
-    model = model_of(multi_run.members(blob), (10,))
+    model = model_of(multi_run.run_checkpoints(blob), (10,))
     table = load("diabetes")
     rows = split_rows(table.y, plan.spec.supervised.split, 0, classes=False).test
     expected, _ = outputs(plan, blob, "test", dtype=torch.float64)
@@ -64,7 +64,7 @@ def test_several_runs_predict_the_mean_of_their_numbers() -> None:
 
 def test_one_run_is_a_plain_model() -> None:
     plan, blob = stored("wine")
-    model = model_of(multi_run.members(blob), (13,))
+    model = model_of(multi_run.run_checkpoints(blob), (13,))
     assert isinstance(model, TrainedModel)
     table = load("wine")
     rows = split_rows(table.y, plan.spec.supervised.split, 0, classes=True).test
@@ -77,4 +77,4 @@ def test_one_run_is_a_plain_model() -> None:
 def test_rows_of_another_shape_are_refused() -> None:
     _, blob = stored("wine", repeats=2)
     with pytest.raises(InvalidInput, match=r"rows of shape \[13\], got \[4\]"):
-        model_of(multi_run.members(blob), (13,))(np.zeros((2, 4)))
+        model_of(multi_run.run_checkpoints(blob), (13,))(np.zeros((2, 4)))

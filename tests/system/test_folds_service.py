@@ -17,7 +17,7 @@ from hpsearch.spec.study import parse_study
 from hpsearch.training.data.builtin import load
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.group.group import Group
-from hpsearch.training.tasks.plan import Plan, replicas_of
+from hpsearch.training.tasks.plan import Plan, run_ids
 
 STUDY = {
     "name": "several",
@@ -50,8 +50,8 @@ def test_trials_of_folds_and_of_repeats_run_to_their_end(
             spec = resolve(parse_study(study.spec), best.params)
             plan = Plan(best.number, spec, 3)
             runs = [
-                [r for (r,) in Group([Plan(best.number, spec, 3, replica)]).epochs()]
-                for replica in replicas_of(plan)
+                [r for (r,) in Group([Plan(best.number, spec, 3, run_id)]).epochs()]
+                for run_id in run_ids(plan)
             ]
             assert len(runs) == count
             means = [np.mean([r.metrics["val_loss"] for r in e]) for e in zip(*runs, strict=True)]

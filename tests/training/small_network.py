@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hpsearch.spec.optimizer import Optimizer
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.optimizers import group_key, numbers_of, rule_for, scales_of
+from hpsearch.training.optimizers import group_key, hyperparameters_of, rule_for, scales_of
 from hpsearch.training.update.clipping import clip_norm
 
 SPEC: TypeAdapter[Any] = TypeAdapter(Optimizer)
@@ -99,11 +99,11 @@ def ours(
     assert len({group_key(optimizer) for optimizer in optimizers}) == 1
     weights = initial(len(optimizers)) if start is None else start.clone()
     grads = torch.zeros_like(weights)
-    rule, numbers = rule_for(optimizers[0], LAYOUT), numbers_of(optimizers)
-    slots, scales = rule.slots(weights), scales_of(optimizers, LAYOUT, weights.dtype)
+    rule, numbers = rule_for(optimizers[0], LAYOUT), hyperparameters_of(optimizers)
+    state, scales = rule.init_state(weights), scales_of(optimizers, LAYOUT, weights.dtype)
     counts = torch.arange(counted_from, counted_from + steps)[:, None, None]
     counts = counts.expand(steps, len(optimizers), 1)
-    table = rule.schedule(numbers, counts, weights.dtype)
+    table = rule.coefficients_by_step(numbers, counts, weights.dtype)
 
     def closure() -> Tensor:
         return evaluate(weights, grads)
@@ -115,9 +115,9 @@ def ours(
         if limit is not None:
             clip_norm(grads, torch.full((len(optimizers), 1), limit))
         if as_table:
-            rule.update(weights, grads, slots, table[step], scales, closure)
+            rule.update(weights, grads, state, table[step], scales, closure)
         else:
-            rule.step(weights, grads, slots, numbers, counts[step], scales, closure)
+            rule.step(weights, grads, state, numbers, counts[step], scales, closure)
         trace.append(weights.clone())
     return trace
 

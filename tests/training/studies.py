@@ -53,7 +53,7 @@ def same(one: checkpoints.Checkpoint, other: checkpoints.Checkpoint) -> bool:
     pairs = [
         (one.weights, other.weights),
         (one.buffers, other.buffers),
-        (one.slots, other.slots),
+        (one.optimizer_state, other.optimizer_state),
     ]
     for name in {*one.copies, *other.copies}:
         mine, theirs = one.copies[name], other.copies[name]

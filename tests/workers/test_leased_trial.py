@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from hpsearch.spec.language.states import Decision, FailureReason
 from hpsearch.spec.wire.jobs import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.training.group.group import Group
-from hpsearch.training.tasks.plan import replicas_of
+from hpsearch.training.tasks.plan import run_ids
 from workers.leased_trial import LeasedTrial
 from workers.runner import Runner
 
@@ -40,7 +40,7 @@ def job(training: Any = None, **fields: Any) -> Job:
 )  # fmt: skip
 def test_a_job_s_repeats_take_the_place_of_the_spec_s(training, repeats, runs) -> None:
     plan = LeasedTrial.of(job(training, repeats=repeats)).plan
-    assert len(replicas_of(plan)) == runs
+    assert len(run_ids(plan)) == runs
     assert (plan.number, plan.epochs, plan.spec.optimizer.lr) == (4, 3, 0.1)
 
 

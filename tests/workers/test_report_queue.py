@@ -13,7 +13,7 @@ from hpsearch.errors import StorageFull
 from hpsearch.spec.language.states import Decision, TrialState
 from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision, ReportBatch
 from hpsearch.store.tables import TrialRow
-from hpsearch.training.group.group_size import Grouping, Groupings
+from hpsearch.training.group.group_size import GroupSize, GroupSizes
 from workers import report_queue
 from workers.report_queue import ReportQueue
 
@@ -80,7 +80,7 @@ def test_no_more_epochs_are_sent_at_once_than_a_server_takes(
 ) -> None:
     """As on a machine that trains 64 trials of 200 epochs in a moment."""
     monkeypatch.setattr(report_queue, "FLUSH_SECONDS", 1e9)
-    monkeypatch.setattr(Groupings, "choose", lambda self, plan: Grouping(64, "as measured"))
+    monkeypatch.setattr(GroupSizes, "choose", lambda self, plan: GroupSize(64, "as measured"))
     study = inside.client.submit(
         {
             "name": "quick",

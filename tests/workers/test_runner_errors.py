@@ -16,7 +16,7 @@ from hpsearch.client.client import Study
 from hpsearch.errors import Conflict, StorageFull
 from hpsearch.spec.language.states import TrialState
 from hpsearch.training.group.group import Group
-from hpsearch.training.group.group_size import Grouping, Groupings
+from hpsearch.training.group.group_size import GroupSize, GroupSizes
 
 KEEPING = {"checkpoints": {"every": 4}}
 
@@ -97,7 +97,7 @@ def test_what_a_broken_group_had_come_to_is_not_lost(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, epoch: int, stores_every: float
 ) -> None:
     """Its trials go on alone; epochs and best states of theirs that waited are sent."""
-    monkeypatch.setattr(Groupings, "choose", lambda self, plan: Grouping(8, "as measured"))
+    monkeypatch.setattr(GroupSizes, "choose", lambda self, plan: GroupSize(8, "as measured"))
     with monkeypatch.context() as patch:
         broken = breaking(patch, epoch)
         study = inside.client.submit(document(**KEEPING))
@@ -120,7 +120,7 @@ def test_what_a_broken_group_had_come_to_is_not_lost(
 def test_a_server_that_gives_no_more_trials_costs_none_of_those_held(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(Groupings, "choose", lambda self, plan: Grouping(8, "as measured"))
+    monkeypatch.setattr(GroupSizes, "choose", lambda self, plan: GroupSize(8, "as measured"))
     client = FakeClient(20)
     lease: Callable[[int], Any] = client.lease
 

@@ -13,7 +13,7 @@ from hpsearch.spec.language.states import Decision, FailureReason, JobKind, Tria
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision
 from hpsearch.training.group.group import Group
-from hpsearch.training.group.group_size import Grouping, Groupings
+from hpsearch.training.group.group_size import GroupSize, GroupSizes
 from workers.capacity import FIRST
 from workers.runner import Runner
 
@@ -102,10 +102,10 @@ def grouping(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the engine is said to have measured."""
     measured: dict[str, Any] = {"size": 8, "epoch_seconds": 1e-3}
 
-    def choose(self: Groupings, _plan: Any) -> Grouping:
-        return Grouping(measured["size"], "as measured", measured["epoch_seconds"])
+    def choose(self: GroupSizes, _plan: Any) -> GroupSize:
+        return GroupSize(measured["size"], "as measured", measured["epoch_seconds"])
 
-    monkeypatch.setattr(Groupings, "choose", choose)
+    monkeypatch.setattr(GroupSizes, "choose", choose)
     return measured
 
 
@@ -182,7 +182,7 @@ def test_memory_that_runs_out_halves_the_group_and_repeats_no_epoch(
         return loop
 
     monkeypatch.setattr(Group, "_looping", looping)
-    monkeypatch.setattr(Groupings, "choose", lambda _self, _plan: Grouping(4, "as measured"))
+    monkeypatch.setattr(GroupSizes, "choose", lambda _self, _plan: GroupSize(4, "as measured"))
     runner(client, capacity=4).work()
     assert client.epochs == {job: [0, 1, 2] for job in (1, 2, 3, 4)}, "each epoch is trained once"
     assert {end.state for end in client.ends.values()} == {TrialState.COMPLETE}

@@ -19,7 +19,7 @@ from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
-from hpsearch.training.evaluation.predictions import Inference
+from hpsearch.training.evaluation.predictions import Predictor
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
@@ -179,14 +179,14 @@ Blobs = Sequence[tuple[Plan, bytes]]
 def refusing(monkeypatch: pytest.MonkeyPatch, refuse: Callable[[Blobs], None]) -> list[int]:
     """Lets predictions fail where `refuse` raises; how many were asked for together."""
     asked: list[int] = []
-    original = Inference.predict_all
+    original = Predictor.predict_all
 
-    def predict_all(self: Inference, trials: Blobs, *rest: Any) -> Any:
+    def predict_all(self: Predictor, trials: Blobs, *rest: Any) -> Any:
         asked.append(len(trials))
         refuse(trials)
         return original(self, trials, *rest)
 
-    monkeypatch.setattr(Inference, "predict_all", predict_all)
+    monkeypatch.setattr(Predictor, "predict_all", predict_all)
     return asked
 
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from hpsearch.client.client import Study
 from hpsearch.errors import NotFound, TrainingFailed
 from hpsearch.spec.language.states import TrialState
-from hpsearch.training.evaluation.predictions import Inference
+from hpsearch.training.evaluation.predictions import Predictor
 from hpsearch.training.group.group import Group
-from hpsearch.training.group.group_size import Grouping, Groupings
+from hpsearch.training.group.group_size import GroupSize, GroupSizes
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
@@ -45,7 +45,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 
 def fused(inside: Inside, **sections: Any) -> Study:
     """A study whose trials have trained together."""
-    inside.patch.setattr(Groupings, "choose", lambda self, plan: Grouping(8, "as measured"))
+    inside.patch.setattr(GroupSizes, "choose", lambda self, plan: GroupSize(8, "as measured"))
     return inside.trained(**sections)
 
 
@@ -113,7 +113,7 @@ def test_a_trial_that_cannot_be_scored_fails_alone(
 
     monkeypatch.setattr(trial_ends, "evaluate", scored)
     nothing = lambda _, trials: [None] * len(trials)  # noqa: E731
-    monkeypatch.setattr(Inference, "predict_all", nothing)
+    monkeypatch.setattr(Predictor, "predict_all", nothing)
     passes = trained(monkeypatch)
     study = fused(inside, training={"epochs": 2}, search={"trials": 3})
     assert passes == [(0, 1, 2)] * 2

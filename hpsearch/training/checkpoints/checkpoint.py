@@ -22,7 +22,7 @@ from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.data.standardize import Standardization
-from hpsearch.training.numerics.early_stopping import Best
+from hpsearch.training.numerics.early_stopping import BestEpoch
 
 FORMAT = "hpsearch-checkpoint"
 VERSION = 1
@@ -58,7 +58,7 @@ class Checkpoint:
     """Named and shaped as one trial has them."""
     buffers: Mapping[str, Tensor]
     """Running statistics."""
-    slots: Mapping[str, Tensor]
+    optimizer_state: Mapping[str, Tensor]
     """The optimizer's state, each [P] or [1]."""
     standardization: Standardization | None
     """What fresh rows, and targets that are numbers, must go through; none without rows."""
@@ -66,7 +66,7 @@ class Checkpoint:
     """`ema`, `swa` and `best`, where the trial has them."""
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """The metrics that schedules follow, one value per finished epoch; mostly empty."""
-    best: Best = field(default_factory=Best)
+    best: BestEpoch = field(default_factory=BestEpoch)
     """The best epoch so far, followed under early stopping."""
     averaged: int = 0
     """Epochs in `swa`."""
@@ -79,7 +79,7 @@ def write(checkpoint: Checkpoint) -> bytes:
     groups: dict[str, Mapping[str, Tensor]] = {
         "weights": checkpoint.weights,
         "buffers": checkpoint.buffers,
-        "slots": checkpoint.slots,
+        "slots": checkpoint.optimizer_state,
         "history": {
             name: torch.tensor(values, dtype=torch.float64)
             for name, values in checkpoint.history.items()
@@ -121,7 +121,7 @@ def read(blob: bytes) -> Checkpoint:
     Raises:
         CorruptArtifact: when it is no checkpoint, damaged, or of another format version.
     """
-    state = stated(blob, FORMAT, VERSION)
+    state = read_metadata(blob, FORMAT, VERSION)
     try:
         tensors = load(blob)
         groups = [f"{name}." for name in (*GROUPS, *map(str, state["copies"]))]
@@ -138,14 +138,14 @@ def read(blob: bytes) -> Checkpoint:
             number=int(state["number"]),
             epoch=int(state["epoch"]),
             updates=int(state["updates"]),
-            best=Best(int(state["best"]["epoch"]), state["best"]["value"]),
+            best=BestEpoch(int(state["best"]["epoch"]), state["best"]["value"]),
             averaged=int(state["averaged"]),
             stopped=bool(state["stopped"]),
             spec=parse_study(state["spec"]),
             classes=tuple(state["classes"]),
             weights=group("weights"),
             buffers=group("buffers"),
-            slots=group("slots"),
+            optimizer_state=group("slots"),
             copies={
                 str(name): Parameters(group(f"{name}.weights"), group(f"{name}.buffers"))
                 for name in state["copies"]
@@ -154,7 +154,7 @@ def read(blob: bytes) -> Checkpoint:
             history={name: tuple(curve.tolist()) for name, curve in group("history").items()},
         )
     except (SafetensorError, *MALFORMED, InvalidInput) as error:
-        raise damaged(str(error)) from None
+        raise corrupt(str(error)) from None
 
 
 def _as_json(fitted: Standardization | None) -> list[dict[str, Any]] | None:
@@ -180,7 +180,7 @@ def columns_of(checkpoint: Checkpoint) -> tuple[int, ...]:
     return fitted.shift.shape if fitted is not None and fitted.shift.ndim == 1 else ()
 
 
-def stated(blob: bytes, form: str, version: int) -> dict[str, Any]:
+def read_metadata(blob: bytes, form: str, version: int) -> dict[str, Any]:
     """The JSON in a blob's metadata, after checking that it is of this form and version.
 
     Raises:
@@ -192,18 +192,18 @@ def stated(blob: bytes, form: str, version: int) -> dict[str, Any]:
         state = json.loads(header["__metadata__"][form])
         found = state["version"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise damaged("its header does not say that it is one") from None
+        raise corrupt("its header does not say that it is one") from None
     if found != version:
         raise CorruptArtifact(
             f"a checkpoint must be of format version {version}, got {format_value(found)}; "
             "read it with the release that wrote it"
         )
     if not isinstance(state, dict):
-        raise damaged("its header is no object")
+        raise corrupt("its header is no object")
     return state
 
 
-def damaged(reason: str) -> CorruptArtifact:
+def corrupt(reason: str) -> CorruptArtifact:
     """The refusal of a blob."""
     return CorruptArtifact(
         f"a checkpoint must be a whole safetensors blob of this product, but {reason}; "

@@ -15,7 +15,7 @@ Runs: TypeAlias = Sequence[Checkpoint]
 """A trial's runs, read; mostly one."""
 
 
-def unlike(first: Runs, other: Runs, *, of_one_trial: bool = False) -> str | None:
+def incompatibility(first: Runs, other: Runs, *, of_one_trial: bool = False) -> str | None:
     """Why the weights of two checkpoints cannot be averaged, in a sentence; none where they can.
 
     Of one trial only names and shapes matter. Trials must also start from the same weights, have

@@ -20,24 +20,24 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hpsearch.training.checkpoints import checkpoint as checkpoints
-from hpsearch.training.checkpoints.checkpoint import MALFORMED, Checkpoint, damaged, stated
-from hpsearch.training.tasks.plan import Replica
+from hpsearch.training.checkpoints.checkpoint import MALFORMED, Checkpoint, corrupt, read_metadata
+from hpsearch.training.tasks.plan import RunId
 
 FORMAT = "hpsearch-replicas"
 VERSION = 1
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRun:
     """One run as it is stored."""
 
-    replica: Replica
+    run_id: RunId
     checkpoint: bytes
     ended: Mapping[str, float] | None = None
     """Its last metrics, once it has ended."""
 
 
-def write(number: int, epoch: int, runs: Sequence[Stored]) -> bytes:
+def write(number: int, epoch: int, runs: Sequence[StoredRun]) -> bytes:
     """The blob of a trial's runs after an epoch (0-based)."""
     tensors: dict[str, Tensor] = {}
     for i, run in enumerate(runs):
@@ -52,8 +52,8 @@ def write(number: int, epoch: int, runs: Sequence[Stored]) -> bytes:
         "epoch": epoch,
         "replicas": [
             {
-                "fold": run.replica.fold,
-                "repeat": run.replica.repeat,
+                "fold": run.run_id.fold,
+                "repeat": run.run_id.repeat,
                 "metrics": None if run.ended is None else list(run.ended),
             }
             for run in runs
@@ -62,13 +62,13 @@ def write(number: int, epoch: int, runs: Sequence[Stored]) -> bytes:
     return save(tensors, {FORMAT: json.dumps(state)})
 
 
-def read(blob: bytes) -> tuple[Stored, ...]:
+def read(blob: bytes) -> tuple[StoredRun, ...]:
     """The runs that a blob holds.
 
     Raises:
         CorruptArtifact: when it is no such blob, damaged, or of another format version.
     """
-    state = stated(blob, FORMAT, VERSION)
+    state = read_metadata(blob, FORMAT, VERSION)
     try:
         tensors = load(blob)
         if not state["replicas"]:
@@ -78,33 +78,33 @@ def read(blob: bytes) -> tuple[Stored, ...]:
             for i, said in enumerate(state["replicas"])
         )
     except (SafetensorError, *MALFORMED) as error:
-        raise damaged(str(error)) from None
+        raise corrupt(str(error)) from None
 
 
-def members(blob: bytes) -> tuple[Checkpoint, ...]:
+def run_checkpoints(blob: bytes) -> tuple[Checkpoint, ...]:
     """The checkpoints of a trial's runs: one, where it is a single one.
 
     Raises:
         CorruptArtifact: when the blob is neither a checkpoint nor several.
     """
-    if is_bundle(blob):
+    if is_multi_run(blob):
         return tuple(checkpoints.read(run.checkpoint) for run in read(blob))
     return (checkpoints.read(blob),)
 
 
-def is_bundle(blob: bytes) -> bool:
+def is_multi_run(blob: bytes) -> bool:
     """Whether a blob says that it holds several runs."""
     size = int.from_bytes(blob[:8], "little")
     return f'"{FORMAT}"'.encode() in blob[8 : 8 + size]
 
 
-def _stored(number: int, said: Any, i: int, tensors: Mapping[str, Tensor]) -> Stored:
+def _stored(number: int, said: Any, i: int, tensors: Mapping[str, Tensor]) -> StoredRun:
     names, fold = said["metrics"], said["fold"]
     content = tensors[f"replicas.{i}"]
     if content.dtype != torch.uint8:
         raise ValueError(f"replicas.{i} must hold bytes, got {content.dtype}")
-    return Stored(
-        Replica(number, None if fold is None else int(fold), int(said["repeat"])),
+    return StoredRun(
+        RunId(number, None if fold is None else int(fold), int(said["repeat"])),
         content.numpy().tobytes(),
         None
         if names is None

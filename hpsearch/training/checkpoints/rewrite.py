@@ -7,25 +7,25 @@ from collections.abc import Callable
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.checkpoint import Checkpoint
-from hpsearch.training.checkpoints.multi_run import Stored
-from hpsearch.training.tasks.plan import Replica
+from hpsearch.training.checkpoints.multi_run import StoredRun
+from hpsearch.training.tasks.plan import RunId
 
-Change = Callable[[int, Replica, Checkpoint], Checkpoint]
+Change = Callable[[int, RunId, Checkpoint], Checkpoint]
 """From a run's place among its trial's, its name, and its checkpoint."""
 
 
-def rewritten(blob: bytes, change: Change) -> bytes:
+def rewrite(blob: bytes, change: Change) -> bytes:
     """The blob with each of its runs changed.
 
     Raises:
         CorruptArtifact: when it is neither a checkpoint nor several.
     """
-    if not multi_run.is_bundle(blob):
+    if not multi_run.is_multi_run(blob):
         saved = checkpoints.read(blob)
-        return checkpoints.write(change(0, Replica(saved.number), saved))
+        return checkpoints.write(change(0, RunId(saved.number), saved))
     found = [(run, checkpoints.read(run.checkpoint)) for run in multi_run.read(blob)]
     runs = [
-        Stored(run.replica, checkpoints.write(change(i, run.replica, saved)), run.ended)
+        StoredRun(run.run_id, checkpoints.write(change(i, run.run_id, saved)), run.ended)
         for i, (run, saved) in enumerate(found)
     ]
     return multi_run.write(found[0][1].number, max(saved.epoch for _, saved in found), runs)

@@ -18,8 +18,8 @@ from torch import Tensor
 from hpsearch.errors import TrainingFailed
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.checkpoint import Checkpoint
-from hpsearch.training.checkpoints.compatibility import Runs, unlike
-from hpsearch.training.checkpoints.rewrite import rewritten
+from hpsearch.training.checkpoints.compatibility import Runs, incompatibility
+from hpsearch.training.checkpoints.rewrite import rewrite
 
 
 class Soup:
@@ -40,15 +40,15 @@ class Soup:
     def __init__(self, blob: bytes, share: float = 1.0) -> None:
         self.first = blob
         """The checkpoint that it began with."""
-        self._runs = multi_run.members(blob)
+        self._runs = multi_run.run_checkpoints(blob)
         self._sums = [(_zeros(run.weights), _zeros(run.buffers)) for run in self._runs]
         self._total = share
         self.count = 1
         """Checkpoints in it."""
 
-    def unlike(self, runs: Runs, *, of_one_trial: bool = False) -> str | None:
+    def incompatibility(self, runs: Runs, *, of_one_trial: bool = False) -> str | None:
         """Why a checkpoint that was read cannot be added, in a sentence; none where it can."""
-        return unlike(self._runs, runs, of_one_trial=of_one_trial)
+        return incompatibility(self._runs, runs, of_one_trial=of_one_trial)
 
     def with_(self, runs: Runs, share: float = 1.0) -> Soup:
         """A soup with one more checkpoint, which was read; this one stays as it is.
@@ -56,7 +56,7 @@ class Soup:
         Raises:
             TrainingFailed: when its model is another.
         """
-        if difference := self.unlike(runs, of_one_trial=True):
+        if difference := self.incompatibility(runs, of_one_trial=True):
             raise TrainingFailed(difference)
         made = copy(self)
         made._sums = [
@@ -71,7 +71,7 @@ class Soup:
 
     def checkpoint(self) -> bytes:
         """The mean as a checkpoint; all else is the first's, without optimizer, copies, history."""
-        return rewritten(
+        return rewrite(
             self.first,
             lambda i, _, saved: _bare(
                 replace(
@@ -83,7 +83,7 @@ class Soup:
         )
 
 
-def averaged(blobs: Sequence[bytes], weights: Sequence[float] | None = None) -> bytes:
+def average(blobs: Sequence[bytes], weights: Sequence[float] | None = None) -> bytes:
     """The checkpoint of the soup of several.
 
     Args:
@@ -102,11 +102,11 @@ def averaged(blobs: Sequence[bytes], weights: Sequence[float] | None = None) -> 
         )
     soup = Soup(blobs[0], shares[0])
     for blob, share in zip(blobs[1:], shares[1:], strict=True):
-        soup = soup.with_(multi_run.members(blob), share)
+        soup = soup.with_(multi_run.run_checkpoints(blob), share)
     return soup.checkpoint()
 
 
-def copied(blob: bytes, which: Literal["ema", "swa"]) -> bytes:
+def with_copy_as_weights(blob: bytes, which: Literal["ema", "swa"]) -> bytes:
     """A checkpoint with a copy that the trial keeps in the place of its weights, and nothing more.
 
     Raises:
@@ -123,7 +123,7 @@ def copied(blob: bytes, which: Literal["ema", "swa"]) -> bytes:
         found = saved.copies[which]
         return _bare(replace(saved, weights=found.weights, buffers=found.buffers))
 
-    return rewritten(blob, change)
+    return rewrite(blob, change)
 
 
 def slim(blob: bytes) -> bytes:
@@ -132,11 +132,11 @@ def slim(blob: bytes) -> bytes:
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
     """
-    return rewritten(blob, lambda _, __, saved: _bare(saved))
+    return rewrite(blob, lambda _, __, saved: _bare(saved))
 
 
 def _bare(saved: Checkpoint) -> Checkpoint:
-    return replace(saved, slots={}, copies={}, history={})
+    return replace(saved, optimizer_state={}, copies={}, history={})
 
 
 def _zeros(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

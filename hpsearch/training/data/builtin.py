@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from hpsearch.errors import NotFound
-from hpsearch.training.data.local_uploads import of_name, read_upload
+from hpsearch.training.data.local_uploads import find, read_upload
 from hpsearch.training.uploads.table import Table
 
 
@@ -81,7 +81,7 @@ def load(name: str) -> Table:
     """
     if name in SOURCES:
         return _built_in(name)
-    upload = of_name(name)
+    upload = find(name)
     if upload is None:
         raise NotFound(f"no data set is called '{name}'; use one of {', '.join(SOURCES)}")
     return read_upload(upload)
@@ -89,7 +89,7 @@ def load(name: str) -> Table:
 
 def version(name: str) -> str:
     """Tells apart contents that had the same name; empty for built-in sets."""
-    upload = of_name(name)
+    upload = find(name)
     return "" if upload is None else upload.content
 
 

@@ -15,8 +15,8 @@ from hpsearch.spec.task import Split, SupervisedTask
 from hpsearch.training.data.builtin import load, version
 from hpsearch.training.data.encoding import fit_encoding
 from hpsearch.training.data.folds import Fold, folds_of
-from hpsearch.training.data.given_splits import parts_of
-from hpsearch.training.data.splits import Parts, Rows
+from hpsearch.training.data.given_splits import split_table
+from hpsearch.training.data.splits import Indices, SplitIndices
 from hpsearch.training.data.standardize import Kind, Standardization, fit
 from hpsearch.training.uploads.table import Table
 
@@ -27,7 +27,7 @@ BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitData:
     """Rows x [N, *features] and targets y [N], standardised; int64 for classes."""
 
     x: Tensor
@@ -38,12 +38,12 @@ class Part:
 class DataSet:
     """Three parts, what standardised them, and the names of the classes (none for numbers)."""
 
-    train: Part
-    validation: Part
-    test: Part
+    train: SplitData
+    validation: SplitData
+    test: SplitData
     standardization: Standardization
     classes: tuple[str, ...]
-    rows: Parts
+    rows: SplitIndices
     """Where in the whole set the rows of each part lie."""
 
     @property
@@ -56,7 +56,7 @@ class DataSet:
         """What a model must give per row: one number per class, or one."""
         return len(self.classes) or 1
 
-    def part(self, name: SplitName) -> Part:
+    def part(self, name: SplitName) -> SplitData:
         """A part by its name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
@@ -100,7 +100,7 @@ def _fixed(
 ) -> DataSet:
     del content  # tells apart contents that had the same name
     table = load(name)
-    return _prepared(name, table, parts_of(table, split, seed), split, kind, device, dtype)
+    return _prepared(name, table, split_table(table, split, seed), split, kind, device, dtype)
 
 
 @lru_cache(maxsize=1)
@@ -126,7 +126,7 @@ def _folded(
 def _prepared(
     name: str,
     table: Table,
-    rows: Parts,
+    rows: SplitIndices,
     split: Split,
     kind: Kind,
     device: torch.device,
@@ -145,12 +145,12 @@ def _prepared(
     numbers = None if table.classes else table.y[rows.train]
     standardization = fit(table.x[rows.train], kind, numbers, encoding)
 
-    def part(chosen: Rows) -> Part:
+    def part(chosen: Indices) -> SplitData:
         x = _standardised(table.x, chosen, standardization, dtype).to(device)
         if table.classes:
-            return Part(x, torch.from_numpy(table.y[chosen]).to(device))
+            return SplitData(x, torch.from_numpy(table.y[chosen]).to(device))
         y = (table.y[chosen] - standardization.target_shift) / standardization.target_scale
-        return Part(x, torch.from_numpy(y).to(device, dtype))
+        return SplitData(x, torch.from_numpy(y).to(device, dtype))
 
     return DataSet(
         part(rows.train),
@@ -163,7 +163,7 @@ def _prepared(
 
 
 def _standardised(
-    x: NDArray[Any], chosen: Rows, standardization: Standardization, dtype: torch.dtype
+    x: NDArray[Any], chosen: Indices, standardization: Standardization, dtype: torch.dtype
 ) -> Tensor:
     """Rows as they are trained on, made block by block: a whole set in float64 may not fit."""
     blocks = [

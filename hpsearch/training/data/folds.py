@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
-from hpsearch.training.data.given_splits import divided, split_column
-from hpsearch.training.data.splits import Parts, Rows, strata
+from hpsearch.training.data.given_splits import divide, split_column
+from hpsearch.training.data.splits import Indices, SplitIndices, strata
 from hpsearch.training.numerics.seeds import Stream, numpy_generator
 from hpsearch.training.uploads.table import Table
 
@@ -30,7 +30,7 @@ class Fold:
     """k."""
 
 
-def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[Parts, ...]:
+def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[SplitIndices, ...]:
     """The parts of each of `count` folds; drawn from the study's seed.
 
     Sizes differ by one row at most, and so do those of every class; where a column groups the
@@ -45,7 +45,7 @@ def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[Parts, 
             f"training.folds cannot go with task.split.{kind}, and {name} says which rows "
             "validate; leave folds out"
         )
-    fixed = divided(table, split, seed)
+    fixed = divide(table, split, seed)
     rows = np.sort(np.concatenate([fixed.train, fixed.validation]))
     rng = numpy_generator(Stream.FOLDS, seed)
     groups = None if split.group is None else split_column(table, split).values[rows]
@@ -61,7 +61,8 @@ def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[Parts, 
     else:
         place = _packed(groups, count, rng)
     return tuple(
-        Parts(rows[place != index], rows[place == index], fixed.test) for index in range(count)
+        SplitIndices(rows[place != index], rows[place == index], fixed.test)
+        for index in range(count)
     )
 
 
@@ -69,7 +70,7 @@ def _names_validation(table: Table, split: Split) -> bool:
     return split.column is not None and "validation" in split_column(table, split).texts()
 
 
-def _dealt(y: NDArray[Any], count: int, rng: np.random.Generator, *, classes: bool) -> Rows:
+def _dealt(y: NDArray[Any], count: int, rng: np.random.Generator, *, classes: bool) -> Indices:
     """The fold of each row of y [N]: classes end to end, each shuffled, dealt out like cards."""
     order = np.concatenate([rng.permutation(group) for group in strata(y, classes=classes)])
     place = np.empty(len(y), np.int64)
@@ -77,7 +78,7 @@ def _dealt(y: NDArray[Any], count: int, rng: np.random.Generator, *, classes: bo
     return place
 
 
-def _packed(groups: NDArray[np.float64], count: int, rng: np.random.Generator) -> Rows:
+def _packed(groups: NDArray[np.float64], count: int, rng: np.random.Generator) -> Indices:
     """The fold of each row: the largest groups first, each to the fold that is smallest so far.
 
     Equal sizes are taken in random order.

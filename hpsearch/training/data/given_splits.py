@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
-from hpsearch.training.data.splits import Parts, Rows, drawn_rows, split_rows
+from hpsearch.training.data.splits import Indices, SplitIndices, draw_rows, split_rows
 from hpsearch.training.numerics.seeds import Stream, numpy_generator
 from hpsearch.training.uploads.table import Table, Values
 
 
-def parts_of(table: Table, split: Split, seed: int) -> Parts:
+def split_table(table: Table, split: Split, seed: int) -> SplitIndices:
     """The three parts of a table's rows, each in ascending order.
 
     Raises:
@@ -24,7 +24,7 @@ def parts_of(table: Table, split: Split, seed: int) -> Parts:
     if split.own is None:
         return split_rows(table.y, split, seed, classes=bool(table.classes))
     kind, name = split.own
-    parts = divided(table, split, seed)
+    parts = divide(table, split, seed)
     for part, rows in (("training", parts.train), ("validation", parts.validation)):
         if not len(rows):
             raise TrainingFailed(
@@ -34,14 +34,14 @@ def parts_of(table: Table, split: Split, seed: int) -> Parts:
     return parts
 
 
-def divided(table: Table, split: Split, seed: int) -> Parts:
+def divide(table: Table, split: Split, seed: int) -> SplitIndices:
     """The parts as they come out, where one may be empty.
 
     Raises:
         TrainingFailed: when the table lacks the column.
     """
     if split.own is None:
-        return drawn_rows(table.y, split, seed, classes=bool(table.classes))
+        return draw_rows(table.y, split, seed, classes=bool(table.classes))
     found = split_column(table, split)
     if split.column is not None:
         return _by_name(found, table, split, seed)
@@ -71,7 +71,7 @@ def split_column(table: Table, split: Split) -> Values:
     return found
 
 
-def _by_name(found: Values, table: Table, split: Split, seed: int) -> Parts:
+def _by_name(found: Values, table: Table, split: Split, seed: int) -> SplitIndices:
     """Rows by what the column calls them; validation is drawn from training where it is none."""
     names = np.array(found.column.categories)[found.values.astype(np.int64)]
     train, validation, test = (
@@ -79,12 +79,12 @@ def _by_name(found: Values, table: Table, split: Split, seed: int) -> Parts:
     )
     if not len(validation):
         shares = split.model_copy(update={"test": 0.0, "column": None})
-        drawn = drawn_rows(table.y[train], shares, seed, classes=bool(table.classes))
+        drawn = draw_rows(table.y[train], shares, seed, classes=bool(table.classes))
         train, validation = train[drawn.train], train[drawn.validation]
-    return Parts(train, validation, test)
+    return SplitIndices(train, validation, test)
 
 
-def _by_group(groups: NDArray[np.float64], split: Split, seed: int) -> Parts:
+def _by_group(groups: NDArray[np.float64], split: Split, seed: int) -> SplitIndices:
     """Groups in random order are given to test, then to validation, until each has its share.
 
     The last group given to a part is the one that brings it nearest to its share; every part
@@ -107,13 +107,13 @@ def _nearest(ends: NDArray[Any], rows: float, least: int) -> int:
     return max(int(np.argmin(np.abs(counts - rows))), least)
 
 
-def _cut(place: NDArray[np.int64], tests: int, held: int) -> Parts:
+def _cut(place: NDArray[np.int64], tests: int, held: int) -> SplitIndices:
     test, validation = place < tests, (place >= tests) & (place < held)
     train = ~test & ~validation
-    return Parts(*(np.flatnonzero(part) for part in (train, validation, test)))
+    return SplitIndices(*(np.flatnonzero(part) for part in (train, validation, test)))
 
 
-def _by_time(times: NDArray[np.float64], split: Split) -> Parts:
+def _by_time(times: NDArray[np.float64], split: Split) -> SplitIndices:
     """The last rows test, those before validate; rows of one moment stay together."""
     ordered = np.sort(times)
     rows = len(times)
@@ -124,7 +124,7 @@ def _by_time(times: NDArray[np.float64], split: Split) -> Parts:
         return float(ordered[rows - count])
 
     tested = boundary(split.test) if split.test else np.inf
-    test: Rows = np.flatnonzero(times >= tested)
+    test: Indices = np.flatnonzero(times >= tested)
     held = boundary(len(test) / rows + split.validation)
     validation = np.flatnonzero((times >= held) & (times < tested))
-    return Parts(np.flatnonzero(times < min(held, tested)), validation, test)
+    return SplitIndices(np.flatnonzero(times < min(held, tested)), validation, test)

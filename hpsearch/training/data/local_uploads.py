@@ -7,18 +7,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from hpsearch.training.uploads.formats import read
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 from hpsearch.training.uploads.table import Table
 
 
 @dataclass(frozen=True, eq=False)
-class Shelved:
+class LocalUpload:
     """A file whose hash has been checked, and how to read it."""
 
     name: str
     path: Path
     sha256: str
-    recipe: Recipe
+    recipe: ReadOptions
 
     @property
     def content(self) -> str:
@@ -26,23 +26,23 @@ class Shelved:
         return f"{self.sha256} {self.recipe.told()}"
 
 
-_SHELF: dict[str, Shelved] = {}
+_SHELF: dict[str, LocalUpload] = {}
 
 
-def put(shelved: Shelved) -> None:
+def register(shelved: LocalUpload) -> None:
     """Makes an upload known under its name, in the place of what had that name before."""
-    before = of_name(shelved.name)
+    before = find(shelved.name)
     if before is None or (before.content, before.path) != (shelved.content, shelved.path):
         _SHELF[shelved.name] = shelved
 
 
-def of_name(name: str) -> Shelved | None:
+def find(name: str) -> LocalUpload | None:
     """The upload of this name, if it lies here."""
     return _SHELF.get(name)
 
 
 @lru_cache(maxsize=2)
-def read_upload(shelved: Shelved) -> Table:
+def read_upload(shelved: LocalUpload) -> Table:
     """Its rows.
 
     Raises:

@@ -14,24 +14,24 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
 from hpsearch.training.numerics.seeds import Stream, numpy_generator
 
-Rows = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
-class Parts(NamedTuple):
+class SplitIndices(NamedTuple):
     """Row numbers, each part in ascending order."""
 
-    train: Rows
-    validation: Rows
-    test: Rows
+    train: Indices
+    validation: Indices
+    test: Indices
 
 
-def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Parts:
+def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> SplitIndices:
     """Draws the three parts of the rows of y [N]; stratified where y holds classes.
 
     Raises:
         TrainingFailed: when training or validation is left without a row.
     """
-    parts = drawn_rows(y, split, seed, classes=classes)
+    parts = draw_rows(y, split, seed, classes=classes)
     for name, rows in (("training", parts.train), ("validation", parts.validation)):
         if not len(rows):
             raise TrainingFailed(
@@ -42,7 +42,7 @@ def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Pa
     return parts
 
 
-def drawn_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Parts:
+def draw_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> SplitIndices:
     """The parts as shares of so many rows come out, where one may be empty.
 
     Classes are laid end to end, each shuffled, and boundaries are rounded on the running total:
@@ -62,10 +62,10 @@ def drawn_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Pa
         train.append(rows[tests + held :])
         before = after
     none = np.empty(0, np.int64)
-    return Parts(*(np.sort(np.concatenate([none, *p])) for p in (train, validation, test)))
+    return SplitIndices(*(np.sort(np.concatenate([none, *p])) for p in (train, validation, test)))
 
 
-def strata(y: NDArray[Any], *, classes: bool) -> list[Rows]:
+def strata(y: NDArray[Any], *, classes: bool) -> list[Indices]:
     """The rows of each class; of numbers all rows."""
     if not classes:
         return [np.arange(len(y))]

@@ -10,14 +10,14 @@ from dataclasses import replace
 import torch
 
 from hpsearch.training.checkpoints.checkpoint import Checkpoint
-from hpsearch.training.checkpoints.rewrite import rewritten
+from hpsearch.training.checkpoints.rewrite import rewrite
 from hpsearch.training.data.folds import Fold
 from hpsearch.training.evaluation.predictions import plan_of
-from hpsearch.training.numerics.flatten import flat, named
+from hpsearch.training.numerics.flatten import flatten, unflatten
 from hpsearch.training.tasks import task_for
 from hpsearch.training.tasks.base import Task
-from hpsearch.training.tasks.plan import Plan, Replica
-from hpsearch.training.tasks.plugged import Plugged
+from hpsearch.training.tasks.plan import Plan, RunId
+from hpsearch.training.tasks.plugin_adapter import PluginAdapter
 from hpsearch.training.tasks.supervised import Supervised
 
 
@@ -34,24 +34,24 @@ def with_fresh_statistics(blob: bytes, *, device: torch.device | str = "cpu") ->
     """
     plan, tasks = plan_of(blob), dict[Fold | None, Task]()
 
-    def change(_: int, replica: Replica, saved: Checkpoint) -> Checkpoint:
+    def change(_: int, run_id: RunId, saved: Checkpoint) -> Checkpoint:
         if not saved.buffers:
             return saved
         dtype = next(iter(saved.weights.values())).dtype
-        fold = Plan(plan.number, plan.spec, plan.epochs, replica).fold
+        fold = Plan(plan.number, plan.spec, plan.epochs, run_id).fold
         if fold not in tasks:
             tasks.clear()
             tasks[fold] = task_for(plan.spec, device=torch.device(device), dtype=dtype, fold=fold)
         return _refreshed(saved, tasks[fold], torch.device(device))
 
-    return rewritten(blob, change)
+    return rewrite(blob, change)
 
 
 @torch.no_grad()
 def _refreshed(saved: Checkpoint, task: Task, device: torch.device) -> Checkpoint:
-    if not isinstance(task, Supervised | Plugged):
+    if not isinstance(task, Supervised | PluginAdapter):
         return saved
-    weights = flat(task.layout, saved.weights).to(device).unsqueeze(0)
-    buffers = flat(task.buffers, saved.buffers).to(device).unsqueeze(0)
+    weights = flatten(task.layout, saved.weights).to(device).unsqueeze(0)
+    buffers = flatten(task.buffers, saved.buffers).to(device).unsqueeze(0)
     task.refresh(task.layout.views(weights), task.buffers.views(buffers))
-    return replace(saved, buffers=named(task.buffers, buffers[0].cpu()))
+    return replace(saved, buffers=unflatten(task.buffers, buffers[0].cpu()))

@@ -21,13 +21,13 @@ from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.checkpoint import Checkpoint, Parameters
 from hpsearch.training.data.folds import Fold
 from hpsearch.training.models.base import Views
-from hpsearch.training.numerics.flatten import flat
+from hpsearch.training.numerics.flatten import flatten
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.run_means import mean_metrics
 from hpsearch.training.tasks import task_for
-from hpsearch.training.tasks.base import Held, Task
-from hpsearch.training.tasks.plan import Plan, Replica, replicas_of
-from hpsearch.training.tasks.plugged import Plugged
+from hpsearch.training.tasks.base import HeldOut, Task
+from hpsearch.training.tasks.plan import Plan, RunId, run_ids
+from hpsearch.training.tasks.plugin_adapter import PluginAdapter
 from hpsearch.training.tasks.supervised import Supervised
 
 Copy = Literal["raw", "ema", "swa", "best"]
@@ -38,7 +38,7 @@ Copy = Literal["raw", "ema", "swa", "best"]
 class RunOutputs:
     """What one run of a trial makes of the rows that it holds out."""
 
-    replica: Replica
+    run_id: RunId
     rows: Tensor
     """Which rows of the data set they are, int64 [N], ascending; on the CPU, as all here."""
     outputs: Tensor
@@ -50,7 +50,7 @@ class RunOutputs:
 def evaluate(
     plan: Plan,
     checkpoint: bytes,
-    split: Held,
+    split: HeldOut,
     *,
     copy: Copy = "raw",
     device: torch.device | str = "cpu",
@@ -77,7 +77,7 @@ def evaluate(
 def outputs(
     plan: Plan,
     checkpoint: bytes,
-    split: Held,
+    split: HeldOut,
     *,
     copy: Copy = "raw",
     device: torch.device | str = "cpu",
@@ -97,27 +97,27 @@ def outputs(
     runs = run_outputs(plan, checkpoint, split, copy=copy, device=device, dtype=dtype)
     if len(runs) == 1:
         return runs[0].outputs, runs[0].targets
-    return combined(runs)
+    return combine(runs)
 
 
 def run_outputs(
     plan: Plan,
     checkpoint: bytes,
-    split: Held,
+    split: HeldOut,
     *,
     copy: Copy = "raw",
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> tuple[RunOutputs, ...]:
-    """The outputs of each run of a trial, in the order of `replicas_of`; one without folds.
+    """The outputs of each run of a trial, in the order of `run_ids`; one without folds.
 
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
         TrainingFailed: when task or split have no rows, or the trial no such copy.
     """
     found = []
-    for replica, saved, task in _opened(plan, checkpoint, torch.device(device), dtype):
-        if not isinstance(task, Supervised | Plugged):
+    for run_id, saved, task in _opened(plan, checkpoint, torch.device(device), dtype):
+        if not isinstance(task, Supervised | PluginAdapter):
             raise TrainingFailed(
                 f"outputs need a task with rows, and {plan.spec.name} has none; ask for its metrics"
             )
@@ -126,11 +126,11 @@ def run_outputs(
             made, y = task.predictions(
                 *_views(task, saved, copy, torch.device(device), dtype), split
             )
-        found.append(RunOutputs(replica, task.rows_of(split), made[0].cpu(), y.cpu()))
+        found.append(RunOutputs(run_id, task.rows_of(split), made[0].cpu(), y.cpu()))
     return tuple(found)
 
 
-def combined(runs: Sequence[RunOutputs]) -> tuple[Tensor, Tensor]:
+def combine(runs: Sequence[RunOutputs]) -> tuple[Tensor, Tensor]:
     """One output [N, C] and one target [N] for each row that any run holds out, rows ascending."""
     rows = torch.from_numpy(np.unique(torch.cat([run.rows for run in runs]).numpy()))
     total = torch.zeros(len(rows), runs[0].outputs.shape[1], dtype=torch.float64)
@@ -148,23 +148,23 @@ def combined(runs: Sequence[RunOutputs]) -> tuple[Tensor, Tensor]:
     return mean.to(runs[0].outputs.dtype), targets
 
 
-def runs_of(plan: Plan, blob: bytes) -> tuple[tuple[Replica, Checkpoint], ...]:
-    """Each run of a trial with its checkpoint, in the order of `replicas_of`.
+def checkpoints_by_run(plan: Plan, blob: bytes) -> tuple[tuple[RunId, Checkpoint], ...]:
+    """Each run of a trial with its checkpoint, in the order of `run_ids`.
 
     Raises:
         CorruptArtifact: when the checkpoint cannot be read, or holds other runs.
     """
-    replicas = replicas_of(plan)
-    saved = multi_run.members(blob)
-    if len(saved) != len(replicas):
+    ids = run_ids(plan)
+    saved = multi_run.run_checkpoints(blob)
+    if len(saved) != len(ids):
         raise CorruptArtifact(
-            f"a checkpoint must hold the {len(replicas)} runs that folds and repeats make of trial "
+            f"a checkpoint must hold the {len(ids)} runs that folds and repeats make of trial "
             f"{plan.number}, and it holds {len(saved)}; use one that the trial wrote"
         )
-    return tuple(zip(replicas, saved, strict=True))
+    return tuple(zip(ids, saved, strict=True))
 
 
-def row_of(task: Task, saved: Checkpoint, copy: Copy) -> tuple[Tensor, Tensor]:
+def flat_weights(task: Task, saved: Checkpoint, copy: Copy) -> tuple[Tensor, Tensor]:
     """Stored weights [P] and running statistics [Q], as they are stored.
 
     Raises:
@@ -179,22 +179,22 @@ def row_of(task: Task, saved: Checkpoint, copy: Copy) -> tuple[Tensor, Tensor]:
                 "keeps none; measure its raw ones"
             )
         found = saved.copies[copy]
-    return flat(task.layout, found.weights), flat(task.buffers, found.buffers)
+    return flatten(task.layout, found.weights), flatten(task.buffers, found.buffers)
 
 
 def _opened(
     plan: Plan, blob: bytes, device: torch.device, dtype: torch.dtype
-) -> Iterator[tuple[Replica, Checkpoint, Task]]:
+) -> Iterator[tuple[RunId, Checkpoint, Task]]:
     """Each run of a plan with its checkpoint and its task."""
     tasks: dict[Fold | None, Task] = {}
-    for replica, found in runs_of(plan, blob):
-        fold = Plan(plan.number, plan.spec, plan.epochs, replica).fold
+    for run_id, found in checkpoints_by_run(plan, blob):
+        fold = Plan(plan.number, plan.spec, plan.epochs, run_id).fold
         if fold not in tasks:
             tasks = {fold: task_for(plan.spec, device=device, dtype=dtype, fold=fold)}
-        yield replica, found, tasks[fold]
+        yield run_id, found, tasks[fold]
 
 
-def _check_rows(task: Task, split: Held) -> None:
+def _check_rows(task: Task, split: HeldOut) -> None:
     if isinstance(task, Supervised) and not len(task.targets(split)):
         raise TrainingFailed(
             f"task.split.{split} must leave at least one row to measure on, got none; "
@@ -210,5 +210,5 @@ def _views(
     def views(layout: Layout, row: Tensor) -> Views:
         return layout.views(row.to(device, dtype).unsqueeze(0))
 
-    weights, buffers = row_of(task, saved, copy)
+    weights, buffers = flat_weights(task, saved, copy)
     return views(task.layout, weights), views(task.buffers, buffers)

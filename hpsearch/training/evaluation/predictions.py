@@ -1,7 +1,7 @@
 """Predictions of a trial's checkpoints, many trials at once: what is stored when a trial ends.
 
-    inference = Inference(device=device)            # for one group of trials
-    found = inference.predict_all([(plan, blob), ...])
+    predictor = Predictor(device=device)            # for one group of trials
+    predictions = predictor.predict_all([(plan, blob), ...])
 
 K   trials in one pass        N   rows        C   outputs of a row
 Outputs and metrics are those of `evaluation`, from a single pass over each part of the data. Small
@@ -22,13 +22,19 @@ from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.training.checkpoints import multi_run
-from hpsearch.training.evaluation.evaluation import Copy, RunOutputs, combined, row_of, runs_of
-from hpsearch.training.numerics.alignment import stacked
+from hpsearch.training.evaluation.evaluation import (
+    Copy,
+    RunOutputs,
+    checkpoints_by_run,
+    combine,
+    flat_weights,
+)
+from hpsearch.training.numerics.alignment import stack_rows
 from hpsearch.training.numerics.run_means import mean_metrics
 from hpsearch.training.tasks import task_for, task_key
-from hpsearch.training.tasks.base import Held, Measured, Task
-from hpsearch.training.tasks.plan import Plan, Replica, replicas_of
-from hpsearch.training.tasks.plugged import Plugged
+from hpsearch.training.tasks.base import Evaluation, HeldOut, Task
+from hpsearch.training.tasks.plan import Plan, RunId, run_ids
+from hpsearch.training.tasks.plugin_adapter import PluginAdapter
 from hpsearch.training.tasks.supervised import Supervised
 
 STACKED = 32
@@ -38,7 +44,7 @@ STACKED_WEIGHTS = 2**20
 
 
 @dataclass(frozen=True)
-class Outputs:
+class SplitOutputs:
     """Of a part of the data; on the CPU."""
 
     rows: Tensor
@@ -50,12 +56,12 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class TrialPredictions:
     """What a checkpoint says of the rows that it has not trained on."""
 
-    validation: Outputs
+    validation: SplitOutputs
     """Under folds all rows that do not test, each by the runs that have not trained on it."""
-    test: Outputs | None
+    test: SplitOutputs | None
     """None where no rows test."""
     test_metrics: dict[str, float]
     """As `evaluation.evaluate` gives them; none where no rows test."""
@@ -72,7 +78,7 @@ class _Run:
 
     trial: int
     """Its trial's place among those asked for."""
-    replica: Replica
+    run_id: RunId
     weights: Tensor
     buffers: Tensor
 
@@ -88,11 +94,11 @@ class _Said:
     target_scale: float
 
 
-_WithRows: TypeAlias = Supervised | Plugged
-_ByRun: TypeAlias = dict[tuple[int, Replica], _Said]
+_WithRows: TypeAlias = Supervised | PluginAdapter
+_ByRun: TypeAlias = dict[tuple[int, RunId], _Said]
 
 
-class Inference:
+class Predictor:
     """Predicts from checkpoints; keeps each task that it has built, so make one for each group.
 
     Args:
@@ -106,14 +112,14 @@ class Inference:
         self._device, self._dtype = torch.device(device), dtype
         self._tasks: dict[Hashable, Task] = {}
 
-    def predict(self, plan: Plan, blob: bytes, copy: Copy = "raw") -> Predicted | None:
+    def predict(self, plan: Plan, blob: bytes, copy: Copy = "raw") -> TrialPredictions | None:
         """Of one checkpoint, as `predict_all`."""
         return self.predict_all([(plan, blob)], copy)[0]
 
     @torch.no_grad()
     def predict_all(
         self, trials: Sequence[tuple[Plan, bytes]], copy: Copy = "raw"
-    ) -> list[Predicted | None]:
+    ) -> list[TrialPredictions | None]:
         """What each plan's checkpoint predicts.
 
         None where that cannot be combined with what others predict: the task has no rows, or its
@@ -125,10 +131,10 @@ class Inference:
         """
         by_task: dict[_WithRows, list[_Run]] = {}
         for i, (plan, blob) in enumerate(trials):
-            for replica, saved in runs_of(plan, blob):
-                task = self._task(plan, replica)
-                if isinstance(task, Supervised | Plugged):
-                    run = _Run(i, replica, *row_of(task, saved, copy))
+            for run_id, saved in checkpoints_by_run(plan, blob):
+                task = self._task(plan, run_id)
+                if isinstance(task, Supervised | PluginAdapter):
+                    run = _Run(i, run_id, *flat_weights(task, saved, copy))
                     by_task.setdefault(task, []).append(run)
         said: _ByRun = {}
         for task, runs in by_task.items():
@@ -136,12 +142,12 @@ class Inference:
             for start in range(0, len(runs), size):
                 said |= self._said(task, runs[start : start + size])
         return [
-            _predicted([said.get((i, replica)) for replica in replicas_of(plan)])
+            _predicted([said.get((i, run_id)) for run_id in run_ids(plan)])
             for i, (plan, _) in enumerate(trials)
         ]
 
-    def _task(self, plan: Plan, replica: Replica) -> Task:
-        fold = Plan(plan.number, plan.spec, plan.epochs, replica).fold
+    def _task(self, plan: Plan, run_id: RunId) -> Task:
+        fold = Plan(plan.number, plan.spec, plan.epochs, run_id).fold
         key = (task_key(plan.spec), fold)
         if key not in self._tasks:
             made = task_for(plan.spec, device=self._device, dtype=self._dtype, fold=fold)
@@ -151,21 +157,21 @@ class Inference:
     def _said(self, task: _WithRows, runs: Sequence[_Run]) -> _ByRun:
         """What each run says; nothing where that cannot be combined."""
         where = (self._device, self._dtype)
-        weights = task.layout.views(stacked([run.weights.to(*where) for run in runs]))
+        weights = task.layout.views(stack_rows([run.weights.to(*where) for run in runs]))
         buffers = task.buffers.views(torch.stack([run.buffers.to(*where) for run in runs]))
         try:
-            validation = Measured(*task.predictions(weights, buffers, "validation"), {})
+            validation = Evaluation(*task.predictions(weights, buffers, "validation"), {})
             test = task.measured(weights, buffers, "test") if task.has_rows("test") else None
         except TrainingFailed:
-            if isinstance(task, Plugged):
+            if isinstance(task, PluginAdapter):
                 return {}
             raise
         fitted = task.standardization
         metrics = {n: v.tolist() for n, v in test.metrics.items()} if test else {}
         return {
-            (run.trial, run.replica): _Said(
-                _outputs(task, "validation", validation, run.replica, k),
-                None if test is None else _outputs(task, "test", test, run.replica, k),
+            (run.trial, run.run_id): _Said(
+                _outputs(task, "validation", validation, run.run_id, k),
+                None if test is None else _outputs(task, "test", test, run.run_id, k),
                 {name: values[k] for name, values in metrics.items()},
                 task.classes,
                 1.0 if fitted is None else fitted.target_scale,
@@ -180,29 +186,29 @@ def plan_of(blob: bytes) -> Plan:
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
     """
-    saved = multi_run.members(blob)[0]
+    saved = multi_run.run_checkpoints(blob)[0]
     return Plan(saved.number, saved.spec, saved.spec.training.epochs)
 
 
 def _together(task: _WithRows) -> int:
     """How many trials to stack; one where nothing is gained: plug-ins, and large maps."""
-    if isinstance(task, Plugged) or any(len(entry.shape) > 2 for entry in task.layout):
+    if isinstance(task, PluginAdapter) or any(len(entry.shape) > 2 for entry in task.layout):
         return 1
     return max(1, min(STACKED, STACKED_WEIGHTS // task.layout.size))
 
 
-def _outputs(task: _WithRows, part: Held, made: Measured, replica: Replica, k: int) -> RunOutputs:
-    return RunOutputs(replica, task.rows_of(part), made.outputs[k].cpu(), made.targets.cpu())
+def _outputs(task: _WithRows, part: HeldOut, made: Evaluation, run_id: RunId, k: int) -> RunOutputs:
+    return RunOutputs(run_id, task.rows_of(part), made.outputs[k].cpu(), made.targets.cpu())
 
 
-def _predicted(runs: Sequence[_Said | None]) -> Predicted | None:
+def _predicted(runs: Sequence[_Said | None]) -> TrialPredictions | None:
     """One trial's runs as one; none where a run says nothing."""
     found = [run for run in runs if run is not None]
     if len(found) < len(runs):
         return None
     tests = [run.test for run in found if run.test is not None]
     metrics = [run.metrics for run in found]
-    return Predicted(
+    return TrialPredictions(
         validation=_as_one([run.validation for run in found]),
         test=_as_one(tests) if tests else None,
         test_metrics=metrics[0] if len(metrics) == 1 else mean_metrics(metrics),
@@ -211,11 +217,11 @@ def _predicted(runs: Sequence[_Said | None]) -> Predicted | None:
     )
 
 
-def _as_one(runs: Sequence[RunOutputs]) -> Outputs:
+def _as_one(runs: Sequence[RunOutputs]) -> SplitOutputs:
     """Of a single run its own, else all runs' combined."""
     if len(runs) == 1:
         (run,) = runs
-        return Outputs(run.rows, run.outputs.float(), run.targets)
-    made, targets = combined(runs)
+        return SplitOutputs(run.rows, run.outputs.float(), run.targets)
+    made, targets = combine(runs)
     rows = torch.from_numpy(np.unique(torch.cat([run.rows for run in runs]).numpy()))
-    return Outputs(rows, made.float(), targets)
+    return SplitOutputs(rows, made.float(), targets)

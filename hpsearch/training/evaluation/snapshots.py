@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpsearch.training.group.trial_progress import Member
+from hpsearch.training.group.trial_progress import TrialProgress
 from hpsearch.training.schedules import Horizon, lr_factors, reads_history
 from hpsearch.training.tasks.plan import Plan
 
@@ -35,7 +35,7 @@ def snapshot_epochs(plan: Plan, steps_per_epoch: int) -> frozenset[int]:
         return frozenset(last)
     begins = np.arange(plan.epochs) * steps_per_epoch
     steps = np.stack([begins, begins + steps_per_epoch - 1], axis=1).ravel()
-    horizon = Horizon(steps_per_epoch, plan.epochs, Member(plan).schedule_seed)
+    horizon = Horizon(steps_per_epoch, plan.epochs, TrialProgress(plan).schedule_seed)
     changes = np.diff(lr_factors(schedule, steps, horizon))
     moving = np.flatnonzero(np.abs(changes) > LEVEL)
     falls = changes[moving] < 0

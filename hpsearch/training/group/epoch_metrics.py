@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hpsearch.training.tasks.base import Outcome
-from hpsearch.training.update.clipping import Clipped
+from hpsearch.training.tasks.base import BatchResult
+from hpsearch.training.update.clipping import ClipResult
 
 
-class Tally:
+class EpochMetrics:
     """Weighted by rows where a mean over rows is meant; each sum is [K]."""
 
     def __init__(self, weights: Tensor) -> None:
@@ -21,7 +21,7 @@ class Tally:
         self._rows = self._steps = 0
         self._counts_hits = False
 
-    def add_batch(self, outcome: Outcome) -> None:
+    def add_batch(self, outcome: BatchResult) -> None:
         """A batch's losses [K, B] and hits [K]."""
         self._loss += outcome.losses.sum(1)
         if outcome.hits is not None:
@@ -29,7 +29,7 @@ class Tally:
             self._counts_hits = True
         self._rows += outcome.losses.shape[1]
 
-    def add_step(self, clipped: Clipped) -> None:
+    def add_step(self, clipped: ClipResult) -> None:
         """A step's gradient norms and whether they were clipped, [K]."""
         self._norm += clipped.norm
         self._clipped += clipped.clipped

@@ -19,21 +19,21 @@ import torch
 from torch import Tensor
 
 from hpsearch.training.checkpoints import checkpoint as checkpoints
-from hpsearch.training.group.group_state import join, taken
+from hpsearch.training.group.group_state import build_state, checkpoint_of
 from hpsearch.training.group.loop import Loop
-from hpsearch.training.group.state import State
-from hpsearch.training.group.trial_progress import Member
+from hpsearch.training.group.state import GroupState
+from hpsearch.training.group.trial_progress import TrialProgress
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.numerics.precision import check_precision
 from hpsearch.training.tasks import task_for
 from hpsearch.training.tasks.base import Batch
 from hpsearch.training.tasks.plan import EpochReport, Plan, group_key
-from hpsearch.training.update.ema_swa import include
+from hpsearch.training.update.ema_swa import update_swa
 
 __all__ = ["EpochReport", "Group", "Plan", "group_key"]
 
-Kept: TypeAlias = tuple[list[Member], State]
+Kept: TypeAlias = tuple[list[TrialProgress], GroupState]
 """What changes while a group trains."""
 
 LEAST_SECONDS = 1e-9
@@ -70,7 +70,7 @@ class Group:
             plans[0].spec, device=torch.device(device), dtype=dtype, fold=plans[0].fold
         )
         saved = {number: checkpoints.read(blob) for number, blob in (resume or {}).items()}
-        self._members, self._state = join(
+        self._members, self._state = build_state(
             plans, saved, self._task, device=torch.device(device), dtype=dtype
         )
         self._loop: Loop | None = None
@@ -147,7 +147,7 @@ class Group:
             KeyError: when the trial is not in the group.
         """
         k = self._row(number)
-        return checkpoints.write(taken(self._members[k], self._state.row(k), self._task))
+        return checkpoints.write(checkpoint_of(self._members[k], self._state.row(k), self._task))
 
     def drop(self, number: int) -> None:
         """Takes a trial out; the others go on as if it had never been there.
@@ -206,8 +206,8 @@ class Group:
             if member.averages_now:
                 row, mean = slice(k, k + 1), self._state.copies["swa"]
                 counted = torch.full_like(mean.weights[row, :1], member.averaged)
-                include(mean.weights[row], self._state.weights[row], counted)
-                include(mean.buffers[row], self._state.buffers[row], counted)
+                update_swa(mean.weights[row], self._state.weights[row], counted)
+                update_swa(mean.buffers[row], self._state.buffers[row], counted)
                 member.averaged += 1
 
     def _measure(self, loss: Tensor, penalty: Tensor, loop: Loop) -> dict[str, Tensor]:

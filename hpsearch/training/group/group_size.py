@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from hpsearch.training.group.rehearsal import Rehearsal, rehearse
+from hpsearch.training.group.step_cost import StepCost, measure_step_cost
 from hpsearch.training.numerics.memory import free_bytes, is_out_of_memory
 from hpsearch.training.tasks.plan import Plan, group_key
 
@@ -32,7 +32,7 @@ SHARE_OF_MEMORY = 0.5
 
 
 @dataclass(frozen=True)
-class Grouping:
+class GroupSize:
     """How trials of one shape train."""
 
     size: int
@@ -42,14 +42,14 @@ class Grouping:
     """One trial's share of an epoch, where it was measured."""
 
 
-class Groupings:
+class GroupSizes:
     """What one process found out on one device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._known: dict[Hashable, Grouping] = {}
+        self._known: dict[Hashable, GroupSize] = {}
 
-    def choose(self, plan: Plan) -> Grouping:
+    def choose(self, plan: Plan) -> GroupSize:
         """How to train trials that share this one's group key.
 
         Raises:
@@ -60,7 +60,7 @@ class Groupings:
             self._known[shape] = _measured(plan, self._device)
         return self._known[shape]
 
-    def ran_out(self, plan: Plan, size: int) -> Grouping:
+    def ran_out(self, plan: Plan, size: int) -> GroupSize:
         """Halves the group: memory ran out with `size` trials like this one."""
         known = self.choose(plan)
         half = max(1, size // 2)
@@ -76,8 +76,8 @@ class Groupings:
         return group_key(replace(plan, spec=plan.spec.model_copy(update={"seed": 0})))
 
 
-def _measured(plan: Plan, device: torch.device) -> Grouping:
-    found: dict[int, Rehearsal] = {}
+def _measured(plan: Plan, device: torch.device) -> GroupSize:
+    found: dict[int, StepCost] = {}
     room = MOST
     left, last = SECONDS, 0.0
     for size in SIZES:
@@ -85,7 +85,7 @@ def _measured(plan: Plan, device: torch.device) -> Grouping:
             break
         began = time.perf_counter()
         try:
-            found[size] = rehearse(plan, size, device, left / 4)
+            found[size] = measure_step_cost(plan, size, device, left / 4)
             if size == 1:
                 room = int(SHARE_OF_MEMORY * free_bytes(device)) // max(1, found[1].trial_bytes)
         except Exception as error:
@@ -104,9 +104,9 @@ def _measured(plan: Plan, device: torch.device) -> Grouping:
     return _chosen(found, room)
 
 
-def _chosen(found: dict[int, Rehearsal], room: int) -> Grouping:
+def _chosen(found: dict[int, StepCost], room: int) -> GroupSize:
     if not found:
-        return Grouping(1, "one by one: memory has no room for more")
+        return GroupSize(1, "one by one: memory has no room for more")
     alone = found[1].seconds
     best = min(one.seconds for one in found.values())
     size = min(size for size, one in found.items() if one.seconds <= NEAR * best)
@@ -123,7 +123,7 @@ def _chosen(found: dict[int, Rehearsal], room: int) -> Grouping:
         why = f"one by one: {_ms(alone)} a step, {_ms(rival[0])} with {rival[1]} at once"
     if 1 < size == max(found) and room < SIZES[1] * size <= MOST:
         why += "; memory has no room for more"
-    return Grouping(size, why, epoch)
+    return GroupSize(size, why, epoch)
 
 
 def _ms(seconds: float) -> str:

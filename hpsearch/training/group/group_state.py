@@ -8,23 +8,23 @@ import torch
 
 from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints.checkpoint import Checkpoint, Parameters
-from hpsearch.training.group.state import Copies, Row, State
-from hpsearch.training.group.trial_progress import Member
-from hpsearch.training.numerics.alignment import stacked
-from hpsearch.training.numerics.flatten import flat, named
+from hpsearch.training.group.state import Copies, GroupState, TrialState
+from hpsearch.training.group.trial_progress import TrialProgress
+from hpsearch.training.numerics.alignment import stack_rows
+from hpsearch.training.numerics.flatten import flatten, unflatten
 from hpsearch.training.optimizers import rule_for
 from hpsearch.training.tasks.base import Task
 from hpsearch.training.tasks.plan import Plan
 
 
-def join(
+def build_state(
     plans: Sequence[Plan],
     saved: Mapping[int, Checkpoint],
     task: Task,
     *,
     device: torch.device,
     dtype: torch.dtype,
-) -> tuple[list[Member], State]:
+) -> tuple[list[TrialProgress], GroupState]:
     """One member and one row per plan.
 
     Raises:
@@ -34,23 +34,25 @@ def join(
     for plan in plans:
         found = saved.get(plan.number)
         if found is None:
-            members.append(Member(plan))
-            row, statistics = task.initial(plan.spec, plan.run.trial, plan.run.repeat)
+            members.append(TrialProgress(plan))
+            row, statistics = task.initial_weights(plan.spec, plan.run_id.trial, plan.run_id.repeat)
         else:
             members.append(_continued(plan, found))
-            row = flat(task.layout, found.weights)
-            statistics = flat(task.buffers, found.buffers)
+            row = flatten(task.layout, found.weights)
+            statistics = flatten(task.buffers, found.buffers)
         weights.append(row.to(device, dtype))
         buffers.append(statistics.to(device, dtype))
-    matrix, statistics = stacked(weights), torch.stack(buffers)
-    state = State(
+    matrix, statistics = stack_rows(weights), torch.stack(buffers)
+    state = GroupState(
         layout=task.layout,
         buffer_layout=task.buffers,
         weights=matrix,
         buffers=statistics,
-        slots=rule_for(plans[0].spec.optimizer, task.layout).slots(matrix),
+        optimizer_state=rule_for(plans[0].spec.optimizer, task.layout).init_state(matrix),
         updates=torch.zeros(len(plans), 1, dtype=torch.long, device=device),
-        copies={name: Copies(stacked(weights), statistics.clone()) for name in copied(plans[0])},
+        copies={
+            name: Copies(stack_rows(weights), statistics.clone()) for name in copy_names(plans[0])
+        },
     )
     for k, plan in enumerate(plans):
         if plan.number in saved:
@@ -58,7 +60,7 @@ def join(
     return members, state
 
 
-def copied(plan: Plan) -> list[str]:
+def copy_names(plan: Plan) -> list[str]:
     """The copies of its weights that a trial keeps."""
     training = plan.spec.training
     stopping = training.early_stopping
@@ -70,11 +72,11 @@ def copied(plan: Plan) -> list[str]:
     return [name for name, is_asked in asked.items() if is_asked]
 
 
-def taken(member: Member, row: Row, task: Task) -> Checkpoint:
+def checkpoint_of(member: TrialProgress, row: TrialState, task: Task) -> Checkpoint:
     """A member's checkpoint."""
     fitted = task.standardization
     return Checkpoint(
-        number=member.plan.run.trial,
+        number=member.plan.run_id.trial,
         epoch=member.epoch - 1,
         updates=row.updates,
         best=member.best,
@@ -82,11 +84,13 @@ def taken(member: Member, row: Row, task: Task) -> Checkpoint:
         stopped=member.stopped,
         spec=member.plan.spec,
         classes=task.classes,
-        weights=named(task.layout, row.weights),
-        buffers=named(task.buffers, row.buffers),
-        slots=row.slots,
+        weights=unflatten(task.layout, row.weights),
+        buffers=unflatten(task.buffers, row.buffers),
+        optimizer_state=row.optimizer_state,
         copies={
-            name: Parameters(named(task.layout, copy.weights), named(task.buffers, copy.buffers))
+            name: Parameters(
+                unflatten(task.layout, copy.weights), unflatten(task.buffers, copy.buffers)
+            )
             for name, copy in row.copies.items()
         },
         standardization=fitted,
@@ -94,8 +98,8 @@ def taken(member: Member, row: Row, task: Task) -> Checkpoint:
     )
 
 
-def _continued(plan: Plan, saved: Checkpoint) -> Member:
-    return Member(
+def _continued(plan: Plan, saved: Checkpoint) -> TrialProgress:
+    return TrialProgress(
         plan=plan,
         epoch=saved.epoch + 1,
         history={name: list(values) for name, values in saved.history.items()},
@@ -105,17 +109,17 @@ def _continued(plan: Plan, saved: Checkpoint) -> Member:
     )
 
 
-def _restore(state: State, k: int, saved: Checkpoint) -> None:
+def _restore(state: GroupState, k: int, saved: Checkpoint) -> None:
     """Fills row k with what lies beside the weights."""
-    expected = {name: slot[k].shape for name, slot in state.slots.items()}
-    if {name: slot.shape for name, slot in saved.slots.items()} != expected:
+    expected = {name: tensor[k].shape for name, tensor in state.optimizer_state.items()}
+    if {name: tensor.shape for name, tensor in saved.optimizer_state.items()} != expected:
         raise CorruptArtifact(
             f"a checkpoint's state must be that of the trial's optimizer, got "
-            f"{', '.join(saved.slots) or 'none'} for trial {saved.number}; "
+            f"{', '.join(saved.optimizer_state) or 'none'} for trial {saved.number}; "
             "start the trial from the beginning"
         )
-    for name, slot in state.slots.items():
-        slot[k] = saved.slots[name].to(slot.device, slot.dtype)
+    for name, tensor in state.optimizer_state.items():
+        tensor[k] = saved.optimizer_state[name].to(tensor.device, tensor.dtype)
     for name, copies in state.copies.items():
         if name not in saved.copies:
             raise CorruptArtifact(
@@ -123,6 +127,6 @@ def _restore(state: State, k: int, saved: Checkpoint) -> None:
                 f"{saved.number} has none; start the trial from the beginning"
             )
         found = saved.copies[name]
-        copies.weights[k] = flat(state.layout, found.weights).to(copies.weights)
-        copies.buffers[k] = flat(state.buffer_layout, found.buffers).to(copies.buffers)
+        copies.weights[k] = flatten(state.layout, found.weights).to(copies.weights)
+        copies.buffers[k] = flatten(state.buffer_layout, found.buffers).to(copies.buffers)
     state.updates[k] = saved.updates

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from hpsearch.training.group.epoch_metrics import Tally
-from hpsearch.training.group.hyperparameters import Course
-from hpsearch.training.group.state import State
+from hpsearch.training.group.epoch_metrics import EpochMetrics
+from hpsearch.training.group.hyperparameter_table import HyperparameterTable
+from hpsearch.training.group.state import GroupState
 from hpsearch.training.group.step import Step
-from hpsearch.training.group.trial_progress import Member
-from hpsearch.training.numerics.precision import products_in
-from hpsearch.training.tasks.base import Batch, Outcome, Task, TrialEpoch
-from hpsearch.training.update.clipping import Clipped
+from hpsearch.training.group.trial_progress import TrialProgress
+from hpsearch.training.numerics.precision import autocast
+from hpsearch.training.tasks.base import Batch, BatchResult, Task, TrialEpoch
+from hpsearch.training.update.clipping import ClipResult
 
 TINY = 1e-30
 """Least norm of weights that a step's size is compared with."""
@@ -23,14 +23,14 @@ TINY = 1e-30
 class Loop:
     """For the rows of `state` as they are; made anew when rows go."""
 
-    def __init__(self, task: Task, members: Sequence[Member], state: State) -> None:
+    def __init__(self, task: Task, members: Sequence[TrialProgress], state: GroupState) -> None:
         training = members[0].plan.spec.training
         self._task, self._members, self._state = task, members, state
         self._accumulate = training.accumulate
         self._clips = training.clip is not None
-        self._precision = products_in(members[0].plan.spec, state.weights.device)
+        self._precision = autocast(members[0].plan.spec, state.weights.device)
         self._updates = -(-len(task.sizes) // training.accumulate)
-        self._course = Course(members, state, self._updates)
+        self._course = HyperparameterTable(members, state, self._updates)
         specs = [member.plan.spec for member in members]
         self._step = Step(specs, state, self._course.rule, self._course.scales)
 
@@ -54,7 +54,7 @@ class Loop:
         """
         state, task = self._state, self._task
         coefficients, decays = self._course.epoch(), self._course.ema_decays()
-        tally = Tally(state.weights)
+        tally = EpochMetrics(state.weights)
         before = state.weights
         update = 0
         for index, batch in enumerate(change(task.batches(self._trials()))):
@@ -74,7 +74,7 @@ class Loop:
             if self._course.rule.needs_closure:
                 closure = _Closure(self, batch)
                 clipped = self._step(coefficients[update], decay, closure)
-                clipped = Clipped(closure.norm, clipped.clipped)
+                clipped = ClipResult(closure.norm, clipped.clipped)
                 tally.add_batch(closure.outcome)
             else:
                 clipped = self._step(coefficients[update], decay)
@@ -88,13 +88,13 @@ class Loop:
         return metrics | {"update_ratio": change / size}, tally.penalty
 
     def _trials(self) -> list[TrialEpoch]:
-        runs = [member.plan.run for member in self._members]
+        runs = [member.plan.run_id for member in self._members]
         return [
             TrialEpoch(member.plan.spec, run.trial, member.epoch, run.repeat)
             for member, run in zip(self._members, runs, strict=True)
         ]
 
-    def evaluate(self, batch: Batch) -> tuple[Outcome, Tensor]:
+    def evaluate(self, batch: Batch) -> tuple[BatchResult, Tensor]:
         """Fills the gradients at the present weights; outcome and objectives [K], l1 included."""
         state, task, penalties = self._state, self._task, self._step.regularization
         with self._precision:
@@ -114,7 +114,7 @@ class Loop:
 class _Closure:
     """Evaluates the full batch as often as a rule asks, and remembers the first time."""
 
-    outcome: Outcome
+    outcome: BatchResult
     norm: Tensor
 
     def __init__(self, loop: Loop, batch: Batch) -> None:

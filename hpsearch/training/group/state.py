@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from hpsearch.training.numerics.alignment import empty
+from hpsearch.training.numerics.alignment import aligned_empty
 from hpsearch.training.numerics.layout import Layout
 
 
@@ -28,12 +28,12 @@ class Copies:
 
 
 @dataclass(frozen=True)
-class Row:
+class TrialState:
     """One trial's numbers, on the CPU: weights [P], buffers [Q], optimizer state and updates."""
 
     weights: Tensor
     buffers: Tensor
-    slots: Mapping[str, Tensor]
+    optimizer_state: Mapping[str, Tensor]
     """As the rule keeps them, without the first axis."""
     copies: Mapping[str, Copies]
     """`ema`, `swa` and `best`, where the trial has them."""
@@ -42,7 +42,7 @@ class Row:
 
 
 @dataclass
-class State:
+class GroupState:
     """K rows side by side, ready to train."""
 
     layout: Layout
@@ -51,7 +51,7 @@ class State:
     """[K, P]"""
     buffers: Tensor
     """[K, Q]"""
-    slots: dict[str, Tensor]
+    optimizer_state: dict[str, Tensor]
     """Each [K, ...]."""
     updates: Tensor
     """[K, 1]"""
@@ -86,18 +86,20 @@ class State:
         index = torch.tensor(list(rows), dtype=torch.long, device=self.weights.device)
         self.weights = _chosen(self.weights, index)
         self.buffers = self.buffers[index]
-        self.slots = {name: slot[index] for name, slot in self.slots.items()}
+        self.optimizer_state = {
+            name: tensor[index] for name, tensor in self.optimizer_state.items()
+        }
         self.copies = {name: copies.keep(index) for name, copies in self.copies.items()}
         self.updates = self.updates[index]
         self._look()
 
-    def copy(self) -> State:
+    def copy(self) -> GroupState:
         """The same numbers in matrices of their own."""
         return replace(
             self,
             weights=_own(self.weights),
             buffers=self.buffers.clone(),
-            slots={name: slot.clone() for name, slot in self.slots.items()},
+            optimizer_state={name: tensor.clone() for name, tensor in self.optimizer_state.items()},
             updates=self.updates.clone(),
             copies={
                 name: Copies(_own(copies.weights), copies.buffers.clone())
@@ -108,21 +110,21 @@ class State:
     @property
     def size_bytes(self) -> int:
         """What all matrices take, gradients too."""
-        matrices = [self.weights, self.buffers, self.grads, *self.slots.values()]
+        matrices = [self.weights, self.buffers, self.grads, *self.optimizer_state.values()]
         for copies in self.copies.values():
             matrices += [copies.weights, copies.buffers]
         return sum(matrix.numel() * matrix.element_size() for matrix in matrices)
 
-    def row(self, k: int) -> Row:
+    def row(self, k: int) -> TrialState:
         """A copy of one trial's numbers."""
 
         def taken(tensor: Tensor) -> Tensor:
             return tensor[k].detach().cpu().clone()
 
-        return Row(
+        return TrialState(
             weights=taken(self.weights),
             buffers=taken(self.buffers),
-            slots={name: taken(slot) for name, slot in self.slots.items()},
+            optimizer_state={name: taken(tensor) for name, tensor in self.optimizer_state.items()},
             copies={
                 name: Copies(taken(copies.weights), taken(copies.buffers))
                 for name, copies in self.copies.items()
@@ -133,9 +135,11 @@ class State:
 
 def _own(matrix: Tensor) -> Tensor:
     """A copy of a matrix [K, P], on cache lines too."""
-    return empty(tuple(matrix.shape), matrix).copy_(matrix)
+    return aligned_empty(tuple(matrix.shape), matrix).copy_(matrix)
 
 
 def _chosen(matrix: Tensor, rows: Tensor) -> Tensor:
     """Some rows of a matrix [K, P], on cache lines again."""
-    return torch.index_select(matrix, 0, rows, out=empty((len(rows), matrix.shape[1]), matrix))
+    return torch.index_select(
+        matrix, 0, rows, out=aligned_empty((len(rows), matrix.shape[1]), matrix)
+    )

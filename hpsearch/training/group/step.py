@@ -5,17 +5,17 @@ clip → + l1 → the optimizer's rule → max-norm → EMA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.training import Clip
-from hpsearch.training.group.state import State
-from hpsearch.training.optimizers import Rule, Scales
-from hpsearch.training.update.clipping import Clipped, clip_norm, clip_value
-from hpsearch.training.update.ema_swa import fade
+from hpsearch.training.group.state import GroupState
+from hpsearch.training.optimizers import Coefficients, Rule, Scales
+from hpsearch.training.update.clipping import ClipResult, clip_norm, clip_value
+from hpsearch.training.update.ema_swa import update_ema
 from hpsearch.training.update.max_norm import constrain
 from hpsearch.training.update.regularization import Regularization
 
@@ -26,7 +26,7 @@ class Step:
     """The bounds and penalties of a group's trials, for the rows of `state` as they are."""
 
     def __init__(
-        self, specs: Sequence[StudySpec], state: State, rule: Rule, scales: Scales | None
+        self, specs: Sequence[StudySpec], state: GroupState, rule: Rule, scales: Scales | None
     ) -> None:
         dtype, device = state.weights.dtype, state.weights.device
 
@@ -44,10 +44,10 @@ class Step:
 
     def __call__(
         self,
-        coefficients: Mapping[str, Tensor],
+        coefficients: Coefficients,
         ema_decay: Tensor | None,
         closure: Callable[[], Tensor] | None = None,
-    ) -> Clipped:
+    ) -> ClipResult:
         """Moves weights, optimizer state and EMA; says the gradients' norm before clipping.
 
         Args:
@@ -60,22 +60,22 @@ class Step:
         if closure is None:
             l1.add_l1_gradient(state.weights, state.grads)
         self._rule.update(
-            state.weights, state.grads, state.slots, coefficients, self._scales, closure
+            state.weights, state.grads, state.optimizer_state, coefficients, self._scales, closure
         )
         state.updates += 1
         if self._max_norm is not None:
             constrain(state.layout, state.views, self._max_norm)
         if ema_decay is not None:
             shadow = state.copies["ema"]
-            fade(shadow.weights, state.weights, ema_decay)
-            fade(shadow.buffers, state.buffers, ema_decay)
+            update_ema(shadow.weights, state.weights, ema_decay)
+            update_ema(shadow.buffers, state.buffers, ema_decay)
         return clipped
 
-    def _clip(self) -> Clipped:
+    def _clip(self) -> ClipResult:
         grads = self._state.grads
         if self._clip_norm is not None:
             return clip_norm(grads, self._clip_norm)
         if self._clip_value is not None:
             return clip_value(grads, self._clip_value)
         norm = torch.linalg.vector_norm(grads, dim=1)
-        return Clipped(norm, norm > torch.inf)
+        return ClipResult(norm, norm > torch.inf)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hpsearch.spec.study import Objective
-from hpsearch.training.numerics.early_stopping import Best
+from hpsearch.training.numerics.early_stopping import BestEpoch
 from hpsearch.training.numerics.seeds import Stream, seed_of
 from hpsearch.training.schedules import reads_history
 from hpsearch.training.tasks.plan import EpochReport, Plan
-from hpsearch.training.update.ema_swa import swa_counts
+from hpsearch.training.update.ema_swa import is_swa_epoch
 
 
 @dataclass
-class Member:
+class TrialProgress:
     """What of a trial is not a tensor."""
 
     plan: Plan
@@ -24,7 +24,7 @@ class Member:
     """The next one to train, 0-based."""
     history: dict[str, list[float]] = field(default_factory=dict)
     """The metrics that its schedules follow, one value per finished epoch."""
-    best: Best = field(default_factory=Best)
+    best: BestEpoch = field(default_factory=BestEpoch)
     """Followed only under early stopping."""
     averaged: int = 0
     """Epochs in its SWA."""
@@ -35,7 +35,7 @@ class Member:
     @cached_property
     def schedule_seed(self) -> int:
         """Of the noise in its schedule."""
-        return seed_of(Stream.SCHEDULE, self.plan.spec.seed, self.plan.run.trial)
+        return seed_of(Stream.SCHEDULE, self.plan.spec.seed, self.plan.run_id.trial)
 
     @property
     def finished(self) -> bool:
@@ -46,13 +46,13 @@ class Member:
     def averages_now(self) -> bool:
         """Whether the weights at the end of the present epoch enter its SWA."""
         swa = self.plan.spec.training.swa
-        return swa is not None and swa_counts(swa.start, swa.every, self.epoch, self.plan.epochs)
+        return swa is not None and is_swa_epoch(swa.start, swa.every, self.epoch, self.plan.epochs)
 
     def watched(self, metric: str | None) -> Sequence[float]:
         """A metric's values so far; none for a schedule that follows time alone."""
         return self.history.get(metric, ()) if metric is not None else ()
 
-    def copy(self) -> Member:
+    def copy(self) -> TrialProgress:
         """The member as it is now; what becomes of this one does not touch it."""
         return replace(self, history={name: list(values) for name, values in self.history.items()})
 

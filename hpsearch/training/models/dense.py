@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.training.models.base import Views
-from hpsearch.training.numerics.alignment import aligned, empty
+from hpsearch.training.numerics.alignment import align, aligned_empty
 
 NARROW = 16
 """Below as many outputs the transposed product is up to four times as fast on CPUs."""
@@ -34,7 +34,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def outer(x: Tensor, grad: Tensor) -> Tensor:
     """The gradient of a weight, [K, I, O], from its input and that of its output [K, B, O]."""
-    x, grad = _members(x, grad.shape[0]), aligned(grad)
+    x, grad = _members(x, grad.shape[0]), align(grad)
     if grad.shape[2] < NARROW:
         return multiply(grad.transpose(1, 2), x).transpose(1, 2)
     return multiply(x.transpose(1, 2), grad)
@@ -42,7 +42,7 @@ def outer(x: Tensor, grad: Tensor) -> Tensor:
 
 def back(grad: Tensor, weight: Tensor) -> Tensor:
     """The gradient of the input, [K, B, I], from that of the output [K, B, O]."""
-    return multiply(aligned(grad), weight.transpose(1, 2))
+    return multiply(align(grad), weight.transpose(1, 2))
 
 
 def multiply(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -54,7 +54,7 @@ def multiply(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
     if torch.is_autocast_enabled(one.device.type):
         made = torch.bmm(_rounded(one), _rounded(other))[:trials].to(one.dtype)
         return made if bias is None else made.add_(bias)
-    found = empty((one.shape[0], rows, columns), one)
+    found = aligned_empty((one.shape[0], rows, columns), one)
     if bias is None:
         torch.bmm(one, other, out=found)
     else:
@@ -65,12 +65,12 @@ def multiply(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
 def _rounded(numbers: Tensor) -> Tensor:
     """In the precision that products are asked for."""
     half = numbers.new_empty(0, dtype=torch.get_autocast_dtype(numbers.device.type))
-    return empty(tuple(numbers.shape), half).copy_(numbers)
+    return aligned_empty(tuple(numbers.shape), half).copy_(numbers)
 
 
 def _members(x: Tensor, trials: int) -> Tensor:
     """Rows [K, B, I] on cache lines; [B, I] shared by all stays one copy."""
-    return aligned(x.expand(trials, *x.shape) if x.dim() == 2 else x)
+    return align(x.expand(trials, *x.shape) if x.dim() == 2 else x)
 
 
 class _Dense(torch.autograd.Function):
@@ -82,6 +82,6 @@ class _Dense(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
-        grad = aligned(grad)
+        grad = align(grad)
         entering = back(grad, weight) if ctx.needs_input_grad[0] else None
         return entering, outer(x, grad), grad.sum(1)

@@ -31,7 +31,9 @@ class _Layer(NamedTuple):
 
 
 @torch.no_grad()
-def stack(x: Tensor, activation: str, dropout: Masks | None, parameters: Sequence[Tensor]) -> Trace:
+def dense_layers(
+    x: Tensor, activation: str, dropout: Masks | None, parameters: Sequence[Tensor]
+) -> Trace:
     """Linear, activation, dropout, ..., linear.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hpsearch.training.numerics.counter_rng import Counter
+from hpsearch.training.numerics.counter_rng import CounterRng
 
 _LOW = -(2**31)
 
@@ -23,13 +23,13 @@ class Dropout:
 
     def step(self, index: int) -> Masks:
         """The masks of one step, the same at every asking."""
-        return Masks(Counter(self._keys[index]), self._thresholds, self._scales)
+        return Masks(CounterRng(self._keys[index]), self._thresholds, self._scales)
 
 
 class Masks:
     """The masks of one forward pass; layers are told apart by the order in which they ask."""
 
-    def __init__(self, counter: Counter, thresholds: Tensor, scales: Tensor) -> None:
+    def __init__(self, counter: CounterRng, thresholds: Tensor, scales: Tensor) -> None:
         self._counter, self._thresholds, self._scales = counter, thresholds, scales
 
     def mask(self, hidden: Tensor) -> Tensor:

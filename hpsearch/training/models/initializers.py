@@ -107,7 +107,7 @@ def zeros(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Gene
     return torch.zeros(shape, dtype=torch.float64)
 
 
-def initial(
+def initial_weights(
     shapes: Mapping[str, tuple[int, ...]],
     init: Init,
     activation: str,

@@ -9,7 +9,7 @@ from torch import Tensor
 from hpsearch.spec.task import Linear as LinearSpec
 from hpsearch.training.models.base import Shapes, Trace, Views
 from hpsearch.training.models.dense import dense
-from hpsearch.training.models.dense_layers import stack
+from hpsearch.training.models.dense_layers import dense_layers
 from hpsearch.training.models.dropout import Masks
 
 
@@ -38,4 +38,6 @@ class Linear:
     def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
         """By hand."""
         del buffers
-        return stack(x.flatten(-self._row), self.activation, dropout, tuple(weights.values()))
+        return dense_layers(
+            x.flatten(-self._row), self.activation, dropout, tuple(weights.values())
+        )

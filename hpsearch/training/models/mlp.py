@@ -10,7 +10,7 @@ from hpsearch.spec.task import Mlp as MlpSpec
 from hpsearch.training.models.activations import ACTIVATIONS
 from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.dense import dense
-from hpsearch.training.models.dense_layers import stack
+from hpsearch.training.models.dense_layers import dense_layers
 from hpsearch.training.models.dropout import Masks
 from hpsearch.training.models.norm import norm_buffers, norm_shapes, normalize
 
@@ -53,5 +53,7 @@ class Mlp:
     def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
         """By hand where there is no norm, else by autograd."""
         if self._norm == "none":
-            return stack(x.flatten(-self._row), self.activation, dropout, tuple(weights.values()))
+            return dense_layers(
+                x.flatten(-self._row), self.activation, dropout, tuple(weights.values())
+            )
         return traced(weights, lambda: self.forward(weights, buffers, x, dropout, True))

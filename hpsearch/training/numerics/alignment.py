@@ -15,7 +15,7 @@ from torch import Tensor
 LINE_BYTES = 64
 
 
-def empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
+def aligned_empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Unset numbers [K, ...] of the type and on the device of `like`; members do not overlap.
 
     A member is contiguous; between two there may be up to a line of unused room.
@@ -26,7 +26,7 @@ def empty(shape: tuple[int, ...], like: Tensor) -> Tensor:
     return room[:, :size].view(shape)
 
 
-def aligned(numbers: Tensor) -> Tensor:
+def align(numbers: Tensor) -> Tensor:
     """The same numbers [K, ...], copied unless each member is dense and on a line; on CPUs alone.
 
     A matrix may be transposed. A single row or column is copied too: its strides do not say which.
@@ -35,11 +35,11 @@ def aligned(numbers: Tensor) -> Tensor:
         return numbers
     shape = numbers.shape
     if shape[0] > 1 and numbers.stride(0) == 0:
-        return aligned(numbers[:1]).expand(shape)
+        return align(numbers[:1]).expand(shape)
     if len(shape) == 3 and numbers.stride(1) == 1 and shape[1] > 1:  # transposed, and stays so
         turned = numbers.transpose(1, 2)
-        return empty(tuple(turned.shape), numbers).copy_(turned).transpose(1, 2)
-    return empty(tuple(shape), numbers).copy_(numbers)
+        return aligned_empty(tuple(turned.shape), numbers).copy_(turned).transpose(1, 2)
+    return aligned_empty(tuple(shape), numbers).copy_(numbers)
 
 
 def _is_aligned(numbers: Tensor) -> bool:
@@ -54,6 +54,6 @@ def _is_aligned(numbers: Tensor) -> bool:
     return numbers.data_ptr() % LINE_BYTES == 0 and step % LINE_BYTES == 0
 
 
-def stacked(rows: list[Tensor]) -> Tensor:
+def stack_rows(rows: list[Tensor]) -> Tensor:
     """Rows [P] as one matrix [K, P]."""
-    return torch.stack(rows, out=empty((len(rows), len(rows[0])), rows[0]))
+    return torch.stack(rows, out=aligned_empty((len(rows), len(rows[0])), rows[0]))

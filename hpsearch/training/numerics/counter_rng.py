@@ -35,7 +35,7 @@ def _positions(start: int, count: int, device: torch.device) -> Tensor:
     return scramble(torch.arange(start, start + count, dtype=torch.int32, device=device))
 
 
-class Counter:
+class CounterRng:
     """The random numbers of one step."""
 
     def __init__(self, keys: Tensor) -> None:

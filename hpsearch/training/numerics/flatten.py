@@ -11,12 +11,12 @@ from hpsearch.errors import CorruptArtifact
 from hpsearch.training.numerics.layout import Layout
 
 
-def named(layout: Layout, row: Tensor) -> dict[str, Tensor]:
+def unflatten(layout: Layout, row: Tensor) -> dict[str, Tensor]:
     """The tensors of a row [P], each a copy of its own."""
     return {name: view[0].clone() for name, view in layout.views(row.unsqueeze(0)).items()}
 
 
-def flat(layout: Layout, tensors: Mapping[str, Tensor]) -> Tensor:
+def flatten(layout: Layout, tensors: Mapping[str, Tensor]) -> Tensor:
     """The row [P] of named tensors.
 
     Raises:

@@ -15,7 +15,7 @@ _SPARE: list[np.random.MT19937] = []
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
+def global_seed(seed: int, device: torch.device) -> Iterator[None]:
     """Torch's, NumPy's and Python's generators as if just seeded; afterwards as they were before.
 
     Args:

@@ -26,7 +26,7 @@ def loss_named(name: str) -> Loss:
     return loss
 
 
-def encoded(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
+def target_outputs(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """What the outputs should be, [K, B, C]: numbers, or one-hot vectors, perhaps smoothed."""
     if targets.is_floating_point():
         return targets.unsqueeze(-1).expand(outputs.shape)
@@ -59,26 +59,26 @@ def hinge(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
 
 def bce(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """Mean over classes of −t·log σ(output) − (1 − t)·log σ(−output)."""
-    wanted = encoded(outputs, targets, smoothing)
+    wanted = target_outputs(outputs, targets, smoothing)
     return F.binary_cross_entropy_with_logits(outputs, wanted, reduction="none").mean(-1)
 
 
 def mse(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """Mean over outputs of (output − target)²."""
-    return (outputs - encoded(outputs, targets, smoothing)).square().mean(-1)
+    return (outputs - target_outputs(outputs, targets, smoothing)).square().mean(-1)
 
 
 def l1(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """Mean over outputs of |output − target|."""
-    return (outputs - encoded(outputs, targets, smoothing)).abs().mean(-1)
+    return (outputs - target_outputs(outputs, targets, smoothing)).abs().mean(-1)
 
 
 def huber(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """Mean over outputs of ½d² where |d| < 1, else |d| − ½ (Huber 1964)."""
-    wanted = encoded(outputs, targets, smoothing)
+    wanted = target_outputs(outputs, targets, smoothing)
     return F.huber_loss(outputs, wanted, reduction="none").mean(-1)
 
 
 def half_squared(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """½ times the sum over outputs of (output − target)²."""
-    return (outputs - encoded(outputs, targets, smoothing)).square().sum(-1) / 2
+    return (outputs - target_outputs(outputs, targets, smoothing)).square().sum(-1) / 2

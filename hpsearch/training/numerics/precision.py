@@ -37,7 +37,7 @@ def check_precision(spec: StudySpec, device: torch.device) -> None:
         )
 
 
-def products_in(spec: StudySpec, device: torch.device) -> AbstractContextManager[object]:
+def autocast(spec: StudySpec, device: torch.device) -> AbstractContextManager[object]:
     """The context of a training pass."""
     if spec.training.precision == "fp32":
         return nullcontext()

@@ -1,11 +1,13 @@
 """Update rules, a few to a file, and how a group of trials gets its rule.
 
 rule = rule_for(spec.optimizer, layout)
-slots, numbers = rule.slots(weights), numbers_of(optimizers, device=weights.device)
+state = rule.init_state(weights)
+hyperparameters = hyperparameters_of(optimizers, device=weights.device)
 scales = scales_of(optimizers, layout, weights.dtype, weights.device)
-for coefficients in rule.schedule({**numbers, "lr": lr_table}, counts, weights.dtype):
+table = {**hyperparameters, "lr": lr_table}
+for coefficients in rule.coefficients_by_step(table, counts, weights.dtype):
     ...  # fill grads
-    rule.update(weights, grads, slots, coefficients, scales)
+    rule.update(weights, grads, state, coefficients, scales)
 """
 
 from __future__ import annotations
@@ -15,13 +17,19 @@ from collections.abc import Hashable
 from hpsearch.spec.language.family import implementation
 from hpsearch.spec.optimizer import OptimizerBase
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.optimizers.hyperparameters import numbers_of
-from hpsearch.training.optimizers.rule import Closure, Numbers, Rule, Slots
+from hpsearch.training.optimizers.hyperparameters import hyperparameters_of
+from hpsearch.training.optimizers.rule import (
+    Closure,
+    Coefficients,
+    Hyperparameters,
+    OptimizerState,
+    Rule,
+)
 from hpsearch.training.optimizers.scales import Scales, scales_of
 
 __all__ = [
-    "Closure", "Numbers", "Rule", "Scales", "Slots",
-    "group_key", "numbers_of", "rule_class", "rule_for", "scales_of",
+    "Closure", "Coefficients", "Hyperparameters", "OptimizerState", "Rule", "Scales",
+    "group_key", "hyperparameters_of", "rule_class", "rule_for", "scales_of",
 ]  # fmt: skip
 
 
@@ -37,5 +45,5 @@ def rule_for(optimizer: OptimizerBase, layout: Layout) -> Rule:
 
 
 def group_key(optimizer: OptimizerBase) -> Hashable:
-    """Trials whose keys are equal may share a group; their numbers may differ."""
+    """Trials whose keys are equal may share a group; their hyperparameters may differ."""
     return (optimizer.kind, *(getattr(optimizer, flag) for flag in rule_class(optimizer).flags))

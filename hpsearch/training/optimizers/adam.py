@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
+from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, OptimizerState, Rule
 
 
 class Adam(Rule):
@@ -20,30 +20,32 @@ class Adam(Rule):
     Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019.
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The running means m and v, 0."""
         return {"mean": torch.zeros_like(weights), "square": torch.zeros_like(weights)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:
         """Weights of the running means, eps·√c2, and −lr·√c2 / c1."""
-        beta1, beta2 = numbers["beta1"], numbers["beta2"]
+        beta1, beta2 = hyperparameters["beta1"], hyperparameters["beta2"]
         root = (1 - beta2**count).sqrt()
         return {
             "mean_weight": 1 - beta1,
             "square_weight": 1 - beta2,
-            "eps": numbers["eps"] * root,
-            "rate": -numbers["lr"] * root / (1 - beta1**count),
+            "eps": hyperparameters["eps"] * root,
+            "rate": -hyperparameters["lr"] * root / (1 - beta1**count),
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The quotient m / (√v + eps·√c2)."""
-        mean = slots["mean"].lerp_(grads, coefficients["mean_weight"])
-        size = self.size(grads, slots, coefficients).add_(coefficients["eps"])
+        mean = state["mean"].lerp_(grads, coefficients["mean_weight"])
+        size = self.size(grads, state, coefficients).add_(coefficients["eps"])
         return torch.div(mean, size, out=size)
 
-    def size(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def size(self, grads: Tensor, state: OptimizerState, coefficients: Coefficients) -> Tensor:
         """√v as a new matrix."""
-        return slots["square"].lerp_(grads.square(), coefficients["square_weight"]).sqrt()
+        return state["square"].lerp_(grads.square(), coefficients["square_weight"]).sqrt()
 
 
 class AmsGrad(Adam):
@@ -52,14 +54,14 @@ class AmsGrad(Adam):
     Source: Reddi, Kale & Kumar 2018 (who leave bias correction out).
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The running means m and v, and the largest v, 0."""
-        return {**super().slots(weights), "largest": torch.zeros_like(weights)}
+        return {**super().init_state(weights), "largest": torch.zeros_like(weights)}
 
-    def size(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def size(self, grads: Tensor, state: OptimizerState, coefficients: Coefficients) -> Tensor:
         """√ of the largest v, as a new matrix."""
-        square = slots["square"].lerp_(grads.square(), coefficients["square_weight"])
-        largest = slots["largest"]
+        square = state["square"].lerp_(grads.square(), coefficients["square_weight"])
+        largest = state["largest"]
         return torch.maximum(largest, square, out=largest).sqrt()
 
 
@@ -69,23 +71,25 @@ class Adamax(Rule):
     Source: Kingma & Ba 2015, algorithm 2; eps where torch has it.
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The running mean m and the largest gradient u, 0."""
         return {"mean": torch.zeros_like(weights), "largest": torch.zeros_like(weights)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:
         """Weight of the running mean, beta2, eps, and −lr / c1."""
         return {
-            "mean_weight": 1 - numbers["beta1"],
-            "beta2": numbers["beta2"],
-            "eps": numbers["eps"],
-            "rate": -numbers["lr"] / (1 - numbers["beta1"] ** count),
+            "mean_weight": 1 - hyperparameters["beta1"],
+            "beta2": hyperparameters["beta2"],
+            "eps": hyperparameters["eps"],
+            "rate": -hyperparameters["lr"] / (1 - hyperparameters["beta1"] ** count),
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The quotient m / u."""
-        mean = slots["mean"].lerp_(grads, coefficients["mean_weight"])
-        largest = slots["largest"].mul_(coefficients["beta2"])
+        mean = state["mean"].lerp_(grads, coefficients["mean_weight"])
+        largest = state["largest"].mul_(coefficients["beta2"])
         torch.maximum(largest, grads.abs().add_(coefficients["eps"]), out=largest)
         return mean / largest
 
@@ -99,30 +103,32 @@ class NAdam(Adam):
     Source: Dozat 2016.
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The running means m and v, 0, and Π, 1."""
-        return {**super().slots(weights), "product": torch.ones_like(weights[:, :1])}
+        return {**super().init_state(weights), "product": torch.ones_like(weights[:, :1])}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:
         """Adam's without c1, which Π replaces, and μ of this update and the next."""
-        beta1, beta2 = numbers["beta1"], numbers["beta2"]
+        beta1, beta2 = hyperparameters["beta1"], hyperparameters["beta2"]
         root = (1 - beta2**count).sqrt()
-        decay = numbers["momentum_decay"]
+        decay = hyperparameters["momentum_decay"]
         return {
             "mean_weight": 1 - beta1,
             "square_weight": 1 - beta2,
-            "eps": numbers["eps"] * root,
-            "rate": -numbers["lr"] * root,
+            "eps": hyperparameters["eps"] * root,
+            "rate": -hyperparameters["lr"] * root,
             "momentum": beta1 * (1 - 0.5 * 0.96 ** (count * decay)),
             "next_momentum": beta1 * (1 - 0.5 * 0.96 ** ((count + 1) * decay)),
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The mixture over √v + eps·√c2."""
         momentum, ahead = coefficients["momentum"], coefficients["next_momentum"]
-        product = slots["product"].mul_(momentum)
-        mean = slots["mean"].lerp_(grads, coefficients["mean_weight"])
-        size = self.size(grads, slots, coefficients).add_(coefficients["eps"])
+        product = state["product"].mul_(momentum)
+        mean = state["mean"].lerp_(grads, coefficients["mean_weight"])
+        size = self.size(grads, state, coefficients).add_(coefficients["eps"])
         mixture = grads * ((1 - momentum) / (1 - product))
         return mixture.addcmul_(mean, ahead / (1 - product * ahead)).div_(size)
 
@@ -137,9 +143,9 @@ class RAdam(Adam):
     Source: Liu et al. 2020.
     """
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:
         """Adam's, the rate times r_t where the step is rectified."""
-        beta1, beta2 = numbers["beta1"], numbers["beta2"]
+        beta1, beta2 = hyperparameters["beta1"], hyperparameters["beta2"]
         correction = 1 - beta2**count
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * count * beta2**count / correction
@@ -149,13 +155,15 @@ class RAdam(Adam):
         return {
             "mean_weight": 1 - beta1,
             "square_weight": 1 - beta2,
-            "eps": numbers["eps"],
-            "rate": -numbers["lr"] * factor / (1 - beta1**count),
+            "eps": hyperparameters["eps"],
+            "rate": -hyperparameters["lr"] * factor / (1 - beta1**count),
             "rectified": rectified,
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The mean m, over √v + eps in rows that are rectified."""
-        mean = slots["mean"].lerp_(grads, coefficients["mean_weight"])
-        size = self.size(grads, slots, coefficients).add_(coefficients["eps"])
+        mean = state["mean"].lerp_(grads, coefficients["mean_weight"])
+        size = self.size(grads, state, coefficients).add_(coefficients["eps"])
         return torch.where(coefficients["rectified"], torch.div(mean, size, out=size), mean)

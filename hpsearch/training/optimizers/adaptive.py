@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hpsearch.spec import optimizer as spec
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
+from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, OptimizerState, Rule
 
 
 class Adagrad(Rule):
@@ -17,21 +17,23 @@ class Adagrad(Rule):
     stays out of the state.
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The sum of squares s, 0."""
         return {"sum": torch.zeros_like(weights)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:
         """The decayed rate, s₀ and eps."""
         return {
-            "rate": -numbers["lr"] / (1 + (count - 1) * numbers["lr_decay"]),
-            "start": numbers["initial_accumulator"],
-            "eps": numbers["eps"],
+            "rate": -hyperparameters["lr"] / (1 + (count - 1) * hyperparameters["lr_decay"]),
+            "start": hyperparameters["initial_accumulator"],
+            "eps": hyperparameters["eps"],
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The quotient g / (√(s₀ + s) + eps)."""
-        total = slots["sum"].addcmul_(grads, grads)
+        total = state["sum"].addcmul_(grads, grads)
         size = total.add(coefficients["start"]).sqrt_().add_(coefficients["eps"])
         return torch.div(grads, size, out=size)
 
@@ -42,19 +44,25 @@ class Adadelta(Rule):
     Source: Zeiler 2012.
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """Running means of g² and of d², 0."""
         return {"square": torch.zeros_like(weights), "change": torch.zeros_like(weights)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:  # noqa: ARG002
         """The rate −lr, 1 − rho and eps."""
-        return {"rate": -numbers["lr"], "weight": 1 - numbers["rho"], "eps": numbers["eps"]}
+        return {
+            "rate": -hyperparameters["lr"],
+            "weight": 1 - hyperparameters["rho"],
+            "eps": hyperparameters["eps"],
+        }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The step d."""
         weight, eps = coefficients["weight"], coefficients["eps"]
-        square = slots["square"].lerp_(grads.square(), weight)
-        change = slots["change"]
+        square = state["square"].lerp_(grads.square(), weight)
+        change = state["change"]
         delta = change.add(eps).div_(square.add(eps)).sqrt_().mul_(grads)
         change.lerp_(delta.square(), weight)
         return delta
@@ -75,28 +83,30 @@ class RmsProp(Rule):
         super().__init__(optimizer, layout)
         self.centered = optimizer.centered
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """Running means of g² and, when centered, of g, and the momentum b, 0."""
         names = ("square", "velocity", "mean") if self.centered else ("square", "velocity")
         return {name: torch.zeros_like(weights) for name in names}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:  # noqa: ARG002
         """The rate −lr, 1 − alpha, eps and momentum."""
         return {
-            "rate": -numbers["lr"],
-            "weight": 1 - numbers["alpha"],
-            "eps": numbers["eps"],
-            "momentum": numbers["momentum"],
+            "rate": -hyperparameters["lr"],
+            "weight": 1 - hyperparameters["alpha"],
+            "eps": hyperparameters["eps"],
+            "momentum": hyperparameters["momentum"],
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The momentum b."""
         weight = coefficients["weight"]
-        square = slots["square"].lerp_(grads.square(), weight)
+        square = state["square"].lerp_(grads.square(), weight)
         if self.centered:
-            mean = slots["mean"].lerp_(grads, weight)
+            mean = state["mean"].lerp_(grads, weight)
             size = square.addcmul(mean, mean, value=-1).clamp_(min=0).sqrt_()
         else:
             size = square.sqrt()
         size.add_(coefficients["eps"])
-        return slots["velocity"].mul_(coefficients["momentum"]).addcdiv_(grads, size)
+        return state["velocity"].mul_(coefficients["momentum"]).addcdiv_(grads, size)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
+from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, OptimizerState, Rule
 
 
 class Sgd(Rule):
     """w ← w − lr·g."""
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:  # noqa: ARG002
         """The rate −lr."""
-        return {"rate": -numbers["lr"]}
+        return {"rate": -hyperparameters["lr"]}
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:  # noqa: ARG002
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The gradient itself."""
+        del state, coefficients
         return grads
 
 
@@ -26,17 +29,19 @@ class Momentum(Rule):
     Source: Polyak 1964, with the rate outside the velocity as in `torch.optim.SGD`.
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The velocity v, 0."""
         return {"velocity": torch.zeros_like(weights)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:  # noqa: ARG002
         """The rate −lr, and the momentum."""
-        return {"rate": -numbers["lr"], "momentum": numbers["momentum"]}
+        return {"rate": -hyperparameters["lr"], "momentum": hyperparameters["momentum"]}
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The velocity."""
-        velocity = slots["velocity"]
+        velocity = state["velocity"]
         return torch.addcmul(grads, velocity, coefficients["momentum"], out=velocity)
 
 
@@ -46,7 +51,9 @@ class Nesterov(Momentum):
     Source: Sutskever et al. 2013, in the form of `torch.optim.SGD(nesterov=True)`.
     """
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The gradient, and the velocity that it led to once more."""
-        velocity = super().direction(grads, slots, coefficients)
+        velocity = super().update_direction(grads, state, coefficients)
         return torch.addcmul(grads, velocity, coefficients["momentum"])

@@ -1,4 +1,4 @@
-"""The numbers of a group's optimizers as columns, one row per trial."""
+"""The hyperparameters of a group's optimizers as columns, one row per trial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from hpsearch.spec.optimizer import OptimizerBase
 
 
-def numbers_of(
+def hyperparameters_of(
     optimizers: Sequence[OptimizerBase],
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
@@ -31,12 +31,12 @@ def numbers_of(
         for name in type(optimizers[0]).model_fields
         if isinstance(getattr(optimizers[0], name), float) and name != "layer_decay"
     ]
-    numbers = {
+    hyperparameters = {
         name: torch.tensor(
             [[getattr(optimizer, name)] for optimizer in optimizers], dtype=dtype, device=device
         )
         for name in names
     }
     if not any(optimizer.weight_decay for optimizer in optimizers):
-        del numbers["weight_decay"]
-    return numbers
+        del hyperparameters["weight_decay"]
+    return hyperparameters

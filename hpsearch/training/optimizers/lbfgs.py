@@ -17,7 +17,13 @@ from torch import Tensor
 from hpsearch.spec import optimizer as spec
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.line_search import Search, strong_wolfe
-from hpsearch.training.optimizers.rule import Closure, Numbers, Rule, Slots
+from hpsearch.training.optimizers.rule import (
+    Closure,
+    Coefficients,
+    Hyperparameters,
+    OptimizerState,
+    Rule,
+)
 from hpsearch.training.optimizers.scales import Scales
 
 SMALLEST_CURVATURE = 1e-10
@@ -45,7 +51,7 @@ class Lbfgs(Rule):
         self.history = optimizer.history
         self.has_search = optimizer.line_search == "strong_wolfe"
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The pairs, a ring of H rows each, and where the last iteration stood.
 
         steps, changes [K, H, P], curvature (ρ) [K, H], pairs (how many were ever remembered),
@@ -62,42 +68,45 @@ class Lbfgs(Rule):
             "pairs": (trials, 1),
             "iterations": (trials, 1),
         }
-        slots = {name: weights.new_zeros(shape) for name, shape in shapes.items()}
-        return {**slots, "scale": weights.new_ones(trials, 1)}
+        state = {name: weights.new_zeros(shape) for name, shape in shapes.items()}
+        return {**state, "scale": weights.new_ones(trials, 1)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:
         """The first length, lr, and the tolerances."""
         names = ("lr", "tolerance_grad", "tolerance_change")
-        return {name: numbers[name].expand(count.shape) for name in names}
+        return {name: hyperparameters[name].expand(count.shape) for name in names}
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:  # noqa: ARG002
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """−H·g. A row of the ring that holds no pair is 0 and changes nothing."""
+        del coefficients
         trial = torch.arange(len(grads), device=grads.device)
-        pairs = slots["pairs"].squeeze(1).long()
+        pairs = state["pairs"].squeeze(1).long()
         remembered = min(int(pairs.max()), self.history)
         rows = [(pairs - age) % self.history for age in range(1, remembered + 1)]
         direction = -grads
         weights = []
         for row in rows:
-            weight = slots["curvature"][trial, row, None] * _dot(
-                slots["steps"][trial, row], direction
+            weight = state["curvature"][trial, row, None] * _dot(
+                state["steps"][trial, row], direction
             )
-            direction.addcmul_(slots["changes"][trial, row], weight, value=-1)
+            direction.addcmul_(state["changes"][trial, row], weight, value=-1)
             weights.append(weight)
-        direction.mul_(slots["scale"])
+        direction.mul_(state["scale"])
         for row, weight in zip(reversed(rows), reversed(weights), strict=True):
-            back = slots["curvature"][trial, row, None] * _dot(
-                slots["changes"][trial, row], direction
+            back = state["curvature"][trial, row, None] * _dot(
+                state["changes"][trial, row], direction
             )
-            direction.addcmul_(slots["steps"][trial, row], weight - back)
+            direction.addcmul_(state["steps"][trial, row], weight - back)
         return direction
 
     def update(
         self,
         weights: Tensor,
         grads: Tensor,
-        slots: Slots,
-        coefficients: Numbers,
+        state: OptimizerState,
+        coefficients: Coefficients,
         scales: Scales | None = None,
         closure: Closure | None = None,
     ) -> None:
@@ -113,48 +122,48 @@ class Lbfgs(Rule):
         for iteration in range(1, self.iterations + 1):
             if not active.any():
                 return
-            self._remember(slots, grad, active)
-            direction = self._turn(slots, grad, active, coefficients["lr"])
+            self._remember(state, grad, active)
+            direction = self._turn(state, grad, active, coefficients["lr"])
             slope = _dot(grad, direction)
-            active &= (slope <= -still) & (slots["length"] > 0)
+            active &= (slope <= -still) & (state["length"] > 0)
             direction = torch.where(active, direction, 0)
             before = loss
             if self.has_search:
-                searches = _searches(active, slots["length"], loss, slope, most - used)
+                searches = _searches(active, state["length"], loss, slope, most - used)
                 found, asked, (loss, grad) = _search(evaluate, weights, direction, searches)
-                slots["length"].copy_(torch.where(active, found, slots["length"]))
+                state["length"].copy_(torch.where(active, found, state["length"]))
                 used = used + asked
             else:
-                weights.addcmul_(direction, slots["length"])
+                weights.addcmul_(direction, state["length"])
                 if iteration == self.iterations:
                     return
                 loss, grad = evaluate()
                 used = used + 1
             active &= (used < most) & (_largest(grad) > flat) & ((loss - before).abs() >= still)
-            active &= _largest(direction * slots["length"]) > still
+            active &= _largest(direction * state["length"]) > still
 
-    def _remember(self, slots: Slots, grad: Tensor, active: Tensor) -> None:
+    def _remember(self, state: OptimizerState, grad: Tensor, active: Tensor) -> None:
         """Adds the pair of the last step where it has curvature; at first there is none."""
-        step = slots["direction"] * slots["length"]
-        change = grad - slots["grad"]
+        step = state["direction"] * state["length"]
+        change = grad - state["grad"]
         curvature = _dot(change, step)
         trials = (active & (curvature > SMALLEST_CURVATURE)).squeeze(1).nonzero().squeeze(1)
-        rows = slots["pairs"][trials, 0].long() % self.history
-        slots["steps"][trials, rows] = step[trials]
-        slots["changes"][trials, rows] = change[trials]
-        slots["curvature"][trials, rows] = 1 / curvature[trials, 0]
-        slots["scale"][trials] = (curvature / _dot(change, change))[trials]
-        slots["pairs"][trials] += 1
+        rows = state["pairs"][trials, 0].long() % self.history
+        state["steps"][trials, rows] = step[trials]
+        state["changes"][trials, rows] = change[trials]
+        state["curvature"][trials, rows] = 1 / curvature[trials, 0]
+        state["scale"][trials] = (curvature / _dot(change, change))[trials]
+        state["pairs"][trials] += 1
 
-    def _turn(self, slots: Slots, grad: Tensor, active: Tensor, lr: Tensor) -> Tensor:
-        """The next direction, and with it grad and first length put into the slots."""
-        direction = self.direction(grad, slots, {})
-        is_first = slots["iterations"] == 0
+    def _turn(self, state: OptimizerState, grad: Tensor, active: Tensor, lr: Tensor) -> Tensor:
+        """The next direction, and with it grad and first length put into the state."""
+        direction = self.update_direction(grad, state, {})
+        is_first = state["iterations"] == 0
         cautious = lr * (1 / grad.abs().sum(dim=1, keepdim=True)).clamp(max=1)
         length = torch.where(is_first, cautious, lr)
         for name, value in (("grad", grad), ("direction", direction), ("length", length)):
-            slots[name].copy_(torch.where(active, value, slots[name]))
-        slots["iterations"].add_(active)
+            state[name].copy_(torch.where(active, value, state[name]))
+        state["iterations"].add_(active)
         return direction
 
 
@@ -173,7 +182,7 @@ def _objective(
     return evaluate
 
 
-def _decay(coefficients: Numbers, scales: Scales | None) -> Tensor | None:
+def _decay(coefficients: Coefficients, scales: Scales | None) -> Tensor | None:
     decay = coefficients.get("decay")
     if decay is None or scales is None or scales.decay is None:
         return decay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
+from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, OptimizerState, Rule
 
 
 class Lion(Rule):
@@ -15,21 +15,23 @@ class Lion(Rule):
     weight decay is the decoupled form.
     """
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The running mean m, 0."""
         return {"mean": torch.zeros_like(weights)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:  # noqa: ARG002
         """The rate −lr, and the weight of g in the step and in m."""
         return {
-            "rate": -numbers["lr"],
-            "step_weight": 1 - numbers["beta1"],
-            "mean_weight": 1 - numbers["beta2"],
+            "rate": -hyperparameters["lr"],
+            "step_weight": 1 - hyperparameters["beta1"],
+            "mean_weight": 1 - hyperparameters["beta2"],
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """The sign of m and g mixed."""
-        mean = slots["mean"]
+        mean = state["mean"]
         direction = torch.lerp(mean, grads, coefficients["step_weight"]).sign_()
         mean.lerp_(grads, coefficients["mean_weight"])
         return direction

@@ -10,7 +10,7 @@ from torch import Tensor
 from hpsearch.spec import optimizer as spec
 from hpsearch.training.numerics.layout import Entry, Layout
 from hpsearch.training.optimizers.adam import Adam
-from hpsearch.training.optimizers.rule import Numbers, Rule, Slots
+from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, OptimizerState, Rule
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """a, b, c of X ← aX + (bA + cA²)X with A = XXᵀ: steepest at 0, not exact at 1."""
@@ -42,27 +42,29 @@ class Muon(Rule):
             if len(entry.shape) == 2
         ]
 
-    def slots(self, weights: Tensor) -> Slots:
+    def init_state(self, weights: Tensor) -> OptimizerState:
         """The momentum b of matrices, and AdamW's means."""
-        return {"velocity": torch.zeros_like(weights), **self.adam.slots(weights)}
+        return {"velocity": torch.zeros_like(weights), **self.adam.init_state(weights)}
 
-    def amounts(self, numbers: Numbers, count: Tensor) -> dict[str, Tensor]:
+    def base_coefficients(self, hyperparameters: Hyperparameters, count: Tensor) -> Coefficients:
         """The rate −lr, AdamW's own over it (`adam_rate`), momentum and its complement."""
-        adam = self.adam.amounts(numbers, count)
-        beta1, beta2 = numbers["beta1"], numbers["beta2"]
+        adam = self.adam.base_coefficients(hyperparameters, count)
+        beta1, beta2 = hyperparameters["beta1"], hyperparameters["beta2"]
         return {
             **adam,
-            "rate": -numbers["lr"],
+            "rate": -hyperparameters["lr"],
             "adam_rate": (1 - beta2**count).sqrt() / (1 - beta1**count),
-            "momentum": numbers["momentum"],
-            "velocity_weight": 1 - numbers["momentum"],
+            "momentum": hyperparameters["momentum"],
+            "velocity_weight": 1 - hyperparameters["momentum"],
         }
 
-    def direction(self, grads: Tensor, slots: Slots, coefficients: Numbers) -> Tensor:
+    def update_direction(
+        self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
+    ) -> Tensor:
         """AdamW's step everywhere, then the orthogonal one where matrices lie."""
-        direction = self.adam.direction(grads, slots, coefficients)
+        direction = self.adam.update_direction(grads, state, coefficients)
         direction.mul_(coefficients["adam_rate"])
-        velocity = slots["velocity"].lerp_(grads, coefficients["velocity_weight"])
+        velocity = state["velocity"].lerp_(grads, coefficients["velocity_weight"])
         if self.nesterov:
             velocity = grads.lerp(velocity, coefficients["momentum"])
         for entry, factor in self.matrices:

@@ -56,8 +56,8 @@ def scales_of(
 def layer_of(name: str) -> str:
     """The layer that a tensor belongs to: its name up to the last number, else its first part."""
     parts = name.split(".")
-    numbers = [i for i, part in enumerate(parts) if part.isdigit()]
-    return ".".join(parts[: numbers[-1] + 1]) if numbers else parts[0]
+    hyperparameters = [i for i, part in enumerate(parts) if part.isdigit()]
+    return ".".join(parts[: hyperparameters[-1] + 1]) if hyperparameters else parts[0]
 
 
 def _rate(optimizer: OptimizerBase, name: str, names: Sequence[str]) -> float:

@@ -11,14 +11,14 @@ from hpsearch.spec.plugin import PluginTask
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.folds import Fold
 from hpsearch.training.tasks.base import Task
-from hpsearch.training.tasks.plugged import Plugged
+from hpsearch.training.tasks.plugin_adapter import PluginAdapter
 from hpsearch.training.tasks.quadratic import Quadratic
 from hpsearch.training.tasks.supervised import Supervised
 
 
-def _family(spec: StudySpec) -> type[Plugged] | type[Quadratic] | type[Supervised]:
+def _family(spec: StudySpec) -> type[PluginAdapter] | type[Quadratic] | type[Supervised]:
     if isinstance(spec.task, PluginTask):
-        return Plugged
+        return PluginAdapter
     return Quadratic if spec.supervised.dataset == "quadratic" else Supervised
 
 

@@ -17,9 +17,9 @@ import torch.nn.functional as F  # noqa: N812 (its customary name)
 from torch import Tensor
 
 from hpsearch.spec import augment as specs
-from hpsearch.training.numerics.counter_rng import Counter
+from hpsearch.training.numerics.counter_rng import CounterRng
 
-Augment = Callable[[Tensor, Sequence[Any], Counter], Tensor]
+Augment = Callable[[Tensor, Sequence[Any], CounterRng], Tensor]
 
 
 def _column(x: Tensor, values: Sequence[float]) -> Tensor:
@@ -41,7 +41,7 @@ def _grid(x: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def shift(x: Tensor, kinds: Sequence[specs.Shift], counter: Counter) -> Tensor:
+def shift(x: Tensor, kinds: Sequence[specs.Shift], counter: CounterRng) -> Tensor:
     """Moves each image by whole pixels, U{−p … p} down and right."""
     reach = _column(x, [2 * kind.pixels + 1 for kind in kinds]).unsqueeze(1)
     drawn = counter.uniform(2, x.shape[1], dtype=x.dtype)
@@ -55,7 +55,7 @@ def shift(x: Tensor, kinds: Sequence[specs.Shift], counter: Counter) -> Tensor:
     return moved.view(x.shape) * inside.unsqueeze(2)
 
 
-def flip(x: Tensor, kinds: Sequence[specs.Flip], counter: Counter) -> Tensor:
+def flip(x: Tensor, kinds: Sequence[specs.Flip], counter: CounterRng) -> Tensor:
     """Mirrors each image with the trial's probability."""
     chosen = counter.uniform(x.shape[1], dtype=x.dtype)
     chosen = chosen < _column(x, [kind.probability for kind in kinds])
@@ -63,7 +63,7 @@ def flip(x: Tensor, kinds: Sequence[specs.Flip], counter: Counter) -> Tensor:
     return torch.where(_wide(x, chosen), mirrored, x)
 
 
-def crop(x: Tensor, kinds: Sequence[specs.Crop], counter: Counter) -> Tensor:
+def crop(x: Tensor, kinds: Sequence[specs.Crop], counter: CounterRng) -> Tensor:
     """Cuts a window whose sides are U(scale, 1) of the image's, and resizes it (bilinear)."""
     scale, down, right = counter.uniform(3, x.shape[1], dtype=x.dtype).unbind(1)
     least = _column(x, [kind.scale for kind in kinds])
@@ -79,7 +79,7 @@ def crop(x: Tensor, kinds: Sequence[specs.Crop], counter: Counter) -> Tensor:
     return found.view(x.shape)
 
 
-def cutout(x: Tensor, kinds: Sequence[specs.Cutout], counter: Counter) -> Tensor:
+def cutout(x: Tensor, kinds: Sequence[specs.Cutout], counter: CounterRng) -> Tensor:
     """Sets a square of each image to 0."""
     drawn = counter.uniform(2, x.shape[1], dtype=x.dtype)
     height, width = x.shape[-2:]
@@ -90,7 +90,7 @@ def cutout(x: Tensor, kinds: Sequence[specs.Cutout], counter: Counter) -> Tensor
     return x * ~covered.unsqueeze(2)
 
 
-def noise(x: Tensor, kinds: Sequence[specs.Noise], counter: Counter) -> Tensor:
+def noise(x: Tensor, kinds: Sequence[specs.Noise], counter: CounterRng) -> Tensor:
     """Adds normal noise."""
     std = _column(x, [kind.std for kind in kinds])
     return x + counter.normal(*x.shape[1:], dtype=x.dtype) * _wide(x, std)

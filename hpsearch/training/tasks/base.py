@@ -20,7 +20,7 @@ from hpsearch.training.models.dropout import Dropout
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.seeds import Stream, seed_of
 
-Held = Literal["validation", "test"]
+HeldOut = Literal["validation", "test"]
 """The parts of the data that no step sees."""
 
 
@@ -63,7 +63,7 @@ class Batch(NamedTuple):
     """λ of mixup, [T] with T = 1 where trials share it."""
 
 
-class Outcome(NamedTuple):
+class BatchResult(NamedTuple):
     """What a batch came to, without a graph."""
 
     losses: Tensor
@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
     """Of the sum of the losses over `total` rows, in the order of the weights, [K, *shape] each."""
 
 
-class Measured(NamedTuple):
+class Evaluation(NamedTuple):
     """What weights make of a part of the data, and how good that is."""
 
     outputs: Tensor
@@ -100,7 +100,9 @@ class Task(Protocol):
     """Travels with checkpoints, so that weights can be used on fresh rows."""
     classes: tuple[str, ...]
 
-    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
+    def initial_weights(
+        self, spec: StudySpec, number: int, repeat: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """A trial's first weights [P] and running statistics [Q], float64 on the CPU."""
         ...
 
@@ -108,13 +110,13 @@ class Task(Protocol):
         """The epoch's batches for trials that may be at different epochs."""
         ...
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
         """A batch's losses, and the gradients of their sum divided by `total`.
 
         Weights require gradients; whether by hand or by autograd is the task's own business.
         """
         ...
 
-    def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
+    def measure(self, weights: Views, buffers: Views, split: HeldOut) -> dict[str, Tensor]:
         """Metrics of weights as they stand, each [K], under their full names (`val_loss`)."""
         ...

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from hpsearch.spec.augment import Augmentation, Mixup
 from hpsearch.spec.language.family import implementation
-from hpsearch.training.data.datasets import Part
+from hpsearch.training.data.datasets import SplitData
 from hpsearch.training.models.base import dropout_rate
 from hpsearch.training.models.dropout import Dropout
-from hpsearch.training.numerics.counter_rng import Counter
+from hpsearch.training.numerics.counter_rng import CounterRng
 from hpsearch.training.numerics.seeds import Stream, step_keys, torch_generator
 from hpsearch.training.tasks import mixup
 from hpsearch.training.tasks.base import Batch, TrialEpoch
@@ -35,7 +35,7 @@ Name = tuple[int, ...]
 class Batches:
     """The training rows of a group, batch by batch."""
 
-    def __init__(self, part: Part, size: int) -> None:
+    def __init__(self, part: SplitData, size: int) -> None:
         self._part = part
         self.size = size
         rows = len(part.x)
@@ -126,7 +126,7 @@ class _Change:
         if x.dim() == self._rank:
             x = x.expand(self._streams, *x.shape)
         if self._keys is not None:
-            counter = Counter(self._keys[step])
+            counter = CounterRng(self._keys[step])
             for change, kind in self._changes:
                 x = change(x, kind, counter)
         if self.shares is not None:

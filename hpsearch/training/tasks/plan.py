@@ -13,7 +13,7 @@ from hpsearch.training.data.folds import Fold
 from hpsearch.training.tasks import task_key
 
 
-class Replica(NamedTuple):
+class RunId(NamedTuple):
     """One of a trial's runs, where folds or repeats make it several."""
 
     trial: int
@@ -28,29 +28,29 @@ class Plan:
     """One trial, or one run of it: its number, its resolved spec, and its length."""
 
     number: int
-    """Names it in its group and its reports: the trial's in the study, unless it is a replica."""
+    """Names it in its group and its reports: the trial's in the study, unless `run` is set."""
     spec: StudySpec
     epochs: int
     """Its stage's, which may differ from `spec.training.epochs`; schedules are laid over it."""
-    replica: Replica | None = None
+    run: RunId | None = None
 
     @property
-    def run(self) -> Replica:
+    def run_id(self) -> RunId:
         """Which run of which trial it is: what its random numbers are named by."""
-        return self.replica or Replica(self.number)
+        return self.run or RunId(self.number)
 
     @property
     def fold(self) -> Fold | None:
         """The rows that it validates on; none: the study's fixed split."""
-        index = self.run.fold
+        index = self.run_id.fold
         return None if index is None else Fold(index, self.spec.training.folds)
 
 
-def replicas_of(plan: Plan) -> tuple[Replica, ...]:
+def run_ids(plan: Plan) -> tuple[RunId, ...]:
     """All runs of a trial, fold by fold; one of a trial without folds and repeats."""
     training = plan.spec.training
     return tuple(
-        Replica(plan.number, fold, repeat)
+        RunId(plan.number, fold, repeat)
         for fold in range(training.folds) or (None,)
         for repeat in range(training.repeats)
     )
@@ -74,7 +74,7 @@ def group_key(plan: Plan) -> Hashable:
     """Plans with equal keys may train in one group: same data, structure, batch size and rule."""
     spec = plan.spec
     return (
-        task_key(spec), optimizers.group_key(spec.optimizer), _kept(spec.training), plan.run.fold
+        task_key(spec), optimizers.group_key(spec.optimizer), _kept(spec.training), plan.run_id.fold
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-Nest: TypeAlias = Any
+PyTree: TypeAlias = Any
 """A tensor, or tuples, lists and dicts of them; the first axis of each is the rows."""
 
 Data: TypeAlias = Any
@@ -62,14 +62,14 @@ class PluginTask:
     """Makes the model with its initial weights; it is called as `model(inputs)`."""
     train: Data
     validation: Data
-    loss: Callable[[Nest, Nest], Tensor]
+    loss: Callable[[PyTree, PyTree], Tensor]
     """(outputs, targets) → a loss for each row, [B], or their mean."""
     test: Data | None = None
     """Measured once, with the best epoch's weights."""
-    metrics: Mapping[str, Callable[[Nest, Nest], Any]] = field(default_factory=dict)
+    metrics: Mapping[str, Callable[[PyTree, PyTree], Any]] = field(default_factory=dict)
     """By name, (outputs, targets) of all rows → a number: `accuracy` is reported as
     `val_accuracy`, which may be the study's objective."""
-    predictions: Callable[[Nest, Nest], tuple[Tensor, Tensor]] | None = None
+    predictions: Callable[[PyTree, PyTree], tuple[Tensor, Tensor]] | None = None
     """(outputs, targets) of some rows → what an ensemble combines: scores before softmax [B, C]
     and classes [B], or numbers [B] and numbers [B]. Needed where outputs and targets are not that
     themselves."""

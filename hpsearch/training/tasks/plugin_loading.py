@@ -13,10 +13,10 @@ import torch
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec import plugin as specs
 from hpsearch.spec.language.messages import format_value
-from hpsearch.training.numerics.global_seed import seeded
+from hpsearch.training.numerics.global_seed import global_seed
 from hpsearch.training.numerics.seeds import Stream, seed_of
 from hpsearch.training.tasks.plugin import PluginTask
-from hpsearch.training.tasks.plugin_faults import Blame
+from hpsearch.training.tasks.plugin_errors import PluginErrors
 
 
 def load(task: specs.PluginTask, seed: int) -> PluginTask:
@@ -30,11 +30,11 @@ def load(task: specs.PluginTask, seed: int) -> PluginTask:
 
 @lru_cache(maxsize=1)
 def _made(name: str, params: str, seed: int) -> PluginTask:
-    blame = Blame(name)
+    blame = PluginErrors(name)
     with blame.while_running("its import"):
         function: Callable[..., Any] = _offered(name).load()
     with (
-        seeded(seed_of(Stream.PLUGIN, seed), torch.device("cpu")),
+        global_seed(seed_of(Stream.PLUGIN, seed), torch.device("cpu")),
         blame.while_running("task(params, seed)"),
     ):
         found = function(json.loads(params), seed)

@@ -15,9 +15,9 @@ from torch.func import functional_call
 from torch.nn.parameter import is_lazy
 
 from hpsearch.training.models.base import Shapes
-from hpsearch.training.numerics.global_seed import seeded
-from hpsearch.training.tasks.plugin import Nest
-from hpsearch.training.tasks.plugin_faults import Blame
+from hpsearch.training.numerics.global_seed import global_seed
+from hpsearch.training.tasks.plugin import PyTree
+from hpsearch.training.tasks.plugin_errors import PluginErrors
 
 CPU = torch.device("cpu")
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
@@ -42,7 +42,7 @@ class PluginModule:
         *,
         device: torch.device,
         dtype: torch.dtype,
-        blame: Blame,
+        blame: PluginErrors,
     ) -> None:
         self._make, self._dtype, self._blame = make, dtype, blame
         made = self._made(0)
@@ -91,8 +91,8 @@ class PluginModule:
         return {name: value.to(self._kinds[name], copy=True) for name, value in buffers.items()}
 
     def __call__(
-        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], inputs: Nest, training: bool
-    ) -> Nest:
+        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], inputs: PyTree, training: bool
+    ) -> PyTree:
         """The outputs with these weights; `own` is left as the pass leaves the buffers."""
         self._module.train(training)
         tensors = {**weights, **own}
@@ -102,7 +102,7 @@ class PluginModule:
         return outputs
 
     def refresh(
-        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], batches: Iterable[Nest]
+        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], batches: Iterable[PyTree]
     ) -> None:
         """Makes the running statistics in `own` the means over batches; alone batch norms train.
 
@@ -132,7 +132,7 @@ class PluginModule:
                 norm.momentum = momenta[path]
 
     def _made(self, seed: int) -> nn.Module:
-        with seeded(seed, CPU), self._blame.while_running("model()"):
+        with global_seed(seed, CPU), self._blame.while_running("model()"):
             module = self._make()
         if not isinstance(module, nn.Module):
             raise self._blame.fault(

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from hpsearch.training.models.base import Views
-from hpsearch.training.numerics.global_seed import seeded
-from hpsearch.training.tasks.base import Batch, Outcome
-from hpsearch.training.tasks.plugin import Nest
+from hpsearch.training.numerics.global_seed import global_seed
+from hpsearch.training.tasks.base import Batch, BatchResult
+from hpsearch.training.tasks.plugin import PyTree
 from hpsearch.training.tasks.plugin_module import PluginModule
 from hpsearch.training.tasks.plugin_scores import Scores
-from hpsearch.training.tasks.pytree import mapped
+from hpsearch.training.tasks.pytree import tree_map
 
 AGREEMENT = 1e-3
 """Relative difference of losses up to which vectorised and plain passes are the same one."""
@@ -39,7 +39,7 @@ class Pass:
         """Before each batch: a seed per trial, and whether the trials share its rows."""
         self._seeds, self._are_shared = seeds, are_shared
 
-    def __call__(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+    def __call__(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
         """Losses and gradients; buffers are moved on in place."""
         if len(self._seeds) > 1 and self._can_fuse is None:
             self._can_fuse = self._agrees(weights, buffers, batch)
@@ -48,12 +48,12 @@ class Pass:
             gradients = self._scores.gradients(losses, total, tuple(weights.values()))
             for name, view in buffers.items():
                 view.copy_(own[name])
-            return Outcome(losses.detach(), None, gradients)
+            return BatchResult(losses.detach(), None, gradients)
         found, gradients_by_trial = [], []
         for k, seed in enumerate(self._seeds):
             leaves = {n: view[k].detach().requires_grad_() for n, view in weights.items()}
             own = self._module.own({name: view[k] for name, view in buffers.items()})
-            with seeded(seed, self._device):
+            with global_seed(seed, self._device):
                 losses = self._losses(leaves, own, *self._rows(batch, k), batch.rows)
                 gradients_by_trial.append(
                     self._scores.gradients(losses, total, tuple(leaves.values()))
@@ -62,18 +62,18 @@ class Pass:
             for name, view in buffers.items():
                 view[k].copy_(own[name])
         gradients = tuple(map(torch.stack, zip(*gradients_by_trial, strict=True)))
-        return Outcome(torch.stack(found), None, gradients)
+        return BatchResult(torch.stack(found), None, gradients)
 
     def _losses(
-        self, weights: Views, own: dict[str, Tensor], x: Nest, y: Nest, rows: int
+        self, weights: Views, own: dict[str, Tensor], x: PyTree, y: PyTree, rows: int
     ) -> Tensor:
         with torch.enable_grad():
             return self._scores.losses(self._module(weights, own, x, training=True), y, rows)
 
-    def _rows(self, batch: Batch, k: int) -> tuple[Nest, Nest]:
+    def _rows(self, batch: Batch, k: int) -> tuple[PyTree, PyTree]:
         if self._are_shared:
             return batch.x, batch.y
-        x, y = mapped(lambda leaf: leaf[k], (batch.x, batch.y))
+        x, y = tree_map(lambda leaf: leaf[k], (batch.x, batch.y))
         return x, y
 
     def _together(
@@ -82,7 +82,7 @@ class Pass:
         """Losses [K, B] and buffers [K, *shape] of all trials in one pass."""
 
         def one(
-            weights: Views, own: dict[str, Tensor], x: Nest, y: Nest
+            weights: Views, own: dict[str, Tensor], x: PyTree, y: PyTree
         ) -> tuple[Tensor, dict[str, Tensor]]:
             own = dict(own)
             return self._losses(weights, own, x, y, batch.rows), own
@@ -103,7 +103,7 @@ class Pass:
         for k, seed in enumerate(self._seeds):
             own = self._module.own({name: view[k] for name, view in buffers.items()})
             leaves = {name: view[k].detach() for name, view in weights.items()}
-            with seeded(seed, self._device):
+            with global_seed(seed, self._device):
                 alone = self._losses(leaves, own, *self._rows(batch, k), batch.rows)
             if not torch.allclose(together[k], alone, rtol=AGREEMENT, atol=0, equal_nan=True):
                 return False

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from hpsearch.training.numerics.global_seed import seeded
-from hpsearch.training.tasks.plugin import Data, Nest
-from hpsearch.training.tasks.plugin_faults import Blame
-from hpsearch.training.tasks.pytree import leaves, mapped
+from hpsearch.training.numerics.global_seed import global_seed
+from hpsearch.training.tasks.plugin import Data, PyTree
+from hpsearch.training.tasks.plugin_errors import PluginErrors
+from hpsearch.training.tasks.pytree import tree_leaves, tree_map
 
 
-class Rows:
+class PluginRows:
     """Pairs (inputs, targets): all on the device, or read from a `Dataset` as they are asked for.
 
     Args:
@@ -30,13 +30,19 @@ class Rows:
     """
 
     def __init__(
-        self, data: Data, name: str, *, device: torch.device, dtype: torch.dtype, blame: Blame
+        self,
+        data: Data,
+        name: str,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        blame: PluginErrors,
     ) -> None:
         self._name, self._device, self._dtype, self._blame = name, device, dtype, blame
-        self._pair: Nest = None
+        self._pair: PyTree = None
         self._dataset: Any = None
         if isinstance(data, tuple | list) and len(data) == 2:
-            self._pair = mapped(self._placed, tuple(data))
+            self._pair = tree_map(self._placed, tuple(data))
             self._count = self._length()
         elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
             with blame.while_running(f"len({name})"):
@@ -52,18 +58,18 @@ class Rows:
     def __len__(self) -> int:
         return self._count
 
-    def take(self, rows: Tensor, seed: int) -> tuple[Nest, Nest]:
+    def take(self, rows: Tensor, seed: int) -> tuple[PyTree, PyTree]:
         """Inputs and targets of some rows; int64 [B] on the CPU.
 
         A `Dataset` may draw random numbers for each row: they come from the seed.
         """
         if self._dataset is None:
             chosen = rows.to(self._device)
-            inputs, targets = mapped(lambda leaf: leaf[chosen], self._pair)
+            inputs, targets = tree_map(lambda leaf: leaf[chosen], self._pair)
             return inputs, targets
-        with seeded(seed, self._device), self._blame.while_running(f"{self._name}[row]"):
+        with global_seed(seed, self._device), self._blame.while_running(f"{self._name}[row]"):
             inputs, targets = default_collate([self._dataset[row] for row in rows.tolist()])
-        return mapped(self._placed, inputs), mapped(self._placed, targets)
+        return tree_map(self._placed, inputs), tree_map(self._placed, targets)
 
     def _placed(self, leaf: Any) -> Tensor:
         if isinstance(leaf, np.ndarray):
@@ -75,7 +81,7 @@ class Rows:
         return leaf.to(self._device, self._dtype if leaf.is_floating_point() else leaf.dtype)
 
     def _length(self) -> int:
-        lengths = {len(leaf) if leaf.dim() else 0 for leaf in leaves(self._pair)}
+        lengths = {len(leaf) if leaf.dim() else 0 for leaf in tree_leaves(self._pair)}
         if len(lengths) != 1:
             raise self._blame.fault(
                 f"give inputs and targets of {self._name} equally many rows",

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpsearch.training.tasks.plugin import Nest, PluginTask
-from hpsearch.training.tasks.plugin_faults import Blame
+from hpsearch.training.tasks.plugin import PluginTask, PyTree
+from hpsearch.training.tasks.plugin_errors import PluginErrors
 
 
 class Scores:
     """The judgement of one plug-in."""
 
-    def __init__(self, given: PluginTask, blame: Blame) -> None:
+    def __init__(self, given: PluginTask, blame: PluginErrors) -> None:
         self._loss, self._metrics, self._blame = given.loss, given.metrics, blame
         self._predictions = given.predictions
 
@@ -24,7 +24,7 @@ class Scores:
         """Of the metrics beside the loss."""
         return tuple(self._metrics)
 
-    def losses(self, outputs: Nest, targets: Nest, rows: int) -> Tensor:
+    def losses(self, outputs: PyTree, targets: PyTree, rows: int) -> Tensor:
         """A loss for each row, [B]; where the plug-in gives their mean, each is that.
 
         Raises:
@@ -58,7 +58,7 @@ class Scores:
                 losses.sum() / total, tuple(weights), allow_unused=True, materialize_grads=True
             )
 
-    def metrics(self, outputs: Nest, targets: Nest) -> Mapping[str, float]:
+    def metrics(self, outputs: PyTree, targets: PyTree) -> Mapping[str, float]:
         """All metrics of all rows.
 
         Raises:
@@ -77,7 +77,7 @@ class Scores:
                 ) from None
         return found
 
-    def predictions(self, outputs: Nest, targets: Nest, rows: int) -> tuple[Tensor, Tensor]:
+    def predictions(self, outputs: PyTree, targets: PyTree, rows: int) -> tuple[Tensor, Tensor]:
         """What an ensemble combines: scores [B, C] and classes [B], or numbers [B, 1] and [B].
 
         Raises:

@@ -14,7 +14,7 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.models.base import Views
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.tasks.base import Batch, Held, Outcome, TrialEpoch
+from hpsearch.training.tasks.base import Batch, BatchResult, HeldOut, TrialEpoch
 
 START = 5.0
 
@@ -39,7 +39,9 @@ class Quadratic:
         del spec
         return "quadratic"
 
-    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
+    def initial_weights(
+        self, spec: StudySpec, number: int, repeat: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """The same for every trial: w = 5."""
         del spec, number, repeat
         return torch.tensor([START], dtype=torch.float64), torch.empty(0, dtype=torch.float64)
@@ -49,13 +51,13 @@ class Quadratic:
         del trials
         yield Batch(self._nothing, self._nothing, 1)
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
         """(w + 1)², [K, 1], and 2(w + 1)."""
         del buffers, batch
         distance = weights["w"].detach() + 1
-        return Outcome(distance.square().unsqueeze(1), None, (2 * distance / total,))
+        return BatchResult(distance.square().unsqueeze(1), None, (2 * distance / total,))
 
-    def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
+    def measure(self, weights: Views, buffers: Views, split: HeldOut) -> dict[str, Tensor]:
         """The loss at w, which is training and validation loss at once, and w itself."""
         del buffers
         loss = (weights["w"] + 1).square()

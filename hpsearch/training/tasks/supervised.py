@@ -10,13 +10,13 @@ from torch import Tensor
 from hpsearch.spec.losses import losses_for
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.class_weights import class_weights
-from hpsearch.training.data.datasets import Part, dataset_for
+from hpsearch.training.data.datasets import SplitData, dataset_for
 from hpsearch.training.data.folds import Fold
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.data.subset import fraction_rows
 from hpsearch.training.models import model_for
 from hpsearch.training.models.base import Views
-from hpsearch.training.models.initializers import initial
+from hpsearch.training.models.initializers import initial_weights
 from hpsearch.training.models.norm import MOMENTUM
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.loss_gradients import gradient_of
@@ -24,9 +24,9 @@ from hpsearch.training.numerics.losses import loss_named
 from hpsearch.training.numerics.metrics import hits, metrics_for
 from hpsearch.training.tasks.base import (
     Batch,
-    Held,
-    Measured,
-    Outcome,
+    BatchResult,
+    Evaluation,
+    HeldOut,
     TrialEpoch,
     initial_seed,
 )
@@ -80,11 +80,13 @@ class Supervised:
             training.batch_size, training.train_fraction, augment,
         )  # fmt: skip
 
-    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
+    def initial_weights(
+        self, spec: StudySpec, number: int, repeat: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Weights from (study seed, trial number, repeat); running means 0, variances 1."""
         generator = torch.Generator().manual_seed(initial_seed(spec, number, repeat))
         model = model_for(spec.supervised.model, self._data.features, self._data.outputs)
-        weights = initial(model.shapes, model.init, model.activation, generator)
+        weights = initial_weights(model.shapes, model.init, model.activation, generator)
         buffers = torch.zeros(self.buffers.size, dtype=torch.float64)
         for entry in self.buffers:
             buffers[entry.columns] = float(entry.name.endswith(".var"))
@@ -96,7 +98,7 @@ class Supervised:
         self._weights = self._class_weights([t.spec for t in trials])
         return self._batches.epoch(trials)
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
         """The study's loss of a training batch, and rows got right for classes."""
         masks = None if batch.dropout is None else batch.dropout.step(batch.step)
         outputs, backward = self._model.trace(weights, buffers, batch.x, masks)
@@ -106,9 +108,9 @@ class Supervised:
         else:
             losses, grad = self._mixed(outputs, y, batch.share.unsqueeze(1))
         right = hits(outputs, y) if self.classes else None
-        return Outcome(losses, right, backward(grad / total))
+        return BatchResult(losses, right, backward(grad / total))
 
-    def outputs(self, weights: Views, buffers: Views, split: Held) -> Tensor:
+    def outputs(self, weights: Views, buffers: Views, split: HeldOut) -> Tensor:
         """The model's outputs on a part of the data, [K, N, C]."""
         parts = [
             self._model.forward(weights, buffers, x, None, False)
@@ -116,24 +118,24 @@ class Supervised:
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def targets(self, split: Held) -> Tensor:
+    def targets(self, split: HeldOut) -> Tensor:
         """What the outputs of a part of the data are compared with, [N]."""
         return self._data.part(split).y
 
-    def has_rows(self, split: Held) -> bool:
+    def has_rows(self, split: HeldOut) -> bool:
         """Whether a part of the data holds any."""
         return len(self.targets(split)) > 0
 
-    def rows_of(self, split: Held) -> Tensor:
+    def rows_of(self, split: HeldOut) -> Tensor:
         """Which rows of the data set a part holds, [N] on the CPU."""
         return torch.from_numpy(self._data.rows._asdict()[split])
 
-    def predictions(self, weights: Views, buffers: Views, split: Held) -> tuple[Tensor, Tensor]:
+    def predictions(self, weights: Views, buffers: Views, split: HeldOut) -> tuple[Tensor, Tensor]:
         """Outputs [K, N, C] and targets [N], numbers in the data's own unit."""
         outputs, y = self.outputs(weights, buffers, split), self.targets(split)
         return (outputs, y) if self.classes else (self.in_own_unit(outputs), self.in_own_unit(y))
 
-    def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
+    def measure(self, weights: Views, buffers: Views, split: HeldOut) -> dict[str, Tensor]:
         """The plain loss, without class weights or smoothing, and what suits the target.
 
         The loss of numbers is that of standardised targets; rmse and mae are in the targets' own
@@ -141,7 +143,7 @@ class Supervised:
         """
         return self.measured(weights, buffers, split).metrics
 
-    def measured(self, weights: Views, buffers: Views, split: Held) -> Measured:
+    def measured(self, weights: Views, buffers: Views, split: HeldOut) -> Evaluation:
         """Predictions and metrics of one pass."""
         outputs, y = self.outputs(weights, buffers, split), self.targets(split)
         prefix = "val" if split == "validation" else split
@@ -150,7 +152,7 @@ class Supervised:
             outputs, y = self.in_own_unit(outputs), self.in_own_unit(y)
         for name, metric in self._metrics.items():
             metrics[f"{prefix}_{name}"] = metric(outputs, y)
-        return Measured(outputs, y, metrics)
+        return Evaluation(outputs, y, metrics)
 
     def refresh(self, weights: Views, buffers: Views) -> None:
         """Sets running statistics, in place, to their means over the batches of training rows.
@@ -214,10 +216,10 @@ class Supervised:
         return torch.tensor(rows, dtype=self._dtype, device=self._device)
 
 
-def _used(part: Part, spec: StudySpec, *, classes: bool) -> Part:
+def _used(part: SplitData, spec: StudySpec, *, classes: bool) -> SplitData:
     """The training rows that `train_fraction` leaves."""
     if spec.training.train_fraction == 1:
         return part
     rows = fraction_rows(part.y.cpu().numpy(), spec.training.train_fraction, spec.seed, classes)
     chosen = torch.from_numpy(rows).to(part.x.device)
-    return Part(part.x[chosen], part.y[chosen])
+    return SplitData(part.x[chosen], part.y[chosen])

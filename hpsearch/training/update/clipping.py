@@ -14,7 +14,7 @@ _GUARD = 1e-6
 """Added to the norm before dividing by it, as torch does."""
 
 
-class Clipped(NamedTuple):
+class ClipResult(NamedTuple):
     """What clipping met."""
 
     norm: Tensor
@@ -23,7 +23,7 @@ class Clipped(NamedTuple):
     """[K], bool: whether the limit was exceeded."""
 
 
-def clip_norm(grads: Tensor, limit: Tensor) -> Clipped:
+def clip_norm(grads: Tensor, limit: Tensor) -> ClipResult:
     """Scales rows, in place, to a norm of at most `limit`: g ← g·min(1, limit / (‖g‖ + 1e-6)).
 
     Args:
@@ -34,10 +34,10 @@ def clip_norm(grads: Tensor, limit: Tensor) -> Clipped:
     """
     norm = torch.linalg.vector_norm(grads, dim=1, keepdim=True)
     grads.mul_((limit / (norm + _GUARD)).clamp_(max=1))
-    return Clipped(norm.squeeze(1), (norm > limit).squeeze(1))
+    return ClipResult(norm.squeeze(1), (norm > limit).squeeze(1))
 
 
-def clip_value(grads: Tensor, limit: Tensor) -> Clipped:
+def clip_value(grads: Tensor, limit: Tensor) -> ClipResult:
     """Cuts entries, in place, to [−limit, limit].
 
     Args:
@@ -47,4 +47,4 @@ def clip_value(grads: Tensor, limit: Tensor) -> Clipped:
     norm = torch.linalg.vector_norm(grads, dim=1)
     largest = grads.abs().amax(dim=1, keepdim=True)
     grads.clamp_(-limit, limit)
-    return Clipped(norm, (largest > limit).squeeze(1))
+    return ClipResult(norm, (largest > limit).squeeze(1))

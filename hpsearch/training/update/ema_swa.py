@@ -15,17 +15,17 @@ def ema_decay(limit: float, updates: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.minimum(limit, (1 + updates) / (10 + updates))
 
 
-def fade(shadow: Tensor, weights: Tensor, decay: Tensor) -> None:
+def update_ema(shadow: Tensor, weights: Tensor, decay: Tensor) -> None:
     """Moves shadow ← d·shadow + (1 − d)·w, in place; matrices [K, P], d [K, 1]."""
     shadow.lerp_(weights, 1 - decay)
 
 
-def swa_counts(start: float, every: int, epoch: int, epochs: int) -> bool:
+def is_swa_epoch(start: float, every: int, epoch: int, epochs: int) -> bool:
     """Whether the end of an epoch (0-based) enters the mean over a trial of `epochs`."""
     first = min(int(np.floor(start * epochs)), epochs - 1)
     return epoch >= first and (epoch - first) % every == 0
 
 
-def include(mean: Tensor, weights: Tensor, counted: Tensor) -> None:
+def update_swa(mean: Tensor, weights: Tensor, counted: Tensor) -> None:
     """Takes one more into a mean of `counted` (0 at first), in place; [K, P] and [K, 1]."""
     mean.lerp_(weights, 1 / (counted + 1))

@@ -19,7 +19,7 @@ from typing import IO, Protocol
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads import bounds
-from hpsearch.training.uploads.read_options import refused
+from hpsearch.training.uploads.read_options import invalid_upload
 
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile,
@@ -75,7 +75,7 @@ class _Zip:
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _no_file(info.filename)
             if info.flag_bits & 1:
-                raise refused(
+                raise invalid_upload(
                     f"files must not be encrypted, and {format_value(info.filename)} is; "
                     "pack them without a password"
                 )
@@ -134,20 +134,22 @@ class _Guard:
             path.is_absolute() or ".." in path.parts or ":" in path.parts[:1][0:1] or not name
             or any(ord(c) < 32 for c in name) or (path.parts and path.parts[0].endswith(":"))
         ):  # fmt: skip
-            raise refused(
+            raise invalid_upload(
                 f"a file in an archive must lie in a folder of it, and {format_value(name)} "
                 "does not; pack it with a plain name"
             )
         if name in self._names:
-            raise refused(
+            raise invalid_upload(
                 f"names in an archive must differ, and {format_value(name)} is there twice"
             )
         self._names.add(name)
         self._bytes += size_bytes
         if len(self._names) > bounds.MAX_MEMBERS:
-            raise refused(f"an archive must hold at most {bounds.MAX_MEMBERS} files; send fewer")
+            raise invalid_upload(
+                f"an archive must hold at most {bounds.MAX_MEMBERS} files; send fewer"
+            )
         if self._bytes > bounds.MAX_UNPACKED_BYTES:
-            raise refused(
+            raise invalid_upload(
                 f"an archive must unpack to at most {bounds.MAX_UNPACKED_BYTES} bytes, and this "
                 "one says more; send less"
             )
@@ -156,7 +158,7 @@ class _Guard:
     @staticmethod
     def check_ratio(name: str, size_bytes: int, packed_bytes: int) -> None:
         if size_bytes > bounds.FREE_BYTES and size_bytes > bounds.MAX_RATIO * packed_bytes:
-            raise refused(
+            raise invalid_upload(
                 f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
                 f"{format_value(name)} says {size_bytes} bytes from {packed_bytes}; "
                 "store it without packing"
@@ -164,7 +166,7 @@ class _Guard:
 
 
 @contextmanager
-def opened(path: Path, name: str) -> Iterator[Archive]:
+def open_archive(path: Path, name: str) -> Iterator[Archive]:
     """An archive, or one file as if it were in one.
 
     Args:
@@ -184,7 +186,7 @@ def opened(path: Path, name: str) -> Iterator[Archive]:
         yield _Single(path, name)
 
 
-def gunzipped(content: bytes, name: str) -> bytes:
+def gunzip(content: bytes, name: str) -> bytes:
     """The content of a gzip file, within bounds; what is no gzip file comes back as it is."""
     if content[:2] != b"\x1f\x8b":
         return content
@@ -194,7 +196,7 @@ def gunzipped(content: bytes, name: str) -> bytes:
         unpacker = zlib.decompressobj(wbits=31)
         found = unpacker.decompress(content, most)
         if unpacker.unconsumed_tail:
-            raise refused(
+            raise invalid_upload(
                 f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
                 f"{format_value(name)} goes past {most} bytes; send it unpacked"
             )
@@ -226,13 +228,13 @@ def _named_damage(name: str) -> Iterator[None]:
         yield
     except DAMAGED as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise refused(
+        raise invalid_upload(
             f"{format_value(name)} must be whole, and it is damaged ({reason}); send it again"
         ) from None
 
 
 def _no_file(name: str) -> Exception:
-    return refused(
+    return invalid_upload(
         f"an archive must hold plain files, and {format_value(name)} is a link or a device; "
         "pack the file itself"
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hpsearch.training.uploads.archive import Archive, Member, opened
+from hpsearch.training.uploads.archive import Archive, Member, open_archive
 from hpsearch.training.uploads.arrays import part_of, split_mark
-from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.target import labels_in_range
 
@@ -24,7 +24,7 @@ TEXTS = (".txt", ".html", ".md")
 LABEL_BYTES = {"cifar10": 1, "cifar100": 2}
 
 
-def read_cifar(path: Path, recipe: Recipe) -> Table:
+def read_cifar(path: Path, recipe: ReadOptions) -> Table:
     """Images [N, 3, 32, 32] of bytes; for CIFAR-100 the target is `fine` (default) or `coarse`.
 
     Raises:
@@ -32,12 +32,12 @@ def read_cifar(path: Path, recipe: Recipe) -> Table:
     """
     label_bytes = LABEL_BYTES[recipe.format]
     place, classes, names_file = _labels_of(recipe)
-    with opened(path, "data.bin") as archive:
+    with open_archive(path, "data.bin") as archive:
         batches = _batches(archive)
         names = _class_names(archive, names_file) or tuple(map(str, range(classes)))
         blocks = [_records(archive.read(m), m.name, label_bytes) for m in batches]
     if len(names) != classes:
-        raise refused(f"{names_file} must name {classes} classes, and it names {len(names)}")
+        raise invalid_upload(f"{names_file} must name {classes} classes, and it names {len(names)}")
     labels, parts = [], []
     for member, block in zip(batches, blocks, strict=True):
         labels.append(labels_in_range(block[:, place].astype(np.int64), names, member.name)[0])
@@ -60,7 +60,7 @@ def cifar_kind(archive: Archive) -> str:
         if all(size % (label_bytes + PIXELS) == 0 for size in sizes)
     ]
     if len(fitting) != 1:
-        raise refused(
+        raise invalid_upload(
             "CIFAR files must hold records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100), and "
             f"these have {', '.join(map(str, sizes[:10]))} bytes; send whole files, or name the "
             "format"
@@ -68,13 +68,13 @@ def cifar_kind(archive: Archive) -> str:
     return fitting[0]
 
 
-def _labels_of(recipe: Recipe) -> tuple[int, int, str]:
+def _labels_of(recipe: ReadOptions) -> tuple[int, int, str]:
     """The label's place in a record, its classes, and the file of their names."""
     if recipe.format == "cifar10":
         return 0, 10, "batches.meta.txt"
     target = recipe.target or "fine"
     if target not in ("fine", "coarse"):
-        raise refused(f"must be fine or coarse for CIFAR-100, got {target!r}", "target")
+        raise invalid_upload(f"must be fine or coarse for CIFAR-100, got {target!r}", "target")
     return (
         (1, 100, "fine_label_names.txt") if target == "fine" else (0, 20, "coarse_label_names.txt")
     )
@@ -83,7 +83,7 @@ def _labels_of(recipe: Recipe) -> tuple[int, int, str]:
 def _batches(archive: Archive) -> list[Member]:
     found = [member for member in archive.members if member.suffix not in TEXTS]
     if any(member.suffix != ".bin" for member in found) or not found:
-        raise refused(
+        raise invalid_upload(
             "CIFAR data must be .bin files of the binary version; the Python version is pickled "
             "and never read"
         )
@@ -100,7 +100,7 @@ def _class_names(archive: Archive, file: str) -> tuple[str, ...]:
 def _records(content: bytes, name: str, label_bytes: int) -> np.ndarray:
     size = label_bytes + PIXELS
     if not content or len(content) % size:
-        raise refused(
+        raise invalid_upload(
             f"{name} must hold whole records of {size} bytes, and it has {len(content)} bytes; "
             "send the whole file"
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnUse
-from hpsearch.training.uploads.read_options import refused
+from hpsearch.training.uploads.read_options import invalid_upload
 from hpsearch.training.uploads.table import Column, Values
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def typed_column(name: str, values: pa.Array, use: ColumnUse | None, first_row: 
         return numbers
     if pa.types.is_null(kind):
         return Values(Column(name), np.full(len(values), np.nan))
-    raise refused(
+    raise invalid_upload(
         f"a column must hold numbers, text, truth values or times, and {name} holds {kind}; "
         "take it out or spread it over columns"
     )
@@ -107,7 +107,7 @@ def _finite(name: str, values: NDArray[np.float64], first_row: int) -> Values:
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
-        raise refused(
+        raise invalid_upload(
             f"numbers must be finite, and column {name}, row {row + first_row} has "
             f"{values[row]:g}; correct it or leave the field empty"
         )
@@ -116,7 +116,7 @@ def _finite(name: str, values: NDArray[np.float64], first_row: int) -> Values:
 
 def _no_number(name: str, row: int, text: str, *, asked: bool) -> Exception:
     remedy = "" if asked else f', or say columns={{"{name}": "category"}} or "ignore"'
-    return refused(
+    return invalid_upload(
         f"a column of numbers must hold nothing else, and column {name}, row {row} has "
         f"{format_value(text)}; correct it{remedy}"
     )

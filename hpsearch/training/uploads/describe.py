@@ -9,7 +9,7 @@ from hpsearch.spec.wire.upload import ColumnInfo
 from hpsearch.training.uploads.table import PARTS, Table, Values
 
 
-def described(name: str, table: Table) -> DatasetInfo:
+def describe(name: str, table: Table) -> DatasetInfo:
     """Shape, target and columns."""
     classes = len(table.classes)
     return DatasetInfo(

@@ -8,16 +8,16 @@ from typing import cast, get_args
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import UploadFormat
-from hpsearch.training.uploads.archive import Archive, opened
+from hpsearch.training.uploads.archive import Archive, open_archive
 from hpsearch.training.uploads.cifar import cifar_kind, read_cifar
 from hpsearch.training.uploads.idx import TYPES, has_idx, read_idx
 from hpsearch.training.uploads.image_folder import has_images, read_image_folder
 from hpsearch.training.uploads.npz import has_npy, read_npz
-from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.tabular import read_csv, read_parquet
 
-READERS: Mapping[UploadFormat, Callable[[Path, Recipe], Table]] = {
+READERS: Mapping[UploadFormat, Callable[[Path, ReadOptions], Table]] = {
     "csv": read_csv,
     "parquet": read_parquet,
     "npz": read_npz,
@@ -28,7 +28,7 @@ READERS: Mapping[UploadFormat, Callable[[Path, Recipe], Table]] = {
 }
 
 
-def read(path: Path, recipe: Recipe) -> Table:
+def read(path: Path, recipe: ReadOptions) -> Table:
     """The rows of an uploaded file.
 
     Raises:
@@ -45,30 +45,34 @@ def format_of(path: Path, name: str, asked: str | None) -> UploadFormat:
     """
     if asked is not None:
         if asked not in get_args(UploadFormat):
-            raise refused(
+            raise invalid_upload(
                 f"must be one of {', '.join(READERS)}; got {format_value(asked)}", "format"
             )
         return cast(UploadFormat, asked)
     with path.open("rb") as file:
         start = file.read(512)
     if not start:
-        raise refused("the file must not be empty; send one with data")
+        raise invalid_upload("the file must not be empty; send one with data")
     if start[:4] == b"PAR1":
         return "parquet"
     if start[:2] in (b"PK", b"\x1f\x8b") or start[257:262] == b"ustar":
         if name.lower().endswith(".gz") and not name.lower().endswith(".tar.gz"):
-            raise refused(f"{name} must be unpacked, or be in a zip with the files that go with it")
-        with opened(path, name) as archive:
+            raise invalid_upload(
+                f"{name} must be unpacked, or be in a zip with the files that go with it"
+            )
+        with open_archive(path, name) as archive:
             return _packed(archive)
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise refused(f"{name} must be UTF-8 text, and it is UTF-16; save it as UTF-8")
+        raise invalid_upload(f"{name} must be UTF-8 text, and it is UTF-16; save it as UTF-8")
     if start[:2] == b"\0\0" and start[2] in TYPES:
-        raise refused(f"{name} is one IDX file alone; send images and labels, or a zip of both")
+        raise invalid_upload(
+            f"{name} is one IDX file alone; send images and labels, or a zip of both"
+        )
     if name.lower().endswith(".bin"):
-        with opened(path, name) as archive:
+        with open_archive(path, name) as archive:
             return cast(UploadFormat, cifar_kind(archive))
     if start[:6] == b"\x93NUMPY":
-        raise refused(f"{name} is one array alone; save x and y with np.savez")
+        raise invalid_upload(f"{name} is one array alone; save x and y with np.savez")
     if b"\0" in start or name.lower().endswith((".xlsx", ".xls", ".json", ".pkl", ".pickle")):
         raise _unknown(name)
     return "csv"
@@ -88,7 +92,7 @@ def _packed(archive: Archive) -> UploadFormat:
 
 
 def _unknown(what: str) -> Exception:
-    return refused(
+    return invalid_upload(
         f"the file must be CSV, Parquet, npz, packed images in folders, MNIST IDX or CIFAR "
         f"binary, and {what} is none of them; name its `format` if it is"
     )

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.spec.language.messages import format_value
-from hpsearch.training.uploads.archive import Archive, Member, gunzipped, opened
+from hpsearch.training.uploads.archive import Archive, Member, gunzip, open_archive
 from hpsearch.training.uploads.arrays import first_bad, part_of, split_mark
-from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Column, Table
 from hpsearch.training.uploads.target import classes_of
 
@@ -35,30 +35,32 @@ TYPES: Mapping[int, str] = {
 """By the third byte."""
 
 
-def read_idx(path: Path, recipe: Recipe) -> Table:
+def read_idx(path: Path, recipe: ReadOptions) -> Table:
     """Images [N, 1, height, width] (or rows [N, columns]) in the type of the file, with labels.
 
     Raises:
         InvalidInput: naming the file that is wrong.
     """
     del recipe
-    with opened(path, "the file") as archive:
+    with open_archive(path, "the file") as archive:
         images: dict[str, tuple[str, NDArray[Any]]] = {}
         labels: dict[str, tuple[str, NDArray[Any]]] = {}
         for member in archive.members:
-            array = parsed(gunzipped(archive.read(member), member.name), member.name)
+            array = parse_idx(gunzip(archive.read(member), member.name), member.name)
             chosen = labels if array.ndim == 1 else images
             chosen[_key(member)] = (member.name, array)
     pairs = _pairs(images, labels)
     xs, ys, parts = [], [], []
     for (x_name, x), (y_name, y) in pairs:
         if len(x) != len(y):
-            raise refused(
+            raise invalid_upload(
                 f"images and labels must be equally many, and {x_name} has {len(x)} and {y_name} "
                 f"{len(y)}; send the files that belong together"
             )
         if x.shape[1:] != pairs[0][0][1].shape[1:]:
-            raise refused(f"images must be of one size, and those of {x_name} differ; cut them")
+            raise invalid_upload(
+                f"images must be of one size, and those of {x_name} differ; cut them"
+            )
         xs.append(x)
         ys.append(y)
         parts.append(part_of(x_name))
@@ -73,38 +75,42 @@ def read_idx(path: Path, recipe: Recipe) -> Table:
     )
 
 
-def parsed(content: bytes, name: str) -> NDArray[Any]:
+def parse_idx(content: bytes, name: str) -> NDArray[Any]:
     """The array that an IDX file holds, in the machine's byte order.
 
     Raises:
         InvalidInput: when the file is not IDX, or is cut off.
     """
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
-        raise refused(
+        raise invalid_upload(
             f"an IDX file must open with 0, 0, a type and its dimensions, and {name} opens with "
             f"{format_value(content[:4])}; is it another format?"
         )
     kind, dimensions = np.dtype(TYPES[content[2]]), content[3]
     if not 1 <= dimensions <= 4:
-        raise refused(f"an IDX file must have 1 to 4 dimensions, and {name} has {dimensions}")
+        raise invalid_upload(
+            f"an IDX file must have 1 to 4 dimensions, and {name} has {dimensions}"
+        )
     start = 4 + 4 * dimensions
     if len(content) < start:
-        raise refused(f"{name} is cut off in its header; send it again")
+        raise invalid_upload(f"{name} is cut off in its header; send it again")
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, 4))
     needed = math.prod(shape) * kind.itemsize
     if len(content) - start != needed:
-        raise refused(
+        raise invalid_upload(
             f"{name} must have {needed} bytes of values for {list(shape)}, and it has "
             f"{len(content) - start}; send the whole file"
         )
     if not needed:
-        raise refused(f"{name} must hold rows, and its shape is {list(shape)}")
+        raise invalid_upload(f"{name} must hold rows, and its shape is {list(shape)}")
     array = np.frombuffer(content, kind, offset=start).reshape(shape)
     array = array.astype(kind.newbyteorder("="), copy=False)
     infinite = ~np.isfinite(array)
     if infinite.any():
         row, value = first_bad(array, infinite)
-        raise refused(f"values must be finite, and {name}, row {row} has {value:g}; correct it")
+        raise invalid_upload(
+            f"values must be finite, and {name}, row {row} has {value:g}; correct it"
+        )
     return array
 
 
@@ -128,7 +134,7 @@ def _pairs(
     if len(images) == len(labels) == 1:
         return [(next(iter(images.values())), next(iter(labels.values())))]
     if not images or images.keys() != labels.keys():
-        raise refused(
+        raise invalid_upload(
             f"IDX data must be pairs of images and labels, got {len(images)} of images and "
             f"{len(labels)} of labels; name them as train-images and train-labels"
         )

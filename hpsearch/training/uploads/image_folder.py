@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.training.uploads import bounds
-from hpsearch.training.uploads.archive import Archive, Member, opened
+from hpsearch.training.uploads.archive import Archive, Member, open_archive
 from hpsearch.training.uploads.arrays import SPLIT
-from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import PARTS, Table, Values, coded
 from hpsearch.training.uploads.target import named_classes
 
@@ -25,14 +25,14 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp")
 GREY = ("1", "L")
 
 
-def read_image_folder(path: Path, recipe: Recipe) -> Table:
+def read_image_folder(path: Path, recipe: ReadOptions) -> Table:
     """Images [N, channels, height, width] of bytes; classes are the folders' names.
 
     Raises:
         InvalidInput: naming the file that is wrong.
     """
     del recipe
-    with opened(path, "the file") as archive:
+    with open_archive(path, "the file") as archive:
         members = _images(archive)
         folders = np.array([_folder(member) for member in members])
         x = _stack(archive, members)
@@ -51,13 +51,15 @@ def has_images(archive: Archive) -> bool:
 def _images(archive: Archive) -> list[Member]:
     found = [member for member in archive.members if member.suffix in SUFFIXES]
     if not found:
-        raise refused(f"an image folder must hold images ({', '.join(SUFFIXES)}), and it has none")
+        raise invalid_upload(
+            f"an image folder must hold images ({', '.join(SUFFIXES)}), and it has none"
+        )
     return found
 
 
 def _folder(member: Member) -> str:
     if len(member.parts) < 2:
-        raise refused(
+        raise invalid_upload(
             f"an image must lie in a folder named after its class, and {member.name} lies in "
             "none; pack folders"
         )
@@ -83,14 +85,14 @@ def _stack(archive: Archive, members: list[Member]) -> NDArray[np.uint8]:
             images = np.repeat(images, 3, axis=1)
         images[index] = image
     if images is None:
-        raise refused("an image folder must hold images, and it has none")
+        raise invalid_upload("an image folder must hold images, and it has none")
     return images
 
 
 def _room(count: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     needed = 3 * count * image[0].size
     if needed > bounds.MAX_UNPACKED_BYTES:
-        raise refused(
+        raise invalid_upload(
             f"images must unpack to at most {bounds.MAX_UNPACKED_BYTES} bytes, and {count} of "
             f"{image.shape[1]}×{image.shape[2]} pixels may take {needed}; make them smaller"
         )
@@ -105,22 +107,24 @@ def _decoded(content: bytes, name: str, size: Any) -> NDArray[np.uint8]:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             shape = (image.height, image.width)
             if size is not None and shape != size:
-                raise refused(
+                raise invalid_upload(
                     f"images must be of one size, and {name} is {shape[1]}×{shape[0]} where "
                     f"others are {size[1]}×{size[0]}; cut or scale them"
                 )
             if shape[0] * shape[1] > 1 << 24:
-                raise refused(
+                raise invalid_upload(
                     f"an image must have at most {1 << 24} pixels, and {name} has "
                     f"{shape[1]}×{shape[0]}; scale it down"
                 )
             if image.mode.startswith(("I", "F")):
-                raise refused(f"images must have 8 bits a channel, and {name} has more; convert it")
+                raise invalid_upload(
+                    f"images must have 8 bits a channel, and {name} has more; convert it"
+                )
             if image.mode in GREY:
                 return np.asarray(image.convert("L"))[None]
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise refused(
+        raise invalid_upload(
             f"{name} must be a whole image, and it cannot be decoded "
             f"({str(error).splitlines()[0][:200]}); send it again"
         ) from None

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from hpsearch.training.uploads.archive import Archive, Member, opened
+from hpsearch.training.uploads.archive import Archive, Member, open_archive
 from hpsearch.training.uploads.arrays import first_bad, split_mark
-from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import PARTS, Column, Table, Values, coded
 from hpsearch.training.uploads.target import Target, labels_in_range, target_of
 
@@ -27,26 +27,26 @@ CHANNELS = (1, 3)
 CLASSES = "classes"
 
 
-def read_npz(path: Path, recipe: Recipe) -> Table:
+def read_npz(path: Path, recipe: ReadOptions) -> Table:
     """The rows of an npz file.
 
     Raises:
         InvalidInput: naming the array that is wrong.
     """
-    with opened(path, "the file") as archive:
+    with open_archive(path, "the file") as archive:
         arrays = {m.name.removesuffix(".npy"): _array(archive, m) for m in archive.members}
     arrays, marks = _joined(arrays)
     target = recipe.target or "y"
     for name in ("x", target):
         if name not in arrays:
-            raise refused(
+            raise invalid_upload(
                 f"must hold an array {name!r}, and there are {', '.join(arrays) or 'none'}; "
                 "save it as np.savez(file, x=..., y=...)",
                 "target" if name == target and recipe.target else "file",
             )
     x, y = arrays["x"], arrays[target]
     if len(x) == 0 or y.shape[:1] != x.shape[:1] or y.ndim > 2 or y.size != len(y):
-        raise refused(
+        raise invalid_upload(
             f"x must have rows and {target} one entry for each, got {list(x.shape)} and "
             f"{list(y.shape)}"
         )
@@ -67,17 +67,19 @@ def _array(archive: Archive, member: Member) -> NDArray[Any]:
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, kind = header(file)
     except (ValueError, EOFError) as error:
-        raise refused(f"{member.name} must be a NumPy array, and it is not ({error})") from None
+        raise invalid_upload(
+            f"{member.name} must be a NumPy array, and it is not ({error})"
+        ) from None
     if kind.hasobject:
-        raise refused(
+        raise invalid_upload(
             f"{member.name} holds Python objects, which are pickled and never read; save numbers "
             "or text (array.astype(str))"
         )
     if kind.kind not in "biufU":
-        raise refused(f"{member.name} must hold numbers or text, and it holds {kind}")
+        raise invalid_upload(f"{member.name} must hold numbers or text, and it holds {kind}")
     needed, there = math.prod(shape) * kind.itemsize, len(content) - file.tell()
     if needed != there:
-        raise refused(
+        raise invalid_upload(
             f"{member.name} must have {needed} bytes of values for {list(shape)}, and it has "
             f"{there}; send the whole file"
         )
@@ -97,7 +99,7 @@ def _joined(
         found = [arrays.get(f"{stem}_{part}") for part in parts]
         shapes = {array.shape[1:] for array in found if array is not None}
         if any(array is None for array in found) or len(shapes) != 1:
-            raise refused(
+            raise invalid_upload(
                 f"{stem} must be there for {', '.join(parts)}, in rows of one shape; save all parts"
             )
         joined[stem] = np.concatenate([array for array in found if array is not None])
@@ -107,14 +109,14 @@ def _joined(
 def _features(x: NDArray[Any]) -> tuple[NDArray[Any], tuple[Column, ...]]:
     """Rows as a table's columns or as images with channels first."""
     if x.dtype.kind == "U" or x.ndim not in (2, 3, 4) or not x.size:
-        raise refused(
+        raise invalid_upload(
             "x must hold numbers of shape [rows, columns], [rows, height, width] or "
             f"[rows, channels, height, width], got {x.dtype} of {list(x.shape)}"
         )
     wrong = np.isinf(x) if x.ndim == 2 else ~np.isfinite(x)
     if wrong.any():
         row, value = first_bad(x, wrong)
-        raise refused(f"values must be finite, and x, row {row} has {value:g}; correct it")
+        raise invalid_upload(f"values must be finite, and x, row {row} has {value:g}; correct it")
     if x.ndim == 2:
         return x.astype(np.float64), tuple(Column(f"x{i}") for i in range(x.shape[1]))
     if x.dtype.kind == "b":
@@ -126,10 +128,12 @@ def _features(x: NDArray[Any]) -> tuple[NDArray[Any], tuple[Column, ...]]:
     return x, ()
 
 
-def _target(y: NDArray[Any], classes: NDArray[Any] | None, name: str, recipe: Recipe) -> Target:
+def _target(
+    y: NDArray[Any], classes: NDArray[Any] | None, name: str, recipe: ReadOptions
+) -> Target:
     if classes is not None:
         if y.dtype.kind not in "iu" or classes.dtype.kind != "U" or classes.ndim != 1:
-            raise refused("classes must be names, and y whole numbers that count them")
+            raise invalid_upload("classes must be names, and y whole numbers that count them")
         return labels_in_range(y, tuple(map(str, classes)), name)
     use = recipe.columns.get(name)
     return target_of(_values(name, y), None if use == "ignore" else use, first_row=1)
@@ -142,7 +146,9 @@ def _values(name: str, array: NDArray[Any]) -> Values:
     infinite = np.isinf(values)
     if infinite.any():
         row, value = first_bad(values, infinite)
-        raise refused(f"values must be finite, and {name}, row {row} has {value:g}; correct it")
+        raise invalid_upload(
+            f"values must be finite, and {name}, row {row} has {value:g}; correct it"
+        )
     return Values(Column(name), values)
 
 

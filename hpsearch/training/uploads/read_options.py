@@ -15,7 +15,7 @@ Field = Literal["file", "target", "format", "columns", "name"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ReadOptions:
     """The format, the column or array to learn, and what people said of the columns."""
 
     format: UploadFormat
@@ -27,6 +27,6 @@ class Recipe:
         return json.dumps([self.format, self.target, sorted(self.columns.items())])
 
 
-def refused(sentence: str, where: Field = "file", column: str | None = None) -> InvalidInput:
+def invalid_upload(sentence: str, where: Field = "file", column: str | None = None) -> InvalidInput:
     """What is wrong with an upload, and with which of the request's fields."""
     return InvalidInput.at(where if column is None else f"{where}.{column}", sentence)

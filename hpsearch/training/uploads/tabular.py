@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads.bounds import MAX_UNPACKED_BYTES
 from hpsearch.training.uploads.columns import text_column, typed_column
-from hpsearch.training.uploads.read_options import Recipe, refused
+from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import PARTS, Table, Values
 from hpsearch.training.uploads.target import target_of
 from hpsearch.training.uploads.text import check_utf8
@@ -31,7 +31,7 @@ MAX_CATEGORIES = 256
 MAX_HEADER_BYTES = 1 << 24
 
 
-def read_csv(path: Path, recipe: Recipe) -> Table:
+def read_csv(path: Path, recipe: ReadOptions) -> Table:
     """The rows of a CSV file; fields are separated by commas, semicolons or tabs.
 
     Raises:
@@ -51,7 +51,7 @@ def read_csv(path: Path, recipe: Recipe) -> Table:
     )
 
 
-def read_parquet(path: Path, recipe: Recipe) -> Table:
+def read_parquet(path: Path, recipe: ReadOptions) -> Table:
     """The rows of a Parquet file.
 
     Raises:
@@ -66,7 +66,7 @@ def read_parquet(path: Path, recipe: Recipe) -> Table:
             unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
             size = max(unpacked, 8 * about.num_rows * about.num_columns)
             if size > MAX_UNPACKED_BYTES:
-                raise refused(
+                raise invalid_upload(
                     f"a file must unpack to at most {MAX_UNPACKED_BYTES} bytes, and this one "
                     f"says {size}; send less"
                 )
@@ -75,7 +75,9 @@ def read_parquet(path: Path, recipe: Recipe) -> Table:
             _check_rows(about.num_rows)
             table = file.read()
     except (pa.ArrowException, OSError) as error:
-        raise refused(f"the file must be whole Parquet, and it is not ({_first(error)})") from None
+        raise invalid_upload(
+            f"the file must be whole Parquet, and it is not ({_first(error)})"
+        ) from None
     return _table(
         recipe,
         (
@@ -91,38 +93,42 @@ def _header(path: Path) -> tuple[list[str], str]:
     with path.open("rb") as file:
         line = file.readline(MAX_HEADER_BYTES)
     if not line.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise refused("the file must have a header in its first row, and that is empty")
+        raise invalid_upload("the file must have a header in its first row, and that is empty")
     text = line.decode("utf-8-sig").rstrip("\r\n")
     if "\0" in text:
-        raise refused("the file must be CSV text, and it holds binary data; see the formats")
+        raise invalid_upload("the file must be CSV text, and it holds binary data; see the formats")
     separator = max(",;\t", key=text.count)
     return [name.strip() for name in next(csv.reader([text], delimiter=separator))], separator
 
 
-def _check_names(names: Sequence[str], recipe: Recipe) -> None:
+def _check_names(names: Sequence[str], recipe: ReadOptions) -> None:
     if len(names) > MAX_COLUMNS:
-        raise refused(f"a table must have at most {MAX_COLUMNS} columns, got {len(names)}")
+        raise invalid_upload(f"a table must have at most {MAX_COLUMNS} columns, got {len(names)}")
     seen: set[str] = set()
     for place, name in enumerate(names):
         if not name:
-            raise refused(
+            raise invalid_upload(
                 f"every column must have a name, and column {place + 1} has none; name it or "
                 "take it out (pandas: to_csv(..., index=False))"
             )
         if name in seen:
-            raise refused(
+            raise invalid_upload(
                 f"column names must differ, and {format_value(name)} is there twice; rename one"
             )
         if len(name) > 500:
-            raise refused(f"a column's name must have at most 500 characters, got {len(name)}")
+            raise invalid_upload(
+                f"a column's name must have at most 500 characters, got {len(name)}"
+            )
         seen.add(name)
     listed = ", ".join(names[:20])
     if recipe.target not in seen:
         got = "none" if recipe.target is None else format_value(recipe.target)
-        raise refused(f"must name a column of the file, got {got}; there are {listed}", "target")
+        raise invalid_upload(
+            f"must name a column of the file, got {got}; there are {listed}", "target"
+        )
     for name in recipe.columns:
         if name not in seen:
-            raise refused(f"no column is called so; there are {listed}", "columns", name)
+            raise invalid_upload(f"no column is called so; there are {listed}", "columns", name)
 
 
 def _texts(path: Path, names: list[str], separator: str) -> dict[str, pa.ChunkedArray]:
@@ -155,14 +161,14 @@ def _texts(path: Path, names: list[str], separator: str) -> dict[str, pa.Chunked
             raise _ragged(ragged[0]) from None
         if "Empty CSV" in str(error):
             raise _no_rows() from None
-        raise refused(f"the file must be CSV, and it is not ({_first(error)})") from None
+        raise invalid_upload(f"the file must be CSV, and it is not ({_first(error)})") from None
     _check_rows(table.num_rows)
     return {name: table.column(name) for name in names}
 
 
 def _ragged(row: Any) -> Exception:
     where = "a row" if row.number is None else f"row {row.number}"
-    return refused(
+    return invalid_upload(
         f"every row must have {row.expected_columns} fields, and {where} has "
         f"{row.actual_columns}: {format_value(row.text)}; correct it or put the field in quotes"
     )
@@ -174,15 +180,15 @@ def _check_rows(rows: int) -> None:
 
 
 def _no_rows() -> Exception:
-    return refused("the file must have rows under its header, and it has none; add some")
+    return invalid_upload("the file must have rows under its header, and it has none; add some")
 
 
-def _use(recipe: Recipe, name: str) -> Any:
+def _use(recipe: ReadOptions, name: str) -> Any:
     use = recipe.columns.get(name)
     return None if use == "ignore" else use
 
 
-def _table(recipe: Recipe, columns: Iterable[Values], first_row: int) -> Table:
+def _table(recipe: ReadOptions, columns: Iterable[Values], first_row: int) -> Table:
     """Target, features and marks apart."""
     features: list[Values] = []
     marks: list[Values] = []
@@ -198,7 +204,7 @@ def _table(recipe: Recipe, columns: Iterable[Values], first_row: int) -> Table:
             _check_categories(found)
             features.append(found)
     if not features:
-        raise refused(
+        raise invalid_upload(
             "a table must have a column to learn from beside the target, and all others are "
             "times or ignored; add one"
             if marks
@@ -208,7 +214,7 @@ def _table(recipe: Recipe, columns: Iterable[Values], first_row: int) -> Table:
     return Table(x, y, classes, tuple(found.column for found in features), tuple(marks))
 
 
-def _is_mark(found: Values, recipe: Recipe) -> bool:
+def _is_mark(found: Values, recipe: ReadOptions) -> bool:
     """Whether a column is no feature: a time, ignored, or the names of the parts of a split."""
     names = found.column.categories
     return (
@@ -221,7 +227,7 @@ def _is_mark(found: Values, recipe: Recipe) -> bool:
 def _check_categories(found: Values) -> None:
     name, count = found.column.name, len(found.column.categories)
     if count > MAX_CATEGORIES:
-        raise refused(
+        raise invalid_upload(
             f"a feature must have at most {MAX_CATEGORIES} categories, and column {name} has "
             f'{count}; say columns={{"{name}": "ignore"}} (a split may still name it)'
         )

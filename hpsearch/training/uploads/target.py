@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.spec.wire.upload import ColumnUse
-from hpsearch.training.uploads.read_options import refused
+from hpsearch.training.uploads.read_options import invalid_upload
 from hpsearch.training.uploads.table import Values
 
 MAX_CLASSES = 1000
@@ -35,10 +35,12 @@ def target_of(found: Values, use: ColumnUse | None, first_row: int) -> Target:
     """
     column, values = found
     if column.kind == "time":
-        raise refused(f"{column.name} must hold classes or numbers, and it holds times", "target")
+        raise invalid_upload(
+            f"{column.name} must hold classes or numbers, and it holds times", "target"
+        )
     if found.missing.any():
         row = first_row + int(np.argmax(found.missing))
-        raise refused(
+        raise invalid_upload(
             f"every row must have a target, and column {column.name}, row {row} has none; "
             "fill it in or take the row out",
             "target",
@@ -48,7 +50,7 @@ def target_of(found: Values, use: ColumnUse | None, first_row: int) -> Target:
     if use == "category" or (use is None and _are_labels(values)):
         return classes_of(values, column.name)
     if values.min() == values.max():
-        raise refused(
+        raise invalid_upload(
             f"a target must vary, and every row of {column.name} has {values[0]:g}; "
             "choose another column",
             "target",
@@ -92,7 +94,7 @@ def labels_in_range(labels: NDArray[Any], names: tuple[str, ...], where: str) ->
     outside = (labels < 0) | (labels >= len(names))
     if outside.any():
         row = int(np.argmax(outside))
-        raise refused(
+        raise invalid_upload(
             f"{where}: a label must be between 0 and {len(names) - 1}, and row {row + 1} has "
             f"{labels[row]}; correct it, or name all classes"
         )
@@ -105,7 +107,7 @@ def _checked(codes: NDArray[np.int64], names: tuple[str, ...], name: str) -> Tar
     if len(names) < 2:
         raise _one_class(name, names[0])
     if len(names) > MAX_CLASSES:
-        raise refused(
+        raise invalid_upload(
             f"a target must have at most {MAX_CLASSES} classes, and {name} has {len(names)}; "
             f'if it holds numbers, write them as such, or say columns={{"{name}": "number"}}',
             "target",
@@ -114,7 +116,7 @@ def _checked(codes: NDArray[np.int64], names: tuple[str, ...], name: str) -> Tar
 
 
 def _one_class(name: str, only: str) -> Exception:
-    return refused(
+    return invalid_upload(
         f"a target must have at least two classes, and every row of {name} is {only!r}; "
         "choose another column or add rows of other classes",
         "target",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from hpsearch.training.uploads.read_options import refused
+from hpsearch.training.uploads.read_options import invalid_upload
 
 BLOCK_BYTES = 1 << 22
 
@@ -34,4 +34,4 @@ def check_utf8(path: Path) -> None:
 
 
 def _not_utf8(line: int) -> Exception:
-    return refused(f"the file must be UTF-8 text, and line {line} is not; save it as UTF-8")
+    return invalid_upload(f"the file must be UTF-8 text, and line {line} is not; save it as UTF-8")

@@ -15,7 +15,7 @@ from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints.checkpoint import FORMAT, Checkpoint, Parameters, read, write
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.group.group import Group, Plan
-from hpsearch.training.numerics.early_stopping import Best
+from hpsearch.training.numerics.early_stopping import BestEpoch
 
 
 def example(**changes):
@@ -27,10 +27,10 @@ def example(**changes):
         "classes": ("a", "b"),
         "weights": {"layers.0.weight": torch.randn(3, 2), "scalar": torch.tensor(math.inf)},
         "buffers": {},
-        "slots": {"mean": torch.randn(7), "product": torch.ones(1)},
+        "optimizer_state": {"mean": torch.randn(7), "product": torch.ones(1)},
         "copies": {"ema": Parameters({"layers.0.weight": torch.randn(3, 2)}, {})},
         "standardization": Standardization(np.zeros(3), np.ones(3) / 3, 0.1, 1e300),
-        "best": Best(4, 0.1),
+        "best": BestEpoch(4, 0.1),
         "averaged": 2,
         "stopped": True,
         "history": {"val_loss": (1.0, math.nan, 0.1)},
@@ -40,8 +40,11 @@ def example(**changes):
 
 def assert_equal(one, other):
     torch.testing.assert_close(
-        {name: getattr(one, name) for name in ("weights", "buffers", "slots", "history")},
-        {name: getattr(other, name) for name in ("weights", "buffers", "slots", "history")},
+        {name: getattr(one, name) for name in ("weights", "buffers", "optimizer_state", "history")},
+        {
+            name: getattr(other, name)
+            for name in ("weights", "buffers", "optimizer_state", "history")
+        },
         rtol=0,
         atol=0,
         equal_nan=True,

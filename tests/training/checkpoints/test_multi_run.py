@@ -14,17 +14,24 @@ from test_checkpoint import example
 
 from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints import checkpoint as checkpoints
-from hpsearch.training.checkpoints.multi_run import FORMAT, Stored, is_bundle, members, read, write
-from hpsearch.training.tasks.plan import Replica
+from hpsearch.training.checkpoints.multi_run import (
+    FORMAT,
+    StoredRun,
+    is_multi_run,
+    read,
+    run_checkpoints,
+    write,
+)
+from hpsearch.training.tasks.plan import RunId
 
 INNER = checkpoints.write(example())
 ENDED = {"val_loss": math.nan, "train_loss": 0.1, "grad_norm": math.inf}
 
 
 RUNS = (
-    Stored(Replica(3, 0, 0), INNER),
-    Stored(Replica(3, 1, 0), checkpoints.write(example(epoch=2)), ENDED),
-    Stored(Replica(3, None, 1), b"any bytes"),
+    StoredRun(RunId(3, 0, 0), INNER),
+    StoredRun(RunId(3, 1, 0), checkpoints.write(example(epoch=2)), ENDED),
+    StoredRun(RunId(3, None, 1), b"any bytes"),
 )
 
 
@@ -47,12 +54,12 @@ def test_it_is_plain_safetensors():
 
 def test_the_checkpoints_of_a_trial_are_one_or_several():
     blob = write(3, 7, RUNS[:2])
-    assert is_bundle(blob)
-    assert not is_bundle(INNER)
-    assert [found.epoch for found in members(blob)] == [7, 2]
-    assert [found.epoch for found in members(INNER)] == [7]
+    assert is_multi_run(blob)
+    assert not is_multi_run(INNER)
+    assert [found.epoch for found in run_checkpoints(blob)] == [7, 2]
+    assert [found.epoch for found in run_checkpoints(INNER)] == [7]
     named = example(spec=example().spec.model_copy(update={"notes": f'"{FORMAT}"'}))
-    assert not is_bundle(checkpoints.write(named))
+    assert not is_multi_run(checkpoints.write(named))
 
 
 def foreign():
@@ -94,7 +101,7 @@ def test_a_damaged_header_is_read_or_refused(data):
     blob = bytearray(write(3, 7, RUNS))
     size = int.from_bytes(blob[:8], "little")
     blob[data.draw(st.integers(0, 7 + size))] = data.draw(st.integers(0, 255))
-    for reader in (read, members):
+    for reader in (read, run_checkpoints):
         try:
             reader(bytes(blob))
         except CorruptArtifact:

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import curves, study
+from test_multi_run_group import plan_of as plan_named
 from test_plugin_task import installed  # noqa: F401 (a fixture)
 from test_plugin_task import study as plugin_study
-from test_replicas import plan_of as plan_named
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -21,11 +21,11 @@ from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.inference.model import TrainedModel
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
-from hpsearch.training.checkpoints.compatibility import unlike
-from hpsearch.training.checkpoints.soups import Soup, averaged, copied, slim
+from hpsearch.training.checkpoints.compatibility import incompatibility
+from hpsearch.training.checkpoints.soups import Soup, average, slim, with_copy_as_weights
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
 from hpsearch.training.group.group import Plan
-from hpsearch.training.group.replicas import group_for
+from hpsearch.training.group.multi_run_group import group_for
 
 SHARED = {"batch_size": 16, "init_seed": "shared"}
 NORMED = {"kind": "mlp", "hidden": [8], "norm": "batch"}
@@ -79,12 +79,12 @@ def test_the_mean_is_that_of_torch_s_averaged_model(epochs):
     oracle = AveragedModel(module_of(epochs[0]), use_buffers=True)
     for blob in epochs:
         oracle.update_parameters(module_of(blob))
-    found = checkpoints.read(averaged(epochs))
+    found = checkpoints.read(average(epochs))
     first = checkpoints.read(epochs[0])
     expected = {**dict(oracle.module.named_parameters()), **dict(oracle.module.named_buffers())}
     for name, tensor in {**found.weights, **found.buffers}.items():
         torch.testing.assert_close(tensor, expected[name.replace(".", "_")].detach(), msg=name)
-    assert (found.slots, found.copies, found.history) == ({}, {}, {})
+    assert (found.optimizer_state, found.copies, found.history) == ({}, {}, {})
     assert (found.spec, found.classes, found.epoch) == (first.spec, first.classes, 0)
     np.testing.assert_array_equal(found.standardization.shift, first.standardization.shift)
 
@@ -92,7 +92,7 @@ def test_the_mean_is_that_of_torch_s_averaged_model(epochs):
 @settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 5), min_size=4, max_size=4))
 def test_a_weighted_mean_is_numpy_s(epochs, weights):
-    found = checkpoints.read(averaged(epochs, weights))
+    found = checkpoints.read(average(epochs, weights))
     each = [checkpoints.read(blob) for blob in epochs]
     for name, tensor in found.weights.items():
         stack = np.stack([one.weights[name].double().numpy() for one in each])
@@ -104,29 +104,32 @@ def test_a_weighted_mean_is_numpy_s(epochs, weights):
 def test_equal_checkpoints_give_exactly_theirs(epochs, weights):
     expected = checkpoints.read(epochs[-1])
     for shares in (None, weights):
-        found = checkpoints.read(averaged([epochs[-1]] * len(weights), shares))
+        found = checkpoints.read(average([epochs[-1]] * len(weights), shares))
         assert all(torch.equal(found.weights[n], t) for n, t in expected.weights.items())
         assert all(torch.equal(found.buffers[n], t) for n, t in expected.buffers.items())
 
 
 def test_a_linear_model_s_soup_says_the_mean_of_what_its_members_say(lines):
     plans, blobs = zip(*lines, strict=True)
-    soup, _ = outputs(plans[0], averaged(blobs), "test")
+    soup, _ = outputs(plans[0], average(blobs), "test")
     each = [outputs(plan, blob, "test")[0] for plan, blob in lines]
     assert not torch.allclose(each[0], each[-1], atol=0.1)
     torch.testing.assert_close(soup, torch.stack(each).mean(0), rtol=1e-4, atol=1e-5)
-    loss = evaluate(plans[0], averaged(blobs), "test")["test_loss"]
+    loss = evaluate(plans[0], average(blobs), "test")["test_loss"]
     mean = np.mean([evaluate(plan, blob, "test")["test_loss"] for plan, blob in lines])
     assert loss <= mean  # log-loss is convex
 
 
 def test_runs_are_averaged_one_by_one():
     blobs = each_epoch(plan_named("both", epochs=3))
-    soup = averaged(blobs)
-    found, each = multi_run.members(soup), [multi_run.members(blob) for blob in blobs]
+    soup = average(blobs)
+    found, each = (
+        multi_run.run_checkpoints(soup),
+        [multi_run.run_checkpoints(blob) for blob in blobs],
+    )
     assert len(found) == 4
-    assert [run.replica for run in multi_run.read(soup)] == [
-        r.replica for r in multi_run.read(blobs[0])
+    assert [run.run_id for run in multi_run.read(soup)] == [
+        r.run_id for r in multi_run.read(blobs[0])
     ]
     for i, run in enumerate(found):
         name = "layers.0.weight"
@@ -137,32 +140,35 @@ def test_runs_are_averaged_one_by_one():
 
 def test_a_soup_stays_as_it_is_when_a_checkpoint_is_tried(epochs):
     first = Soup(epochs[0])
-    two = first.with_(multi_run.members(epochs[1]))
-    tried = two.with_(multi_run.members(epochs[2]), 5.0)
+    two = first.with_(multi_run.run_checkpoints(epochs[1]))
+    tried = two.with_(multi_run.run_checkpoints(epochs[2]), 5.0)
     assert (first.count, two.count, tried.count) == (1, 2, 3)
-    assert first.checkpoint() == averaged(epochs[:1])
-    assert two.checkpoint() == averaged(epochs[:2])
-    assert tried.checkpoint() == averaged(epochs[:3], [1.0, 1.0, 5.0])
+    assert first.checkpoint() == average(epochs[:1])
+    assert two.checkpoint() == average(epochs[:2])
+    assert tried.checkpoint() == average(epochs[:3], [1.0, 1.0, 5.0])
 
 
 def test_what_is_averaged_must_be_there_and_alike(epochs, lines):
     with pytest.raises(ValueError, match="a mean needs checkpoints and as many weights"):
-        averaged([])
+        average([])
     with pytest.raises(ValueError, match="a sum above 0"):
-        averaged(epochs, [0.0] * 4)
+        average(epochs, [0.0] * 4)
     with pytest.raises(TrainingFailed, match="must have the same tensors"):
-        averaged([epochs[0], lines[0][1]])
+        average([epochs[0], lines[0][1]])
     with pytest.raises(CorruptArtifact):
-        averaged([epochs[0], epochs[1][:-9]])
+        average([epochs[0], epochs[1][:-9]])
 
 
 def test_a_copy_becomes_the_weights(epochs):
-    saved, found = checkpoints.read(epochs[-1]), checkpoints.read(copied(epochs[-1], "ema"))
+    saved, found = (
+        checkpoints.read(epochs[-1]),
+        checkpoints.read(with_copy_as_weights(epochs[-1], "ema")),
+    )
     assert all(torch.equal(found.weights[n], t) for n, t in saved.copies["ema"].weights.items())
     assert all(torch.equal(found.buffers[n], t) for n, t in saved.copies["ema"].buffers.items())
-    assert (found.slots, found.copies) == ({}, {})
+    assert (found.optimizer_state, found.copies) == ({}, {})
     with pytest.raises(TrainingFailed, match=r"trial 0 keeps none; train with training\.swa"):
-        copied(epochs[-1], "swa")
+        with_copy_as_weights(epochs[-1], "swa")
 
 
 @pytest.mark.parametrize("name", ["both", "repeats", "plateau", "regression"])
@@ -172,8 +178,10 @@ def test_a_slim_checkpoint_predicts_the_same(name):
     less = slim(blob)
     assert len(less) < len(blob)
     assert slim(less) == less
-    for found, saved in zip(multi_run.members(less), multi_run.members(blob), strict=True):
-        assert (found.slots, found.copies, found.history) == ({}, {}, {})
+    for found, saved in zip(
+        multi_run.run_checkpoints(less), multi_run.run_checkpoints(blob), strict=True
+    ):
+        assert (found.optimizer_state, found.copies, found.history) == ({}, {}, {})
         assert found.spec == saved.spec
     assert torch.equal(outputs(plan, less, "test")[0], outputs(plan, blob, "test")[0])
 
@@ -186,8 +194,8 @@ def test_a_slim_checkpoint_is_a_model():
 
 def reason(blobs, **how):
     """Why the first checkpoint cannot be averaged with one of the others."""
-    first, *others = map(multi_run.members, blobs)
-    return next((found for one in others if (found := unlike(first, one, **how))), None)
+    first, *others = map(multi_run.run_checkpoints, blobs)
+    return next((found for one in others if (found := incompatibility(first, one, **how))), None)
 
 
 def trial(number=1, model=None, **sections):
@@ -254,7 +262,7 @@ def test_plug_ins_that_share_a_start(installed):  # noqa: F811
     blobs = [stored(plan) for plan in plans]
     assert reason(blobs) is None
     one, other = (checkpoints.read(blob).weights["outer.weight"] for blob in blobs)
-    found = checkpoints.read(averaged(blobs)).weights["outer.weight"]
+    found = checkpoints.read(average(blobs)).weights["outer.weight"]
     torch.testing.assert_close(found, (one + other) / 2)
     own = replace(plans[1], spec=plugin_study(training={"batch_size": 16}))
     assert "init_seed per_trial" in reason([blobs[0], stored(own)])

@@ -20,8 +20,8 @@ from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.encoding import Encoding, fit_encoding
 from hpsearch.training.data.standardize import fit
 from hpsearch.training.group.group import Plan
-from hpsearch.training.uploads.describe import described
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.describe import describe
+from hpsearch.training.uploads.read_options import ReadOptions
 from hpsearch.training.uploads.table import Column
 
 COLUMNS = (Column("n"), Column("c", "category", ("p", "q", "r", "s")), Column("m"))
@@ -88,11 +88,11 @@ def shelved(tmp_path):
         ]
         path = tmp_path / name
         path.write_text(text or "\n".join(["n,c,who,y", *lines]))
-        recipe = Recipe("csv", target, columns)
-        local_uploads.put(
-            local_uploads.Shelved(name, path, name * 4 + str(len(path.read_text())), recipe)
+        recipe = ReadOptions("csv", target, columns)
+        local_uploads.register(
+            local_uploads.LocalUpload(name, path, name * 4 + str(len(path.read_text())), recipe)
         )
-        return described(name, load(name))
+        return describe(name, load(name))
 
     return put
 

@@ -15,7 +15,7 @@ from hpsearch.spec.task import Split, SupervisedTask
 from hpsearch.training.data.builtin import load
 from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.folds import Fold, folds_of
-from hpsearch.training.data.given_splits import divided, parts_of
+from hpsearch.training.data.given_splits import divide, split_table
 from hpsearch.training.uploads.table import Column, Table, Values, coded
 
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def test_classes_are_spread_as_scikit_learn_spreads_them(members, count, test, s
     y = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(members)), members))
     mine, split = table(y), Split(test=test, validation=0.2)
     folds = folds_of(mine, split, seed, count)
-    fixed = parts_of(mine, split, seed)
+    fixed = split_table(mine, split, seed)
     assert_each_row_validates_once(folds, fixed)
     rest = np.sort(np.concatenate([fixed.train, fixed.validation]))
     theirs = [rest[held] for _, held in StratifiedKFold(count).split(rest, y[rest])]
@@ -75,7 +75,7 @@ def sizes(parts):
 def test_numbers_are_divided_evenly(rows, count, seed):
     mine, split = table(np.linspace(0.0, 1.0, rows)), Split()
     folds = folds_of(mine, split, seed, count)
-    fixed = divided(mine, split, seed)
+    fixed = divide(mine, split, seed)
     assert_each_row_validates_once(folds, fixed)
     theirs = KFold(count).split(np.concatenate([fixed.train, fixed.validation]))
     assert sizes(f.validation for f in folds) == sizes(held for _, held in theirs)
@@ -91,7 +91,7 @@ def test_numbers_are_divided_evenly(rows, count, seed):
 def test_groups_are_never_torn_and_are_packed_as_scikit_learn_packs_them(who, count, test, seed):
     groups, split = np.array(who), Split(group="who", test=test)
     mine = table(np.arange(len(who)) % 2, who=who)
-    fixed = divided(mine, split, seed)
+    fixed = divide(mine, split, seed)
     rest = np.sort(np.concatenate([fixed.train, fixed.validation]))
     if len(set(groups[rest])) < count:
         with pytest.raises(TrainingFailed, match="groups of who that do not test"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
-from hpsearch.training.data.given_splits import parts_of
+from hpsearch.training.data.given_splits import split_table
 from hpsearch.training.data.splits import split_rows
 from hpsearch.training.uploads.table import Column, Table, Values, coded
 
@@ -28,19 +28,19 @@ NAMES = ["train"] * 6 + ["validation"] * 3 + ["test"]
 def test_a_column_names_the_parts():
     order = np.random.default_rng(0).permutation(10)
     mine = table(part=np.array(NAMES)[order])
-    parts = parts_of(mine, Split(column="part"), 5)
+    parts = split_table(mine, Split(column="part"), 5)
     for name, rows in parts._asdict().items():
         assert rows.tolist() == [i for i, k in enumerate(order) if NAMES[k] == name]
 
 
 def test_validation_is_drawn_from_training_where_none_is_named():
     mine = table(part=["train"] * 50 + ["test"] * 10)
-    parts = parts_of(mine, Split(column="part", validation=0.2, test=0.0), 1)
+    parts = split_table(mine, Split(column="part", validation=0.2, test=0.0), 1)
     assert parts.test.tolist() == list(range(50, 60))
     drawn = split_rows(mine.y[:50], Split(validation=0.2, test=0), 1, classes=True)
     np.testing.assert_array_equal(parts.validation, drawn.validation)
     np.testing.assert_array_equal(parts.train, drawn.train)
-    other = parts_of(mine, Split(column="part", validation=0.2, test=0.0), 2)
+    other = split_table(mine, Split(column="part", validation=0.2, test=0.0), 2)
     assert parts.validation.tolist() != other.validation.tolist()
 
 
@@ -53,7 +53,7 @@ def test_groups_are_never_torn(members, validation, test, seed):
     split = Split(group="who", validation=validation, test=test)
     mine = table(who=members)
     try:
-        parts = parts_of(mine, split, seed)
+        parts = split_table(mine, split, seed)
     except TrainingFailed:  # a group may be so large that it takes all
         assert max(members.count(m) for m in set(members)) > 0.3 * len(members)
         return
@@ -63,14 +63,14 @@ def test_groups_are_never_torn(members, validation, test, seed):
     assert bool(len(parts.test)) == (test > 0)
     largest = max(members.count(m) for m in set(members))
     assert abs(len(parts.test) - test * len(members)) <= largest
-    again = parts_of(mine, split, seed)
+    again = split_table(mine, split, seed)
     assert all(map(np.array_equal, parts, again))
 
 
 @settings(max_examples=60)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=20, max_size=100, unique=True), st.floats(0.0, 0.3))
 def test_time_goes_one_way(times, test):
-    parts = parts_of(table(when=times), Split(time="when", validation=0.2, test=test), 0)
+    parts = split_table(table(when=times), Split(time="when", validation=0.2, test=test), 0)
     found = [np.array(times)[rows] for rows in parts]
     assert sorted(np.concatenate(parts)) == list(range(len(times)))
     assert found[0].max() < found[1].min()
@@ -81,7 +81,7 @@ def test_time_goes_one_way(times, test):
 
 
 def test_rows_of_one_moment_stay_together():
-    parts = parts_of(table(when=[1] * 6 + [2] * 3 + [3] * 3), Split(time="when"), 0)
+    parts = split_table(table(when=[1] * 6 + [2] * 3 + [3] * 3), Split(time="when"), 0)
     assert [len(rows) for rows in parts] == [6, 3, 3]
 
 
@@ -96,4 +96,4 @@ def test_rows_of_one_moment_stay_together():
 )  # fmt: skip
 def test_a_split_that_cannot_be_is_refused(split, marks, sentence):
     with pytest.raises(TrainingFailed, match=sentence):
-        parts_of(table(**marks), split, 0)
+        split_table(table(**marks), split, 0)

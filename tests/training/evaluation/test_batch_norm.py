@@ -19,7 +19,7 @@ from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.folds import Fold
 from hpsearch.training.evaluation.batch_norm import with_fresh_statistics
 from hpsearch.training.group.group import Group, Plan
-from hpsearch.training.group.replicas import group_for
+from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.tasks.plugin import PluginTask
 
 CPU = torch.device("cpu")
@@ -82,9 +82,9 @@ def test_statistics_are_those_of_update_bn(size):
 def test_each_run_of_several_has_those_of_its_own_rows():
     training = {"batch_size": 16, "folds": 2, "repeats": 2}
     blob = stored(Plan(0, study("wine", NORMED, training=training), 1))
-    fresh = multi_run.members(with_fresh_statistics(blob))
+    fresh = multi_run.run_checkpoints(with_fresh_statistics(blob))
     assert len(fresh) == 4
-    for i, (saved, found) in enumerate(zip(multi_run.members(blob), fresh, strict=True)):
+    for i, (saved, found) in enumerate(zip(multi_run.run_checkpoints(blob), fresh, strict=True)):
         for name, tensor in expected(saved, Fold(i // 2, 2)).items():
             torch.testing.assert_close(found.buffers[name], tensor, msg=name)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 from studies import curves, study
-from test_replicas import plan_of
+from test_multi_run_group import plan_of
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.training.data.builtin import load
@@ -15,8 +15,8 @@ from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.folds import Fold, folds_of
 from hpsearch.training.evaluation.evaluation import evaluate, outputs, run_outputs
 from hpsearch.training.group.group import Group, Plan
-from hpsearch.training.group.replicas import group_for
-from hpsearch.training.tasks.plan import replicas_of
+from hpsearch.training.group.multi_run_group import group_for
+from hpsearch.training.tasks.plan import run_ids
 
 DOUBLE = torch.float64
 
@@ -43,7 +43,7 @@ def test_test_metrics_are_the_means_of_each_run_s(name):
     _, blob = stored(plan)
     found = evaluate(plan, blob, "test", dtype=DOUBLE)
     runs = run_outputs(plan, blob, "test", dtype=DOUBLE)
-    assert [run.replica for run in runs] == list(replicas_of(plan))
+    assert [run.run_id for run in runs] == list(run_ids(plan))
     for metric, oracle in (
         ("loss", lambda run: log_loss(run.targets, run.outputs.softmax(-1))),
         ("accuracy", lambda run: accuracy_score(run.targets, run.outputs.argmax(-1))),
@@ -69,7 +69,7 @@ def test_under_folds_every_validation_row_is_seen_by_the_runs_that_did_not_train
     folds = folds_of(table, spec.task.split, spec.seed, 2)
     runs = run_outputs(plan, blob, "validation", dtype=DOUBLE)
     for run in runs:
-        assert run.rows.tolist() == folds[run.replica.fold].validation.tolist()
+        assert run.rows.tolist() == folds[run.run_id.fold].validation.tolist()
         np.testing.assert_array_equal(run.targets, table.y[run.rows])
     combined, y = outputs(plan, blob, "validation", dtype=DOUBLE)
     rows = np.sort(np.concatenate([fold.validation for fold in folds]))
@@ -121,7 +121,7 @@ def test_a_single_run_s_outputs_are_its_own():
     assert torch.equal(y, run.targets)
     data = dataset_for(plan.spec.task, 0, device=torch.device("cpu"), dtype=torch.float32)
     assert run.rows.tolist() == data.rows.validation.tolist()
-    assert run.replica.fold is None
+    assert run.run_id.fold is None
 
 
 def test_outputs_need_rows():

@@ -8,18 +8,18 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from studies import curves, study
+from test_multi_run_group import plan_of as plan_named
 from test_plugin_task import fields, installed, rows  # noqa: F401 (a fixture)
 from test_plugin_task import study as plugin_study
-from test_replicas import plan_of as plan_named
 
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.training.data.builtin import load
 from hpsearch.training.data.splits import split_rows
 from hpsearch.training.evaluation import predictions
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
-from hpsearch.training.evaluation.predictions import Inference, plan_of
+from hpsearch.training.evaluation.predictions import Predictor, plan_of
 from hpsearch.training.group.group import Plan
-from hpsearch.training.group.replicas import group_for
+from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.tasks.plugin import PluginTask
 
 
@@ -43,7 +43,7 @@ def same(one, other):
 def test_predictions_are_those_of_evaluation(name):
     plan = plan_named(name, epochs=2)
     blob = stored(plan)
-    found = Inference().predict(plan, blob)
+    found = Predictor().predict(plan, blob)
     assert found.test_metrics == evaluate(plan, blob, "test")
     for part, made in (("validation", found.validation), ("test", found.test)):
         expected, targets = outputs(plan, blob, part)
@@ -57,7 +57,7 @@ def test_predictions_are_those_of_evaluation(name):
 
 def test_metrics_are_those_of_the_stored_outputs():
     plan = Plan(0, study(training={"batch_size": 16}), 3)
-    found = Inference().predict(plan, stored(plan))
+    found = Predictor().predict(plan, stored(plan))
     y, scores = found.test.targets, found.test.outputs.double().softmax(-1)
     assert found.test_metrics["test_loss"] == pytest.approx(log_loss(y, scores), rel=1e-5)
     assert found.test_metrics["test_accuracy"] == accuracy_score(y, scores.argmax(-1))
@@ -72,7 +72,7 @@ def test_metrics_are_those_of_the_stored_outputs():
 
 def test_one_unit_of_a_target_is_its_standard_deviation_in_training():
     plan = Plan(0, study("diabetes"), 1)
-    found = Inference().predict(plan, stored(plan))
+    found = Predictor().predict(plan, stored(plan))
     table = load("diabetes")
     rows = split_rows(table.y, plan.spec.task.split, 0, classes=False)
     assert found.target_scale == pytest.approx(table.y[rows.train].std())
@@ -96,10 +96,10 @@ def test_bits_do_not_depend_on_what_is_stacked(name, monkeypatch):
         for k, lr in enumerate([0.001, 0.003, 0.01, 0.03, 0.1])
     ]
     trials = [(plan, stored(plan)) for plan in plans]
-    alone = [Inference().predict(*trial) for trial in trials]
+    alone = [Predictor().predict(*trial) for trial in trials]
     for size in (2, 32):
         monkeypatch.setattr(predictions, "_together", lambda _, size=size: size)
-        together = Inference().predict_all(trials)
+        together = Predictor().predict_all(trials)
         assert all(map(same, alone, together))
     assert not torch.equal(alone[0].test.outputs, alone[1].test.outputs)
 
@@ -113,26 +113,26 @@ def test_trials_of_several_tasks_and_lengths_are_told_apart():
         plan_named("folds", number=5, epochs=2),
     ]
     trials = [(plan, stored(plan)) for plan in plans]
-    found = Inference().predict_all(trials)
+    found = Predictor().predict_all(trials)
     assert found.pop(3) is None  # it has no rows
     del trials[3]
-    alone = [Inference().predict(*trial) for trial in trials]
+    alone = [Predictor().predict(*trial) for trial in trials]
     assert all(map(same, found, alone))
 
 
 def test_a_copy_that_the_trial_keeps():
     plan = Plan(0, study(training={"batch_size": 16, "ema": {}}), 2)
     blob = stored(plan)
-    found = Inference().predict(plan, blob, "ema")
+    found = Predictor().predict(plan, blob, "ema")
     assert found.test_metrics == evaluate(plan, blob, "test", copy="ema")
     assert found.test_metrics != evaluate(plan, blob, "test")
     with pytest.raises(TrainingFailed, match="must keep swa weights"):
-        Inference().predict(plan, blob, "swa")
+        Predictor().predict(plan, blob, "swa")
 
 
 def test_without_test_rows_there_is_only_validation():
     plan = Plan(0, study(task={"split": {"test": 0.0}}), 1)
-    found = Inference().predict(plan, stored(plan))
+    found = Predictor().predict(plan, stored(plan))
     assert found.test is None
     assert found.test_metrics == {}
     assert len(found.validation.rows) == len(found.validation.outputs) > 0
@@ -140,7 +140,7 @@ def test_without_test_rows_there_is_only_validation():
 
 def test_what_is_no_checkpoint_is_refused():
     with pytest.raises(CorruptArtifact):
-        Inference().predict(Plan(0, study(), 1), b"no checkpoint at all")
+        Predictor().predict(Plan(0, study(), 1), b"no checkpoint at all")
 
 
 def test_a_checkpoint_tells_its_plan():
@@ -152,7 +152,7 @@ def test_a_checkpoint_tells_its_plan():
 def test_a_plug_in_s_predictions(installed):  # noqa: F811
     plan = Plan(0, plugin_study(training={"batch_size": 16, "repeats": 2}), 2)
     blob = stored(plan)
-    found = Inference().predict(plan, blob)
+    found = Predictor().predict(plan, blob)
     assert found.test_metrics == evaluate(plan, blob, "test")
     assert torch.equal(found.validation.outputs, outputs(plan, blob, "validation")[0])
     assert torch.equal(found.validation.targets, rows(1, 30)[1])
@@ -171,9 +171,9 @@ def test_a_plug_in_without_predictions_or_test_rows(installed):  # noqa: F811
     installed(nothing=nothing, untested=untested)
     loss = {"metric": "val_loss", "direction": "minimize"}
     plan = Plan(0, plugin_study("nothing", objective=loss), 1)
-    assert Inference().predict(plan, stored(plan)) is None
+    assert Predictor().predict(plan, stored(plan)) is None
     plan = Plan(0, plugin_study("untested"), 1)
-    found = Inference().predict(plan, stored(plan))
+    found = Predictor().predict(plan, stored(plan))
     assert (found.test, found.test_metrics) == (None, {})
 
 

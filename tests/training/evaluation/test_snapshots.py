@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from studies import study
 
 from hpsearch.training.evaluation.snapshots import snapshot_epochs
-from hpsearch.training.group.trial_progress import Member
+from hpsearch.training.group.trial_progress import TrialProgress
 from hpsearch.training.schedules import Horizon, lr_factors
 from hpsearch.training.tasks.plan import Plan
 
@@ -132,7 +132,7 @@ def test_of_whole_batches_an_epoch_is_a_step() -> None:
 def test_all_minima_and_nothing_else(number: int, epochs: int, steps: int) -> None:
     schedule = {"kind": "noisy_linear_cosine", "num_periods": 3}
     plan = Plan(number, study(schedule=schedule), epochs)
-    horizon = Horizon(steps, epochs, Member(plan).schedule_seed)
+    horizon = Horizon(steps, epochs, TrialProgress(plan).schedule_seed)
     ends = [at for epoch in range(epochs) for at in (epoch * steps, (epoch + 1) * steps - 1)]
     rates = lr_factors(plan.spec.schedule, np.array(ends), horizon)
     last = {epochs - 1}

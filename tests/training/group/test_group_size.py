@@ -7,8 +7,8 @@ import torch
 from studies import study
 
 from hpsearch.training.group import group_size
-from hpsearch.training.group.group_size import Groupings
-from hpsearch.training.group.rehearsal import Rehearsal, rehearse
+from hpsearch.training.group.group_size import GroupSizes
+from hpsearch.training.group.step_cost import StepCost, measure_step_cost
 from hpsearch.training.tasks.plan import Plan
 
 CPU = torch.device("cpu")
@@ -27,9 +27,9 @@ def script(monkeypatch, seconds, *, trial_bytes=1, free=2**40, whole=0.0):
         found = seconds[size]
         if isinstance(found, Exception):
             raise found
-        return Rehearsal(found, 0.0, whole, 10, trial_bytes)
+        return StepCost(found, 0.0, whole, 10, trial_bytes)
 
-    monkeypatch.setattr(group_size, "rehearse", scripted)
+    monkeypatch.setattr(group_size, "measure_step_cost", scripted)
     monkeypatch.setattr(group_size, "free_bytes", lambda _device: free)
     return tried
 
@@ -46,7 +46,7 @@ def script(monkeypatch, seconds, *, trial_bytes=1, free=2**40, whole=0.0):
 )
 def test_the_smallest_size_near_the_best_is_taken(monkeypatch, seconds, size, why):
     tried = script(monkeypatch, seconds)
-    found = Groupings(CPU).choose(plan())
+    found = GroupSizes(CPU).choose(plan())
     assert found.size == size
     assert found.why.startswith(why)
     assert tried == list(seconds)
@@ -55,23 +55,23 @@ def test_the_smallest_size_near_the_best_is_taken(monkeypatch, seconds, size, wh
 
 def test_memory_bounds_the_group(monkeypatch):
     tried = script(monkeypatch, {1: 8.0, 4: 2.0}, trial_bytes=100, free=1000)
-    found = Groupings(CPU).choose(plan())
+    found = GroupSizes(CPU).choose(plan())
     assert (found.size, tried) == (4, [1, 4])
     assert found.why.endswith("memory has no room for more")
     tried = script(monkeypatch, {1: 8.0}, trial_bytes=400, free=1000)
-    assert Groupings(CPU).choose(plan()).why.startswith("one by one: memory has no room for more")
+    assert GroupSizes(CPU).choose(plan()).why.startswith("one by one: memory has no room for more")
 
 
 def test_memory_that_runs_out_while_measuring_bounds_the_group(monkeypatch):
     script(monkeypatch, {1: 8.0, 4: 2.0, 16: torch.OutOfMemoryError("full")})
-    assert Groupings(CPU).choose(plan()).size == 4
+    assert GroupSizes(CPU).choose(plan()).size == 4
     script(monkeypatch, {1: MemoryError()})
-    assert Groupings(CPU).choose(plan()).size == 1
+    assert GroupSizes(CPU).choose(plan()).size == 1
 
 
 def test_long_steps_are_not_measured_together(monkeypatch):
     tried = script(monkeypatch, {1: 8.0}, whole=group_size.SECONDS)
-    found = Groupings(CPU).choose(plan())
+    found = GroupSizes(CPU).choose(plan())
     assert (found.size, tried) == (1, [1])
     assert "a step takes too long to try" in found.why
 
@@ -79,12 +79,12 @@ def test_long_steps_are_not_measured_together(monkeypatch):
 def test_other_errors_are_the_trial_s_own(monkeypatch):
     script(monkeypatch, {1: RuntimeError("shapes do not fit")})
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        Groupings(CPU).choose(plan())
+        GroupSizes(CPU).choose(plan())
 
 
 def test_a_shape_is_measured_once_whatever_the_study_s_seed(monkeypatch):
     tried = script(monkeypatch, {1: 8.0, 4: 9.0, 16: 9.0, 64: 9.0})
-    groupings = Groupings(CPU)
+    groupings = GroupSizes(CPU)
     groupings.choose(plan())
     groupings.choose(plan(7, seed=5, optimizer={"kind": "momentum", "lr": 0.5}))
     assert tried == [1, 4, 16, 64]
@@ -94,7 +94,7 @@ def test_a_shape_is_measured_once_whatever_the_study_s_seed(monkeypatch):
 
 def test_a_group_that_ran_out_of_memory_is_halved_for_good(monkeypatch):
     script(monkeypatch, {1: 8.0, 4: 2.0, 16: 1.0, 64: 0.5})
-    groupings = Groupings(CPU)
+    groupings = GroupSizes(CPU)
     assert groupings.choose(plan()).size == 64
     assert groupings.ran_out(plan(), 10).why == "5 at once: memory ran out with 10"
     assert groupings.choose(plan()).size == 5
@@ -118,7 +118,7 @@ def test_a_group_that_ran_out_of_memory_is_halved_for_good(monkeypatch):
     ids=["mlp", "quadratic", "lbfgs", "accumulate", "cnn"],
 )
 def test_any_trial_can_be_rehearsed(chosen):
-    found = rehearse(chosen, 3, CPU, 0.05)
+    found = measure_step_cost(chosen, 3, CPU, 0.05)
     assert 0 < found.seconds <= found.whole / 3
     assert found.first > 0
     assert found.trial_bytes > 0

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hpsearch.training.models.activations import ACTIVATIONS
-from hpsearch.training.models.dense_layers import stack
+from hpsearch.training.models.dense_layers import dense_layers
 from hpsearch.training.models.dropout import Dropout
 from hpsearch.training.numerics.counter_rng import scramble
 
@@ -73,7 +73,7 @@ def test_the_way_back_through_dropout_by_hand_is_autograd_s(activation):
     rates = torch.tensor([0.3, 0.6], dtype=torch.float64)
     dropout = Dropout(torch.tensor([[4, 5]], dtype=torch.int32), rates)
     with torch.no_grad():
-        outputs, backward = stack(x, activation, dropout.step(0), parameters)
+        outputs, backward = dense_layers(x, activation, dropout.step(0), parameters)
         found = backward(2 * outputs)
     masks = dropout.step(0)
     hidden = x.expand(2, 7, 5)

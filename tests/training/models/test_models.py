@@ -14,8 +14,8 @@ from hpsearch.spec import task as specs
 from hpsearch.spec.language.family import implementation
 from hpsearch.training.models import model_for
 from hpsearch.training.models.activations import ACTIVATIONS
-from hpsearch.training.models.initializers import GAINS, initial
-from hpsearch.training.numerics.flatten import named
+from hpsearch.training.models.initializers import GAINS, initial_weights
+from hpsearch.training.numerics.flatten import unflatten
 from hpsearch.training.numerics.layout import Layout
 
 torch.set_num_threads(1)
@@ -100,7 +100,7 @@ def oracle(spec, features):
 def load(network, layout, row):
     """Puts one trial's row into the oracle, tensor by tensor in the order of its parameters."""
     with torch.no_grad():
-        for own, theirs in zip(named(layout, row).values(), network.parameters(), strict=True):
+        for own, theirs in zip(unflatten(layout, row).values(), network.parameters(), strict=True):
             theirs.copy_(own.T if own.dim() == 2 else own)
 
 
@@ -159,11 +159,13 @@ def test_outputs_gradients_and_statistics_are_torch_s(document, features, own_ro
         outputs = network(rows)
         torch.testing.assert_close(found[k], outputs)
         outputs.square().sum().backward()
-        for own, theirs in zip(named(layout, grads[k]).values(), network.parameters(), strict=True):
+        for own, theirs in zip(
+            unflatten(layout, grads[k]).values(), network.parameters(), strict=True
+        ):
             grad = theirs.grad.T if own.dim() == 2 else theirs.grad
             torch.testing.assert_close(own, grad)
         expected = [b for n, b in network.named_buffers() if not n.endswith("num_batches_tracked")]
-        for own, theirs in zip(named(buffers, statistics[k]).values(), expected, strict=True):
+        for own, theirs in zip(unflatten(buffers, statistics[k]).values(), expected, strict=True):
             torch.testing.assert_close(own, theirs)
         torch.testing.assert_close(measured[k], network.eval()(rows))
 
@@ -222,8 +224,8 @@ SPREAD = {
 def test_initial_weights_have_torch_s_spread(kind, activation):
     init = specs.INITS.members[kind](kind=kind)
     shapes = {"layers.0.weight": (400, 300), "layers.1.weight": (64, 32, 5, 5)}
-    row = initial(shapes, init, activation, torch.Generator().manual_seed(0))
-    found = named(Layout.of(shapes), row)
+    row = initial_weights(shapes, init, activation, torch.Generator().manual_seed(0))
+    found = unflatten(Layout.of(shapes), row)
     for name, shape in shapes.items():
         expected = SPREAD[kind](torch.empty(shape[::-1] if len(shape) == 2 else shape), activation)
         assert found[name].std() == pytest.approx(float(expected.std()), rel=0.02)
@@ -236,8 +238,10 @@ def test_initial_weights_have_torch_s_spread(kind, activation):
 
 def test_the_output_layer_has_gain_one_biases_are_zero_and_scales_one():
     _, model, layout, _ = made({"kind": "mlp", "hidden": [400], "norm": "layer"}, (50,))
-    row = initial(model.shapes, model.init, model.activation, torch.Generator().manual_seed(0))
-    found = named(layout, row)
+    row = initial_weights(
+        model.shapes, model.init, model.activation, torch.Generator().manual_seed(0)
+    )
+    found = unflatten(layout, row)
     assert found["output.weight"].std() == pytest.approx(400**-0.5, rel=0.05)
     assert found["layers.0.weight"].std() == pytest.approx((2 / 50) ** 0.5, rel=0.05)
     assert torch.equal(found["layers.0.norm.scale"], torch.ones(400, dtype=torch.float64))
@@ -248,7 +252,9 @@ def test_the_output_layer_has_gain_one_biases_are_zero_and_scales_one():
 @pytest.mark.parametrize("shape", [(6, 9), (9, 6), (8, 3, 3, 3), (4, 8, 2, 2)])
 def test_orthogonal_weights_are(shape):
     init = specs.Orthogonal(kind="orthogonal")
-    row = initial({"layers.0.weight": shape}, init, "tanh", torch.Generator().manual_seed(0))
+    row = initial_weights(
+        {"layers.0.weight": shape}, init, "tanh", torch.Generator().manual_seed(0)
+    )
     matrix = row.view(shape[0], -1) / GAINS["tanh"]
     if shape[0] > matrix.shape[1]:
         matrix = matrix.T
@@ -259,7 +265,7 @@ def test_orthogonal_weights_have_no_preferred_direction():
     """Uniform over rotations: every entry has mean 0 and variance 1 / n."""
     init, generator = specs.Orthogonal(kind="orthogonal"), torch.Generator().manual_seed(0)
     drawn = torch.stack(
-        [initial({"a.weight": (3, 3)}, init, "identity", generator) for _ in range(2000)]
+        [initial_weights({"a.weight": (3, 3)}, init, "identity", generator) for _ in range(2000)]
     )
     assert drawn.mean(0).abs().max() < 5 * (1 / 3 / 2000) ** 0.5
     assert (drawn.var(0) - 1 / 3).abs().max() < 0.05
@@ -267,7 +273,7 @@ def test_orthogonal_weights_have_no_preferred_direction():
 
 def test_zeros_are_zeros():
     init = specs.Zeros(kind="zeros")
-    assert not initial({"a.weight": (3, 3)}, init, "relu", torch.Generator()).any()
+    assert not initial_weights({"a.weight": (3, 3)}, init, "relu", torch.Generator()).any()
 
 
 def test_initial_loss_is_near_that_of_equal_chances():
@@ -278,7 +284,7 @@ def test_initial_loss_is_near_that_of_equal_chances():
     for init in ("kaiming_normal", "normal"):
         spec = specs.Mlp.model_validate({"kind": "mlp", "hidden": [100, 100], "init": init})
         model = model_for(spec, (50,), 10)
-        row = initial(model.shapes, spec.init, "relu", torch.Generator().manual_seed(1))
+        row = initial_weights(model.shapes, spec.init, "relu", torch.Generator().manual_seed(1))
         views = Layout.of(model.shapes).views(row.unsqueeze(0))
         outputs = model.forward(views, {}, x, None, False)[0]
         ratios[init] = float(nn.functional.cross_entropy(outputs, labels)) / math.log(10)

@@ -33,7 +33,7 @@ def test_bf16_trains_like_fp32_within_its_rounding(name):
         for metric in ("train_loss", "val_loss"):
             assert one.metrics[metric] == pytest.approx(other.metrics[metric], rel=2**-5)
             assert one.metrics[metric] != other.metrics[metric]
-    tensors = [*saved.weights.values(), *saved.slots.values(), *saved.buffers.values()]
+    tensors = [*saved.weights.values(), *saved.optimizer_state.values(), *saved.buffers.values()]
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
     assert all(torch.allclose(saved.weights[n], kept.weights[n], atol=0.1) for n in kept.weights)
 

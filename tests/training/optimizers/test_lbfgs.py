@@ -25,7 +25,7 @@ from small_network import (
 from torch import Tensor
 
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.optimizers import numbers_of, rule_for, scales_of
+from hpsearch.training.optimizers import hyperparameters_of, rule_for, scales_of
 
 
 @pytest.fixture(autouse=True)
@@ -128,13 +128,13 @@ def test_with_a_line_search_trials_reach_the_minimum_together() -> None:
     ]
     weights = torch.zeros(3, layout.size)
     grads = torch.zeros_like(weights)
-    rule, numbers = rule_for(specs[0], layout), numbers_of(specs)
-    slots, closure = rule.slots(weights), closure_of(weights, grads)
+    rule, numbers = rule_for(specs[0], layout), hyperparameters_of(specs)
+    state, closure = rule.init_state(weights), closure_of(weights, grads)
     for count in range(1, 4):
         rule.step(
             weights,
             grads,
-            slots,
+            state,
             numbers,
             torch.full((3, 1), count),
             scales_of(specs, layout),
@@ -167,17 +167,17 @@ def test_a_trial_at_rest_stays_there_while_another_moves() -> None:
     weights = torch.stack([minimum, torch.ones_like(minimum)])
     grads = torch.zeros_like(weights)
     rule, start = rule_for(specs[0], layout), weights.clone()
-    slots = rule.slots(weights)
+    state = rule.init_state(weights)
     rule.step(
         weights,
         grads,
-        slots,
-        numbers_of(specs),
+        state,
+        hyperparameters_of(specs),
         torch.ones(2, 1),
         closure=closure_of(weights, grads),
     )
     assert torch.equal(weights[0], start[0])
-    assert slots["iterations"].flatten().tolist() == [0.0, 4.0]
+    assert state["iterations"].flatten().tolist() == [0.0, 4.0]
 
 
 def test_evaluations_stay_within_their_number() -> None:
@@ -191,7 +191,12 @@ def test_evaluations_stay_within_their_number() -> None:
 
     rule = rule_for(spec, LAYOUT)
     rule.step(
-        weights, grads, rule.slots(weights), numbers_of([spec]), torch.ones(1, 1), closure=closure
+        weights,
+        grads,
+        rule.init_state(weights),
+        hyperparameters_of([spec]),
+        torch.ones(1, 1),
+        closure=closure,
     )
     assert len(calls) <= 8 * 5 // 4 + 1
 
@@ -202,12 +207,12 @@ def test_a_rate_of_zero_moves_nothing(line_search: str) -> None:
     weights = initial(2)
     grads = torch.zeros_like(weights)
     rule = rule_for(spec, LAYOUT)
-    slots = rule.slots(weights)
-    numbers = {**numbers_of([spec, spec]), "lr": torch.tensor([[0.0], [0.5]])}
+    state = rule.init_state(weights)
+    numbers = {**hyperparameters_of([spec, spec]), "lr": torch.tensor([[0.0], [0.5]])}
     rule.step(
         weights,
         grads,
-        slots,
+        state,
         numbers,
         torch.ones(2, 1),
         closure=lambda: evaluate(weights, grads),
@@ -220,4 +225,6 @@ def test_a_closure_is_asked_for() -> None:
     spec = parse("lbfgs")
     rule, weights = rule_for(spec, LAYOUT), initial(1)
     with pytest.raises(TypeError, match="needs a closure; pass one"):
-        rule.step(weights, weights, rule.slots(weights), numbers_of([spec]), torch.ones(1, 1))
+        rule.step(
+            weights, weights, rule.init_state(weights), hyperparameters_of([spec]), torch.ones(1, 1)
+        )

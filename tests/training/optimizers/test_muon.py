@@ -22,7 +22,7 @@ from small_network import (
 )
 from torch import Tensor
 
-from hpsearch.training.optimizers import numbers_of, rule_for
+from hpsearch.training.optimizers import hyperparameters_of, rule_for
 from hpsearch.training.optimizers.muon import orthogonal
 
 MATRICES = [entry for entry in LAYOUT if len(entry.shape) == 2]
@@ -120,8 +120,8 @@ def test_a_zero_gradient_moves_nothing() -> None:
     rule.step(
         weights,
         torch.zeros_like(weights),
-        rule.slots(weights),
-        numbers_of([spec]),
+        rule.init_state(weights),
+        hyperparameters_of([spec]),
         torch.ones(1, 1),
     )
     assert torch.equal(weights, start)

@@ -24,7 +24,7 @@ from torch import Tensor
 from hpsearch.spec.language.family import implementation
 from hpsearch.spec.optimizer import OPTIMIZERS
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.optimizers import Rule, group_key, numbers_of, rule_for, scales_of
+from hpsearch.training.optimizers import Rule, group_key, hyperparameters_of, rule_for, scales_of
 
 KINDS = {
     "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "adamw",
@@ -266,14 +266,16 @@ def test_a_row_of_nan_leaves_the_others_bit_identical(kind: str) -> None:
 @pytest.mark.parametrize("kind", ELEMENTWISE)
 def test_trials_at_different_counts_keep_their_own(kind: str) -> None:
     spec = parse(kind, lr=0.01)
-    rule, numbers = rule_for(spec, LAYOUT), numbers_of([spec, spec])
+    rule, numbers = rule_for(spec, LAYOUT), hyperparameters_of([spec, spec])
     grads = torch.stack([initial(1)[0], initial(1)[0]])
     counts = torch.tensor([[3], [40]])
     together = torch.zeros_like(grads)
-    rule.step(together, grads, rule.slots(together), numbers, counts)
+    rule.step(together, grads, rule.init_state(together), numbers, counts)
     for row in range(2):
         alone = torch.zeros(1, LAYOUT.size)
-        rule.step(alone, grads[:1], rule.slots(alone), numbers_of([spec]), counts[row, None])
+        rule.step(
+            alone, grads[:1], rule.init_state(alone), hyperparameters_of([spec]), counts[row, None]
+        )
         same([together[row]], [alone[0]], rtol=1e-12)
 
 
@@ -284,12 +286,12 @@ def test_momentum_may_change_from_step_to_step(kind: str) -> None:
     values = torch.linspace(0.5, 0.95, 10)
     rule = rule_for(spec, LAYOUT)
     counts = torch.arange(1, 11).view(-1, 1, 1)
-    numbers = {**numbers_of([spec]), field: values.view(-1, 1, 1)}
+    numbers = {**hyperparameters_of([spec]), field: values.view(-1, 1, 1)}
     weights = initial(1)
-    grads, slots, trace = torch.zeros_like(weights), rule.slots(weights), []
-    for coefficients in rule.schedule(numbers, counts, weights.dtype):
+    grads, state, trace = torch.zeros_like(weights), rule.init_state(weights), []
+    for coefficients in rule.coefficients_by_step(numbers, counts, weights.dtype):
         evaluate(weights, grads)
-        rule.update(weights, grads, slots, coefficients)
+        rule.update(weights, grads, state, coefficients)
         trace.append(weights[0].clone())
 
     def between(optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -327,10 +329,12 @@ def test_no_trial_depends_on_its_neighbours(
     def run(rows: list[int]) -> Tensor:
         members = [specs[row] for row in rows]
         rule, weights = rule_for(members[0], LAYOUT), initial(trials)[rows]
-        slots = rule.slots(weights)
-        table = rule.schedule(numbers_of(members), counts.expand(3, len(rows), 1), weights.dtype)
+        state = rule.init_state(weights)
+        table = rule.coefficients_by_step(
+            hyperparameters_of(members), counts.expand(3, len(rows), 1), weights.dtype
+        )
         for step, coefficients in enumerate(table):
-            rule.update(weights, gradients[step, rows], slots, coefficients)
+            rule.update(weights, gradients[step, rows], state, coefficients)
         return weights
 
     together = run(list(range(trials)))
@@ -343,10 +347,10 @@ def test_dead_weights_stay_finite_at_rate_zero() -> None:
     for kind in ELEMENTWISE:
         spec = parse(kind, lr=0.1)
         rule, weights = rule_for(spec, LAYOUT), torch.ones(1, LAYOUT.size, dtype=torch.float32)
-        numbers = {**numbers_of([spec]), "lr": torch.zeros(1, 1)}
-        slots = rule.slots(weights)
+        numbers = {**hyperparameters_of([spec]), "lr": torch.zeros(1, 1)}
+        state = rule.init_state(weights)
         for count in (1, 2, 1000):
-            rule.step(weights, torch.zeros_like(weights), slots, numbers, torch.tensor([[count]]))
+            rule.step(weights, torch.zeros_like(weights), state, numbers, torch.tensor([[count]]))
         assert torch.equal(weights, torch.ones_like(weights)), kind
 
 
@@ -355,9 +359,9 @@ def test_centered_rmsprop_survives_a_constant_gradient() -> None:
     rule = rule_for(spec, LAYOUT)
     weights = torch.zeros(1, LAYOUT.size, dtype=torch.float32)
     grads = torch.linspace(-3, 3, LAYOUT.size, dtype=torch.float32)[None]
-    slots, numbers = rule.slots(weights), numbers_of([spec])
+    state, numbers = rule.init_state(weights), hyperparameters_of([spec])
     for count in range(1, 200):
-        rule.step(weights, grads, slots, numbers, torch.tensor([[count]]))
+        rule.step(weights, grads, state, numbers, torch.tensor([[count]]))
     assert weights.isfinite().all()
 
 
@@ -373,7 +377,7 @@ def test_centered_rmsprop_survives_a_constant_gradient() -> None:
 def test_plain_descent_on_a_parabola_comes_out_to_the_digit(lr: float, expected: list[str]) -> None:
     """Loss (w + 1)² from w = 5 in float32."""
     spec = parse("sgd", lr=lr)
-    rule, numbers = rule_for(spec, Layout.of({"w": ()})), numbers_of([spec])
+    rule, numbers = rule_for(spec, Layout.of({"w": ()})), hyperparameters_of([spec])
     weights = torch.full((1, 1), 5.0, dtype=torch.float32)
     seen = []
     for count in range(1, 19):
@@ -391,11 +395,11 @@ def test_spec_and_table_name_the_same_kinds() -> None:
 
 
 def test_numbers_are_columns_and_no_decay_anywhere_is_left_out() -> None:
-    numbers = numbers_of([parse("adam", lr=1e-3), parse("adam", lr=1)])
+    numbers = hyperparameters_of([parse("adam", lr=1e-3), parse("adam", lr=1)])
     assert set(numbers) == {"lr", "beta1", "beta2", "eps"}
     assert numbers["lr"].tolist() == [[1e-3], [1.0]]
     assert numbers["beta2"].dtype == torch.float64
-    decayed = numbers_of([parse("adam"), parse("adam", weight_decay=0.5)])
+    decayed = hyperparameters_of([parse("adam"), parse("adam", weight_decay=0.5)])
     assert decayed["weight_decay"].tolist() == [[0.0], [0.5]]
 
 

@@ -10,7 +10,7 @@ from scipy.stats import kstest
 
 from hpsearch.spec import augment as specs
 from hpsearch.spec.language.family import implementation
-from hpsearch.training.numerics.counter_rng import Counter
+from hpsearch.training.numerics.counter_rng import CounterRng
 from hpsearch.training.tasks import mixup
 from hpsearch.training.tasks.mixup import mix, partners, shares
 
@@ -24,7 +24,7 @@ def images(streams=T):
 
 
 def counter(*keys):
-    return Counter(torch.tensor(keys, dtype=torch.int32))
+    return CounterRng(torch.tensor(keys, dtype=torch.int32))
 
 
 def changed(kinds, keys=(1, 2)):

@@ -14,10 +14,10 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.evaluation.evaluation import evaluate, outputs, run_outputs
 from hpsearch.training.group.group import Group, Plan
-from hpsearch.training.group.replicas import group_for
-from hpsearch.training.numerics.global_seed import seeded
+from hpsearch.training.group.multi_run_group import group_for
+from hpsearch.training.numerics.global_seed import global_seed
 from hpsearch.training.numerics.seeds import Stream, seed_of, torch_generator
-from hpsearch.training.tasks.plan import replicas_of
+from hpsearch.training.tasks.plan import run_ids
 from hpsearch.training.tasks.plugin import PluginTask
 
 DOUBLE = torch.float64
@@ -67,7 +67,7 @@ def test_max_norm_is_torch_s_renorm_along_each_weight_s_units(installed):  # noq
     installed(many=many)
     spec = study("many", training={"batch_size": 16, "max_norm": 0.7}, objective=LOSS)
     _, checkpoint = trained(Plan(3, spec, 2), dtype=DOUBLE)
-    with seeded(seed_of(Stream.INIT, 0, 3), torch.device("cpu")):
+    with global_seed(seed_of(Stream.INIT, 0, 3), torch.device("cpu")):
         net = Many()
     net.double()
     rule = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
@@ -109,7 +109,7 @@ def test_muon_takes_torch_s_steps_whatever_a_matrix_s_form(adjust, installed):  
     optimizer = {"kind": "muon", "lr": 0.05, "adjust_lr": adjust, "weight_decay": 0.1}
     spec = study("wide", optimizer=optimizer, training={"batch_size": ROWS})
     _, checkpoint = trained(Plan(3, spec, 3), dtype=DOUBLE)
-    with seeded(seed_of(Stream.INIT, 0, 3), torch.device("cpu")):
+    with global_seed(seed_of(Stream.INIT, 0, 3), torch.device("cpu")):
         net = Wide()
     net.double()
     rule = torch.optim.Muon(net.parameters(), lr=0.05, adjust_lr_fn=adjust, weight_decay=0.1)
@@ -131,9 +131,7 @@ def test_repeats_are_the_means_of_runs_from_other_weights(dropout):
         training={"batch_size": 16, "repeats": 3, "data_order": "per_trial"},
     )
     plan = Plan(5, spec, 2)
-    runs = [
-        curves(Group([Plan(5, spec, 2, replica)], dtype=DOUBLE))[5] for replica in replicas_of(plan)
-    ]
+    runs = [curves(Group([Plan(5, spec, 2, run_id)], dtype=DOUBLE))[5] for run_id in run_ids(plan)]
     assert len({run[0].metrics["train_loss"] for run in runs}) == 3
     group = group_for([plan], dtype=DOUBLE)
     for epoch, report in enumerate(curves(group)[5]):
@@ -142,7 +140,7 @@ def test_repeats_are_the_means_of_runs_from_other_weights(dropout):
         assert report.metrics["val_accuracy_std"] == pytest.approx(np.std(values, ddof=1))
     found = evaluate(plan, group.checkpoint(5), "test", dtype=DOUBLE)
     assert set(found) == {"test_loss", "test_accuracy", "test_loss_std", "test_accuracy_std"}
-    assert len(multi_run.members(group.checkpoint(5))) == 3
+    assert len(multi_run.run_checkpoints(group.checkpoint(5))) == 3
 
 
 def test_a_repeated_trial_goes_on_bit_for_bit():

@@ -18,7 +18,7 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.study import parse_study
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.group.group import Group, Plan, group_key
-from hpsearch.training.numerics.global_seed import seeded
+from hpsearch.training.numerics.global_seed import global_seed
 from hpsearch.training.numerics.seeds import Stream, seed_of, step_keys, torch_generator
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plugin import PluginTask
@@ -188,7 +188,7 @@ def test_a_trial_is_what_a_hand_written_loop_gives(optimizer):
         training={"batch_size": 16},
     )
     reports, checkpoint = trained(Plan(3, spec, 3), dtype=DOUBLE)
-    with seeded(seed_of(Stream.INIT, spec.seed, 3), torch.device("cpu")):
+    with global_seed(seed_of(Stream.INIT, spec.seed, 3), torch.device("cpu")):
         net = Net(dropout=0.3)
     net.double()
     parameters = [p for p in net.parameters() if p.requires_grad]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch.optim.swa_utils import AveragedModel
 
 from hpsearch.spec.study import Objective
-from hpsearch.training.numerics.early_stopping import Best
+from hpsearch.training.numerics.early_stopping import BestEpoch
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.update.ema_swa import ema_decay, fade, include, swa_counts
+from hpsearch.training.update.ema_swa import ema_decay, is_swa_epoch, update_ema, update_swa
 from hpsearch.training.update.max_norm import constrain
 
 torch.set_num_threads(1)
@@ -23,7 +23,7 @@ def test_catalogue_s_moving_average():
     found = []
     for n, w in ((0, 1.0), *((100, 10.0),) * 7):
         decay = torch.tensor(ema_decay(0.99, np.array([[n]])), dtype=torch.float32)
-        fade(shadow, torch.tensor([[w]]), decay)
+        update_ema(shadow, torch.tensor([[w]]), decay)
         found.append(float(shadow))
     assert found == pytest.approx(
         [0.9, 1.6445453, 2.3281732, 2.955868, 3.532206, 4.061389, 4.547275, 4.9934072], rel=1e-6
@@ -46,7 +46,7 @@ def test_the_mean_over_epochs_is_torch_s():
         row = torch.randn(1, 8, generator=generator, dtype=torch.float64)
         torch.nn.utils.vector_to_parameters(row[0], module.parameters())
         averaged.update_parameters(module)
-        include(mean, row, torch.tensor([[float(counted)]], dtype=torch.float64))
+        update_swa(mean, row, torch.tensor([[float(counted)]], dtype=torch.float64))
     expected = torch.nn.utils.parameters_to_vector(averaged.module.parameters())
     torch.testing.assert_close(mean[0], expected.detach())
 
@@ -62,12 +62,12 @@ def test_the_mean_over_epochs_is_torch_s():
     ],
 )
 def test_epochs_that_enter_the_mean(start, every, epochs, expected):
-    assert [e for e in range(epochs) if swa_counts(start, every, e, epochs)] == expected
+    assert [e for e in range(epochs) if is_swa_epoch(start, every, e, epochs)] == expected
 
 
 @given(st.floats(0, 0.999), st.integers(1, 5), st.integers(1, 50))
 def test_some_epoch_always_enters_the_mean(start, every, epochs):
-    assert any(swa_counts(start, every, epoch, epochs) for epoch in range(epochs))
+    assert any(is_swa_epoch(start, every, epoch, epochs) for epoch in range(epochs))
 
 
 def layout_of(views):
@@ -108,7 +108,7 @@ def test_weights_within_the_bound_keep_their_bits():
 )
 def test_patience(direction, values, min_delta, patience, best, stops):
     objective = Objective(metric="val_loss", direction=direction)
-    found, stopped = Best(), None
+    found, stopped = BestEpoch(), None
     for epoch, value in enumerate(values):
         found = found.after(epoch, float(value), objective, min_delta)
         if found.is_over(epoch, patience):

@@ -13,9 +13,9 @@ import pytest
 
 from hpsearch.errors import InvalidInput
 from hpsearch.training.uploads import bounds
-from hpsearch.training.uploads.archive import gunzipped, opened
+from hpsearch.training.uploads.archive import gunzip, open_archive
 from hpsearch.training.uploads.formats import format_of, read
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 
 
 def refusal(file, name: str = "f.zip") -> str:
@@ -25,7 +25,7 @@ def refusal(file, name: str = "f.zip") -> str:
 
 
 def read_all(file, name: str) -> None:
-    with opened(file, name) as archive:
+    with open_archive(file, name) as archive:
         for member in archive.members:
             archive.read(member)
 
@@ -96,7 +96,7 @@ def test_what_is_packed_too_well_is_refused(tmp_path):
         tar.addfile(info, io.BytesIO(bytes(1 << 24)))
     assert "at most 200 times its packed size" in refusal(tmp_path / "g")
     with pytest.raises(InvalidInput, match="at most 200 times its packed size, and 'x' goes past"):
-        gunzipped(gzip.compress(bytes(1 << 24)), "x")
+        gunzip(gzip.compress(bytes(1 << 24)), "x")
 
 
 def test_too_many_bytes_and_too_many_files_are_refused(tmp_path, monkeypatch):
@@ -130,7 +130,7 @@ def test_damage_is_named(tmp_path):
     (tmp_path / "g").write_bytes(cut)
     assert "must be whole, and it is damaged" in refusal(tmp_path / "g")
     with pytest.raises(InvalidInput, match="'x' must be whole, and it is damaged"):
-        gunzipped(gzip.compress(bytes(100))[:-9], "x")
+        gunzip(gzip.compress(bytes(100))[:-9], "x")
 
 
 def test_any_junk_is_refused_in_a_sentence(tmp_path):
@@ -149,7 +149,7 @@ def test_any_junk_is_refused_in_a_sentence(tmp_path):
             file = tmp_path / name
             file.write_bytes(start + rng.bytes(3000))
             with pytest.raises(InvalidInput):
-                read(file, Recipe(format_of(file, name, None), "y"))
+                read(file, ReadOptions(format_of(file, name, None), "y"))
             for asked in ("csv", "parquet", "npz", "idx", "cifar10", "cifar100", "image_folder"):
                 with pytest.raises(InvalidInput):
-                    read(file, Recipe(format_of(file, name, asked), "y"))
+                    read(file, ReadOptions(format_of(file, name, asked), "y"))

@@ -18,16 +18,16 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from hpsearch.errors import InvalidInput
-from hpsearch.training.uploads.describe import described
+from hpsearch.training.uploads.describe import describe
 from hpsearch.training.uploads.formats import format_of, read
-from hpsearch.training.uploads.idx import parsed
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.idx import parse_idx
+from hpsearch.training.uploads.read_options import ReadOptions
 
 RNG = np.random.default_rng(0)
 
 
 def load(file: Path, name: str | None = None, target=None, **columns):
-    return read(file, Recipe(format_of(file, name or file.name, None), target, columns))
+    return read(file, ReadOptions(format_of(file, name or file.name, None), target, columns))
 
 
 def refusal(file: Path, **options) -> str:
@@ -71,7 +71,7 @@ def test_idx_comes_back_bit_for_bit(data):
     shape = data.draw(arrays.array_shapes(min_dims=1, max_dims=4, max_side=4))
     floats = {"allow_nan": False, "allow_infinity": False} if "f" in kind else {}
     array = data.draw(arrays.arrays(np.dtype(kind), shape, elements=floats or None))
-    found = parsed(idx(array, kind), "f")
+    found = parse_idx(idx(array, kind), "f")
     assert found.dtype == np.dtype(kind).newbyteorder("=")
     np.testing.assert_array_equal(found, array)
 
@@ -96,7 +96,7 @@ def test_a_pair_of_idx_files_is_images_and_labels(tmp_path):
     np.testing.assert_array_equal(table.y, LABELS)
     assert table.classes == tuple("0123456789")
     assert table.marks == ()
-    info = described("mine", table)
+    info = describe("mine", table)
     assert (info.features, info.is_image, info.classes) == ((1, 5, 4), True, 10)
 
 
@@ -107,7 +107,7 @@ def test_mnist_s_four_files_are_one_data_set_with_a_split(tmp_path, zipped):
     table = load(file)
     np.testing.assert_array_equal(table.x[:, 0], np.concatenate([IMAGES, TEST_IMAGES]))
     np.testing.assert_array_equal(table.y, np.concatenate([LABELS, TEST_LABELS]))
-    (column,) = described("mine", table).columns
+    (column,) = describe("mine", table).columns
     assert (column.name, column.parts) == ("split", {"train": 60, "test": 20})
 
 

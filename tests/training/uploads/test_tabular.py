@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
-from hpsearch.training.uploads.describe import described
+from hpsearch.training.uploads.describe import describe
 from hpsearch.training.uploads.formats import format_of, read
-from hpsearch.training.uploads.read_options import Recipe
+from hpsearch.training.uploads.read_options import ReadOptions
 
 
 def load(path: Path, content: bytes | str, target: str | None = "y", name="f.csv", **columns):
     file = path / name
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read(file, Recipe(format_of(file, name, None), target, columns))
+    return read(file, ReadOptions(format_of(file, name, None), target, columns))
 
 
 def refusal(path: Path, content: bytes | str, target: str | None = "y", **columns) -> str:
@@ -89,7 +89,7 @@ def test_numbers_categories_and_times_are_told_apart(tmp_path):
     assert table.column("d").values.tolist() == [day, day + 86400, day + 2 * 86400]
     np.testing.assert_array_equal(table.column("t").values, [day + 36000, day + 39600, np.nan])
     assert (table.y.tolist(), table.classes) == ([0, 1, 0], ("u", "v"))
-    info = described("mine", table)
+    info = describe("mine", table)
     assert [(c.name, c.feature, c.missing, c.distinct) for c in info.columns] == [
         ("n", True, 1, 2), ("c", True, 1, 2), ("d", False, 0, 3), ("t", False, 1, 2),
     ]  # fmt: skip
@@ -166,7 +166,7 @@ def test_parquet_knows_its_types(tmp_path):
     }
     file = tmp_path / "f.parquet"
     pq.write_table(pa.table(columns), file)
-    table = read(file, Recipe(format_of(file, "f.parquet", None), "y"))
+    table = read(file, ReadOptions(format_of(file, "f.parquet", None), "y"))
     assert [(c.name, c.categories) for c in table.columns] == [
         ("i", ()), ("f", ()), ("b", ("false", "true")), ("s", ("7", "x")), ("d", ("p", "q")),
     ]  # fmt: skip
@@ -182,16 +182,16 @@ def test_faulty_parquet_is_refused(tmp_path):
     file = tmp_path / "f.parquet"
     pq.write_table(pa.table({"a": [[1], [2]], "y": [1, 2]}), file)
     with pytest.raises(InvalidInput, match="and a holds list<"):
-        read(file, Recipe("parquet", "y"))
+        read(file, ReadOptions("parquet", "y"))
     pq.write_table(pa.table({"a": [1.0, float("inf")], "y": [1, 2]}), file)
     with pytest.raises(InvalidInput, match="column a, row 2 has inf"):
-        read(file, Recipe("parquet", "y"))
+        read(file, ReadOptions("parquet", "y"))
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(InvalidInput, match="must be whole Parquet, and it is not"):
-        read(file, Recipe("parquet", "y"))
+        read(file, ReadOptions("parquet", "y"))
     pq.write_table(pa.table({"a": pa.array([], pa.float64()), "y": pa.array([], pa.int8())}), file)
     with pytest.raises(InvalidInput, match="must have rows"):
-        read(file, Recipe("parquet", "y"))
+        read(file, ReadOptions("parquet", "y"))
 
 
 def test_a_parquet_bomb_is_refused(tmp_path, monkeypatch):
@@ -199,12 +199,12 @@ def test_a_parquet_bomb_is_refused(tmp_path, monkeypatch):
     pq.write_table(pa.table({"a": np.zeros(100_000), "y": np.arange(100_000)}), file)
     monkeypatch.setattr("hpsearch.training.uploads.tabular.MAX_UNPACKED_BYTES", 1_000_000)
     with pytest.raises(InvalidInput, match="must unpack to at most 1000000 bytes, and this one"):
-        read(file, Recipe("parquet", "y"))
+        read(file, ReadOptions("parquet", "y"))
 
 
 def test_names_of_parts_make_a_mark_and_no_feature(tmp_path):
     table = load(tmp_path, "a,part,y\n1,train,0\n2,test,1\n3,train,1\n")
     assert [column.name for column in table.columns] == ["a"]
-    (column,) = [c for c in described("mine", table).columns if not c.feature]
+    (column,) = [c for c in describe("mine", table).columns if not c.feature]
     assert column.parts == {"test": 1, "train": 2}
-    assert json.loads(described("mine", table).model_dump_json())["features"] == [1]
+    assert json.loads(describe("mine", table).model_dump_json())["features"] == [1]

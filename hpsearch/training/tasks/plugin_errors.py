@@ -17,7 +17,7 @@ _NOT_THEIRS = tuple(
 _LONGEST = 300
 
 
-class Blame:
+class PluginErrors:
     """Speaks of one plug-in."""
 
     def __init__(self, name: str) -> None:

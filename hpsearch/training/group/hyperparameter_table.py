@@ -13,21 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpsearch.training.group.state import State
-from hpsearch.training.group.trial_progress import Member
-from hpsearch.training.optimizers import numbers_of, rule_for, scales_of
+from hpsearch.training.group.state import GroupState
+from hpsearch.training.group.trial_progress import TrialProgress
+from hpsearch.training.optimizers import hyperparameters_of, rule_for, scales_of
 from hpsearch.training.schedules import Horizon, lr_factors, momentum_values, reads_history
 from hpsearch.training.update.ema_swa import ema_decay
 
 
-class Course:
+class HyperparameterTable:
     """A group's optimizer and its trials' schedules, for the rows of `state` as they are."""
 
-    def __init__(self, members: Sequence[Member], state: State, steps: int) -> None:
+    def __init__(self, members: Sequence[TrialProgress], state: GroupState, steps: int) -> None:
         optimizers = [member.plan.spec.optimizer for member in members]
         device = state.weights.device
         self._members, self._state, self._steps = members, state, steps
-        self._numbers = numbers_of(optimizers, device=device)
+        self._numbers = hyperparameters_of(optimizers, device=device)
         self._momentum = type(optimizers[0]).momentum_field
         self.rule = rule_for(optimizers[0], state.layout)
         self.scales = scales_of(optimizers, state.layout, state.weights.dtype, device)
@@ -45,7 +45,7 @@ class Course:
             for found, momentum in zip(self.in_force, momenta[-1], strict=True):
                 found["momentum"] = float(momentum)
         count = self._table(self._counts().astype(np.float64))
-        return self.rule.schedule(numbers, count, self._state.weights.dtype)
+        return self.rule.coefficients_by_step(numbers, count, self._state.weights.dtype)
 
     def ema_decays(self) -> Tensor | None:
         """The decay d after each of the coming steps, [U, K, 1]; none without EMA."""
@@ -64,20 +64,20 @@ class Course:
     def _table(self, values: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(values).unsqueeze(-1).to(self._state.weights.device)
 
-    def _when(self, member: Member) -> tuple[NDArray[np.int64], Horizon]:
+    def _when(self, member: TrialProgress) -> tuple[NDArray[np.int64], Horizon]:
         """The coming steps' indices [U], and what they lie in."""
         first = member.epoch * self._steps
         horizon = Horizon(self._steps, member.plan.epochs, member.schedule_seed)
         return np.arange(first, first + self._steps), horizon
 
-    def _rates(self, member: Member) -> NDArray[np.float64]:
+    def _rates(self, member: TrialProgress) -> NDArray[np.float64]:
         """Learning rates [U]."""
         spec = member.plan.spec
         steps, horizon = self._when(member)
         history = member.watched(reads_history(spec.schedule))
         return spec.optimizer.lr * lr_factors(spec.schedule, steps, horizon, history)
 
-    def _momenta(self, member: Member) -> NDArray[np.float64]:
+    def _momenta(self, member: TrialProgress) -> NDArray[np.float64]:
         """Momentum [U]: the optimizer's, cycled by the rate's schedule, times its own schedule."""
         spec = member.plan.spec
         steps, horizon = self._when(member)

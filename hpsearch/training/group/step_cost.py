@@ -22,7 +22,7 @@ STEPS = 5
 """Of a rehearsal; the first warms up and does not count."""
 
 
-class Rehearsal(NamedTuple):
+class StepCost(NamedTuple):
     """What the steps of a group came to."""
 
     seconds: float
@@ -37,7 +37,9 @@ class Rehearsal(NamedTuple):
     """What a trial more is reckoned to need."""
 
 
-def rehearse(plan: Plan, trials: int, device: torch.device, most_seconds: float) -> Rehearsal:
+def measure_step_cost(
+    plan: Plan, trials: int, device: torch.device, most_seconds: float
+) -> StepCost:
     """Steps of a group of trials like this one; two at least, then no more than time allows."""
     group = Group(_like(plan, trials), device=device)
     marks: list[float] = []
@@ -65,7 +67,7 @@ def rehearse(plan: Plan, trials: int, device: torch.device, most_seconds: float)
         began = _now(device)
         group.validate()
         validation = min(validation, _now(device) - began)
-    return Rehearsal(
+    return StepCost(
         (min(seconds[1:]) + validation / group.steps) / trials,
         seconds[0],
         sum(seconds[1:]) + validation,

@@ -1,6 +1,6 @@
 """Trials that are several runs, of other folds or other initial weights, as if each were one.
 
-    group = group_for(plans)                # a Group, or Replicas where trials have several runs
+    group = group_for(plans)                # a Group, or a MultiRunGroup for trials of several runs
     for reports in group.epochs():          # one report per living trial: the means of its runs
         blob = group.checkpoint(reports[0].number)
 
@@ -22,11 +22,11 @@ import torch
 from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
-from hpsearch.training.checkpoints.multi_run import Stored
+from hpsearch.training.checkpoints.multi_run import StoredRun
 from hpsearch.training.group.group import LEAST_SECONDS, Group, Kept
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.numerics.run_means import mean_metrics
-from hpsearch.training.tasks.plan import EpochReport, Plan, Replica, replicas_of
+from hpsearch.training.tasks.plan import EpochReport, Plan, RunId, run_ids
 
 Reports: TypeAlias = tuple[EpochReport, ...]
 _Pass: TypeAlias = tuple[Group, Iterator[Reports]]
@@ -40,7 +40,7 @@ class _Run:
     """One run of a trial; `row` is its number in its group."""
 
     row: int
-    replica: Replica
+    run_id: RunId
     ended: bytes | None = None
     """Its checkpoint, once it has ended."""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class _Trial:
         return self.diverged or not self.living
 
 
-class Replicas:
+class MultiRunGroup:
     """Trials with equal `group_key`; the methods are those of `Group`.
 
     Args:
@@ -94,7 +94,7 @@ class Replicas:
         self._trials: dict[int, _Trial] = {}
         blobs: dict[int, bytes] = {}
         for plan in plans:
-            runs = [_Run(next(numbers), replica) for replica in replicas_of(plan)]
+            runs = [_Run(next(numbers), run_id) for run_id in run_ids(plan)]
             trial = self._trials[plan.number] = _Trial(plan, runs)
             if plan.number in stored:
                 blobs |= _continued(trial, stored[plan.number])
@@ -103,8 +103,8 @@ class Replicas:
         by_fold: dict[int | None, list[Plan]] = {}
         for trial in self._trials.values():
             for run in trial.living:
-                plan = Plan(run.row, trial.plan.spec, trial.plan.epochs, run.replica)
-                by_fold.setdefault(run.replica.fold, []).append(plan)
+                plan = Plan(run.row, trial.plan.spec, trial.plan.epochs, run.run_id)
+                by_fold.setdefault(run.run_id.fold, []).append(plan)
         for members in by_fold.values():
             size = rows or len(members)
             for start in range(0, len(members), size):
@@ -148,9 +148,9 @@ class Replicas:
             number,
             trial.epoch,
             [
-                Stored(run.replica, run.ended, run.metrics)
+                StoredRun(run.run_id, run.ended, run.metrics)
                 if run.ended is not None
-                else Stored(run.replica, self._group_of[run.row].checkpoint(run.row))
+                else StoredRun(run.run_id, self._group_of[run.row].checkpoint(run.row))
                 for run in trial.runs
             ],
         )
@@ -197,7 +197,7 @@ class Replicas:
             self._group_of[run.row].drop(run.row)
 
     def _note(self, run: _Run, group: Group, report: EpochReport) -> None:
-        trial = self._trials[run.replica.trial]
+        trial = self._trials[run.run_id.trial]
         trial.epoch, run.metrics = report.epoch, report.metrics
         trial.diverged = trial.diverged or report.diverged
         if report.finished:
@@ -216,7 +216,7 @@ class Replicas:
         return EpochReport(number, trial.epoch, means | speed, trial.diverged, trial.finished)
 
 
-AnyGroup: TypeAlias = Group | Replicas
+AnyGroup: TypeAlias = Group | MultiRunGroup
 
 
 def group_for(
@@ -231,15 +231,15 @@ def group_for(
 
     `rows` is for these alone: a trial of a single run is a row.
     """
-    if any(len(replicas_of(plan)) > 1 for plan in plans):
-        return Replicas(plans, device=device, dtype=dtype, resume=resume, rows=rows)
+    if any(len(run_ids(plan)) > 1 for plan in plans):
+        return MultiRunGroup(plans, device=device, dtype=dtype, resume=resume, rows=rows)
     return Group(plans, device=device, dtype=dtype, resume=resume)
 
 
-def _continued(trial: _Trial, stored: Sequence[Stored]) -> dict[int, bytes]:
+def _continued(trial: _Trial, stored: Sequence[StoredRun]) -> dict[int, bytes]:
     """Takes up a trial's stored runs; the checkpoints, by row, of those that go on."""
-    expected = [run.replica[1:] for run in trial.runs]
-    if [kept.replica[1:] for kept in stored] != expected:
+    expected = [run.run_id[1:] for run in trial.runs]
+    if [kept.run_id[1:] for kept in stored] != expected:
         raise CorruptArtifact(
             f"a checkpoint must hold the {len(expected)} runs that folds and repeats make of trial "
             f"{trial.plan.number}, and it holds {len(stored)}, or others; start the trial from "

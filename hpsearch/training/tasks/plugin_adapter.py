@@ -21,32 +21,32 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.data.subset import fraction_rows
 from hpsearch.training.models.base import Views
-from hpsearch.training.numerics.global_seed import seeded
+from hpsearch.training.numerics.global_seed import global_seed
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.seeds import Stream, seed_of, step_keys, torch_generator
 from hpsearch.training.schedules import reads_history
 from hpsearch.training.tasks.base import (
     Batch,
-    Held,
-    Measured,
-    Outcome,
+    BatchResult,
+    Evaluation,
+    HeldOut,
     TrialEpoch,
     initial_seed,
 )
-from hpsearch.training.tasks.plugin import Nest
-from hpsearch.training.tasks.plugin_faults import Blame
+from hpsearch.training.tasks.plugin import PyTree
+from hpsearch.training.tasks.plugin_errors import PluginErrors
 from hpsearch.training.tasks.plugin_loading import load
 from hpsearch.training.tasks.plugin_module import PluginModule
 from hpsearch.training.tasks.plugin_pass import Pass
-from hpsearch.training.tasks.plugin_rows import Rows
+from hpsearch.training.tasks.plugin_rows import PluginRows
 from hpsearch.training.tasks.plugin_scores import Scores
-from hpsearch.training.tasks.pytree import joined, stacked
+from hpsearch.training.tasks.pytree import tree_concatenate, tree_stack
 
 MEASURED_BATCHES = 4
 """Batches whose rows make one forward pass when measuring, which keeps no graph."""
 
 
-class Plugged:
+class PluginAdapter:
     """Data and structure come from the plug-in, numbers from the engine."""
 
     standardization: Standardization | None = None
@@ -54,10 +54,10 @@ class Plugged:
 
     def __init__(self, spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> None:
         task = _task_of(spec)
-        given, blame = load(task, spec.seed), Blame(task.entry_point)
+        given, blame = load(task, spec.seed), PluginErrors(task.entry_point)
         parts = {"train": given.train, "validation": given.validation, "test": given.test}
         self._rows = {
-            name: Rows(data, name, device=device, dtype=dtype, blame=blame)
+            name: PluginRows(data, name, device=device, dtype=dtype, blame=blame)
             for name, data in parts.items()
             if data is not None or name != "test"
         }
@@ -88,7 +88,9 @@ class Plugged:
             spec.seed, task.entry_point, params, training.batch_size, training.train_fraction
         )  # fmt: skip
 
-    def initial(self, spec: StudySpec, number: int, repeat: int = 0) -> tuple[Tensor, Tensor]:
+    def initial_weights(
+        self, spec: StudySpec, number: int, repeat: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """What the plug-in's model starts from, drawn from (study seed, trial number, repeat)."""
         return self._module.fresh(initial_seed(spec, number, repeat))
 
@@ -113,15 +115,15 @@ class Plugged:
                 self._rows["train"].take(order[step], seed=int(draw[step]) % 2**32)
                 for order, draw in zip(orders, draws, strict=True)
             ]
-            x, y = pairs[0] if are_shared else stacked(pairs)
+            x, y = pairs[0] if are_shared else tree_stack(pairs)
             self._pass.begin([int(key[step]) % 2**32 for key in keys], are_shared=are_shared)
             yield Batch(x, y, rows, step)
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> Outcome:
+    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
         """The plug-in's loss of a training batch; the model's buffers move on."""
         return self._pass(weights, buffers, batch, total)
 
-    def measure(self, weights: Views, buffers: Views, split: Held) -> dict[str, Tensor]:
+    def measure(self, weights: Views, buffers: Views, split: HeldOut) -> dict[str, Tensor]:
         """The plug-in's loss and metrics, trial by trial; none where it gives no such rows."""
         if split not in self._rows:
             return {}
@@ -131,15 +133,15 @@ class Plugged:
                 found.append(self._scored(self._passed(weights, buffers, k, split)))
         return self._columns(found, split)
 
-    def has_rows(self, split: Held) -> bool:
+    def has_rows(self, split: HeldOut) -> bool:
         """Whether the plug-in gives any for a part."""
         return split in self._rows
 
-    def rows_of(self, split: Held) -> Tensor:
+    def rows_of(self, split: HeldOut) -> Tensor:
         """Numbers of a part's rows, [N]; each part counts its own."""
         return torch.arange(len(self._held(split)))
 
-    def predictions(self, weights: Views, buffers: Views, split: Held) -> tuple[Tensor, Tensor]:
+    def predictions(self, weights: Views, buffers: Views, split: HeldOut) -> tuple[Tensor, Tensor]:
         """What an ensemble combines: outputs [K, N, C] and targets [N].
 
         Raises:
@@ -153,7 +155,7 @@ class Plugged:
             found.append(made)
         return torch.stack(found), targets
 
-    def measured(self, weights: Views, buffers: Views, split: Held) -> Measured:
+    def measured(self, weights: Views, buffers: Views, split: HeldOut) -> Evaluation:
         """Predictions and metrics of one pass.
 
         Raises:
@@ -167,7 +169,7 @@ class Plugged:
                 scores.append(self._scored(passed))
                 made, targets = self._predicted(passed)
             found.append(made)
-        return Measured(torch.stack(found), targets, self._columns(scores, split))
+        return Evaluation(torch.stack(found), targets, self._columns(scores, split))
 
     def refresh(self, weights: Views, buffers: Views) -> None:
         """Sets batch norms' running statistics, in place, to their means over training batches.
@@ -194,10 +196,10 @@ class Plugged:
     @contextmanager
     def _measuring(self) -> Iterator[None]:
         """What the plug-in draws while it is measured is the same every time."""
-        with seeded(seed_of(Stream.PLUGIN, self._seed), self._device), torch.no_grad():
+        with global_seed(seed_of(Stream.PLUGIN, self._seed), self._device), torch.no_grad():
             yield
 
-    def _held(self, split: Held) -> Rows:
+    def _held(self, split: HeldOut) -> PluginRows:
         if split not in self._rows:
             raise self._blame.fault(
                 f"give {split} rows to have predictions for them", "got none",
@@ -206,8 +208,8 @@ class Plugged:
         return self._rows[split]
 
     def _passed(
-        self, weights: Views, buffers: Views, k: int, split: Held
-    ) -> Iterator[tuple[Nest, Nest, int]]:
+        self, weights: Views, buffers: Views, k: int, split: HeldOut
+    ) -> Iterator[tuple[PyTree, PyTree, int]]:
         """Outputs, targets and count of a part's rows, a few batches at a time; trial k's."""
         rows, own = self._rows[split], {name: view[k] for name, view in weights.items()}
         statistics = self._module.own({name: view[k] for name, view in buffers.items()})
@@ -215,12 +217,12 @@ class Plugged:
             x, y = rows.take(chosen, seed=seed_of(Stream.PLUGIN, self._seed, int(chosen[0])))
             yield self._module(own, statistics, x, training=False), y, len(chosen)
 
-    def _predicted(self, passed: Iterable[tuple[Nest, Nest, int]]) -> tuple[Tensor, Tensor]:
+    def _predicted(self, passed: Iterable[tuple[PyTree, PyTree, int]]) -> tuple[Tensor, Tensor]:
         """Outputs [N, C] and targets [N]."""
         parts = [self._scores.predictions(outputs, y, rows) for outputs, y, rows in passed]
         return torch.cat([outputs for outputs, _ in parts]), torch.cat([y for _, y in parts])
 
-    def _columns(self, found: Sequence[Mapping[str, float]], split: Held) -> dict[str, Tensor]:
+    def _columns(self, found: Sequence[Mapping[str, float]], split: HeldOut) -> dict[str, Tensor]:
         """Metrics of all trials under their full names, each [K]."""
         prefix = "val" if split == "validation" else split
         return {
@@ -230,7 +232,7 @@ class Plugged:
             for name in found[0]
         }
 
-    def _scored(self, passed: Iterable[tuple[Nest, Nest, int]]) -> dict[str, float]:
+    def _scored(self, passed: Iterable[tuple[PyTree, PyTree, int]]) -> dict[str, float]:
         rows, loss, outputs, targets = 0, 0.0, [], []
         for found, y, count in passed:
             loss += float(self._scores.losses(found, y, count).sum(dtype=torch.float64))
@@ -240,7 +242,7 @@ class Plugged:
                 targets.append(y)
         scores = {"loss": loss / rows}
         if outputs:
-            scores |= self._scores.metrics(joined(outputs), joined(targets))
+            scores |= self._scores.metrics(tree_concatenate(outputs), tree_concatenate(targets))
         return scores
 
     def _order(self, name: tuple[int, ...]) -> tuple[Tensor, ...]:

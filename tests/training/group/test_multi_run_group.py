@@ -14,8 +14,8 @@ from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.group.group import Group, Plan, group_key
-from hpsearch.training.group.replicas import Replicas, group_for
-from hpsearch.training.tasks.plan import Replica, replicas_of
+from hpsearch.training.group.multi_run_group import MultiRunGroup, group_for
+from hpsearch.training.tasks.plan import RunId, run_ids
 
 DOUBLE = torch.float64
 VARIANTS = {
@@ -59,8 +59,8 @@ def plan_of(name, number=3, epochs=4, lr=None):
 def alone(plan, **options):
     """The reports of each of a plan's runs, trained on its own."""
     return [
-        curves(Group([Plan(plan.number, plan.spec, plan.epochs, replica)], **options))[plan.number]
-        for replica in replicas_of(plan)
+        curves(Group([Plan(plan.number, plan.spec, plan.epochs, run_id)], **options))[plan.number]
+        for run_id in run_ids(plan)
     ]
 
 
@@ -107,7 +107,9 @@ def test_a_resumed_trial_is_the_uninterrupted_one(name):
         rest = curves(group).get(plan.number, [])
         assert [r.epoch for r in rest] == [r.epoch for r in expected[epoch + 1 :]]
         assert [untimed(r) for r in rest] == [untimed(r) for r in expected[epoch + 1 :]]
-        pairs = [multi_run.members(blob) for blob in (group.checkpoint(plan.number), blobs[-1])]
+        pairs = [
+            multi_run.run_checkpoints(blob) for blob in (group.checkpoint(plan.number), blobs[-1])
+        ]
         assert all(same(one, other) for one, other in zip(*pairs, strict=True))
 
 
@@ -151,14 +153,14 @@ def first_weights(*plans):
 
 def test_every_repeat_of_every_trial_starts_from_weights_of_its_own():
     spec = study(training={"repeats": 3})
-    plans = [Plan(9 * t + r, spec, 1, Replica(t, None, r)) for t in range(3) for r in range(3)]
+    plans = [Plan(9 * t + r, spec, 1, RunId(t, None, r)) for t in range(3) for r in range(3)]
     rows = first_weights(*plans)
     assert len({tuple(row.tolist()) for row in rows}) == 9
 
 
 def test_trials_that_share_their_start_share_that_of_each_repeat():
     spec = study(training={"repeats": 2, "init_seed": "shared"})
-    plans = [Plan(9 * t + r, spec, 1, Replica(t, None, r)) for t in (1, 5) for r in (0, 1)]
+    plans = [Plan(9 * t + r, spec, 1, RunId(t, None, r)) for t in (1, 5) for r in (0, 1)]
     rows = first_weights(*plans)
     assert torch.equal(rows[0], rows[2])
     assert torch.equal(rows[1], rows[3])
@@ -168,14 +170,14 @@ def test_trials_that_share_their_start_share_that_of_each_repeat():
 
 def test_folds_of_a_repeat_start_from_the_same_weights():
     spec = study(training={"folds": 2})
-    rows = [first_weights(Plan(0, spec, 1, Replica(4, fold))) for fold in (0, 1)]
+    rows = [first_weights(Plan(0, spec, 1, RunId(4, fold))) for fold in (0, 1)]
     assert torch.equal(*rows)
     assert torch.equal(rows[0], first_weights(Plan(4, spec, 1)))
 
 
 def test_what_trains_on_other_rows_never_shares_a_group():
     spec = study(training={"folds": 3, "repeats": 2})
-    keys = [group_key(Plan(i, spec, 1, r)) for i, r in enumerate(replicas_of(Plan(0, spec, 1)))]
+    keys = [group_key(Plan(i, spec, 1, r)) for i, r in enumerate(run_ids(Plan(0, spec, 1)))]
     assert [keys.index(key) for key in keys] == [0, 0, 2, 2, 4, 4]
     plain, folded, repeated, more = (
         group_key(Plan(0, study(training=training), 1))
@@ -190,7 +192,7 @@ def test_trials_of_different_repeats_and_lengths_go_together():
         Plan(0, study(training={"repeats": 2}), 2),
         Plan(1, study(training={"repeats": 4}), 3),
     ]
-    group = Replicas(plans, dtype=DOUBLE)
+    group = MultiRunGroup(plans, dtype=DOUBLE)
     assert len(group._groups) == 1
     passes = []
     for reports in group.epochs():
@@ -202,8 +204,8 @@ def test_trials_of_different_repeats_and_lengths_go_together():
 
 def test_small_groups_give_the_same_means():
     plans = [plan_of("both", number, 2) for number in (0, 1)]
-    whole = curves(Replicas(plans, dtype=DOUBLE))
-    group = Replicas(plans, dtype=DOUBLE, rows=1)
+    whole = curves(MultiRunGroup(plans, dtype=DOUBLE))
+    group = MultiRunGroup(plans, dtype=DOUBLE, rows=1)
     assert len(group._groups) == 8
     for number, reports in curves(group).items():
         for one, other in zip(reports, whole[number], strict=True):
@@ -213,8 +215,8 @@ def test_small_groups_give_the_same_means():
 def test_a_run_that_diverges_takes_its_trial_with_it_and_no_other():
     good = plan_of("repeats", 1)
     wild = Plan(2, good.spec, good.epochs)
-    group = Replicas([good, wild])
-    expected = curves(Replicas([good]))[1]
+    group = MultiRunGroup([good, wild])
+    expected = curves(MultiRunGroup([good]))[1]
     group._groups[0]._state.weights[4] = math.inf  # one of the wild trial's three runs
     found = curves(group)
     assert [report.diverged for report in found[2]] == [True]
@@ -227,8 +229,8 @@ def test_a_run_that_diverges_takes_its_trial_with_it_and_no_other():
 
 def test_dropping_a_trial_leaves_the_others_as_they_were():
     plans = [plan_of("both", number) for number in (0, 7)]
-    expected = curves(Replicas(plans, dtype=DOUBLE))
-    group = Replicas(plans, dtype=DOUBLE)
+    expected = curves(MultiRunGroup(plans, dtype=DOUBLE))
+    group = MultiRunGroup(plans, dtype=DOUBLE)
     passes = group.epochs()
     next(passes)
     group.drop(0)
@@ -245,8 +247,8 @@ def test_dropping_a_trial_leaves_the_others_as_they_were():
 @pytest.mark.parametrize("failing", [0, 1, 3])
 def test_where_memory_runs_out_no_run_is_ahead_of_the_others(failing, monkeypatch):
     plans = [plan_of("both", number, 3) for number in (0, 1)]
-    expected = curves(Replicas(plans, dtype=DOUBLE, rows=2))
-    group = Replicas(plans, dtype=DOUBLE, rows=2)
+    expected = curves(MultiRunGroup(plans, dtype=DOUBLE, rows=2))
+    group = MultiRunGroup(plans, dtype=DOUBLE, rows=2)
     passes = group.epochs()
     next(passes)
 
@@ -259,8 +261,8 @@ def test_where_memory_runs_out_no_run_is_ahead_of_the_others(failing, monkeypatc
             next(passes)
     blobs = {number: group.checkpoint(number) for number in group.numbers}
     for blob in blobs.values():
-        assert {found.epoch for found in multi_run.members(blob)} == {0}
-    for rest in (curves(group), curves(Replicas(plans, dtype=DOUBLE, rows=2, resume=blobs))):
+        assert {found.epoch for found in multi_run.run_checkpoints(blob)} == {0}
+    for rest in (curves(group), curves(MultiRunGroup(plans, dtype=DOUBLE, rows=2, resume=blobs))):
         for number, reports in rest.items():
             assert [untimed(r) for r in reports] == [untimed(r) for r in expected[number][1:]]
 
