@@ -1,4 +1,4 @@
-"""Hyperparameter search as a service: the client's names."""
+"""Hyperparameter search as a service: what notebooks and scripts import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Client", "Study", "load_ensemble"]
 
 
 def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
-    """An ensemble that was downloaded: `load_ensemble("digits.zip").predict(X)`.
+    """Returns a downloaded ensemble, which predicts without a server.
 
     Args:
         path: its zip, the directory that the zip was unpacked to, or the zip's bytes.
@@ -24,6 +24,10 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
         NotFound: when nothing is there.
         CorruptArtifact: when it is no ensemble, or no part of it is whole.
         MissingPackage: when torch is not installed.
+
+    >>> path = ensemble.download("wine.zip")
+    >>> hpsearch.load_ensemble(path).predict(rows).tolist()  # rows [2, 13]
+    ['class_0', 'class_2']
     """
     require_extra("torch", "worker", "ensembles")
     loaded: TrainedEnsemble = require_extra(

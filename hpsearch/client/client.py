@@ -1,7 +1,7 @@
 """The client for notebooks and scripts.
 
     study = hpsearch.Client().submit("study.yaml")
-    study.watch()                            # or wait(), which says nothing
+    study.watch()                            # or wait(), which shows nothing
     study.trials().to_frame()                # pandas
     study.plot.curves("val_loss", log="y")   # the dashboard's figures
     study.best_trial.load_model()            # torch
@@ -46,15 +46,21 @@ Spec = StudySpec | Mapping[str, Any] | str | Path
 
 
 class Client:
-    """Speaks to one server.
+    """A connection to one server, to submit studies by and to find them.
 
     Args:
-        url: its address; none looks at HPSEARCH_SERVER, then for a server running here.
-        token: its token; none looks at HPSEARCH_TOKEN, then in that server's data directory.
-        patience_seconds: how long a server that does not answer is waited for.
+        url: the server's address; None reads HPSEARCH_SERVER, then looks for a server of this
+            machine.
+        token: its token; None reads HPSEARCH_TOKEN, then the token in that server's data directory.
+        patience_seconds: for how long a call is retried while the server does not answer.
 
     Raises:
-        ServerUnreachable, Unauthorized: from any call, with what to do.
+        InvalidInput: for an address or a token that cannot be one.
+        ServerUnreachable: from any call, when no server answers, with what to do.
+        Unauthorized: from any call, when the token is not the server's.
+
+    >>> with hpsearch.Client() as client:
+    ...     study = client.submit(spec)
     """
 
     def __init__(
@@ -64,16 +70,16 @@ class Client:
 
     @property
     def url(self) -> str:
-        """The server's address."""
+        """The server's address, such as `http://127.0.0.1:8470`."""
         return self._transport.url
 
     @property
     def token(self) -> str | None:
-        """The token it carries."""
+        """The token that every call carries."""
         return self._transport.token
 
     def submit(self, spec: Spec, *, idempotency_key: str | None = None) -> Study:
-        """Queues a study.
+        """Queues a study, and returns it at once.
 
         Args:
             spec: a path to YAML or JSON, its text, a mapping or a `StudySpec`.
@@ -81,6 +87,11 @@ class Client:
 
         Raises:
             InvalidInput: naming every field that breaks a rule.
+
+        >>> client.submit(spec)
+        Study(..., 'wine', queued, 0 trials ended)
+        >>> client.submit("study.yaml").name
+        'wine'
         """
         document = spec_document(spec)
         record = self._transport.post(
@@ -89,38 +100,90 @@ class Client:
         return Study(self._transport, record)
 
     def preview(self, spec: Spec) -> StudyPreview:
-        """What a study would cost; nothing is stored."""
+        """Returns what a study would search and cost; nothing is stored.
+
+        Args:
+            spec: as for `submit`.
+
+        Raises:
+            InvalidInput: naming every field that breaks a rule.
+
+        >>> preview = client.preview(spec)
+        >>> preview.epochs_planned, [parameter["name"] for parameter in preview.parameters]
+        (20, ['optimizer.lr'])
+        """
         return self._transport.post(
             "/studies:preview", StudyPreview, spec_document(spec), repeatable=True
         )
 
     def study(self, study_id: int) -> Study:
-        """A study by its id."""
+        """Returns a study.
+
+        Args:
+            study_id: its `id`.
+
+        Raises:
+            NotFound: when no study has it.
+
+        >>> client.study(1)
+        Study(1, 'wine', complete, 4 trials ended, best ...)
+        """
         return Study(self._transport, self._transport.get(f"/studies/{study_id}", records.Study))
 
     def studies(self, limit: int = 50) -> list[Study]:
-        """The latest studies, newest first."""
+        """Returns the latest studies, newest first.
+
+        Args:
+            limit: how many at most.
+
+        >>> client.studies()[-1].name
+        'wine'
+        """
         page = self._transport.get("/studies", StudyPage, page_size=limit)
         return [Study(self._transport, record) for record in page.studies]
 
     def ensemble(self, ensemble_id: int) -> Ensemble:
-        """An ensemble by its id."""
+        """Returns an ensemble.
+
+        Args:
+            ensemble_id: its `id`.
+
+        Raises:
+            NotFound: when no ensemble has it.
+
+        >>> client.ensemble(1)
+        Ensemble(1 of study 1, greedy, complete, ... members, accuracy ...)
+        """
         record = self._transport.get(f"/ensembles/{ensemble_id}", ensembles.Ensemble)
         return Ensemble(self._transport, record)
 
     def pin(self, checkpoint_id: int, *, pinned: bool = True) -> Checkpoint:
-        """Keeps a checkpoint whatever its study's policy says, or leaves it to the policy again."""
+        """Keeps a checkpoint whatever its study's policy says, and returns it.
+
+        Args:
+            checkpoint_id: its `id`.
+            pinned: False leaves it to the policy again.
+
+        Raises:
+            NotFound: when no checkpoint has this id.
+
+        >>> client.pin(study.checkpoints(0).checkpoints[0].id).pinned
+        True
+        """
         verb = "pin" if pinned else "unpin"
         return self._transport.post(f"/checkpoints/{checkpoint_id}:{verb}", Checkpoint)
 
     def collect_garbage(
         self, *, dry_run: bool = True, older_than_seconds: float = 3600.0
     ) -> GarbageCollection:
-        """Removes files on the server that nothing needs, or says which these are.
+        """Removes files on the server that nothing needs, and returns which.
 
         Args:
-            dry_run: nothing is removed.
+            dry_run: nothing is removed; the answer says what would be.
             older_than_seconds: files that nothing refers to stay until they are so old.
+
+        >>> client.collect_garbage().size_bytes
+        0
         """
         terms = GarbageCollectionRequest(dry_run=dry_run, older_than_seconds=older_than_seconds)
         return self._transport.post("/artifacts:collect", GarbageCollection, terms)
@@ -133,19 +196,23 @@ class Client:
         format: str | None = None,  # noqa: A002 (the field's name in the form)
         columns: Mapping[str, ColumnUse] | None = None,
     ) -> Dataset:
-        """Uploads a data set; the same one again changes nothing.
+        """Uploads a data set and returns its record; the same one again changes nothing.
 
         Args:
             name: a-z, 0-9, _ and -; a study's `task.dataset` names it.
             files: CSV, Parquet, npz, packed images in folders, MNIST IDX (packed, or images and
                 labels) or CIFAR binary.
             target: the column or array to learn; needed for CSV and Parquet.
-            format: none finds it out.
-            columns: what columns hold, where that is not found right: number, category, ignore.
+            format: an `UploadFormat`; None goes by the file's content and name.
+            columns: uses of columns by name, where the one inferred is wrong: number, category
+                or ignore.
 
         Raises:
             InvalidInput: naming the column and row, or the file, that is wrong.
             Conflict: when another data set has the name.
+
+        >>> client.add_dataset("houses", "houses.csv", target="price").rows
+        40
         """
         paths = [Path(file) for file in files]
         for path in paths:
@@ -154,21 +221,38 @@ class Client:
                     "file", f"must be a file that can be read, got {path}; check the path"
                 )
         fields = {"name": name, "target": target, "format": format}
-        sent = {key: value for key, value in fields.items() if value is not None}
+        form = {key: value for key, value in fields.items() if value is not None}
         if columns:
-            sent["columns"] = json.dumps(dict(columns))
-        return self._transport.upload("/datasets", Dataset, sent, paths)
+            form["columns"] = json.dumps(dict(columns))
+        return self._transport.upload("/datasets", Dataset, form, paths)
 
     def datasets(self) -> list[Dataset | DatasetInfo]:
-        """All data sets: the built-in ones, then those uploaded."""
+        """Returns all data sets: the built-in ones, then those uploaded.
+
+        >>> "digits" in [dataset.name for dataset in client.datasets()]
+        True
+        """
         return self._transport.get("/datasets", DatasetList).datasets
 
     def remove_dataset(self, name: str) -> None:
-        """Removes an uploaded data set that no open study trains on."""
+        """Removes an uploaded data set that no open study trains on.
+
+        Args:
+            name: the data set's.
+
+        Raises:
+            NotFound: when no uploaded data set has the name.
+            Conflict: when an open study trains on it.
+
+        >>> client.remove_dataset(client.add_dataset("flats", "houses.csv", target="price").name)
+        """
         self._transport.delete(f"/datasets/{name}")
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connection; `with hpsearch.Client() as client` does so at its end.
+
+        >>> hpsearch.Client().close()
+        """
         self._transport.close()
 
     def __enter__(self) -> Self:

@@ -74,7 +74,7 @@ class Study(StudyResults):
             console: where a terminal shows it; None takes standard output.
 
         >>> study.watch().state.value
-        4 trials ended, 20 epochs, best 0.9...
+        4 trials ended, 20 epochs, best ...
         'complete'
         """
 
@@ -148,7 +148,7 @@ class Study(StudyResults):
             InvalidInput: naming the parameter that is missing, unknown or out of range.
             Conflict: when the study is over.
 
-        >>> client.submit(own_loop).add_trials({"alpha": 0.1})[0].state.value
+        >>> client.submit(own_loop).add_trials({"task.params.alpha": 0.1})[0].state.value
         'queued'
         """
         request = {"trials": [{"params": dict(params)} for params in configurations]}
@@ -165,7 +165,7 @@ class Study(StudyResults):
             Conflict: when the study is not external, or not open.
 
         >>> for trial in client.submit(own_loop).ask(4):
-        ...     trial = trial.complete(1 / (1 + trial.params["alpha"]))
+        ...     trial = trial.complete(1 / (1 + trial.params["task.params.alpha"]))
         """
         request = jobs.AskRequest(count=count)
         asked = self._transport.post(f"{self._path}:ask", jobs.TrialList, request)

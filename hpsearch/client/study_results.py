@@ -56,7 +56,7 @@ class StudyResults(Handle[records.Study]):
         """The complete trial with the best value so far, read anew; None before there is one.
 
         >>> study.best_trial
-        Trial(... of study 1, complete, value 0.9...)
+        Trial(... of study 1, complete, value ...)
         """
         number = self.refresh().record.best_trial
         return None if number is None else self.trial(number)

@@ -18,10 +18,10 @@ import pytest
 import torch
 import uvicorn
 from fastapi import FastAPI
+from listening import listening
 from rig import TOKEN, Rig, spec
 
 import hpsearch
-from api.server import bind
 from hpsearch import Client
 from hpsearch.client.client import EnsembleTimeout, StudyTimeout
 from hpsearch.client.rows import json_rows
@@ -47,14 +47,8 @@ TEXT = "name: wine\ntask: {dataset: wine}\noptimizer: {kind: sgd, lr: {log_unifo
 @pytest.fixture
 def url(app: FastAPI) -> Iterator[str]:
     """Address of a server that listens."""
-    listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
-    listener.close()
+    with listening(app) as url:
+        yield url
 
 
 @pytest.fixture
