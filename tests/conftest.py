@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -110,6 +111,33 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def shared_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A database of each kind for a whole module, whose tests only read what it holds."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("shared") / "hpsearch.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        url = f"sqlite:///{path}"
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        name = f"shared_{uuid4().hex}"
+        _execute(server.get_uri(), f"create database {name}")
+        url = server.get_uri(database=name)
+        _upgrade(url)
+    opened = Database(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def shared_rig(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    """Store and service for a whole module, whose tests only read what it holds."""
+    artifacts = ArtifactStore(tmp_path_factory.mktemp("artifacts"))
+    return Rig(shared_database, Tuner(artifacts, lease_seconds=30, max_attempts=3))
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
@@ -150,10 +178,25 @@ def served(app: FastAPI) -> Rig:
 @pytest.fixture
 def sqlite_api(tmp_path: Path, sqlite_template: Path) -> Iterator[TestClient]:
     """A client of a server on SQLite alone, for what no database decides."""
-    path = tmp_path / "hpsearch.db"
-    shutil.copy(sqlite_template, path)
+    with _served_from(tmp_path, sqlite_template) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_sqlite_api(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
+) -> Iterator[TestClient]:
+    """The client of one server for a whole module, whose tests change nothing there."""
+    with _served_from(tmp_path_factory.mktemp("shared"), sqlite_template) as client:
+        yield client
+
+
+@contextmanager
+def _served_from(directory: Path, template: Path) -> Iterator[TestClient]:
+    path = directory / "hpsearch.db"
+    shutil.copy(template, path)
     url = f"sqlite:///{path}"
-    app = create_app(Settings(data_dir=tmp_path / "data", database_url=url, token=TOKEN))
+    app = create_app(Settings(data_dir=directory / "data", database_url=url, token=TOKEN))
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with TestClient(app, raise_server_exceptions=False, headers=headers) as client:
         yield client

@@ -83,8 +83,10 @@ def test_surrogates_and_nul_in_what_workers_say(api: TestClient, served: Rig) ->
 
 @pytest.mark.parametrize("path", JUNK_PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_junk_addresses_get_a_problem(method: str, path: str, sqlite_api: TestClient) -> None:
-    answer = sqlite_api.request(method, API + path)
+def test_junk_addresses_get_a_problem(
+    method: str, path: str, shared_sqlite_api: TestClient
+) -> None:
+    answer = shared_sqlite_api.request(method, API + path)
     assert is_problem(answer), f"{answer.status_code} {answer.text[:200]}"
     assert answer.status_code in (404, 405, 414, 422)
 

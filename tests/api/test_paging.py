@@ -54,11 +54,11 @@ def _expected(sort: str) -> list[int]:
 @pytest.mark.parametrize(
     "sort", ["number", "-number", "value", "-value", "epochs_done", "-epochs_done"]
 )
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 10, 1000])
-def test_every_order_at_every_page_size(api: TestClient, study: int, sort: str, size: int) -> None:
+def test_every_order_at_every_page_size(api: TestClient, study: int, sort: str) -> None:
     url = f"{API}/studies/{study}/trials"
-    found = [trial["number"] for trial in _pages(api, url, "trials", size, sort=sort)]
-    assert found == _expected(sort)
+    for size in (1, 2, 3, 7, 10, 1000):
+        found = [trial["number"] for trial in _pages(api, url, "trials", size, sort=sort)]
+        assert found == _expected(sort), f"{size} a page"
 
 
 def test_filters_hold_on_every_page(api: TestClient, study: int) -> None:

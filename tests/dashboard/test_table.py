@@ -35,9 +35,10 @@ OPERATIONS: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def study(rig: Rig) -> int:
+@pytest.fixture(scope="module")
+def study(shared_rig: Rig) -> int:
     """Twenty trials: fifteen with a value (one NaN among their losses), the rest without."""
+    rig = shared_rig
     study = rig.submit(**SECTIONS)
     jobs = rig.lease(rig.join(), 20)
     for job in jobs[:15]:
@@ -59,16 +60,16 @@ def read(rig: Rig, study: int, filters: str = "", **wanted: Any) -> TrialTable:
 @pytest.mark.parametrize("column", ["number", "value", "epochs_done", "optimizer.lr", "schedule"])
 @pytest.mark.parametrize("descending", [False, True])
 def test_sorting_is_python_s_with_the_valueless_last(
-    rig: Rig, study: int, column: str, descending: bool
+    shared_rig: Rig, study: int, column: str, descending: bool
 ) -> None:
     def key(trial: Any) -> Any:
         return trial.params[column] if column in trial.params else getattr(trial, column)
 
-    everything = read(rig, study).trials
+    everything = read(shared_rig, study).trials
     having = [trial for trial in everything if key(trial) is not None]
     expected = sorted(having, key=key, reverse=descending)
     expected += [trial for trial in everything if key(trial) is None]
-    found = read(rig, study, sort=("-" if descending else "") + column).trials
+    found = read(shared_rig, study, sort=("-" if descending else "") + column).trials
     assert [key(trial) for trial in found] == [key(trial) for trial in expected]
 
 
@@ -77,36 +78,38 @@ def test_sorting_is_python_s_with_the_valueless_last(
     ("field", "value"),
     [("value", 0.4), ("number", 7.0), ("optimizer.lr", 1e-3), ("optimizer.momentum", 0.9)],
 )
-def test_filtering_is_python_s(rig: Rig, study: int, op: str, field: str, value: float) -> None:
+def test_filtering_is_python_s(
+    shared_rig: Rig, study: int, op: str, field: str, value: float
+) -> None:
     def of(trial: Any) -> Any:
         return trial.params[field] if field in trial.params else getattr(trial, field)
 
     expected = {
         trial.number
-        for trial in read(rig, study).trials
+        for trial in read(shared_rig, study).trials
         if of(trial) is not None and OPERATIONS[op](of(trial), value)
     }
-    found = read(rig, study, f"{field} {op} {value!r}")
+    found = read(shared_rig, study, f"{field} {op} {value!r}")
     assert {trial.number for trial in found.trials} == expected
     assert found.matching == len(expected)
 
 
-def test_conditions_are_met_together_and_with_the_state(rig: Rig, study: int) -> None:
-    found = read(rig, study, "value >= 0.2, number < 9", state=TrialState.COMPLETE).trials
+def test_conditions_are_met_together_and_with_the_state(shared_rig: Rig, study: int) -> None:
+    found = read(shared_rig, study, "value >= 0.2, number < 9", state=TrialState.COMPLETE).trials
     assert found
     assert all(t.value is not None and t.value >= 0.2 and t.number < 9 for t in found)
     assert all(trial.state is TrialState.COMPLETE for trial in found)
-    assert {t.params["schedule"] for t in read(rig, study, "schedule = cosine").trials} == {
+    assert {t.params["schedule"] for t in read(shared_rig, study, "schedule = cosine").trials} == {
         "cosine"
     }
-    assert read(rig, study, "val_loss < 0.2").matching == 10
+    assert read(shared_rig, study, "val_loss < 0.2").matching == 10
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(rig: Rig, study: int) -> None:
-    pages = [read(rig, study, sort="-value", page=page, size=6) for page in (1, 2, 3, 4, 5)]
+def test_pages_follow_each_other_without_gap_or_repeat(shared_rig: Rig, study: int) -> None:
+    pages = [read(shared_rig, study, sort="-value", page=page, size=6) for page in (1, 2, 3, 4, 5)]
     numbers = [trial.number for page in pages for trial in page.trials]
     assert sorted(numbers) == list(range(20))
-    assert numbers == [trial.number for trial in read(rig, study, sort="-value").trials]
+    assert numbers == [trial.number for trial in read(shared_rig, study, sort="-value").trials]
     assert {page.matching for page in pages} == {20}
 
 
@@ -122,10 +125,10 @@ def test_pages_follow_each_other_without_gap_or_repeat(rig: Rig, study: int) -> 
     ],
 )
 def test_a_filter_that_means_nothing_is_refused_with_what_to_write(
-    rig: Rig, study: int, filters: str, words: str
+    shared_rig: Rig, study: int, filters: str, words: str
 ) -> None:
     with pytest.raises(InvalidInput, match=words):
-        read(rig, study, filters)
+        read(shared_rig, study, filters)
 
 
 @given(st.text(max_size=80))
