@@ -21,7 +21,6 @@ SERVER = {"sqlalchemy", "fastapi", "starlette", "uvicorn", "alembic", "numpy", "
         ("hpsearch.training", HEAVY | SERVER),
         ("hpsearch.search", HEAVY | {"sqlalchemy", "fastapi"}),
         ("hpsearch.service.tuner", HEAVY | {"fastapi"}),
-        ("api.app", HEAVY),
         ("api.server", HEAVY),
         ("workers.__main__", {"torch", "sqlalchemy", "fastapi"}),
         ("workers.agent", {"sqlalchemy", "fastapi"}),

@@ -1,4 +1,4 @@
-"""A running service for each test that asks for one."""
+"""A running service of a test's own, and one that tests share which break nothing."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +24,15 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     yield start
     for service in started:
         service.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server with one worker, for tests that neither stop them nor count what is there."""
+    shared = Service(tmp_path_factory.mktemp("shared-service"))
+    shared.start_worker()
+    yield shared
+    shared.close()
 
 
 @pytest.fixture

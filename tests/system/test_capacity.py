@@ -21,7 +21,7 @@ SPEC = {
             {"kind": "sgd", "lr": {"choice": [0.01, 1e30]}},
         ]
     },
-    "training": {"epochs": 60, "early_stopping": {"patience": 15}},
+    "training": {"epochs": 40, "early_stopping": {"patience": 15}},
     "pruner": {"kind": "threshold", "lower": 0.6, "warmup_epochs": 10},
     "search": {"trials": 24},
 }
@@ -36,12 +36,13 @@ def table(study: Study) -> dict[int, tuple[object, ...]]:
 def test_mixed_study_in_groups_with_a_killed_worker_gives_the_table_of_one_by_one(
     start_service: Callable[..., Service],
 ) -> None:
-    alone = start_service("alone")
-    alone.start_worker("--capacity=1")
-    with alone.client() as client:
+    service = start_service(HPSEARCH_LEASE_SECONDS="3", HPSEARCH_CHECKPOINT_SECONDS="0.1")
+    alone = service.start_worker("--capacity=1")
+    with service.client() as client:
         expected = client.submit(SPEC).wait(120)
         expected_table = table(expected)
         expected_values = {t.number: t.value for t in expected.trials()}
+    alone.end()
     states = {row[:2] for row in expected_table.values()}
     assert states == {
         (TrialState.COMPLETE, None),
@@ -49,9 +50,7 @@ def test_mixed_study_in_groups_with_a_killed_worker_gives_the_table_of_one_by_on
         (TrialState.PRUNED, None),
     }
     assert len({row[3] for row in expected_table.values()}) > 2, "some stop early"
-    alone.close()
 
-    service = start_service("groups", HPSEARCH_LEASE_SECONDS="5", HPSEARCH_CHECKPOINT_SECONDS="0.1")
     first = service.start_worker("--capacity=24")
     with service.client() as client:
         study = client.submit(SPEC)

@@ -53,17 +53,13 @@ def mid_trial(study: Study, number: int) -> Callable[[], bool]:
 def test_study_survives_kill_9_of_worker_and_server(
     start_service: Callable[..., Service],
 ) -> None:
-    undisturbed = start_service("undisturbed")
-    undisturbed.start_worker("--capacity=1")
-    with undisturbed.client() as client:
-        expected = curves(client.submit(SPEC).wait(120))
-    undisturbed.close()
-
-    service = start_service(
-        "disturbed", HPSEARCH_LEASE_SECONDS="5", HPSEARCH_CHECKPOINT_SECONDS="0.2"
-    )
-    first = service.start_worker()
+    service = start_service(HPSEARCH_LEASE_SECONDS="3", HPSEARCH_CHECKPOINT_SECONDS="0.2")
     client = service.client()
+    undisturbed = service.start_worker("--capacity=1")
+    expected = curves(client.submit(SPEC).wait(120))
+    undisturbed.end()
+
+    first = service.start_worker()
     study = client.submit(SPEC)
 
     until(mid_trial(study, 0))
@@ -119,7 +115,7 @@ def test_told_to_end_a_worker_hands_its_trial_on_without_loss(
 def test_a_trial_whose_workers_keep_dying_fails_as_lost(
     start_service: Callable[..., Service],
 ) -> None:
-    service = start_service(HPSEARCH_LEASE_SECONDS="3", HPSEARCH_CHECKPOINT_SECONDS="1000")
+    service = start_service(HPSEARCH_LEASE_SECONDS="2", HPSEARCH_CHECKPOINT_SECONDS="1000")
     with service.client() as client:
         study = client.submit({**SPEC, "training": {"epochs": 100_000}, "search": {"trials": 1}})
         for attempt in (1, 2, 3):

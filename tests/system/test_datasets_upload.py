@@ -136,7 +136,7 @@ def check_encoding(client: Client, study_id: int) -> None:
 WIDE = {
     "name": "wide",
     "task": {
-        "dataset": "mine",
+        "dataset": "wide",
         "split": {"group": "person"},
         "model": {
             "choice": [
@@ -169,15 +169,11 @@ WIDE = {
 }
 
 
-def test_a_wide_search_runs_to_its_end_on_an_uploaded_csv(
-    start_service: Callable[..., Service], tmp_path: Path
-) -> None:
-    service = start_service()
-    service.start_worker(f"--data-dir={tmp_path / 'elsewhere'}")
+def test_a_wide_search_runs_to_its_end_on_an_uploaded_csv(service: Service, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     write_table(table)
     with service.client() as client:
-        client.add_dataset("mine", table, target="kind", columns={"person": "category"})
+        client.add_dataset("wide", table, target="kind", columns={"person": "category"})
         study = client.submit(WIDE).wait(120)
         assert study.state is StudyState.COMPLETE, study.events()
         assert study.record.counts.failed == 0
@@ -186,11 +182,7 @@ def test_a_wide_search_runs_to_its_end_on_an_uploaded_csv(
         assert len({name for trial in trials for name in trial.params}) >= 12
 
 
-def test_images_and_numbers_are_trained_on_too(
-    start_service: Callable[..., Service], tmp_path: Path
-) -> None:
-    service = start_service()
-    service.start_worker(f"--data-dir={tmp_path / 'elsewhere'}")
+def test_images_and_numbers_are_trained_on_too(service: Service, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     labels = np.arange(120) % 2
     images = (draw.random((120, 6, 6)) * 100 + 100 * labels[:, None, None]).astype(np.uint8)
@@ -227,10 +219,7 @@ def test_images_and_numbers_are_trained_on_too(
         assert lines_study.spec["objective"]["metric"] == "val_loss"
 
 
-def test_the_command_line_adds_lists_and_removes(
-    start_service: Callable[..., Service], tmp_path: Path
-) -> None:
-    service = start_service()
+def test_the_command_line_adds_lists_and_removes(service: Service, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("a,b,y\n" + "".join(f"{i},{i % 7},{i * 0.5}\n" for i in range(50)))
 

@@ -29,9 +29,11 @@ ELSEWHERE = """
 import sys
 import numpy as np
 import hpsearch
-ensemble = hpsearch.load_ensemble(sys.argv[1])
 rows = np.load("rows.npy")
-np.savez("said.npz", shares=ensemble.predict_probabilities(rows), labels=ensemble.predict(rows))
+for number, place in enumerate(sys.argv[1:]):
+    ensemble = hpsearch.load_ensemble(place)
+    shares, labels = ensemble.predict_probabilities(rows), ensemble.predict(rows)
+    np.savez(f"said-{number}.npz", shares=shares, labels=labels)
 print(*sorted({"sqlalchemy", "fastapi", "uvicorn"} & set(sys.modules)))
 """
 
@@ -51,11 +53,7 @@ def files_of(service: Service, one: Checkpoint) -> tuple[Path, Path]:
     return checkpoint, predictions
 
 
-def test_damaged_truncated_and_swapped_files_are_named_and_left_out(
-    start_service: Callable[..., Service],
-) -> None:
-    service = start_service()
-    service.start_worker()
+def test_damaged_truncated_and_swapped_files_are_named_and_left_out(service: Service) -> None:
     with service.client() as client:
         study = client.submit(SPEC).wait(60)
         ranked = [trial.number for trial in study.best(6)]
@@ -123,15 +121,15 @@ def test_ensembles_asked_for_by_a_spec_are_built_and_used_without_the_service(
         ]
     service.close()
     np.save(tmp_path / "elsewhere" / "rows.npy", rows)
-    for place, answer in zip(places, answers, strict=True):
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", ELSEWHERE, str(place)],
-            cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False,
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path / "elsewhere")},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.strip() == "", "no server, no database"
-        with np.load(tmp_path / "elsewhere" / "said.npz") as said:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", ELSEWHERE, *map(str, places)],
+        cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path / "elsewhere")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "", "no server, no database"
+    for number, (place, answer) in enumerate(zip(places, answers, strict=True)):
+        with np.load(tmp_path / "elsewhere" / f"said-{number}.npz") as said:
             assert answer.probabilities is not None
             assert said["shares"].tobytes() == np.array(answer.probabilities).tobytes()
             assert said["labels"].tolist() == answer.labels

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from processes import Service
 from sklearn.datasets import load_wine
 from sklearn.linear_model import SGDClassifier
@@ -20,14 +18,11 @@ SPEC = {
 }
 
 
-def test_scikit_learn_loop_asks_reports_and_completes(
-    start_service: Callable[..., Service],
-) -> None:
+def test_scikit_learn_loop_asks_reports_and_completes(service: Service) -> None:
     x, y = load_wine(return_X_y=True)
     train_x, val_x, train_y, val_y = train_test_split(x, y, random_state=0, stratify=y)
     scaler = StandardScaler().fit(train_x)
     train_x, val_x = scaler.transform(train_x), scaler.transform(val_x)
-    service = start_service()
     with service.client() as client:
         study = client.submit(SPEC)
         while trials := study.ask(3):

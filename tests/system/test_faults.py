@@ -47,11 +47,7 @@ def assert_one_sentence(text: str, *words: str) -> None:
         assert word in line
 
 
-def test_diverged_trial_is_pruned_and_the_study_goes_on(
-    start_service: Callable[..., Service],
-) -> None:
-    service = start_service()
-    service.start_worker()
+def test_diverged_trial_is_pruned_and_the_study_goes_on(service: Service) -> None:
     with service.client() as client:
         study = client.submit(
             {
@@ -166,10 +162,7 @@ def test_server_says_why_it_cannot_start(tmp_path: Path) -> None:
     assert_one_sentence(done.stderr, "sqlite or postgresql")
 
 
-def test_wrong_token_and_missing_server_are_said(
-    start_service: Callable[..., Service], tmp_path: Path
-) -> None:
-    service = start_service()
+def test_wrong_token_and_missing_server_are_said(service: Service, tmp_path: Path) -> None:
     with Client(service.url, "wrong") as client, pytest.raises(Unauthorized) as refusal:
         client.studies()
     assert_one_sentence(str(refusal.value), "token", "<data dir>/token")
@@ -188,8 +181,7 @@ def test_wrong_token_and_missing_server_are_said(
     assert_one_sentence(done.stderr, nowhere, "hpsearch up")
 
 
-def test_worker_of_another_version_is_refused(start_service: Callable[..., Service]) -> None:
-    service = start_service()
+def test_worker_of_another_version_is_refused(service: Service) -> None:
     lie = (
         "import hpsearch.version as v, sys; v.VERSION = '0.0.9'; "
         "from workers.__main__ import main; sys.exit(main(sys.argv[1:]))"
@@ -207,10 +199,11 @@ def test_worker_of_another_version_is_refused(start_service: Callable[..., Servi
 
 
 def test_cli_refuses_a_bad_spec_with_field_rule_value_and_remedy(
-    start_service: Callable[..., Service], tmp_path: Path
+    service: Service, tmp_path: Path
 ) -> None:
-    service = start_service()
     told = {"HPSEARCH_SERVER": service.url, "HPSEARCH_TOKEN": service.token}
+    with service.client() as client:
+        before = [study.id for study in client.studies()]
     cases = {
         json.dumps({**SPEC, "optimizer": {"lr": {"log_uniform": [0, 1]}}}): "optimizer.lr: ",
         json.dumps({**SPEC, "serch": {}}): "did you mean `search`?",
@@ -224,10 +217,10 @@ def test_cli_refuses_a_bad_spec_with_field_rule_value_and_remedy(
     done = hpsearch("submit", "missing.yaml", cwd=tmp_path, **told)
     assert done.returncode == 1
     assert_one_sentence(done.stderr, "missing.yaml", "check the path")
-    done = hpsearch("show", "7", cwd=tmp_path, **told)
-    assert_one_sentence(done.stderr, "none has id 7")
+    done = hpsearch("show", "4711", cwd=tmp_path, **told)
+    assert_one_sentence(done.stderr, "none has id 4711")
     with service.client() as client:
-        assert client.studies() == []
+        assert [study.id for study in client.studies()] == before
 
 
 def test_up_restarts_what_is_killed_and_ends_on_sigterm(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -27,11 +25,7 @@ STUDY = {
 }
 
 
-def test_trials_of_folds_and_of_repeats_run_to_their_end(
-    start_service: Callable[..., Service],
-) -> None:
-    service = start_service()
-    service.start_worker()
+def test_trials_of_folds_and_of_repeats_run_to_their_end(service: Service) -> None:
     with service.client() as client:
         with pytest.raises(InvalidInput, match=r"training.folds: must be 0 \(off\) or from 2"):
             client.submit({**STUDY, "training": {"folds": 1}})

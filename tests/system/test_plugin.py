@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +30,17 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_a_study_on_an_installed_plug_in_runs_to_its_end(
-    start_service: Callable[..., Service], packages: Path
-) -> None:
-    service = start_service()
+@pytest.fixture(scope="module")
+def plugin_service(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server with a worker that has the package."""
+    service = Service(tmp_path_factory.mktemp("plugin-service"))
     service.start_worker(PYTHONPATH=str(packages))
-    with service.client() as client:
+    yield service
+    service.close()
+
+
+def test_a_study_on_an_installed_plug_in_runs_to_its_end(plugin_service: Service) -> None:
+    with plugin_service.client() as client:
         study = client.submit(STUDY).wait(120)
         assert study.state is StudyState.COMPLETE
         trials = study.trials()
@@ -64,37 +69,26 @@ def test_a_killed_worker_s_trial_goes_on_exactly(
         **STUDY,
         "task": {**STUDY["task"], "params": {"rows": 800, "model": model}},
         "optimizer": {"kind": "adam", "lr": 0.01},
-        "training": {"epochs": 40, "batch_size": 16},
+        "training": {"epochs": 15, "batch_size": 16},
         "search": {"trials": 1},
     }
-    found = []
-    for name in ("undisturbed", "disturbed"):
-        service = start_service(name, HPSEARCH_LEASE_SECONDS="5", HPSEARCH_CHECKPOINT_SECONDS="0.2")
-        worker = service.start_worker(PYTHONPATH=str(packages))
-        with service.client() as client:
-            study = client.submit(spec)
-            if name == "disturbed":
-                until(lambda of=study: of.trials() and of.checkpoints(0).checkpoints)
-                worker.kill()
-                assert study.trials()[0].state is TrialState.RUNNING
-                service.start_worker(PYTHONPATH=str(packages))
-            study.wait(120)
-            assert study.trials()[0].attempt == (2 if name == "disturbed" else 1)
-            found.append(
-                {
-                    m: study.curves(m).curves[0].values
-                    for m in ("train_loss", "val_loss", "val_recall")
-                }
-            )
-        service.close()
-    assert found[0] == found[1]
+    service = start_service(HPSEARCH_LEASE_SECONDS="3", HPSEARCH_CHECKPOINT_SECONDS="0.2")
+    worker = service.start_worker(PYTHONPATH=str(packages))
+    with service.client() as client:
+        undisturbed = client.submit(spec).wait(120)
+        study = client.submit(spec)
+        until(lambda: study.trials() and study.checkpoints(0).checkpoints)
+        worker.kill()
+        assert study.trials()[0].state is TrialState.RUNNING
+        service.start_worker(PYTHONPATH=str(packages))
+        study.wait(120)
+        assert [one.trials()[0].attempt for one in (undisturbed, study)] == [1, 2]
+        for metric in ("train_loss", "val_loss", "val_recall"):
+            expected, found = (one.curves(metric).curves[0] for one in (undisturbed, study))
+            assert found.values == expected.values
 
 
-def test_what_only_the_worker_can_know_fails_the_study_clearly(
-    start_service: Callable[..., Service], packages: Path
-) -> None:
-    service = start_service()
-    service.start_worker(PYTHONPATH=str(packages))
+def test_what_only_the_worker_can_know_fails_the_study_clearly(plugin_service: Service) -> None:
     limits = {"failed_trials": 2}
 
     def task(entry_point: str, **params: object) -> dict[str, object]:
@@ -110,7 +104,7 @@ def test_what_only_the_worker_can_know_fails_the_study_clearly(
         "the plug-in waves must run model() without errors, got KeyError: 'model' "
         "(hpsearch_waves.py, line": {"task": task("waves")},
     }
-    with service.client() as client:
+    with plugin_service.client() as client:
         for message, sections in cases.items():
             study = client.submit({**STUDY, **sections, "limits": limits}).wait(60)
             assert study.state is StudyState.FAILED

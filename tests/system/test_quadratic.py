@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from processes import Service
 
 from hpsearch.client.client import Study
@@ -50,11 +48,7 @@ def printed(value: float, like: str) -> str:
     return f"{value:.{len(like.partition('.')[2])}f}"
 
 
-def test_worked_examples_come_out_to_the_printed_digit(
-    start_service: Callable[..., Service],
-) -> None:
-    service = start_service()
-    service.start_worker()
+def test_worked_examples_come_out_to_the_printed_digit(service: Service) -> None:
     with service.client() as client:
         studies = {
             name: client.submit(

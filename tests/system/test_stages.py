@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from processes import Service
 
 from hpsearch.example_files import example
@@ -11,10 +9,8 @@ from hpsearch.spec.language.states import EventKind, StudyState
 
 
 def test_a_rate_outside_of_the_range_is_found_and_the_log_and_the_page_say_so(
-    start_service: Callable[..., Service],
+    service: Service,
 ) -> None:
-    service = start_service()
-    service.start_worker()
     with service.client() as client:
         study = client.submit(example("coarse_to_fine.yaml")).wait(120)
         assert study.state is StudyState.COMPLETE

@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import venv
-from importlib.metadata import distribution
+import zipfile
+from collections.abc import Sequence
+from email import message_from_bytes
+from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-CONSTRAINTS = ROOT / "constraints.txt"
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
@@ -48,31 +51,50 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def environment(directory: Path, requirement: str | Path) -> Path:
-    """An empty environment with this installed; its bin directory."""
-    venv.create(directory, with_pip=True)
-    python = directory / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "-q", "-c", CONSTRAINTS, "--disable-pip-version-check"]
-    pip.append("--no-compile")  # what is imported is compiled then; the rest would take a minute
-    run(*pip, requirement, cwd=directory)
-    return python.parent
+def environment(directory: Path, wheel: Path, *extras: str) -> Path:
+    """An environment of the wheel and of what it asks for, nothing else; its bin directory.
 
-
-def lend_torch(directory: Path) -> None:
-    """Lets an environment have the torch that runs here: unpacking another takes half a minute."""
-    torch = distribution("torch")
+    What it asks for is lent by the environment that runs here, as unpacking it again takes a
+    minute; pip refuses the wheel where something is missing.
+    """
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     there = directory / "lib" / f"python{version}" / "site-packages"
     there.mkdir(parents=True)
-    for name in {file.parts[0] for file in torch.files or () if file.parts[0] != ".."}:
-        (there / name).symlink_to(torch.locate_file(name))
+    for name in required(wheel, extras):
+        for entry in {file.parts[0] for file in distribution(name).files or ()} - {"..", "bin"}:
+            if not (there / entry).exists():
+                (there / entry).symlink_to(distribution(name).locate_file(entry))
+    venv.create(directory)
+    python = directory / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index"]
+    wanted = f"{wheel}[{','.join(extras)}]" if extras else wheel
+    run(*pip, "--no-compile", wanted, cwd=directory)
+    return python.parent
+
+
+def required(wheel: Path, extras: Sequence[str]) -> set[str]:
+    """Names of all distributions that the wheel needs with these extras, and what those need."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        own = message_from_bytes(archive.read(name)).get_all("Requires-Dist") or []
+    needed: set[tuple[str, tuple[str, ...]]] = set()
+    waiting = [("hpsearch", tuple(extras))]
+    while waiting:
+        distribution_name, asked = waiting.pop()
+        lines = own if distribution_name == "hpsearch" else requires(distribution_name) or []
+        for requirement in map(Requirement, lines):
+            marker, more = requirement.marker, tuple(sorted(requirement.extras))
+            asks = marker is None or any(marker.evaluate({"extra": name}) for name in ("", *asked))
+            if asks and (requirement.name, more) not in needed:
+                needed.add((requirement.name, more))
+                waiting.append((requirement.name, more))
+    return {name for name, _ in needed} - {"hpsearch"}
 
 
 def test_installed_hpsearch_runs_its_demo_beside_folders_of_the_same_names(
     wheel: Path, tmp_path: Path
 ) -> None:
-    lend_torch(tmp_path / "env")
-    bin_dir = environment(tmp_path / "env", f"{wheel}[all]")
+    bin_dir = environment(tmp_path / "env", wheel, "all")
     home = tmp_path / "elsewhere"
     for name in ("api", "workers", "migrations", "hpsearch"):
         (home / name).mkdir(parents=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,10 +69,8 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_everything_at_once_on_digits_and_on_an_uploaded_table(
-    start_service: Callable[..., Service], table: Path
+    service: Service, table: Path
 ) -> None:
-    service = start_service()
-    service.start_worker()
     with service.client() as client:
         client.add_dataset("cellar", table, target="cultivar")
         studies = [
