@@ -1,6 +1,7 @@
 # make demo          set up, run server, worker and an example study, serve on until Ctrl-C
 # make demo EXIT=1   the same, and end when the study is over
 # make test          set up, then every check there is
+# make test-slow     set up, then what is long by nature: real installs, many kills on both databases
 #
 # PYTHON=python3.12        another Python (3.11 or newer)
 # TORCH_INDEX=<address>    an index of CPU-only torch builds, where the usual one brings CUDA
@@ -11,13 +12,16 @@ TORCH_INDEX ?=
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test browser check format clean
+.PHONY: demo test test-slow browser check format clean
 
 demo: $(VENV)/ready
 	$(BIN)/hpsearch demo $(if $(EXIT),--exit)
 
 test: check browser
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slow: $(VENV)/ready
+	$(BIN)/pytest -o 'python_files=slow_*.py' tests
 
 browser:  # the dashboard's tests drive it
 	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }

@@ -2,93 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import venv
-import zipfile
-from collections.abc import Sequence
-from email import message_from_bytes
-from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from installing import built_wheel, demo_accuracy, environment, run
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    run(
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-q",
-        "--no-deps",
-        "-w",
-        directory,
-        ROOT,
-        cwd=directory,
-    )
-    (found,) = directory.glob("*.whl")
-    return found
-
-
-def environment(directory: Path, wheel: Path, *extras: str) -> Path:
-    """An environment of the wheel and of what it asks for, nothing else; its bin directory.
-
-    What it asks for is lent by the environment that runs here, as unpacking it again takes a
-    minute; pip refuses the wheel where something is missing.
-    """
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    there = directory / "lib" / f"python{version}" / "site-packages"
-    there.mkdir(parents=True)
-    for name in required(wheel, extras):
-        for entry in {file.parts[0] for file in distribution(name).files or ()} - {"..", "bin"}:
-            if not (there / entry).exists():
-                (there / entry).symlink_to(distribution(name).locate_file(entry))
-    venv.create(directory)
-    python = directory / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index"]
-    wanted = f"{wheel}[{','.join(extras)}]" if extras else wheel
-    run(*pip, "--no-compile", wanted, cwd=directory)
-    return python.parent
-
-
-def required(wheel: Path, extras: Sequence[str]) -> set[str]:
-    """Names of all distributions that the wheel needs with these extras, and what those need."""
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-        own = message_from_bytes(archive.read(name)).get_all("Requires-Dist") or []
-    needed: set[tuple[str, tuple[str, ...]]] = set()
-    waiting = [("hpsearch", tuple(extras))]
-    while waiting:
-        distribution_name, asked = waiting.pop()
-        lines = own if distribution_name == "hpsearch" else requires(distribution_name) or []
-        for requirement in map(Requirement, lines):
-            marker, more = requirement.marker, tuple(sorted(requirement.extras))
-            asks = marker is None or any(marker.evaluate({"extra": name}) for name in ("", *asked))
-            if asks and (requirement.name, more) not in needed:
-                needed.add((requirement.name, more))
-                waiting.append((requirement.name, more))
-    return {name for name, _ in needed} - {"hpsearch"}
+    return built_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_installed_hpsearch_runs_its_demo_beside_folders_of_the_same_names(
@@ -100,14 +22,7 @@ def test_installed_hpsearch_runs_its_demo_beside_folders_of_the_same_names(
         (home / name).mkdir(parents=True)
         (home / name / "__init__.py").write_text("raise RuntimeError('a stranger was imported')")
         (home / name / "__main__.py").write_text("raise RuntimeError('a stranger was run')")
-    output = run(
-        bin_dir / "hpsearch", "demo", "--exit", "--port=0", cwd=home,
-        XDG_STATE_HOME=str(tmp_path / "state"),
-    )  # fmt: skip
-    assert "best trial" in output
-    assert "test_accuracy" in output
-    best = float(output.rpartition("val_accuracy ")[2].split(",")[0])
-    assert best >= 0.95
+    assert demo_accuracy(bin_dir, home) >= 0.95
 
 
 def test_client_installs_and_imports_without_server_or_torch(wheel: Path, tmp_path: Path) -> None:
