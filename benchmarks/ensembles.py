@@ -36,9 +36,8 @@ from pydantic import TypeAdapter
 from benchmarks.gains import Pair, Row, Score, print_rows
 from benchmarks.trained_study import Stored, random_params, train
 from hpsearch.ensemble_builder import build
-from hpsearch.ensemble_builder.candidates import confidences
 from hpsearch.ensembling import predictions
-from hpsearch.ensembling.combining import combine
+from hpsearch.ensembling.combining import combine, member_values
 from hpsearch.ensembling.scores import scores
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.study import StudySpec, parse_study
@@ -120,7 +119,7 @@ class Trained:
         part = predictions.read(self.stored.predictions(candidate)).test
         if part is None:
             raise ValueError("the benchmark's studies keep test rows")
-        members = confidences(part)[None]
+        members = member_values(part)[None]
         return _score(scores(combine(members, np.ones(1), "mean"), part.targets))
 
     @property
@@ -176,7 +175,7 @@ def with_restarts(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
 
 def _validation_loss(trained: Trained, candidate: Candidate) -> float:
     part = predictions.read(trained.stored.predictions(candidate)).validation
-    said = combine(confidences(part)[None], np.ones(1), "mean")
+    said = combine(member_values(part)[None], np.ones(1), "mean")
     return scores(said, part.targets)["loss"]
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.ensembling.combining import probabilities
-from hpsearch.ensembling.scores import SMALLEST_SHARE
+from hpsearch.ensembling.scores import SMALLEST_PROBABILITY
 from hpsearch.ensembling.selection import select
 
 CANDIDATES, ROWS, CLASSES, MEMBERS, BAGS = 2000, 10_000, 10, 10, 20
@@ -90,7 +90,7 @@ def _plainly(
         keys = []
         for place in range(len(candidates)):
             mean = candidates[[*chosen, place]].astype(np.float64).sum(axis=0) / (len(chosen) + 1)
-            loss = -np.log(np.maximum(mean[rows, targets], SMALLEST_SHARE)).mean()
+            loss = -np.log(np.maximum(mean[rows, targets], SMALLEST_PROBABILITY)).mean()
             hits = (mean.argmax(axis=1) == targets).sum()
             keys.append((loss, 0.0) if metric == "val_loss" else (-hits, loss))
         chosen.append(min(range(len(keys)), key=keys.__getitem__))

@@ -21,23 +21,23 @@ from typing import Protocol, Self
 
 from hpsearch.ensemble_builder import manifest as manifests
 from hpsearch.ensemble_builder.manifest import Manifest, PartEntry
-from hpsearch.ensemble_builder.zip_safety import UNREADABLE, opened
+from hpsearch.ensemble_builder.zip_safety import UNREADABLE, open_zip
 from hpsearch.errors import CorruptArtifact
 
 LARGEST_MANIFEST = 64 * 2**20
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The date of every entry: the earliest that a zip can say."""
+"""The date of every entry: the earliest that a zip can have."""
 
 
 class Files(Protocol):
-    """Contents by name."""
+    """An ensemble's files by name."""
 
     def size(self, name: str) -> int:
-        """In bytes; KeyError where there is no such file."""
+        """A file's size in bytes; KeyError where there is no such file."""
         ...
 
     def read(self, name: str) -> bytes:
-        """The content; KeyError where there is no such file."""
+        """A file's content; KeyError where there is no such file."""
         ...
 
 
@@ -57,7 +57,7 @@ class Archive(AbstractContextManager["Archive"]):
     """An ensemble's files, to be closed after use.
 
     Args:
-        place: the zip, the directory, or the zip's bytes.
+        source: the path of the zip or of the directory, or the zip's bytes.
 
     Raises:
         NotFound: when nothing is there.
@@ -66,12 +66,12 @@ class Archive(AbstractContextManager["Archive"]):
 
     manifest: Manifest
 
-    def __init__(self, place: str | Path | bytes) -> None:
+    def __init__(self, source: str | Path | bytes) -> None:
         self._zip: zipfile.ZipFile | None = None
-        if not isinstance(place, bytes) and Path(place).is_dir():
-            self._files: Files = _Directory(Path(place))
+        if not isinstance(source, bytes) and Path(source).is_dir():
+            self._files: Files = _Directory(Path(source))
         else:
-            self._zip = opened(place)
+            self._zip = open_zip(source)
             self._files = _Zip(self._zip)
         try:
             self.manifest = self._manifest()
@@ -91,12 +91,12 @@ class Archive(AbstractContextManager["Archive"]):
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the zip."""
         if self._zip is not None:
             self._zip.close()
 
-    def part(self, part: PartEntry) -> bytes:
-        """A file of weights.
+    def read_part(self, part: PartEntry) -> bytes:
+        """The content of a file of weights.
 
         Raises:
             CorruptArtifact: when it is missing, or its content does not match its hash.
@@ -109,9 +109,9 @@ class Archive(AbstractContextManager["Archive"]):
             raise CorruptArtifact(
                 f"{part.file} cannot be read ({error}); download the ensemble again"
             ) from None
-        if (found := sha256(content).hexdigest()) != part.sha256:
+        if (actual := sha256(content).hexdigest()) != part.sha256:
             raise CorruptArtifact(
-                f"{part.file} must have the sha256 {part.sha256[:12]}…, got {found[:12]}…; "
+                f"{part.file} must have the sha256 {part.sha256[:12]}…, got {actual[:12]}…; "
                 "download the ensemble again"
             )
         return content

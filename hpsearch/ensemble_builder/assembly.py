@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
-import numpy as np
 import torch
 
 from hpsearch.ensemble_builder import archive
-from hpsearch.ensemble_builder.candidates import Candidates, LeftOut, Sources, is_finite
-from hpsearch.ensemble_builder.context import Case, Tell, nothing_left
+from hpsearch.ensemble_builder.candidates import Candidates, Sources
+from hpsearch.ensemble_builder.context import BuildContext, ReportProgress
 from hpsearch.ensemble_builder.input_columns import column_names, features_of
-from hpsearch.ensemble_builder.kinds import choose
 from hpsearch.ensemble_builder.manifest import Manifest, MemberEntry, PartEntry
-from hpsearch.ensemble_builder.report import Models, fitted_temperature, result_of, weighted
-from hpsearch.ensemble_builder.selection import Chosen, Ingredient
+from hpsearch.ensemble_builder.measurement import fit_temperature, measure
+from hpsearch.ensemble_builder.parts import BuildParts, read_parts
+from hpsearch.ensemble_builder.ranking import best_single, by_objective, nothing_usable
+from hpsearch.ensemble_builder.selection import Selection
 from hpsearch.ensembling.predictions import Predictions
-from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.language.family import implementation
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
 from hpsearch.training.checkpoints import multi_run
-from hpsearch.training.checkpoints.soups import slim
 from hpsearch.version import VERSION
 
 
 @dataclass(frozen=True)
 class BuiltEnsemble:
-    """An ensemble."""
+    """An ensemble with its file."""
 
     result: EnsembleResult
     content: bytes
-    """Its file: a zip, see `archive`."""
+    """The file: a zip, see `archive`."""
 
 
 def build(
@@ -43,11 +42,12 @@ def build(
     sources: Sources,
     *,
     device: torch.device | str = "cpu",
-    on_progress: Tell = lambda done, total, what: None,  # noqa: ARG005
+    on_progress: ReportProgress = lambda done, total, what: None,  # noqa: ARG005
 ) -> BuiltEnsemble:
     """Builds an ensemble.
 
-    Members are chosen on validation rows alone; test rows are read once they stand.
+    Members are selected on validation rows alone; test rows are read once they stand. A member that
+    turns out to be damaged is dropped, and members are selected again among the candidates left.
 
     Args:
         request: what is asked for.
@@ -55,116 +55,54 @@ def build(
         candidates: checkpoints to choose from.
         sources: where their contents come from.
         device: where weights are put to work, if they have to be.
-        on_progress: told of steps done, steps in all, and what is being done.
+        on_progress: called with steps done, steps in all, and what is being done.
 
     Raises:
         TrainingFailed: when nothing whole is left, or the candidates do not fit the request.
         InvalidInput: when the request does not fit the targets.
     """
-    case = Case(request, study, Candidates(candidates, sources, device), device, on_progress)
-    while True:
-        try:
-            return _built(case)
-        except LeftOut:
-            continue
+    context = BuildContext(study, Candidates(candidates, sources, device), device, on_progress)
+    select: Callable[[EnsembleSpec, BuildContext], Selection | None]
+    select = implementation(type(request))
+    while context.candidates.usable:
+        single = best_single(context)
+        selection = None if single is None else select(request, context)
+        parts = None if selection is None else read_parts(request, context, selection)
+        if single is not None and selection is not None and parts is not None:
+            return _measured(request, context, single, selection, parts)
+    raise nothing_usable(context.candidates)
 
 
-@dataclass(frozen=True)
-class _Material:
-    """What an ensemble is put together from."""
-
-    members: Sequence[tuple[Ingredient, Predictions]]
-    """Checkpoints with what each predicts alone."""
-    models: Models
-    blobs: dict[str, bytes]
-    """The models' weights by file."""
-
-
-def _built(case: Case) -> BuiltEnsemble:
-    single = _best_single(case)
-    chosen = choose(case)
-    made = _averaged(case, chosen, chosen.averaged) if chosen.averaged else _beside(case, chosen)
-    case.tell(0, 1, "measuring")
-    temperature = fitted_temperature(made.models)
-    result = result_of(
-        made.models,
-        made.members,
+def _measured(
+    request: EnsembleSpec,
+    context: BuildContext,
+    single: tuple[Candidate, Predictions],
+    selection: Selection,
+    parts: BuildParts,
+) -> BuiltEnsemble:
+    context.report_progress(0, 1, "measuring")
+    candidates = context.candidates
+    temperature = fit_temperature(parts)
+    result = measure(
+        parts,
         single,
         temperature=temperature,
-        candidates=len(case.candidates.whole),
-        seed=case.study.seed,
-        warnings=[*case.candidates.warnings, *_of_another_trial(case, single[0]), *chosen.notes],
+        candidates=len(candidates.usable),
+        seed=context.study.seed,
+        warnings=[
+            *candidates.warnings,
+            *_other_best_trial(context, single[0]),
+            *selection.notes,
+        ],
     )
-    manifest = _manifest(case, made, result, temperature)
-    return BuiltEnsemble(result, archive.write(manifest, made.blobs))
+    manifest = _manifest(request, context.study, parts, result, temperature)
+    return BuiltEnsemble(result, archive.write(manifest, parts.files))
 
 
-def _averaged(case: Case, chosen: Chosen, content: bytes) -> _Material:
-    """One model, made of the members' weights."""
-    first = chosen.ingredients[0]
-    together = case.candidates.predicted(content, first.candidate)
-    if not is_finite(together.validation):
-        if len(chosen.ingredients) == 1:
-            what = "its" if first.copy == "raw" else f"its {first.copy} weights'"
-            case.candidates.leave_out(
-                first.candidate, f"{what} validation outputs are not all finite"
-            )
-            raise LeftOut
-        raise TrainingFailed(
-            "averaged weights must say finite numbers of validation rows, and those of "
-            f"{len(chosen.ingredients)} checkpoints do not; average fewer of them"
-        )
-    members = [(first, together)]
-    if len(chosen.ingredients) > 1:
-        members = _read(case, chosen)
-    blobs = {f"parts/{case.request.kind}.safetensors": slim(content)}
-    return _Material(members, Models([together], np.ones(1), "mean"), blobs)
-
-
-def _beside(case: Case, chosen: Chosen) -> _Material:
-    """The members as models beside each other."""
-    members = _read(case, chosen)
-    if case.request.combine == "weighted":
-        weights = weighted([found for _, found in members])
-        members = [
-            (replace(one, weight=float(weight)), found)
-            for (one, found), weight in zip(members, weights, strict=True)
-            if weight > 0
-        ]
-    blobs = {}
-    for place, (one, _) in enumerate(members):
-        case.tell(place, len(members), "reading the members")
-        blobs[_file(one.candidate)] = slim(case.candidates.checkpoint(one.candidate))
-    shares = np.array([one.weight for one, _ in members])
-    return _Material(
-        members, Models([found for _, found in members], shares, case.request.combine), blobs
-    )
-
-
-def _read(case: Case, chosen: Chosen) -> list[tuple[Ingredient, Predictions]]:
-    """Members with what each predicts alone."""
-    members = []
-    for one in chosen.ingredients:
-        found = case.candidates.predictions(one.candidate)
-        if found is None:
-            raise LeftOut
-        members.append((one, found))
-    return members
-
-
-def _best_single(case: Case) -> tuple[Candidate, Predictions]:
-    """The best trial's checkpoint by the study's objective; its rows are everybody's."""
-    for one in case.representatives():
-        found = case.candidates.predictions(one)
-        if found is not None:
-            return one, found
-    raise nothing_left(case)
-
-
-def _of_another_trial(case: Case, single: Candidate) -> list[str]:
+def _other_best_trial(context: BuildContext, single: Candidate) -> list[str]:
     """Why another trial than the study's best one stands for the best single one."""
-    complete = [one for one in case.candidates.listed if one.complete]
-    best = case.by_value(complete)[0] if complete else single
+    complete = [candidate for candidate in context.candidates.listed if candidate.complete]
+    best = by_objective(context.study, complete)[0] if complete else single
     if best.trial == single.trial:
         return []
     return [
@@ -173,39 +111,39 @@ def _of_another_trial(case: Case, single: Candidate) -> list[str]:
     ]
 
 
-def _file(candidate: Candidate) -> str:
-    return f"parts/trial-{candidate.trial}-epoch-{candidate.epoch}.safetensors"
-
-
 def _manifest(
-    case: Case, made: _Material, result: EnsembleResult, temperature: float | None
+    request: EnsembleSpec,
+    study: StudySpec,
+    parts: BuildParts,
+    result: EnsembleResult,
+    temperature: float | None,
 ) -> Manifest:
-    files = list(made.blobs)
-    is_one = len(files) < len(result.members)
-    first = multi_run.run_checkpoints(made.blobs[files[0]])[0]
+    files = list(parts.files)
+    is_averaged = len(files) < len(result.members)
+    first_run = multi_run.run_checkpoints(parts.files[files[0]])[0]
     return Manifest(
         hpsearch=VERSION,
-        study=case.study.name,
-        kind=case.request.kind,
-        combine=made.models.how,
-        classes=made.models.predictions[0].classes,
-        features=features_of(case.study, first),
-        columns=column_names(first),
-        target="classes" if made.models.of_classes else "numbers",
+        study=study.name,
+        kind=request.kind,
+        combine=parts.combine,
+        classes=parts.models[0].classes,
+        features=features_of(study, first_run),
+        columns=column_names(first_run),
+        target="classes" if parts.is_classification else "numbers",
         temperature=temperature,
         members=tuple(
             MemberEntry(
-                trial=one.trial,
-                epoch=one.epoch,
-                weight=one.weight,
-                copy=one.copy_,
-                part=files[0 if is_one else place],
+                trial=member.trial,
+                epoch=member.epoch,
+                weight=member.weight,
+                copy=member.copy_,
+                part=files[0 if is_averaged else index],
             )
-            for place, one in enumerate(result.members)
+            for index, member in enumerate(result.members)
         ),
         parts=tuple(
-            PartEntry(file=name, sha256=sha256(blob).hexdigest(), weight=float(weight))
-            for (name, blob), weight in zip(made.blobs.items(), made.models.weights, strict=True)
+            PartEntry(file=name, sha256=sha256(content).hexdigest(), weight=float(weight))
+            for (name, content), weight in zip(parts.files.items(), parts.weights, strict=True)
         ),
         validation=result.validation,
         test=result.test,

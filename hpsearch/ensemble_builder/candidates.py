@@ -1,7 +1,8 @@
-"""Checkpoints and predictions of candidates, each held to what was stored.
+"""The checkpoints that an ensemble may be made of: read, and checked against what was stored.
 
-What does not match its hash, or is another's, is named and left out; predictions that are missing
-or damaged are made again while their checkpoint is whole.
+A candidate is dropped, with a warning, when its contents do not match their hash, belong to another
+checkpoint, or do not fit the other candidates. Predictions that are missing or damaged are made
+again while their checkpoint is whole.
 """
 
 from __future__ import annotations
@@ -12,12 +13,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hpsearch.ensemble_builder.stored_predictions import as_stored
 from hpsearch.ensembling import predictions as stored
-from hpsearch.ensembling.combining import probabilities
-from hpsearch.ensembling.predictions import Part, Predictions
+from hpsearch.ensembling.predictions import Predictions, SplitPredictions
 from hpsearch.errors import CorruptArtifact, NotFound, TrainingFailed
 from hpsearch.spec.language.fields import MESSAGE_LENGTH
 from hpsearch.spec.language.messages import pluralize
@@ -25,14 +24,14 @@ from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.evaluation.predictions import Predictor, plan_of
 
 MOST_WARNINGS = 1000
-"""So many are told one by one."""
+"""Warnings in full; more are only counted."""
 
 
 class Sources(Protocol):
     """Where candidates' contents come from."""
 
     def predictions(self, candidate: Candidate) -> bytes:
-        """Its stored predictions; asked for only where there are some.
+        """The candidate's stored predictions; asked for only where there are some.
 
         Raises:
             CorruptArtifact, NotFound: when what comes is not what was stored.
@@ -40,7 +39,7 @@ class Sources(Protocol):
         ...
 
     def checkpoint(self, candidate: Candidate) -> bytes:
-        """Its checkpoint.
+        """The candidate's checkpoint.
 
         Raises:
             CorruptArtifact, NotFound: when what comes is not what was stored.
@@ -48,30 +47,21 @@ class Sources(Protocol):
         ...
 
 
-def is_finite(part: Part) -> bool:
-    """Whether all outputs are."""
-    return bool(np.isfinite(part.outputs).all())
+def is_finite(predictions: SplitPredictions) -> bool:
+    """Whether all outputs are finite."""
+    return bool(np.isfinite(predictions.outputs).all())
 
 
-class LeftOut(Exception):
-    """A candidate was left out after it had been chosen: choose again without it."""
-
-
-def named(candidate: Candidate) -> str:
+def describe(candidate: Candidate) -> str:
     """A candidate as warnings name it."""
     return f"checkpoint {candidate.checkpoint} of trial {candidate.trial}, epoch {candidate.epoch}"
 
 
-def confidences(part: Part) -> NDArray[np.float32]:
-    """What members combine, [N, C]: probabilities of classes, or numbers."""
-    return probabilities(part.outputs) if part.of_classes else part.outputs
-
-
 class Candidates:
-    """The candidates that are whole, and why the others are not.
+    """Reads candidates, and drops from `usable` those that turn out not to be.
 
     Args:
-        listed: all of them.
+        listed: all candidates.
         sources: where their contents come from.
         device: where predictions are made again.
     """
@@ -80,162 +70,164 @@ class Candidates:
         self, listed: Sequence[Candidate], sources: Sources, device: torch.device | str
     ) -> None:
         self.listed = tuple(listed)
+        self.usable = self.listed
+        """Those that were not dropped so far, in the order of `listed`."""
         self._sources = sources
         self._predictor = Predictor(device=device)
         self._reference: Predictions | None = None
-        self._left_out: dict[int, str] = {}
+        self._drop_reasons: dict[int, str] = {}
         self._made_again: dict[int, str] = {}
         self._never_stored: set[int] = set()
         self._notes: dict[str, None] = {}
 
     @property
-    def whole(self) -> tuple[Candidate, ...]:
-        """Those not left out so far."""
-        return tuple(one for one in self.listed if one.checkpoint not in self._left_out)
-
-    @property
     def warnings(self) -> list[str]:
-        """What was left out or made again, and why."""
-        told = [*self._left_out.values(), *self._made_again.values()]
-        if count := len(self._never_stored.difference(self._left_out)):
-            told.append(
+        """Which candidates were dropped or predicted again and why, then the notes."""
+        sentences = [*self._drop_reasons.values(), *self._made_again.values()]
+        if count := len(self._never_stored.difference(self._drop_reasons)):
+            sentences.append(
                 f"predictions of {pluralize(count, 'checkpoint')} were not stored and have been "
                 "made from the weights"
             )
-        told += self._notes
-        told = [
+        sentences += self._notes
+        sentences = [
             text if len(text) <= MESSAGE_LENGTH else f"{text[: MESSAGE_LENGTH - 1]}…"
-            for text in told
+            for text in sentences
         ]
-        if (more := len(told) - MOST_WARNINGS) > 0:
-            return [*told[:MOST_WARNINGS], f"and {more:,} more"]
-        return told
+        if (more := len(sentences) - MOST_WARNINGS) > 0:
+            return [*sentences[:MOST_WARNINGS], f"and {more:,} more"]
+        return sentences
 
-    def why_without(self, trial: int | None) -> str | None:
-        """Why a trial's first checkpoint is left out, if one of them is."""
-        return next(
-            (
-                self._left_out[one.checkpoint]
-                for one in self.listed
-                if one.trial == trial and one.checkpoint in self._left_out
-            ),
-            None,
+    def first_reason(self, trial: int | None) -> str | None:
+        """Why the first of a trial's checkpoints that were dropped was; none where none was."""
+        dropped = (
+            candidate
+            for candidate in self.listed
+            if candidate.trial == trial and candidate.checkpoint in self._drop_reasons
+        )
+        first = next(dropped, None)
+        return None if first is None else self._drop_reasons[first.checkpoint]
+
+    def drop(self, candidate: Candidate, reason: str) -> None:
+        """Takes a candidate out of `usable`, with a warning."""
+        self._made_again.pop(candidate.checkpoint, None)
+        self._drop_reasons[candidate.checkpoint] = (
+            f"{describe(candidate)}: {reason}; it is left out"
+        )
+        self.usable = tuple(
+            other for other in self.usable if other.checkpoint != candidate.checkpoint
         )
 
-    def leave_out(self, candidate: Candidate, reason: str) -> None:
-        """Makes a candidate no longer one of the whole ones, with a warning."""
-        self._made_again.pop(candidate.checkpoint, None)
-        self._left_out[candidate.checkpoint] = f"{named(candidate)}: {reason}; it is left out"
-
     def note(self, sentence: str) -> None:
-        """Warns of something else; of the same once."""
+        """Adds a sentence to the warnings, unless it is among them."""
         self._notes[sentence] = None
 
     def predictions(self, candidate: Candidate) -> Predictions | None:
-        """What a candidate predicts, of the same rows as the others; none where it is left out.
+        """What a candidate predicts; none where it is dropped, now or before.
 
-        The first one that is read decides which rows these are.
+        The first candidate that is read decides which rows the others must have predicted.
         """
-        if candidate.checkpoint in self._left_out:
+        if candidate.checkpoint in self._drop_reasons:
             return None
         try:
-            found = self._stored(candidate) or self._made(candidate)
+            predictions = self._stored_predictions(candidate) or self.predict(
+                self._checkpoint(candidate), candidate
+            )
         except (CorruptArtifact, NotFound, TrainingFailed) as error:
-            self.leave_out(candidate, str(error))
+            self.drop(candidate, str(error))
             return None
-        if reason := self._unfit(found):
-            self.leave_out(candidate, reason)
+        if reason := self._incompatibility(predictions):
+            self.drop(candidate, reason)
             return None
-        self._reference = self._reference or found
-        return found
+        self._reference = self._reference or predictions
+        return predictions
 
-    def checkpoint(self, candidate: Candidate) -> bytes:
-        """A candidate's checkpoint.
-
-        Raises:
-            LeftOut: when it is damaged; the candidate is no longer among the whole ones.
-        """
+    def checkpoint(self, candidate: Candidate) -> bytes | None:
+        """A candidate's checkpoint; none where it is damaged, and the candidate dropped."""
         try:
-            return self._content(candidate)
+            return self._checkpoint(candidate)
         except (CorruptArtifact, NotFound) as error:
-            self.leave_out(candidate, str(error))
-            raise LeftOut from None
+            self.drop(candidate, str(error))
+            return None
 
-    def predicted(self, checkpoint: bytes, like: Candidate) -> Predictions:
-        """What weights predict that no candidate holds, such as a mean.
+    def predict(self, checkpoint: bytes, candidate: Candidate) -> Predictions:
+        """Predictions of any weights, such as a mean, under the name of a candidate.
 
         Raises:
-            TrainingFailed: when its task gives no predictions.
+            TrainingFailed: when the study's task gives no predictions.
         """
-        found = self._predictor.predict(plan_of(checkpoint), checkpoint)
-        if found is None:
+        predicted = self._predictor.predict(plan_of(checkpoint), checkpoint)
+        if predicted is None:
             raise TrainingFailed(
                 "an ensemble needs a task that predicts rows, and this study's gives no "
                 "predictions; give its plug-in validation rows and outputs"
             )
         return as_stored(
-            found, trial=like.trial, epoch=like.epoch, checkpoint=sha256(checkpoint).hexdigest()
+            predicted,
+            trial=candidate.trial,
+            epoch=candidate.epoch,
+            checkpoint=sha256(checkpoint).hexdigest(),
         )
 
-    def _stored(self, candidate: Candidate) -> Predictions | None:
-        """Its stored predictions; none where they must be made again."""
+    def _stored_predictions(self, candidate: Candidate) -> Predictions | None:
+        """None where the candidate must predict again."""
         if candidate.predictions_sha256 is None:
             self._never_stored.add(candidate.checkpoint)
             return None
         try:
             content = self._sources.predictions(candidate)
-            _check(content, candidate.predictions_sha256, "its predictions")
-            found = stored.read(content)
-            theirs = (found.trial, found.epoch, found.checkpoint)
-            if theirs != (candidate.trial, candidate.epoch, candidate.sha256):
+            _check_hash(content, candidate.predictions_sha256, "its predictions")
+            predictions = stored.read(content)
+            origin = (predictions.trial, predictions.epoch, predictions.checkpoint)
+            if origin != (candidate.trial, candidate.epoch, candidate.sha256):
                 raise CorruptArtifact(
-                    f"its predictions are those of trial {found.trial}, epoch {found.epoch}"
+                    f"its predictions are those of trial {predictions.trial}, "
+                    f"epoch {predictions.epoch}"
                 )
         except (CorruptArtifact, NotFound) as error:
             self._made_again[candidate.checkpoint] = (
-                f"{named(candidate)}: {error}; they have been made again from the weights"
+                f"{describe(candidate)}: {error}; they have been made again from the weights"
             )
             return None
-        return found
+        return predictions
 
-    def _made(self, candidate: Candidate) -> Predictions:
-        return self.predicted(self._content(candidate), candidate)
-
-    def _content(self, candidate: Candidate) -> bytes:
+    def _checkpoint(self, candidate: Candidate) -> bytes:
         content = self._sources.checkpoint(candidate)
-        _check(content, candidate.sha256, "it")
+        _check_hash(content, candidate.sha256, "it")
         return content
 
-    def _unfit(self, found: Predictions) -> str | None:
+    def _incompatibility(self, predictions: Predictions) -> str | None:
         """Why predictions cannot be combined with the others'.
 
-        What they say of test rows does not count: that must change no choice.
+        The values of outputs on test rows do not count: test rows must change no choice.
         """
-        if not is_finite(found.validation):
+        if not is_finite(predictions.validation):
             return "its validation outputs are not all finite"
         if self._reference is None:
             return None
-        expected = self._reference
-        if not _are_alike(found.validation, expected.validation):
+        reference = self._reference
+        if not _have_same_rows(predictions.validation, reference.validation):
             return "its validation rows are not those of the best trial"
-        if (found.test is None) != (expected.test is None) or (
-            found.test and expected.test and not _are_alike(found.test, expected.test)
+        if (predictions.test is None) != (reference.test is None) or (
+            predictions.test
+            and reference.test
+            and not _have_same_rows(predictions.test, reference.test)
         ):
             return "its test rows are not those of the best trial"
-        if found.classes != expected.classes:
+        if predictions.classes != reference.classes:
             return "its classes are not those of the best trial"
         return None
 
 
-def _check(content: bytes, expected: str, what: str) -> None:
-    if (found := sha256(content).hexdigest()) != expected:
-        raise CorruptArtifact(f"{what} must have the sha256 {expected[:12]}…, got {found[:12]}…")
+def _check_hash(content: bytes, expected: str, what: str) -> None:
+    if (actual := sha256(content).hexdigest()) != expected:
+        raise CorruptArtifact(f"{what} must have the sha256 {expected[:12]}…, got {actual[:12]}…")
 
 
-def _are_alike(one: Part, other: Part) -> bool:
-    """Whether two parts hold the same rows with the same targets."""
+def _have_same_rows(first: SplitPredictions, second: SplitPredictions) -> bool:
+    """Whether two models predicted the same rows with the same targets."""
     return (
-        one.outputs.shape == other.outputs.shape
-        and np.array_equal(one.rows, other.rows)
-        and np.array_equal(one.targets, other.targets)
+        first.outputs.shape == second.outputs.shape
+        and np.array_equal(first.rows, second.rows)
+        and np.array_equal(first.targets, second.targets)
     )

@@ -1,4 +1,4 @@
-"""Whether a stored run's numbers make the model that its spec names."""
+"""Whether a stored run's tensors make the model that its spec names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hpsearch.training.models import model_for
 from hpsearch.training.models.base import Shapes
 
 MOST_COLUMNS = 2**20
-"""Of a table: a row is held in memory with all of them."""
+"""Of a table: a row is in memory with all of them."""
 
 
-def misfit_of(run: Checkpoint, features: tuple[int, ...]) -> str | None:
-    """What is wrong with a run's numbers, in words; none where they are a model's.
+def incompatibility(run: Checkpoint, features: tuple[int, ...]) -> str | None:
+    """What is wrong with a run's tensors, in words; none where they make its model.
 
     Args:
-        run: what was read.
+        run: as it was read.
         features: shape of a row as the model takes it.
 
     Raises:
@@ -28,28 +28,27 @@ def misfit_of(run: Checkpoint, features: tuple[int, ...]) -> str | None:
     """
     model = model_for(run.spec.supervised.model, features, len(run.classes) or 1)
     for tensors, shapes in ((run.weights, model.shapes), (run.buffers, model.buffers)):
-        if misfit := _misfit(tensors, shapes):
-            return misfit
-    return _strange_rows(run, features)
+        if error := _tensor_error(tensors, shapes):
+            return error
+    return _standardization_error(run, features)
 
 
-def _misfit(tensors: Mapping[str, Tensor], shapes: Shapes) -> str | None:
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    for name in sorted({*found, *shapes}):
-        if found.get(name) != shapes.get(name):
+def _tensor_error(tensors: Mapping[str, Tensor], shapes: Shapes) -> str | None:
+    actual = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted({*actual, *shapes}):
+        if actual.get(name) != shapes.get(name):
             return (
                 f"its numbers do not have the shapes of its model: {name} is "
-                f"{_said(found.get(name))}, and must be {_said(shapes.get(name))}"
+                f"{_shape_text(actual.get(name))}, and must be {_shape_text(shapes.get(name))}"
             )
-    kinds = {name: tensor.dtype for name, tensor in tensors.items()}
-    strange = next((name for name, kind in kinds.items() if not kind.is_floating_point), None)
-    if strange is not None:
-        return f"its numbers must be floating-point ones, and {strange} holds {kinds[strange]}"
+    for name, tensor in tensors.items():
+        if not tensor.dtype.is_floating_point:
+            return f"its numbers must be floating-point ones, and {name} holds {tensor.dtype}"
     return None
 
 
-def _strange_rows(run: Checkpoint, features: tuple[int, ...]) -> str | None:
-    """What is wrong with the way that rows go before the model."""
+def _standardization_error(run: Checkpoint, features: tuple[int, ...]) -> str | None:
+    """What is wrong with how rows are encoded and standardised for the model."""
     fitted, by_column = run.standardization, (features[0], *(1,) * (len(features) - 1))
     if fitted is None or not fitted.shift.shape == fitted.scale.shape == by_column:
         return "its numbers do not have the shapes of its model: its standardisation is of others"
@@ -63,13 +62,13 @@ def _strange_rows(run: Checkpoint, features: tuple[int, ...]) -> str | None:
 
 
 def _is_sound(encoding: Encoding, width: int) -> bool:
-    places = [column.place for column in encoding.columns]
+    positions = [column.place for column in encoding.columns]
     return (
         sum(column.width for column in encoding.columns) == width
-        and len(set(places)) == len(places)
-        and all(0 <= place < MOST_COLUMNS for place in places)
+        and len(set(positions)) == len(positions)
+        and all(0 <= position < MOST_COLUMNS for position in positions)
     )
 
 
-def _said(shape: tuple[int, ...] | None) -> str:
+def _shape_text(shape: tuple[int, ...] | None) -> str:
     return "missing" if shape is None else str(list(shape))

@@ -1,4 +1,4 @@
-"""What an ensemble takes for a row."""
+"""What a row consists of that an ensemble predicts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hpsearch.training.data.builtin import load
 
 
 def features_of(study: StudySpec, checkpoint: Checkpoint) -> tuple[int, ...] | None:
-    """Columns of a table once encoded, [channels, height, width] of images; none of a plug-in.
+    """Shape of a row: [columns once encoded], or [channels, height, width]; none for a plug-in's.
 
     Raises:
-        NotFound: when images are not at hand.
+        NotFound: when the data set, which alone knows the shape of images, is not on this machine.
     """
     if not isinstance(study.task, SupervisedTask):
         return None
@@ -20,8 +20,8 @@ def features_of(study: StudySpec, checkpoint: Checkpoint) -> tuple[int, ...] | N
 
 
 def column_names(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """The columns that an uploaded table's rows are made of; none of plain numbers."""
-    fitted = checkpoint.standardization
-    if fitted is None or fitted.encoding is None:
+    """The names of an uploaded table's columns; none where rows are plain numbers."""
+    standardization = checkpoint.standardization
+    if standardization is None or standardization.encoding is None:
         return ()
-    return tuple(column.name for column in fitted.encoding.columns)
+    return tuple(column.name for column in standardization.encoding.columns)

@@ -1,4 +1,4 @@
-"""`manifest.json`: what an ensemble's file says of itself, held to its form when it is read."""
+"""`manifest.json`: what is in an ensemble's file, checked when it is read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION: Literal[1] = 1
 
 Weight = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 File = Annotated[str, Field(pattern=r"^parts/[a-z0-9_-]{1,80}\.safetensors$")]
-"""A place below the manifest's own, which no other can be reached from."""
+"""A path below the manifest's directory, without any way out of it."""
 
 
 class MemberEntry(Record):
@@ -44,7 +44,7 @@ class PartEntry(Record):
 
 
 class Manifest(Record):
-    """All but the weights."""
+    """All of an ensemble but the weights."""
 
     format: Literal["hpsearch-ensemble"] = FORMAT
     version: Literal[1] = VERSION
@@ -72,11 +72,11 @@ class Manifest(Record):
 
     @property
     def scores(self) -> Scores:
-        """What was measured when it was built."""
+        """The ensemble's scores when it was built."""
         return Scores(validation=self.validation, test=self.test)
 
     @model_validator(mode="after")
-    def _files_are_told_apart(self) -> Self:
+    def _files_are_unique(self) -> Self:
         files = [part.file for part in self.parts]
         if len(set(files)) != len(files):
             raise PydanticCustomError("repeated_part", "must name each file of parts once")
@@ -87,18 +87,20 @@ class Manifest(Record):
         return self
 
 
-def _misfit(manifest: Manifest) -> str | None:
-    """How classes and the way to combine contradict what the targets are."""
-    of_classes = manifest.target == "classes"
-    if manifest.features is not None and of_classes != bool(manifest.classes):
-        return f"classes: must be {'there' if of_classes else 'left out'} for {manifest.target}"
-    if manifest.combine == ("median" if of_classes else "vote"):
+def _contradiction(manifest: Manifest) -> str | None:
+    """How the classes or the way to combine contradict what the targets are; none where neither."""
+    is_classification = manifest.target == "classes"
+    if manifest.features is not None and is_classification != bool(manifest.classes):
+        return (
+            f"classes: must be {'there' if is_classification else 'left out'} for {manifest.target}"
+        )
+    if manifest.combine == ("median" if is_classification else "vote"):
         return f"combine: must be another for {manifest.target}, got {manifest.combine}"
     return None
 
 
 def write(manifest: Manifest) -> bytes:
-    """Its JSON, the same bytes each time."""
+    """A manifest's JSON, the same bytes each time."""
     document = json.loads(manifest.model_dump_json(by_alias=True))  # NaN as a text
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
@@ -107,7 +109,7 @@ def read(content: bytes) -> Manifest:
     """The manifest that JSON holds.
 
     Raises:
-        CorruptArtifact: when it is none, breaks a rule, or is of another format version.
+        CorruptArtifact: when it is no manifest, breaks a rule, or is of another format version.
     """
     try:
         document = json.loads(content)
@@ -121,12 +123,12 @@ def read(content: bytes) -> Manifest:
             f"{format_value(document.get('version'))}; read it with the release that wrote it"
         )
     try:
-        found = Manifest.model_validate(document)
+        manifest = Manifest.model_validate(document)
     except ValidationError as error:
         raise _refused(str(explain(error).errors[0])) from None
-    if misfit := _misfit(found):
-        raise _refused(misfit)
-    return found
+    if contradiction := _contradiction(manifest):
+        raise _refused(contradiction)
+    return manifest
 
 
 def _refused(reason: str) -> CorruptArtifact:

@@ -1,4 +1,4 @@
-"""What was chosen for an ensemble."""
+"""The members that were selected for an ensemble."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from hpsearch.spec.wire.ensembles import Candidate, Copy
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class WeightedCheckpoint:
     """A checkpoint that enters an ensemble."""
 
     candidate: Candidate
     weight: float
     copy: Copy = "raw"
+    """Which of its weights."""
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The members, the weightiest first where they differ; their weights add up to 1."""
+class Selection:
+    """The members of an ensemble, the heaviest first where they differ; weights add up to 1."""
 
-    ingredients: Sequence[Ingredient]
+    checkpoints: Sequence[WeightedCheckpoint]
     averaged: bytes | None = None
-    """The one checkpoint that was made of them, where their weights were averaged."""
+    """The checkpoint that their weights were averaged into; none where models stay apart."""
     notes: Sequence[str] = ()
-    """What the person who asked may not expect."""
+    """Sentences on what the person who asked may not expect."""
 
 
-def equally(candidates: Sequence[Candidate], *notes: str) -> Chosen:
-    """All with the same weight."""
-    return Chosen([Ingredient(one, 1 / len(candidates)) for one in candidates], notes=notes)
+def equal_weights(candidates: Sequence[Candidate]) -> list[WeightedCheckpoint]:
+    """All candidates with the same weight."""
+    return [WeightedCheckpoint(candidate, 1 / len(candidates)) for candidate in candidates]
 
 
-def written_epochs(candidates: Sequence[Candidate]) -> str:
+def epochs_text(candidates: Sequence[Candidate]) -> str:
     """`epochs 2 and 9 of trial 1`, counted from 0 as everywhere."""
-    *others, last = (str(one.epoch) for one in candidates)
+    *others, last = (str(candidate.epoch) for candidate in candidates)
     epochs = f"epochs {', '.join(others)} and {last}" if others else f"epoch {last}"
     return f"{epochs} of trial {candidates[0].trial}"

@@ -22,7 +22,7 @@ from hpsearch.spec.language.messages import format_value
 LARGEST_RATIO = 20
 """Unpacked to packed bytes: weights hardly shrink, so more is no ensemble."""
 MOST_NAMED = 20
-"""So many faults are told one by one."""
+"""Faults that are listed; more are only counted."""
 ENCRYPTED = 0x1
 """Of an entry's flags."""
 
@@ -30,24 +30,27 @@ UNREADABLE = (
     KeyError, OSError, EOFError, ValueError, RuntimeError, OverflowError, struct.error,
     zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
-"""What reading a file raises that is missing, damaged, encrypted or packed in an unknown way."""
+"""Raised when a file is read that is missing, damaged, encrypted or packed in an unknown way."""
 
 
-def opened(place: str | Path | bytes) -> zipfile.ZipFile:
-    """A zip of which size, names and kinds of entries can be true.
+def open_zip(source: str | Path | bytes) -> zipfile.ZipFile:
+    """Opens a zip once the size, names and kinds of its entries are checked.
+
+    Args:
+        source: its path, or its bytes.
 
     Raises:
-        NotFound: when nothing is there.
-        CorruptArtifact: when it is no zip, or says what no ensemble does.
+        NotFound: when there is no file.
+        CorruptArtifact: when it is no zip, or has entries that no ensemble has.
     """
-    if isinstance(place, bytes):
-        stream: io.BytesIO | Path = io.BytesIO(place)
-        packed = len(place)
+    if isinstance(source, bytes):
+        stream: io.BytesIO | Path = io.BytesIO(source)
+        packed = len(source)
     else:
-        stream = Path(place)
+        stream = Path(source)
         if not stream.is_file():
             raise NotFound(
-                f"an ensemble must be a directory or a zip file, and nothing is at '{place}'; "
+                f"an ensemble must be a directory or a zip file, and nothing is at '{source}'; "
                 "download it first"
             )
         packed = stream.stat().st_size
@@ -78,7 +81,7 @@ def _check(entries: list[zipfile.ZipInfo], packed: int) -> None:
     if faults := list(_faults(entries)):
         raise CorruptArtifact(
             f"an ensemble's zip must hold plain files, each once, under its own place, got "
-            f"{told(faults, ', ')}; download it again"
+            f"{join_faults(faults, ', ')}; download it again"
         )
 
 
@@ -110,8 +113,8 @@ def _leads_out(name: str) -> bool:
     )
 
 
-def told(faults: list[str], between: str = "; ") -> str:
-    """Faults one by one, the last of very many only counted."""
+def join_faults(faults: list[str], separator: str = "; ") -> str:
+    """Faults as one text, the last of very many only counted."""
     more = len(faults) - MOST_NAMED
     listed = faults[:MOST_NAMED] + ([f"and {more} more"] if more > 0 else [])
-    return between.join(listed)
+    return separator.join(listed)

@@ -20,30 +20,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.ensembling.predictions import Numbers
-from hpsearch.ensembling.scores import SMALLEST_SHARE, Floats
+from hpsearch.ensembling.scores import SMALLEST_PROBABILITY, Floats
 
 CHUNK = 2**16
 """Numbers that a core works on at a time: half a megabyte of float64."""
-PARTS = 4
-"""Of the work for each core, so that none waits long for another."""
-LEAST_PART = 2**20
-"""Numbers; handing out fewer takes longer than to work through them."""
+SLICES_PER_CORE = 4
+"""Several, so that no core waits long for another."""
+SMALLEST_SLICE = 2**20
+"""Numbers; handing fewer to another core takes longer than to work through them."""
 ROUNDING = 1e-12
 """Losses that differ by a smaller share are equal: the same numbers were added in another order."""
 
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 def first_smallest(losses: Floats) -> int:
-    """The place of the smallest; of those that are equal up to rounding the first."""
+    """The index of the smallest; of those that are equal up to rounding the first."""
     smallest = losses.min()
     return int((losses <= smallest + ROUNDING * abs(smallest)).argmax())
 
 
-def in_parts(work: Callable[[slice], Any], count: int, each: int) -> list[Any]:
-    """What `work` returns for slices of `count` things of `each` numbers, in order."""
+def map_slices(work: Callable[[slice], Any], count: int, item_size: int) -> list[Any]:
+    """Calls `work` with slices of `range(count)`, on every core.
+
+    Args:
+        work: takes a slice.
+        count: how many items the slices cover together.
+        item_size: numbers in an item, which decides how long a slice must be to be worth a core.
+
+    Returns:
+        What `work` returned for each slice, in order.
+    """
     cores = os.cpu_count() or 1
-    step = max(-(-count // (cores * PARTS)), -(-LEAST_PART // max(each, 1)))
+    step = max(-(-count // (cores * SLICES_PER_CORE)), -(-SMALLEST_SLICE // max(item_size, 1)))
     slices = [slice(start, min(start + step, count)) for start in range(0, count, step)]
     if len(slices) == 1:
         return [work(slices[0])]
@@ -52,97 +61,103 @@ def in_parts(work: Callable[[slice], Any], count: int, each: int) -> list[Any]:
 
 
 class Additions(ABC):
-    """Tells which candidate to add."""
+    """The loss of an ensemble with one candidate more, for each candidate."""
 
     count: int
     """M."""
 
-    def best(self, chosen: Sequence[int], among: Places) -> tuple[int, float]:
-        """The place of the candidate that helps most, and the loss once it is added.
+    def best(self, chosen: Sequence[int], among: Indices) -> tuple[int, float]:
+        """The index of the candidate that helps most, and the loss once it is added.
 
         Args:
-            chosen: places of the members so far, in the order in which they were chosen.
-            among: places of the candidates that may be added, ascending.
+            chosen: indices of the members so far, in the order in which they were chosen.
+            among: indices of the candidates that may be added, ascending.
         """
         losses = self.losses(chosen, among)
-        place = first_smallest(losses)
-        return int(among[place]), float(losses[place])
+        index = first_smallest(losses)
+        return int(among[index]), float(losses[index])
 
-    def losses(self, chosen: Sequence[int], among: Places) -> Floats:
-        """The ensemble's loss with each of `among` added; less is better."""
-        return self._after(chosen, among) if chosen else self._alone[among]
+    def losses(self, chosen: Sequence[int], among: Indices) -> Floats:
+        """The ensemble's loss with each of `among` added, in their order; less is better."""
+        return self._with_each(chosen, among) if chosen else self._alone[among]
 
     def loss(self, chosen: Sequence[int]) -> float:
-        """The loss of the ensemble of the chosen ones, of which there is at least one."""
-        return float(self._after(chosen[:-1], np.array(chosen[-1:]))[0])
+        """The loss of the ensemble of the chosen candidates, of which there is at least one."""
+        return float(self._with_each(chosen[:-1], np.array(chosen[-1:]))[0])
 
     @cached_property
     def _alone(self) -> Floats:
         """Each candidate's own loss, [M]; it is where every bag begins."""
-        return self._after((), np.arange(self.count))
+        return self._with_each((), np.arange(self.count))
 
     @abstractmethod
-    def _after(self, chosen: Sequence[int], among: Places) -> Floats: ...
+    def _with_each(self, chosen: Sequence[int], among: Indices) -> Floats: ...
 
 
 class MeanLoss(Additions):
     """The mean over rows of a term of the ensemble's output."""
 
     def __init__(self, values: Numbers, term: Callable[[Floats], None]) -> None:
-        """Takes what the term is of.
+        """Prepares the loss of every candidate.
 
         Args:
-            values: [M, N], each candidate's.
-            term: turns mean values [some, N] into the rows' terms, in place.
+            values: [M, N], what each candidate contributes to the mean of a row.
+            term: turns mean values [any, N] into the rows' terms of the loss, in place.
         """
         self.count = len(values)
         self.values = values
         self.term = term
 
-    def _after(self, chosen: Sequence[int], among: Places) -> Floats:
+    def _with_each(self, chosen: Sequence[int], among: Indices) -> Floats:
         total = summed(self.values, chosen)
         step = max(1, CHUNK // len(total))
 
         def losses(part: slice) -> list[Floats]:
-            taken = np.empty((step, len(total)), self.values.dtype)
-            means = np.empty((step, len(total)))
-            found = []
+            value_buffer = np.empty((step, len(total)), self.values.dtype)
+            term_buffer = np.empty((step, len(total)))
+            chunks = []
             for start in range(part.start, part.stop, step):
-                places = among[start : min(start + step, part.stop)]
-                some, terms = taken[: len(places)], means[: len(places)]
-                self.values.take(places, axis=0, out=some, mode="clip")
-                np.add(total, some, out=terms)
+                indices = among[start : min(start + step, part.stop)]
+                values, terms = value_buffer[: len(indices)], term_buffer[: len(indices)]
+                self.values.take(indices, axis=0, out=values, mode="clip")
+                np.add(total, values, out=terms)
                 terms /= len(chosen) + 1
                 self.term(terms)
-                found.append(terms.mean(axis=1))
-            return found
+                chunks.append(terms.mean(axis=1))
+            return chunks
 
         return np.concatenate(
-            [one for part in in_parts(losses, len(among), len(total)) for one in part]
+            [chunk for chunks in map_slices(losses, len(among), len(total)) for chunk in chunks]
         )
 
 
 class MeanAccuracy(Additions):
     """The share of rows whose class the ensemble finds likeliest; as a loss, so negated.
 
-    Of likeliest classes that are equal the first is said; of candidates that are equal the one with
-    the smaller log loss is added.
+    Of equally likely classes the first counts; of equally good candidates the one with the smaller
+    log loss is added.
     """
 
     def __init__(self, candidates: Numbers, targets: NDArray[Any], tie_breaker: Additions) -> None:
-        """Takes probabilities [M, N, C], the true classes [N], and what decides between equals."""
+        """Prepares the accuracy of every candidate.
+
+        Args:
+            candidates: probabilities [M, N, C].
+            targets: indices of the true classes [N].
+            tie_breaker: decides between candidates of equal accuracy.
+        """
         self.count = len(candidates)
         self.candidates = candidates
         self.targets = targets
         self.tie_breaker = tie_breaker
 
-    def best(self, chosen: Sequence[int], among: Places) -> tuple[int, float]:
-        """The place of the candidate that helps most, and the loss once it is added."""
+    def best(self, chosen: Sequence[int], among: Indices) -> tuple[int, float]:
+        """The index of the candidate that helps most, and the negated accuracy with it."""
         losses = self.losses(chosen, among)
         equal = among[losses == losses.min()]
         return self.tie_breaker.best(chosen, equal)[0], float(losses.min())
 
-    def _after(self, chosen: Sequence[int], among: Places) -> Floats:
+    def _with_each(self, chosen: Sequence[int], among: Indices) -> Floats:
         """Looks only at rows that one more candidate can turn.
 
         A probability lies in [0, 1], so a candidate moves the sum for the true class against the
@@ -151,35 +166,35 @@ class MeanAccuracy(Additions):
         total = summed(self.candidates, chosen)
         lead = _leads(total, self.targets)
         rows = np.flatnonzero(np.abs(lead) <= 1 + ROUNDING)
-        settled = int((lead > 1 + ROUNDING).sum())
+        decided = int((lead > 1 + ROUNDING).sum())
         by_class, targets = np.ascontiguousarray(total[rows].T), self.targets[rows]
         truth = targets * len(rows) + np.arange(len(rows))
 
         def hits(part: slice) -> list[int]:
-            taken = np.empty((len(rows), len(by_class)), self.candidates.dtype)
+            own = np.empty((len(rows), len(by_class)), self.candidates.dtype)
             sums, largest = np.empty(by_class.shape), np.empty(len(rows))
-            found = []
-            for place in among[part]:
-                self.candidates[place].take(rows, axis=0, out=taken, mode="clip")
-                np.add(by_class, taken.T, out=sums)
+            counts = []
+            for index in among[part]:
+                self.candidates[index].take(rows, axis=0, out=own, mode="clip")
+                np.add(by_class, own.T, out=sums)
                 sums.max(axis=0, out=largest)
                 if np.count_nonzero(sums == largest) == len(rows):
                     right = sums.take(truth) == largest
                 else:  # there are ties, for which `argmax` is right, if far slower
                     right = sums.argmax(axis=0) == targets
-                found.append(int(np.count_nonzero(right)))
-            return found
+                counts.append(int(np.count_nonzero(right)))
+            return counts
 
-        found = np.concatenate(in_parts(hits, len(among), by_class.size))
-        losses: Floats = -(settled + found) / len(lead)
+        counts = np.concatenate(map_slices(hits, len(among), by_class.size))
+        losses: Floats = -(decided + counts) / len(lead)
         return losses
 
 
 def summed(values: Numbers, chosen: Sequence[int]) -> Floats:
-    """The sum of the chosen ones [M, ...] → [...], float64, in their order."""
+    """The sum of the chosen candidates' values [M, ...] → [...], float64, in their order."""
     total = np.zeros(values.shape[1:])
-    for place in chosen:
-        total += values[place]
+    for index in chosen:
+        total += values[index]
     return total
 
 
@@ -192,11 +207,11 @@ def _leads(total: Floats, targets: NDArray[Any]) -> Floats:
     return leads
 
 
-def log_loss(shares: Floats) -> None:
-    """−log of the true class's share, in place."""
-    np.maximum(shares, SMALLEST_SHARE, out=shares)
-    np.log(shares, out=shares)
-    np.negative(shares, out=shares)
+def log_loss(probabilities: Floats) -> None:
+    """−log of the true class's probability, in place."""
+    np.maximum(probabilities, SMALLEST_PROBABILITY, out=probabilities)
+    np.log(probabilities, out=probabilities)
+    np.negative(probabilities, out=probabilities)
 
 
 def squared_error(errors: Floats) -> None:

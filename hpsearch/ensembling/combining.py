@@ -3,7 +3,7 @@
 M   members        N   rows        C   classes, or outputs for numbers
 
 Nothing here depends on how many rows come together: a row alone gets, to the last bit, what it gets
-among others. A single member, and members that all say the same, give exactly what the member says.
+among others. A single member, and members that all predict the same, give exactly that prediction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.ensembling.predictions import Numbers
+from hpsearch.ensembling.predictions import Numbers, SplitPredictions
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.ensemble import Combine
 
@@ -24,12 +24,12 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Combined:
-    """What an ensemble says."""
+    """What an ensemble predicts."""
 
-    shares: NDArray[np.float64]
-    """[N, C]: probabilities or shares of the votes; or the numbers themselves."""
+    values: NDArray[np.float64]
+    """[N, C]: probabilities of classes, or their shares of the votes; or the numbers themselves."""
     labels: NDArray[np.int64] | None
-    """[N]: places of classes; none for numbers."""
+    """[N]: indices of the predicted classes; none for numbers."""
 
 
 def probabilities(outputs: Numbers) -> NDArray[np.float32]:
@@ -50,15 +50,21 @@ def probabilities(outputs: Numbers) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis(powers, 0, -1), np.float32)
 
 
+def member_values(predictions: SplitPredictions) -> NDArray[np.float32]:
+    """What is combined of one member, [N, C]: probabilities of classes, or numbers."""
+    outputs = predictions.outputs
+    return probabilities(outputs) if predictions.is_classification else outputs
+
+
 def combine(
-    members: Numbers, weights: NDArray[Any], how: Combine, of_classes: bool = True
+    members: Numbers, weights: NDArray[Any], how: Combine, is_classification: bool = True
 ) -> Combined:
-    """What the members say together.
+    """The members' predictions as one.
 
     mean, weighted: the mean, each member by its weight; the label is the class with the largest
-        share, of equal ones the first.
-    vote: each member gives its weight to its likeliest class, of equal ones the first; the shares
-        are those of the votes. Ties go to the class with the larger mean probability, then to the
+        value, of equal ones the first.
+    vote: each member gives its weight to its likeliest class, of equal ones the first; the values
+        are shares of the votes. Ties go to the class with the larger mean probability, then to the
         first one.
     median: half of the weight is at or below it, half at or above it; where two numbers qualify,
         their mean. With whole weights that is the usual median of every member repeated so often.
@@ -67,29 +73,32 @@ def combine(
         members: [M, N, C], probabilities or numbers, all finite.
         weights: [M], at least 0 and not all 0; of any sum, as only their ratios matter.
         how: see above.
-        of_classes: whether the members hold probabilities of classes.
+        is_classification: whether the members hold probabilities of classes.
+
+    Returns:
+        Values [N, C], and for classes labels [N].
 
     Raises:
-        InvalidInput: for votes on numbers, a median of classes, or weights that are none.
+        InvalidInput: for votes on numbers, a median of classes, or weights that are no weights.
     """
-    members, weights = _weighing(members, weights)
+    members, weights = _with_weight(members, weights)
     if how == "vote":
-        if not of_classes:
+        if not is_classification:
             raise InvalidInput.at(
                 "combine", "must be mean, weighted or median for numbers, got vote"
             )
         return _vote(members, weights)
     if how == "median":
-        if of_classes:
+        if is_classification:
             raise InvalidInput.at(
                 "combine", "must be mean, weighted or vote for classes, got median"
             )
         return Combined(_median(members, weights), None)
     mean = _mean(members, weights)
-    return Combined(mean, mean.argmax(axis=-1) if of_classes else None)
+    return Combined(mean, mean.argmax(axis=-1) if is_classification else None)
 
 
-def _weighing(members: Numbers, weights: NDArray[Any]) -> tuple[Numbers, NDArray[np.float64]]:
+def _with_weight(members: Numbers, weights: NDArray[Any]) -> tuple[Numbers, NDArray[np.float64]]:
     """The members that have a weight, and their weights."""
     weights = np.asarray(weights, np.float64)
     if members.ndim != 3 or weights.shape != members.shape[:1]:
@@ -125,21 +134,21 @@ def _vote(members: Numbers, weights: NDArray[np.float64]) -> Combined:
     for member, weight in zip(members, weights, strict=True):
         votes[rows, member.argmax(axis=-1)] += weight
     shares = votes / votes.sum(axis=-1, keepdims=True)
-    most = shares >= shares.max(axis=-1, keepdims=True) - ROUNDING
-    mean = np.where(most, _mean(members, weights), -np.inf)
-    likeliest = mean >= mean.max(axis=-1, keepdims=True) - ROUNDING
-    return Combined(shares, likeliest.argmax(axis=-1))
+    has_most = shares >= shares.max(axis=-1, keepdims=True) - ROUNDING
+    mean = np.where(has_most, _mean(members, weights), -np.inf)
+    is_likeliest = mean >= mean.max(axis=-1, keepdims=True) - ROUNDING
+    return Combined(shares, is_likeliest.argmax(axis=-1))
 
 
 def _median(members: Numbers, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """[N, C]: the mean of the lower and the upper weighted median."""
     order = members.argsort(axis=0, kind="stable")
     ordered = np.take_along_axis(members, order, axis=0).astype(np.float64)
-    upto = weights[order].cumsum(axis=0)
-    half, slack = upto[-1:] / 2, ROUNDING * upto[-1:]
+    cumulative = weights[order].cumsum(axis=0)
+    half, slack = cumulative[-1:] / 2, ROUNDING * cumulative[-1:]
     lower, upper = (
         np.take_along_axis(ordered, reached.argmax(axis=0)[None], axis=0)[0]
-        for reached in (upto >= half - slack, upto > half + slack)
+        for reached in (cumulative >= half - slack, cumulative > half + slack)
     )
     middle: NDArray[np.float64] = lower + (upper - lower) / 2
     return middle

@@ -1,4 +1,4 @@
-"""How sure a score on a few rows is: bootstrap confidence intervals."""
+"""Bootstrap confidence intervals of scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpsearch.spec.metrics import direction_of
 
 LEVEL = 0.95
 AT_ONCE = 2**20
-"""Draws that are held in memory at a time."""
+"""Draws in memory at a time."""
 
 ROOTS = frozenset({"rmse"})
 """Scores that are the root of their rows' mean."""
@@ -25,15 +25,15 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile intervals over rows drawn with replacement (Efron 1979).
 
-    Every score is taken of the same draws, and gains are paired by row, so that they are far
-    surer than the two scores apart. A single row says nothing of how far others would differ, and
-    rows that are not finite nothing at all: such intervals are left out.
+    Every score is computed on the same draws, and gains are paired by row, so that their intervals
+    are far narrower than those of the two scores. A single row does not show how far others would
+    differ, and rows that are not finite show nothing: such intervals are left out.
 
     Args:
         ensemble_rows: `row_values` of the ensemble, [N] by name.
         single_rows: those of the best single model on the same rows.
         seed: of the draws.
-        resamples: how many.
+        resamples: how many sets of rows are drawn.
 
     Returns:
         The interval of each of the ensemble's scores by its name, and under `<name>_gain` that of
@@ -50,25 +50,25 @@ def bootstrap(
     columns = np.stack(
         [rows[name] for rows in (ensemble_rows, single_rows) for name in names], axis=1
     )
-    # Distances from the first row, so that rows that are all alike give an interval of no width.
+    # Distances from the first row, so that rows that are all equal give an interval of no width.
     first = columns[0]
-    away = np.ascontiguousarray((columns - first).T)
-    # Not `@`: libraries add up so long a row in parts, as many as they have threads.
+    distances = np.ascontiguousarray((columns - first).T)
+    # Not `@`: libraries add up so long a row in slices, as many as they have threads.
     means = first + np.concatenate(
         [
-            np.einsum("sn,kn->sk", counts, away) / len(columns)
-            for counts in _drawn(len(columns), seed, resamples)
+            np.einsum("sn,kn->sk", counts, distances) / len(columns)
+            for counts in _resample_counts(len(columns), seed, resamples)
         ]
     )
-    found = {}
-    for place, name in enumerate(names):
-        own, single = means[:, place], means[:, place + len(names)]
+    intervals = {}
+    for index, name in enumerate(names):
+        own, single = means[:, index], means[:, index + len(names)]
         if name in ROOTS:
             own, single = np.sqrt(np.maximum(own, 0)), np.sqrt(np.maximum(single, 0))
-        found[name] = _interval(own)
-        is_gain = direction_of(name) == "maximize"
-        found[f"{name}_gain"] = _interval(own - single if is_gain else single - own)
-    return found
+        intervals[name] = _interval(own)
+        gain = own - single if direction_of(name) == "maximize" else single - own
+        intervals[f"{name}_gain"] = _interval(gain)
+    return intervals
 
 
 def _interval(draws: NDArray[np.float64]) -> tuple[float, float]:
@@ -77,8 +77,8 @@ def _interval(draws: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _drawn(rows: int, seed: int, resamples: int) -> Iterator[NDArray[np.float64]]:
-    """How often each row is in each resample, [some, N] at a time."""
+def _resample_counts(rows: int, seed: int, resamples: int) -> Iterator[NDArray[np.float64]]:
+    """How often each row is in each resample, [resamples at a time, N]."""
     rng = np.random.default_rng(seed)
     step = max(1, AT_ONCE // rows)
     for start in range(0, resamples, step):

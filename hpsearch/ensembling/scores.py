@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hpsearch.ensembling.combining import Combined
 
-SMALLEST_SHARE = float(np.finfo(np.float64).eps)
-"""Smaller shares count as this one in logarithms, as in scikit-learn's `log_loss`: a class held
-impossible costs −log 2.2e-16 = 36."""
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
+"""Smaller probabilities count as this one in logarithms, as in scikit-learn's `log_loss`: a class
+of probability 0 costs −log 2.2e-16 = 36."""
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -22,16 +22,18 @@ Floats: TypeAlias = NDArray[np.float64]
 def scores(
     combined: Combined, targets: NDArray[Any], target_scale: float = 1.0
 ) -> dict[str, float]:
-    """The scores.
-
-    Classes: accuracy and f1 of the labels, loss and auc of the shares. Numbers: loss, rmse, mae and
-    r2; the loss is the mean squared error of standardised targets. NaN stands for what the rows do
-    not define: auc where they are of one class, r2 where their targets are equal.
+    """An ensemble's scores on some rows.
 
     Args:
-        combined: what was said.
-        targets: [N], places of classes, or numbers in the data's own unit.
+        combined: its predictions.
+        targets: [N], indices of classes, or numbers in the data's own unit.
         target_scale: what one unit of a standardised target is in the data's own unit.
+
+    Returns:
+        By name. Classes: accuracy and f1 of the labels, loss and auc of the probabilities. Numbers:
+        loss, rmse, mae and r2; the loss is the mean squared error of standardised targets. NaN
+        stands for what the rows do not define: auc where they are of one class, r2 where their
+        targets are equal.
     """
     means = {
         name: float(row.mean()) for name, row in row_values(combined, targets, target_scale).items()
@@ -39,8 +41,8 @@ def scores(
     if combined.labels is not None:
         return {
             **means,
-            "f1": _f1(combined.labels, targets, combined.shares.shape[1]),
-            "auc": _auc(combined.shares, targets),
+            "f1": _f1(combined.labels, targets, combined.values.shape[1]),
+            "auc": _auc(combined.values, targets),
         }
     return {**means, "rmse": means["rmse"] ** 0.5, "r2": _r2(means["rmse"], targets)}
 
@@ -54,16 +56,16 @@ def row_values(
     mean the score is the root.
     """
     if combined.labels is not None:
-        share = combined.shares[np.arange(len(targets)), targets]
+        probability = combined.values[np.arange(len(targets)), targets]
         return {
             "accuracy": (combined.labels == targets).astype(np.float64),
-            "loss": -np.log(np.maximum(share, SMALLEST_SHARE)),
+            "loss": -np.log(np.maximum(probability, SMALLEST_PROBABILITY)),
         }
-    off = combined.shares[:, 0] - targets
+    errors = combined.values[:, 0] - targets
     return {
-        "loss": np.square(off / target_scale),
-        "rmse": np.square(off),
-        "mae": np.abs(off),
+        "loss": np.square(errors / target_scale),
+        "rmse": np.square(errors),
+        "mae": np.abs(errors),
     }
 
 
@@ -82,26 +84,27 @@ def _f1(labels: NDArray[np.int64], targets: NDArray[Any], classes: int) -> float
 
     Classes that are neither among the targets nor among the labels do not count.
     """
-    said, there, found = (
-        np.bincount(places, minlength=classes)
-        for places in (labels, targets, targets[labels == targets])
+    predicted, actual, correct = (
+        np.bincount(indices, minlength=classes)
+        for indices in (labels, targets, targets[labels == targets])
     )
-    known = said + there > 0
-    return float((2 * found[known] / (said + there)[known]).mean())
+    counted = predicted + actual > 0
+    return float((2 * correct[counted] / (predicted + actual)[counted]).mean())
 
 
-def _auc(shares: Floats, targets: NDArray[Any]) -> float:
+def _auc(probabilities: Floats, targets: NDArray[Any]) -> float:
     """Area under the ROC curve, mean over classes of each against the rest.
 
-    The chance that a row of the class has a larger share than another row, ties counting half
+    The chance that a row of the class has a larger probability than another row, ties counting half
     (Mann & Whitney 1947). Classes that hold no row, or every row, do not count; NaN when none is
-    left. Of two classes the second says it all.
+    left. Of two classes one is enough, as the area of both is the same.
     """
-    if not np.isfinite(shares).all():
+    if not np.isfinite(probabilities).all():
         return float("nan")
     areas = []
-    for place in range(1 if shares.shape[1] == 2 else 0, shares.shape[1]):
-        own, rest = shares[targets == place, place], np.sort(shares[targets != place, place])
+    for index in range(1 if probabilities.shape[1] == 2 else 0, probabilities.shape[1]):
+        of_class, is_own = probabilities[:, index], targets == index
+        own, rest = of_class[is_own], np.sort(of_class[~is_own])
         if len(own) and len(rest):
             below, upto = (np.searchsorted(rest, own, side) for side in ("left", "right"))
             areas.append((below + upto).mean() / (2 * len(rest)))

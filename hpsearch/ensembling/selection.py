@@ -1,4 +1,4 @@
-"""Which candidates become members, and with what weights; judged on validation rows alone.
+"""Which candidates become members, and with what weights; chosen on validation rows alone.
 
 M   candidates        N   rows        C   classes, or 1 for numbers
 """
@@ -16,26 +16,26 @@ from threadpoolctl import threadpool_limits
 
 from hpsearch.ensembling.additions import (
     Additions,
+    Indices,
     MeanAccuracy,
     MeanLoss,
-    Places,
     absolute_error,
     first_smallest,
-    in_parts,
     log_loss,
+    map_slices,
     squared_error,
 )
 from hpsearch.ensembling.mixture import mixture_weights
 from hpsearch.ensembling.predictions import Numbers
 from hpsearch.ensembling.scores import Floats
-from hpsearch.ensembling.simplex import least_quadratic
+from hpsearch.ensembling.simplex import minimize_quadratic
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.ensemble import SELECTION_METRICS
 
 Progress = Callable[[int, int], None]
-"""Told of steps done and steps in all; what it raises ends the work."""
+"""Called with steps done and steps in all; what it raises ends the work."""
 
-_REPORTED: Mapping[str, Callable[[float], float]] = {
+_METRIC_OF_LOSS: Mapping[str, Callable[[float], float]] = {
     "val_loss": float,
     "val_mae": float,
     "val_accuracy": lambda loss: -loss,
@@ -45,11 +45,11 @@ _REPORTED: Mapping[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What was chosen."""
+class GreedySelection:
+    """The members that greedy selection chose."""
 
-    counts: Places
-    """How often each candidate was, [M]; its share of their sum is its weight."""
+    counts: NDArray[np.int64]
+    """How often each candidate was chosen, [M]; its weight is its count over their sum."""
     path: tuple[float, ...]
     """The metric on the validation rows as the ensemble grew: after each addition, those past the
     best included; with bags after each bag. `val_loss` of numbers is in their unit squared."""
@@ -63,7 +63,7 @@ def select(
     bags: int = 0,
     seed: int = 0,
     on_progress: Progress = lambda done, total: None,  # noqa: ARG005
-) -> Selection:
+) -> GreedySelection:
     """Greedy forward selection with replacement (Caruana et al. 2004).
 
     Adds, `size` times, the candidate with which the mean of the members is best, and keeps the
@@ -78,38 +78,42 @@ def select(
     Args:
         candidates: [M, N, C], probabilities or numbers; those that are not all finite are passed
             over. They are read, never copied as a whole.
-        targets: [N], integer places of classes, or numbers.
+        targets: [N], integer indices of classes, or numbers.
         size: how many are added, so that there are at most as many members.
         metric: `val_loss` or `val_accuracy` for classes; `val_loss`, `val_rmse` or `val_mae`, of
-            which the first two choose alike, for numbers.
+            which the first two choose the same members, for numbers.
         bags: how many; 0 selects once, among all.
         seed: of the bags' halves; bag b draws from (seed, b).
-        on_progress: told, before each addition, of additions done and additions in all.
+        on_progress: called before each addition with additions done and additions in all.
+
+    Returns:
+        How often each candidate is a member, and the metric on the way there.
 
     Raises:
-        InvalidInput: when nothing can be chosen from, or by this metric.
+        InvalidInput: when no candidate is finite or none is of the right shape, or the targets have
+            no such metric.
     """
     usable = _usable(candidates, targets, metric)
     additions = _additions(candidates, targets, metric)
-    reported = _REPORTED[metric]
+    metric_of = _METRIC_OF_LOSS[metric]
     if not bags:
-        chosen, path = _grown(additions, usable, size, on_progress)
-        return Selection(_counted(chosen, candidates), tuple(map(reported, path)))
-    counts, path = _counted([], candidates), []
+        chosen, path = _grow(additions, usable, size, on_progress)
+        return GreedySelection(_counts(chosen, candidates), tuple(map(metric_of, path)))
+    counts, path = _counts([], candidates), []
     for bag in range(bags):
 
-        def told(done: int, total: int, before: int = bag) -> None:
-            on_progress(before * size + done, bags * total)
+        def report(done: int, total: int, bags_before: int = bag) -> None:
+            on_progress(bags_before * size + done, bags * total)
 
         rng = np.random.default_rng([seed, bag])
         half = np.sort(rng.choice(usable, (len(usable) + 1) // 2, replace=False))
-        counts += _counted(_grown(additions, half, size, told)[0], candidates)
+        counts += _counts(_grow(additions, half, size, report)[0], candidates)
         path.append(additions.loss(np.repeat(np.arange(len(counts)), counts).tolist()))
     counts[np.argsort(-counts, kind="stable")[size:]] = 0
-    return Selection(counts, tuple(map(reported, path)))
+    return GreedySelection(counts, tuple(map(metric_of, path)))
 
 
-def weights_for(members: Numbers, targets: NDArray[Any]) -> Floats:
+def fit_weights(members: Numbers, targets: NDArray[Any]) -> Floats:
     """The weights [M], at least 0 and of sum 1, that are best on these rows.
 
     Classes: those with the least log loss. Numbers: those with the least mean squared error, which
@@ -117,32 +121,34 @@ def weights_for(members: Numbers, targets: NDArray[Any]) -> Floats:
 
     Args:
         members: [M, N, C], probabilities or numbers, all finite.
-        targets: [N], integer places of classes, or numbers.
+        targets: [N], integer indices of classes, or numbers.
     """
-    # Libraries add up long rows in parts, as many as they have threads.
+    # Libraries add up long rows in slices, as many as they have threads.
     with threadpool_limits(1, "blas"):
         if targets.dtype.kind == "i":
-            return mixture_weights(_of_truth(members, targets).astype(np.float64))
+            return mixture_weights(_true_class_probabilities(members, targets).astype(np.float64))
         errors = _errors(members, targets)
         count, rows = errors.shape
-        return least_quadratic(errors @ errors.T / rows, np.zeros(count), np.full(count, 1 / count))
+        return minimize_quadratic(
+            errors @ errors.T / rows, np.zeros(count), np.full(count, 1 / count)
+        )
 
 
-def _grown(
-    additions: Additions, among: Places, size: int, on_progress: Progress
+def _grow(
+    additions: Additions, among: Indices, size: int, on_progress: Progress
 ) -> tuple[list[int], list[float]]:
     """The members up to the best in order, and the losses after all additions."""
     chosen: list[int] = []
     path: list[float] = []
     for done in range(size):
         on_progress(done, size)
-        place, loss = additions.best(chosen, among)
-        chosen.append(place)
+        index, loss = additions.best(chosen, among)
+        chosen.append(index)
         path.append(loss)
     return chosen[: first_smallest(np.array(path)) + 1], path
 
 
-def _counted(chosen: list[int], candidates: Numbers) -> Places:
+def _counts(chosen: list[int], candidates: Numbers) -> Indices:
     return np.bincount(np.array(chosen, np.int64), minlength=len(candidates))
 
 
@@ -150,7 +156,7 @@ def _additions(candidates: Numbers, targets: NDArray[Any], metric: str) -> Addit
     if targets.dtype.kind != "i":
         term = absolute_error if metric == "val_mae" else squared_error
         return MeanLoss(_errors(candidates, targets), term)
-    by_loss = MeanLoss(_of_truth(candidates, targets), log_loss)
+    by_loss = MeanLoss(_true_class_probabilities(candidates, targets), log_loss)
     return MeanAccuracy(candidates, targets, by_loss) if metric == "val_accuracy" else by_loss
 
 
@@ -159,22 +165,22 @@ def _errors(members: Numbers, targets: NDArray[Any]) -> Floats:
     return np.asarray(members[..., 0] - targets.astype(np.float64))
 
 
-def _of_truth(members: Numbers, targets: NDArray[Any]) -> Numbers:
+def _true_class_probabilities(members: Numbers, targets: NDArray[Any]) -> Numbers:
     """Each member's probability of the true class, [M, N]."""
     rows = np.arange(len(targets))
-    found = np.empty(members.shape[:2], members.dtype)
+    of_truth = np.empty(members.shape[:2], members.dtype)
 
     def fill(part: slice) -> None:
-        found[part] = members[part, rows, targets]
+        of_truth[part] = members[part, rows, targets]
 
-    in_parts(fill, len(members), members[0].size)
-    return found
+    map_slices(fill, len(members), members[0].size)
+    return of_truth
 
 
-def _usable(candidates: Numbers, targets: NDArray[Any], metric: str) -> Places:
-    """Places of the candidates whose outputs are all finite."""
-    of_classes = targets.dtype.kind == "i"
-    metrics = SELECTION_METRICS["classes" if of_classes else "numbers"]
+def _usable(candidates: Numbers, targets: NDArray[Any], metric: str) -> Indices:
+    """Indices of the candidates whose outputs are all finite."""
+    is_classification = targets.dtype.kind == "i"
+    metrics = SELECTION_METRICS["classes" if is_classification else "numbers"]
     if metric not in metrics:
         raise InvalidInput.at("metric", f"must be {' or '.join(metrics)}, got {metric}")
     if candidates.ndim != 3 or candidates.shape[1:2] != targets.shape or not candidates.size:
@@ -188,7 +194,7 @@ def _usable(candidates: Numbers, targets: NDArray[Any], metric: str) -> Places:
         outputs = candidates[part].reshape(-1, candidates[0].size)
         return np.stack([outputs.min(axis=1), outputs.max(axis=1)])
 
-    least, most = np.concatenate(in_parts(extremes, len(candidates), candidates[0].size), axis=1)
+    least, most = np.concatenate(map_slices(extremes, len(candidates), candidates[0].size), axis=1)
     usable = np.flatnonzero(np.isfinite(least) & np.isfinite(most))
     if not len(usable):
         raise InvalidInput.at(
@@ -196,7 +202,7 @@ def _usable(candidates: Numbers, targets: NDArray[Any], metric: str) -> Places:
             f"must hold one whose predictions are all finite, got none among {len(candidates)}; "
             "train again with a smaller learning rate",
         )
-    if of_classes and (least[usable].min() < 0 or most[usable].max() > 1):
+    if is_classification and (least[usable].min() < 0 or most[usable].max() > 1):
         raise InvalidInput.at(
             "candidates",
             f"must be probabilities from 0 to 1, got {least[usable].min()} to "

@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 
 from hpsearch.ensemble_builder.archive import Archive
-from hpsearch.ensemble_builder.checkpoint_checks import misfit_of
+from hpsearch.ensemble_builder.checkpoint_checks import incompatibility
 from hpsearch.ensemble_builder.input_columns import column_names
 from hpsearch.ensemble_builder.manifest import Manifest, MemberEntry, PartEntry
-from hpsearch.ensemble_builder.zip_safety import told
-from hpsearch.ensembling.calibration import scaled
+from hpsearch.ensemble_builder.zip_safety import join_faults
+from hpsearch.ensembling.calibration import apply_temperature
 from hpsearch.ensembling.combining import Combined, combine, probabilities
 from hpsearch.errors import CorruptArtifact, InvalidInput, TrainingFailed
 from hpsearch.inference.inputs import check_finite
@@ -101,7 +101,7 @@ class TrainedEnsemble:
         """
         said = self._combined(x)
         if said.labels is None:
-            return said.shares[:, 0]
+            return said.values[:, 0]
         return np.array(self.classes)[said.labels]
 
     def predict_probabilities(self, x: Any, *, calibrated: bool = False) -> NDArray[np.float64]:
@@ -117,9 +117,9 @@ class TrainedEnsemble:
         """
         if not self.classes:
             raise InvalidInput.at("x", NO_PROBABILITIES)
-        shares = self._combined(x).shares
+        shares = self._combined(x).values
         fitted = self._manifest.temperature
-        return scaled(shares, fitted) if calibrated and fitted is not None else shares
+        return apply_temperature(shares, fitted) if calibrated and fitted is not None else shares
 
     def answer(self, inputs: Sequence[Any]) -> PredictionResult:
         """What `predict` and `predict_probabilities` say, as it travels.
@@ -129,11 +129,11 @@ class TrainedEnsemble:
         """
         said = self._combined(inputs)
         if said.labels is None:
-            return PredictionResult(predictions=said.shares[:, 0].tolist())
+            return PredictionResult(predictions=said.values[:, 0].tolist())
         return PredictionResult(
             predictions=said.labels.tolist(),
             labels=[self.classes[label] for label in said.labels],
-            probabilities=said.shares.tolist(),
+            probabilities=said.values.tolist(),
         )
 
     def _combined(self, x: Any) -> Combined:
@@ -143,7 +143,7 @@ class TrainedEnsemble:
         parts = [self._part(rows, start) for start in range(0, max(count, 1), CHUNK_ROWS)]
         labels = [part.labels for part in parts if part.labels is not None]
         return Combined(
-            np.concatenate([part.shares for part in parts]),
+            np.concatenate([part.values for part in parts]),
             np.concatenate(labels) if labels else None,
         )
 
@@ -151,8 +151,8 @@ class TrainedEnsemble:
         """The same of the rows of one forward pass."""
         chunk = slice(start, start + CHUNK_ROWS)
         members = [self._said(one, rows[one.reading][chunk], start) for one in self._models]
-        how, of_classes = self._manifest.combine, bool(self.classes)
-        return combine(np.stack(members), self._weights, how, of_classes)
+        how, is_classification = self._manifest.combine, bool(self.classes)
+        return combine(np.stack(members), self._weights, how, is_classification)
 
     @torch.no_grad()
     def _said(self, model: Predictor, rows: NDArray[np.float64], start: int) -> NDArray[np.float32]:
@@ -211,18 +211,20 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
         found, faults = [], []
         for entry in manifest.parts:
             try:
-                model = _model(archive.part(entry), manifest)
+                model = _model(archive.read_part(entry), manifest)
             except (CorruptArtifact, TrainingFailed, InvalidInput) as error:
                 faults.append(f"{entry.file}: {error}")
             else:
                 found.append((entry, model))
     if not found:
         raise CorruptArtifact(
-            f"an ensemble must have a part that is whole, got none; {told(faults)}"
+            f"an ensemble must have a part that is whole, got none; {join_faults(faults)}"
         )
     if faults:
         what = "it is" if len(faults) == 1 else "they are"
-        warnings.warn(f"{told(faults)}; {what} left out, and the others count more", stacklevel=3)
+        warnings.warn(
+            f"{join_faults(faults)}; {what} left out, and the others count more", stacklevel=3
+        )
     return TrainedEnsemble(manifest, found)
 
 
@@ -235,8 +237,8 @@ def _model(content: bytes, manifest: Manifest) -> Predictor:
     features = manifest.features or ()
     try:
         for run in saved:
-            if misfit := misfit_of(run, features):
-                raise CorruptArtifact(misfit)
+            if reason := incompatibility(run, features):
+                raise CorruptArtifact(reason)
         model = model_of(saved, features)
     except (TypeError, ValueError) as error:  # a spec that nobody resolved
         raise CorruptArtifact(f"no model can be made of it ({error})") from None

@@ -101,7 +101,7 @@ class GreedyEnsemble(EnsembleBase):
     candidates, and the counts of all bags are added.
     """
 
-    implementation = "hpsearch.ensemble_builder.kinds:greedy"
+    implementation = "hpsearch.ensemble_builder.kinds.greedy:greedy"
     reads_all_predictions = True
 
     kind: Literal["greedy"]
@@ -112,7 +112,7 @@ class GreedyEnsemble(EnsembleBase):
 class TopKEnsemble(EnsembleBase):
     """The best epochs of the `size` best trials."""
 
-    implementation = "hpsearch.ensemble_builder.kinds:best_trials"
+    implementation = "hpsearch.ensemble_builder.kinds.best_trials:best_trials"
 
     kind: Literal["top_k"]
 
@@ -120,7 +120,7 @@ class TopKEnsemble(EnsembleBase):
 class ReinitEnsemble(EnsembleBase):
     """The best configuration from `size` initialisations; the study trains the missing ones."""
 
-    implementation = "hpsearch.ensemble_builder.kinds:best_trials"
+    implementation = "hpsearch.ensemble_builder.kinds.best_trials:best_trials"
     needs_trials = True
 
     kind: Literal["reinit"]
@@ -142,7 +142,7 @@ class SnapshotsEnsemble(SingleTrialEnsemble):
     Huang et al. 2017.
     """
 
-    implementation = "hpsearch.ensemble_builder.kinds:snapshots"
+    implementation = "hpsearch.ensemble_builder.kinds.snapshots:snapshots"
 
     kind: Literal["snapshots"]
 
@@ -160,7 +160,7 @@ class SnapshotsEnsemble(SingleTrialEnsemble):
 class AverageEnsemble(SingleTrialEnsemble):
     """One model: the mean of a trial's weights after its last `size` epochs."""
 
-    implementation = "hpsearch.ensemble_builder.weight_averages:late_weights"
+    implementation = "hpsearch.ensemble_builder.kinds.late_weights:late_weights"
     makes_one_model = True
     ignored_fields = ("combine",)
 
@@ -179,7 +179,7 @@ class AverageEnsemble(SingleTrialEnsemble):
 class RunningAverageEnsemble(SingleTrialEnsemble):
     """What ensembles take that are an average which a trial gathered while it trained."""
 
-    implementation = "hpsearch.ensemble_builder.weight_averages:running_average"
+    implementation = "hpsearch.ensemble_builder.kinds.running_average:running_average"
     makes_one_model = True
     ignored_fields = ("size", "combine")
 
@@ -241,7 +241,7 @@ class UniformSoup(SoupEnsemble):
     They must share an initialisation (`training.init_seed: shared`).
     """
 
-    implementation = "hpsearch.ensemble_builder.weight_averages:uniform_soup"
+    implementation = "hpsearch.ensemble_builder.kinds.soups:uniform_soup"
 
     kind: Literal["soup_uniform"]
 
@@ -252,7 +252,7 @@ class GreedySoup(SoupEnsemble):
     Wortsman et al. 2022; they must share an initialisation (`training.init_seed: shared`).
     """
 
-    implementation = "hpsearch.ensemble_builder.weight_averages:greedy_soup"
+    implementation = "hpsearch.ensemble_builder.kinds.soups:greedy_soup"
 
     kind: Literal["soup_greedy"]
 

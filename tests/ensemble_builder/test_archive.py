@@ -55,7 +55,7 @@ def test_a_directory_reads_as_the_zip_does(content: bytes, tmp_path: Path) -> No
         with Archive(place) as archive, Archive(content) as first:
             assert archive.manifest == first.manifest
             for part in archive.manifest.parts:
-                assert archive.part(part) == first.part(part)
+                assert archive.read_part(part) == first.read_part(part)
 
 
 def changed(content: bytes, change: Callable[[Document], Any]) -> bytes:
@@ -138,7 +138,7 @@ def test_no_flipped_byte_of_weights_passes_unseen(data: st.DataObject) -> None:
     try:
         with Archive(bytes(harmed)) as archive:
             for part in archive.manifest.parts:
-                assert archive.part(part) == first[part]
+                assert archive.read_part(part) == first[part]
     except CorruptArtifact:
         pass
 
@@ -148,7 +148,7 @@ def known() -> tuple[bytes, dict[PartEntry, bytes]]:
     """A file, and its parts."""
     whole = made(2)
     with Archive(whole) as archive:
-        return whole, {part: archive.part(part) for part in archive.manifest.parts}
+        return whole, {part: archive.read_part(part) for part in archive.manifest.parts}
 
 
 def test_a_manifest_is_written_as_it_is_read(content: bytes) -> None:

@@ -24,7 +24,7 @@ def averaged(study: FinishedStudy, **request: Any) -> Checkpoint:
     asked: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python(request)
     with Archive(build(asked, study.spec, study.candidates, study).content) as archive:
         (part,) = archive.manifest.parts
-        return checkpoints.read(archive.part(part))
+        return checkpoints.read(archive.read_part(part))
 
 
 def by_torch(saved: Checkpoint) -> dict[str, Tensor]:

@@ -21,8 +21,8 @@ from pydantic import TypeAdapter
 
 from hpsearch.ensemble_builder import BuiltEnsemble, build
 from hpsearch.ensemble_builder.archive import Archive
-from hpsearch.ensemble_builder.candidates import named
-from hpsearch.ensemble_builder.selection import equally
+from hpsearch.ensemble_builder.candidates import describe
+from hpsearch.ensemble_builder.selection import equal_weights
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
@@ -141,7 +141,7 @@ def test_test_outputs_that_are_no_numbers_change_no_choice(kind: str, size: int)
         assert (found.result.calibration, found.result.disagreement) == (None, None)
     warned = {text.split(":")[0] for text in found.result.warnings}
     best = found.result.best_single
-    assert named(study.of(best.trial, best.epoch)) in warned
+    assert describe(study.of(best.trial, best.epoch)) in warned
     assert all("test scores that rest on them are missing" in t for t in found.result.warnings)
 
 
@@ -154,7 +154,7 @@ def test_one_member_without_test_outputs_leaves_the_best_single_one_its_scores()
     assert found.best_single.test["accuracy"] > 0
     assert (found.test, found.mean_member.test, found.intervals) == ({}, {}, {})
     (warning,) = found.warnings
-    assert warning.startswith(f"{named(victim)}: test outputs are not all finite")
+    assert warning.startswith(f"{describe(victim)}: test outputs are not all finite")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("ema", "swa")])
@@ -164,7 +164,9 @@ def test_validation_outputs_that_are_no_numbers_leave_a_candidate_out(kind: str)
     found = built(saying(study, [victim], "validation", not_finite), kind=kind, size=3)
     (warning, *others) = found.result.warnings
     assert all("counts as the best single one" in other for other in others)
-    assert warning == f"{named(victim)}: its validation outputs are not all finite; it is left out"
+    assert (
+        warning == f"{describe(victim)}: its validation outputs are not all finite; it is left out"
+    )
     expected = built(study.without([victim]), kind=kind, size=3)
     assert members(found.result) == members(expected.result)
     assert found.content == expected.content
@@ -243,7 +245,7 @@ def test_a_greedy_soup_reads_each_checkpoint_a_fixed_number_of_times(
         study = study.without(one for one in study.candidates if one.trial >= trials)
         counted.append(0)
         # every mean is as good as any other, so that all enter
-        monkeypatch.setattr("hpsearch.ensemble_builder.weight_averages._judged", lambda *_: 0.0)
+        monkeypatch.setattr("hpsearch.ensemble_builder.kinds.soups._loss", lambda *_: 0.0)
         assert len(built(study, kind="soup_greedy", size=5).result.members) == trials
     growth = np.diff(counted)
     assert growth.min() == growth.max()
@@ -253,7 +255,7 @@ def test_what_memory_does_not_hold_is_refused_before_it_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = finished()
-    monkeypatch.setattr("hpsearch.ensemble_builder.kinds.free_bytes", lambda _: 10_000)
+    monkeypatch.setattr("hpsearch.ensemble_builder.kinds.greedy.free_bytes", lambda _: 10_000)
     with pytest.raises(
         TrainingFailed, match=r"20 checkpoints say of 36 .* GB are free; keep fewer"
     ):
@@ -287,5 +289,5 @@ def test_weights_add_up_to_one_but_for_the_last_bit(counts: list[int]) -> None:
     total = sum(counts)
     assert abs(math.fsum(count / total for count in counts) - 1) <= 2**-52
     candidate = finished().candidates[0]
-    weights = [one.weight for one in equally([candidate] * len(counts)).ingredients]
+    weights = [one.weight for one in equal_weights([candidate] * len(counts))]
     assert abs(math.fsum(weights) - 1) <= 2**-52

@@ -9,7 +9,7 @@ from finished_study import FinishedStudy, finished
 from pydantic import TypeAdapter
 
 from hpsearch.ensemble_builder import BuiltEnsemble, build
-from hpsearch.ensemble_builder.candidates import named
+from hpsearch.ensemble_builder.candidates import describe
 from hpsearch.ensembling import predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
@@ -52,7 +52,7 @@ def test_a_damaged_checkpoint_is_named_and_the_rest_goes_on(kind: str, damage: s
     found = built(harmed, kind, size=3)
     (warning, *others) = found.result.warnings
     assert all("counts as the best single one" in other for other in others)
-    assert warning.startswith(f"{named(victim)}: ")
+    assert warning.startswith(f"{describe(victim)}: ")
     assert warning.endswith("; it is left out")
     assert without_warnings(found) == without_warnings(built(study.without([victim]), kind, size=3))
 
@@ -80,7 +80,7 @@ def test_damaged_predictions_are_made_again(damage: str) -> None:
     if damage == "never stored":
         assert warning.startswith("predictions of 1 checkpoint were not stored")
     else:
-        assert warning.startswith(f"{named(victim)}: ")
+        assert warning.startswith(f"{describe(victim)}: ")
         assert "made again" in warning
     assert without_warnings(found) == without_warnings(built(study, "greedy", size=3))
 
@@ -130,7 +130,7 @@ def test_predictions_that_do_not_fit_the_others_are_left_out(what: str) -> None:
     }[what]
     found = built(changed(study, victim, **parts), "greedy", size=3)
     (warning,) = found.result.warnings
-    assert warning.startswith(f"{named(victim)}: ")
+    assert warning.startswith(f"{describe(victim)}: ")
     assert without_warnings(found) == without_warnings(
         built(study.without([victim]), "greedy", size=3)
     )

@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
 from hpsearch.ensemble_builder import BuiltEnsemble, build
 from hpsearch.ensemble_builder.archive import Archive
-from hpsearch.ensemble_builder.context import evenly
+from hpsearch.ensemble_builder.ranking import evenly_spaced
 from hpsearch.ensembling import predictions
 from hpsearch.errors import InvalidInput, TrainingFailed
 from hpsearch.spec.ensemble import EnsembleSpec
@@ -54,7 +54,7 @@ def best_first(study: FinishedStudy) -> list[Candidate]:
 def only_part(content: bytes) -> checkpoints.Checkpoint:
     with Archive(content) as archive:
         (part,) = archive.manifest.parts
-        return checkpoints.read(archive.part(part))
+        return checkpoints.read(archive.read_part(part))
 
 
 @pytest.mark.parametrize("kind", ["top_k", "reinit"])
@@ -142,7 +142,7 @@ def test_snapshots_are_those_at_minima_or_evenly_spaced() -> None:
 def test_evenly_spaced_checkpoints_end_with_the_last(count: int, size: int) -> None:
     candidate = finished().candidates[0]
     listed = [candidate.model_copy(update={"epoch": epoch}) for epoch in range(count)]
-    epochs = [one.epoch for one in evenly(listed, size)]
+    epochs = [one.epoch for one in evenly_spaced(listed, size)]
     assert len(epochs) == min(size, count)
     assert epochs[-1] == count - 1
     gaps = np.diff([-1, *epochs])

@@ -34,7 +34,7 @@ def members(*rows):
 )
 def test_majority_votes(said, weights, shares, label):
     voted = combine(members(*said), np.array(weights), "vote")
-    assert voted.shares[0] == pytest.approx(shares, abs=1e-15)
+    assert voted.values[0] == pytest.approx(shares, abs=1e-15)
     assert voted.labels.tolist() == [label]
 
 
@@ -51,7 +51,7 @@ def test_majority_votes(said, weights, shares, label):
 def test_weighted_means(said, weights, shares, label):
     for how in ("mean", "weighted"):
         mean = combine(members(*said), np.array(weights), how)
-        assert mean.shares.tolist() == [list(shares)]
+        assert mean.values.tolist() == [list(shares)]
         assert mean.labels.tolist() == [label]
 
 
@@ -69,8 +69,8 @@ def test_weighted_means(said, weights, shares, label):
 )
 def test_weighted_medians(said, weights, expected):
     numbers = np.array(said, np.float32)[:, None, None]
-    median = combine(numbers, np.array(weights), "median", of_classes=False)
-    assert median.shares.tolist() == [[expected]]
+    median = combine(numbers, np.array(weights), "median", is_classification=False)
+    assert median.values.tolist() == [[expected]]
     assert median.labels is None
 
 
@@ -82,7 +82,7 @@ def test_weights_are_how_often_a_member_counts(counts, seed):
     said = np.random.default_rng(seed).integers(0, 4, (len(counts), 5, 1)).astype(np.float32)
     repeated = np.repeat(said, counts, axis=0).astype(np.float64)
     for how, expected in (("mean", repeated.mean(0)), ("median", np.median(repeated, axis=0))):
-        found = combine(said, np.array(counts), how, of_classes=False).shares
+        found = combine(said, np.array(counts), how, is_classification=False).values
         assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -97,10 +97,10 @@ def test_one_member_and_identical_members_say_exactly_what_it_says(seed, count, 
         found = combine(said, weights, how)
         assert found.labels.tolist() == member.argmax(1).tolist()
         expected = member if how != "vote" else np.eye(classes)[member.argmax(1)]
-        assert (found.shares == expected).all()
+        assert (found.values == expected).all()
     for how in ("mean", "weighted", "median"):
-        numbers = combine(said[..., :1], weights, how, of_classes=False)
-        assert (numbers.shares == member[:, :1]).all()
+        numbers = combine(said[..., :1], weights, how, is_classification=False)
+        assert (numbers.values == member[:, :1]).all()
 
 
 @settings(max_examples=40)
@@ -109,13 +109,13 @@ def test_a_row_gets_alone_what_it_gets_among_others(seed, how):
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(4, 9, 19)).astype(np.float32)
     said, weights = probabilities(logits), rng.random(4) + 0.1
-    together = combine(said, weights, how, of_classes=how != "median")
+    together = combine(said, weights, how, is_classification=how != "median")
     for row in range(9):
         alone_said = probabilities(logits[:, row : row + 1])
         assert (alone_said == said[:, row : row + 1]).all()
         assert (probabilities(logits[0, row : row + 1]) == said[0, row]).all()
-        alone = combine(alone_said, weights, how, of_classes=how != "median")
-        assert (alone.shares[0] == together.shares[row]).all()
+        alone = combine(alone_said, weights, how, is_classification=how != "median")
+        assert (alone.values[0] == together.values[row]).all()
         assert how == "median" or alone.labels[0] == together.labels[row]
 
 
@@ -139,7 +139,7 @@ def test_a_logit_that_is_not_finite_spoils_its_row_alone(broken):
 
 def test_what_cannot_be_combined_is_refused():
     said = np.full((2, 3, 2), 0.5, np.float32)
-    for weights, how, of_classes, rule in (
+    for weights, how, is_classification, rule in (
         ([1, 1], "vote", False, "combine: must be mean, weighted or median for numbers"),
         ([1, 1], "median", True, "combine: must be mean, weighted or vote for classes"),
         ([1, 1, 1], "mean", True, "weights: must be one for each"),
@@ -149,4 +149,4 @@ def test_what_cannot_be_combined_is_refused():
         ([1e308, 1e308], "mean", True, "weights: must be finite, their sum as well"),
     ):
         with pytest.raises(InvalidInput, match=rule):
-            combine(said, np.array(weights), how, of_classes)
+            combine(said, np.array(weights), how, is_classification)

@@ -9,26 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from hpsearch.ensembling.predictions import FORMAT, Part, Predictions, read, write
+from hpsearch.ensembling.predictions import FORMAT, Predictions, SplitPredictions, read, write
 from hpsearch.errors import CorruptArtifact
 
 
-def part(seed, rows=5, classes=3, of_classes=True):
+def part(seed, rows=5, classes=3, is_classification=True):
     rng = np.random.default_rng(seed)
-    outputs = rng.normal(size=(rows, classes if of_classes else 1)).astype(np.float32)
-    targets = rng.integers(classes, size=rows) if of_classes else rng.normal(size=rows)
-    return Part(np.sort(rng.choice(100, rows, replace=False)), outputs, targets)
+    outputs = rng.normal(size=(rows, classes if is_classification else 1)).astype(np.float32)
+    targets = rng.integers(classes, size=rows) if is_classification else rng.normal(size=rows)
+    return SplitPredictions(np.sort(rng.choice(100, rows, replace=False)), outputs, targets)
 
 
-def predictions(of_classes=True, test=True):
+def predictions(is_classification=True, test=True):
     return Predictions(
         trial=3,
         epoch=7,
         checkpoint="ab" * 32,
-        classes=("cat", "dog", "Ærfugl") if of_classes else (),
-        target_scale=1.0 if of_classes else 2.5,
-        validation=part(0, of_classes=of_classes),
-        test=part(1, of_classes=of_classes) if test else None,
+        classes=("cat", "dog", "Ærfugl") if is_classification else (),
+        target_scale=1.0 if is_classification else 2.5,
+        validation=part(0, is_classification=is_classification),
+        test=part(1, is_classification=is_classification) if test else None,
     )
 
 
@@ -39,14 +39,14 @@ def same(one, other):
     return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
 
 
-@pytest.mark.parametrize("of_classes", [True, False])
+@pytest.mark.parametrize("is_classification", [True, False])
 @pytest.mark.parametrize("test", [True, False])
-def test_what_is_written_is_read(of_classes, test):
-    written = predictions(of_classes, test)
+def test_what_is_written_is_read(is_classification, test):
+    written = predictions(is_classification, test)
     found = read(write(written))
     assert same(found.validation, written.validation)
     assert same(found.test, written.test)
-    assert found.validation.of_classes is of_classes
+    assert found.validation.is_classification is is_classification
     for name in ("trial", "epoch", "checkpoint", "classes", "target_scale"):
         assert getattr(found, name) == getattr(written, name)
 

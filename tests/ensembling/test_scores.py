@@ -30,11 +30,11 @@ def alone(outputs):
 def test_classes_are_judged_as_scikit_learn_does(seed, classes, levels):
     outputs, targets = drawn(seed, classes, levels=levels)
     said = alone(outputs)
-    shares = said.shares[:, 1] if classes == 2 else said.shares / said.shares.sum(1)[:, None]
+    shares = said.values[:, 1] if classes == 2 else said.values / said.values.sum(1)[:, None]
     assert scores(said, targets) == pytest.approx(
         {
             "accuracy": oracle.accuracy_score(targets, said.labels),
-            "loss": oracle.log_loss(targets, said.shares.astype(np.float32)),
+            "loss": oracle.log_loss(targets, said.values.astype(np.float32)),
             "f1": oracle.f1_score(targets, said.labels, average="macro"),
             "auc": oracle.roc_auc_score(targets, shares, multi_class="ovr"),
         },
@@ -88,12 +88,12 @@ def test_a_class_held_impossible_costs_what_scikit_learn_makes_of_it():
     assert found["loss"] == pytest.approx(oracle.log_loss(targets, shares, labels=[0, 1]))
 
 
-@pytest.mark.parametrize("of_classes", [True, False])
-def test_scores_are_means_of_row_values(of_classes):
+@pytest.mark.parametrize("is_classification", [True, False])
+def test_scores_are_means_of_row_values(is_classification):
     outputs, targets = drawn(0, 4)
-    said = alone(outputs) if of_classes else Combined(outputs.astype(np.float64), None)
+    said = alone(outputs) if is_classification else Combined(outputs.astype(np.float64), None)
     rows = row_values(said, targets, 2.0)
-    assert set(rows) == ({"accuracy", "loss"} if of_classes else {"loss", "rmse", "mae"})
+    assert set(rows) == ({"accuracy", "loss"} if is_classification else {"loss", "rmse", "mae"})
     found = scores(said, targets, 2.0)
     for name, row in rows.items():
         assert row.shape == targets.shape

@@ -23,11 +23,11 @@ def in_eighths(rng, count, rows, classes):
     return (drawn / 8).astype(np.float32)
 
 
-def exact_key(metric, of_classes):
+def exact_key(metric, is_classification):
     """(mean output as fractions, targets) → what to minimise, in exact arithmetic."""
 
     def key(mean, targets):
-        if of_classes:
+        if is_classification:
             chances = [max(row[t], EPS) for row, t in zip(mean, targets, strict=True)]
             hits = sum(row.index(max(row)) == t for row, t in zip(mean, targets, strict=True))
             product = math.prod(chances)
@@ -70,7 +70,7 @@ def reference(candidates, targets, size, key):
 def test_classes_are_selected_as_in_exact_arithmetic(seed, count, rows, classes, size, metric):
     rng = np.random.default_rng(seed)
     candidates, targets = in_eighths(rng, count, rows, classes), rng.integers(classes, size=rows)
-    expected = reference(candidates, targets, size, exact_key(metric, of_classes=True))
+    expected = reference(candidates, targets, size, exact_key(metric, is_classification=True))
     assert select(candidates, targets, size, metric).counts.tolist() == expected.tolist()
 
 
@@ -86,7 +86,7 @@ def test_numbers_are_selected_as_in_exact_arithmetic(seed, count, rows, size, me
     rng = np.random.default_rng(seed)
     candidates = rng.integers(-4, 5, (count, rows, 1)).astype(np.float32)
     targets = rng.integers(-4, 5, rows).astype(np.float64)
-    expected = reference(candidates, targets, size, exact_key(metric, of_classes=False))
+    expected = reference(candidates, targets, size, exact_key(metric, is_classification=False))
     assert select(candidates, targets, size, metric).counts.tolist() == expected.tolist()
 
 
@@ -122,7 +122,7 @@ def plainly(candidates, targets, size, metric):
 def test_real_numbers_are_selected_as_without_shortcuts(metric, seed, classes, chunk, monkeypatch):
     if chunk:
         monkeypatch.setattr(additions, "CHUNK", chunk)
-        monkeypatch.setattr(additions, "LEAST_PART", 5 * chunk)
+        monkeypatch.setattr(additions, "SMALLEST_SLICE", 5 * chunk)
     candidates, targets = models(seed, classes=classes)
     found = select(candidates, targets, 8, metric)
     counts, path = plainly(candidates, targets, 8, metric)
@@ -133,7 +133,7 @@ def test_real_numbers_are_selected_as_without_shortcuts(metric, seed, classes, c
 @pytest.mark.parametrize("metric", ["val_loss", "val_accuracy"])
 def test_nothing_depends_on_the_number_of_cores(metric, monkeypatch):
     monkeypatch.setattr(additions, "CHUNK", 500)
-    monkeypatch.setattr(additions, "LEAST_PART", 1500)
+    monkeypatch.setattr(additions, "SMALLEST_SLICE", 1500)
     candidates, targets = models(2)
     found = []
     for cores in (1, 2, 7, None):
@@ -163,7 +163,7 @@ def test_the_path_of_numbers_is_in_the_metric(metric):
     targets = rng.normal(size=50)
     candidates = (targets[:, None] + rng.normal(size=(9, 50, 1))).astype(np.float32)
     found = select(candidates, targets, 5, metric)
-    together = scores(combine(candidates, found.counts, "mean", of_classes=False), targets)
+    together = scores(combine(candidates, found.counts, "mean", is_classification=False), targets)
     assert min(found.path) == pytest.approx(together[metric.removeprefix("val_")], rel=1e-6)
 
 

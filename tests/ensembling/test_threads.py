@@ -8,20 +8,20 @@ import sys
 
 FOUND = """
 import numpy as np
-from hpsearch.ensembling.calibration import temperature
+from hpsearch.ensembling.calibration import fit_temperature
 from hpsearch.ensembling.combining import probabilities
 from hpsearch.ensembling.intervals import bootstrap
-from hpsearch.ensembling.selection import select, weights_for
+from hpsearch.ensembling.selection import select, fit_weights
 for seed, (count, rows) in enumerate([(3, 50), (40, 5000), (150, 1500)]):
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 5, rows)
     said = probabilities(np.eye(5)[targets] + 1.5 * rng.normal(size=(count, rows, 5)))
-    print(weights_for(said, targets).tobytes().hex())
+    print(fit_weights(said, targets).tobytes().hex())
     numbers = rng.normal(size=(count, rows, 1)).astype(np.float32)
-    print(weights_for(numbers, rng.normal(size=rows)).tobytes().hex())
+    print(fit_weights(numbers, rng.normal(size=rows)).tobytes().hex())
     ours, theirs = ({"loss": rng.exponential(size=rows)} for _ in range(2))
     print(bootstrap(ours, theirs, resamples=300))
-    print(temperature(said[0].astype(float), targets))
+    print(fit_temperature(said[0].astype(float), targets))
     print(select(said, targets, 5, "val_accuracy", bags=2).counts.tolist())
 """
 

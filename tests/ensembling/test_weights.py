@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from hpsearch.ensembling.combining import probabilities
-from hpsearch.ensembling.selection import weights_for
-from hpsearch.ensembling.simplex import least_quadratic
+from hpsearch.ensembling.selection import fit_weights
+from hpsearch.ensembling.simplex import minimize_quadratic
 
 
-def drawn(seed, count, rows, of_classes, classes=3):
+def drawn(seed, count, rows, is_classification, classes=3):
     rng = np.random.default_rng(seed)
-    if of_classes:
+    if is_classification:
         targets = rng.integers(classes, size=rows)
         sharpness = rng.uniform(0, 3, (count, 1, 1))
         logits = sharpness * np.eye(classes)[targets] + rng.normal(size=(count, rows, classes))
@@ -32,9 +32,9 @@ def loss(weights, members, targets):
 
 @settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 8), st.integers(3, 60), st.booleans())
-def test_no_weights_have_a_smaller_loss(seed, count, rows, of_classes):
-    members, targets = drawn(seed, count, rows, of_classes)
-    found = weights_for(members, targets)
+def test_no_weights_have_a_smaller_loss(seed, count, rows, is_classification):
+    members, targets = drawn(seed, count, rows, is_classification)
+    found = fit_weights(members, targets)
     assert found.min() >= 0
     assert found.sum() == pytest.approx(1, abs=1e-12)
     theirs = minimize(
@@ -51,14 +51,14 @@ def test_no_weights_have_a_smaller_loss(seed, count, rows, of_classes):
         assert loss(found, members, targets) <= loss(corner, members, targets) + 1e-7
 
 
-@pytest.mark.parametrize("of_classes", [True, False])
-def test_many_members_are_weighted_too(of_classes):
-    members, targets = drawn(0, 120, 90, of_classes)
-    found = weights_for(members, targets)
+@pytest.mark.parametrize("is_classification", [True, False])
+def test_many_members_are_weighted_too(is_classification):
+    members, targets = drawn(0, 120, 90, is_classification)
+    found = fit_weights(members, targets)
     assert found.min() >= 0
     assert found.sum() == pytest.approx(1)
     mean = np.tensordot(found, members.astype(np.float64), 1)
-    if of_classes:
+    if is_classification:
         # No weight can promise more than those in use: max mean(p/Σwp) = 1 at the least loss.
         rows = np.arange(len(targets))
         promises = (members[:, rows, targets] / mean[rows, targets]).mean(axis=1)
@@ -68,31 +68,31 @@ def test_many_members_are_weighted_too(of_classes):
         assert slopes.min() >= (found * slopes).sum() - 1e-6
 
 
-@pytest.mark.parametrize("of_classes", [True, False])
-def test_one_member_has_all_the_weight_and_identical_ones_share_it(of_classes):
-    members, targets = drawn(1, 1, 20, of_classes)
-    assert weights_for(members, targets).tolist() == [1]
+@pytest.mark.parametrize("is_classification", [True, False])
+def test_one_member_has_all_the_weight_and_identical_ones_share_it(is_classification):
+    members, targets = drawn(1, 1, 20, is_classification)
+    assert fit_weights(members, targets).tolist() == [1]
     alike = np.repeat(members, 4, axis=0)
-    assert weights_for(alike, targets) == pytest.approx([0.25] * 4)
-    perfect = np.eye(3)[targets][None] if of_classes else targets[None, :, None]
-    assert weights_for(np.repeat(perfect, 4, axis=0), targets) == pytest.approx([0.25] * 4)
+    assert fit_weights(alike, targets) == pytest.approx([0.25] * 4)
+    perfect = np.eye(3)[targets][None] if is_classification else targets[None, :, None]
+    assert fit_weights(np.repeat(perfect, 4, axis=0), targets) == pytest.approx([0.25] * 4)
 
 
 def test_a_member_that_is_always_right_has_all_the_weight():
-    members, targets = drawn(2, 4, 30, of_classes=True)
+    members, targets = drawn(2, 4, 30, is_classification=True)
     members[2] = np.eye(3)[targets]
-    assert weights_for(members, targets) == pytest.approx([0, 0, 1, 0], abs=1e-6)
-    numbers, goal = drawn(2, 4, 30, of_classes=False)
+    assert fit_weights(members, targets) == pytest.approx([0, 0, 1, 0], abs=1e-6)
+    numbers, goal = drawn(2, 4, 30, is_classification=False)
     goal = numbers[2, :, 0].astype(np.float64)
-    assert weights_for(numbers, goal) == pytest.approx([0, 0, 1, 0], abs=1e-6)
+    assert fit_weights(numbers, goal) == pytest.approx([0, 0, 1, 0], abs=1e-6)
 
 
 def test_classes_that_all_members_hold_impossible_spoil_nothing():
     members = np.tile(np.float32([[1, 0], [1, 0], [0.5, 0.5]]), (2, 1, 1))
     members[1, 2] = (0.25, 0.75)
-    found = weights_for(members, np.array([0, 1, 1]))
+    found = fit_weights(members, np.array([0, 1, 1]))
     assert found == pytest.approx([0, 1], abs=1e-6)
-    assert weights_for(members[:, :1], np.array([1])).tolist() == [0.5, 0.5]
+    assert fit_weights(members[:, :1], np.array([1])).tolist() == [0.5, 0.5]
 
 
 def test_a_quadratic_is_least_at_its_projection_on_the_simplex():
@@ -103,16 +103,16 @@ def test_a_quadratic_is_least_at_its_projection_on_the_simplex():
         ((0.5, 0.7, -3.0), (0.4, 0.6, 0.0)),
         ((1.0, 1.0, 1.0), (1 / 3, 1 / 3, 1 / 3)),
     ):
-        found = least_quadratic(np.eye(3), np.array(point), start)
+        found = minimize_quadratic(np.eye(3), np.array(point), start)
         assert found == pytest.approx(nearest, abs=1e-9)
-    assert least_quadratic(np.eye(3), np.array([0.5, 0.7, -3.0]), np.eye(3)[2]) == pytest.approx(
+    assert minimize_quadratic(np.eye(3), np.array([0.5, 0.7, -3.0]), np.eye(3)[2]) == pytest.approx(
         (0.4, 0.6, 0.0), abs=1e-9
     )
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e12])
 def test_weights_do_not_depend_on_the_unit(scale):
-    members, targets = drawn(3, 6, 40, of_classes=False)
+    members, targets = drawn(3, 6, 40, is_classification=False)
     members = members.astype(np.float64)
-    found = weights_for(scale * members, scale * targets)
-    assert found == pytest.approx(weights_for(members, targets), abs=1e-6)
+    found = fit_weights(scale * members, scale * targets)
+    assert found == pytest.approx(fit_weights(members, targets), abs=1e-6)

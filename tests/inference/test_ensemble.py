@@ -29,7 +29,7 @@ from zip_files import zipped
 import hpsearch
 from hpsearch.ensemble_builder import build
 from hpsearch.ensembling import predictions
-from hpsearch.ensembling.calibration import scaled
+from hpsearch.ensembling.calibration import apply_temperature
 from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.inference.inputs import records_of
@@ -110,7 +110,7 @@ def test_probabilities_can_be_calibrated(wine: TrainedEnsemble) -> None:
     plain, mended = (wine.predict_probabilities(x, calibrated=which) for which in (False, True))
     fitted = wine._manifest.temperature
     assert fitted is not None
-    np.testing.assert_array_equal(mended, scaled(plain, fitted))
+    np.testing.assert_array_equal(mended, apply_temperature(plain, fitted))
     np.testing.assert_array_equal(mended.argmax(1), plain.argmax(1))
 
 

@@ -179,7 +179,7 @@ def test_rows_in_chunks_say_what_they_say_at_once(count: int, chunk: int, how: A
         )
         expected = combine(members, ensemble._weights, how)
         found = ensemble._combined(x)
-    assert found.shares.tobytes() == expected.shares.tobytes()
+    assert found.values.tobytes() == expected.values.tobytes()
     assert found.labels is not None
     assert expected.labels is not None
     assert found.labels.tobytes() == expected.labels.tobytes()

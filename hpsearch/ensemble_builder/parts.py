@@ -1,0 +1,144 @@
+"""What an ensemble is put together from: its models, and the members behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.ensemble_builder.candidates import is_finite
+from hpsearch.ensemble_builder.context import BuildContext
+from hpsearch.ensemble_builder.selection import Selection, WeightedCheckpoint
+from hpsearch.ensembling.combining import Combined, combine, member_values
+from hpsearch.ensembling.predictions import Predictions, SplitPredictions
+from hpsearch.ensembling.selection import fit_weights
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec.ensemble import Combine, EnsembleBase
+from hpsearch.spec.wire.ensembles import Candidate
+from hpsearch.training.checkpoints.soups import slim
+
+
+@dataclass(frozen=True)
+class BuildParts:
+    """Members, models and files of an ensemble."""
+
+    members: Sequence[tuple[WeightedCheckpoint, Predictions]]
+    """Checkpoints with what each predicts alone."""
+    models: Sequence[Predictions]
+    """What each model predicts: those of the members, or the one that they were averaged into."""
+    weights: NDArray[np.float64]
+    """Of the models, [M], with sum 1."""
+    combine: Combine
+    files: dict[str, bytes]
+    """The models' checkpoints by the names of their files, in the order of the models."""
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether targets are classes."""
+        return self.models[0].validation.is_classification
+
+    @property
+    def target_scale(self) -> float:
+        """What one unit of a standardised target is in the data's own unit."""
+        return self.models[0].target_scale
+
+    def combined(self, splits: Sequence[SplitPredictions]) -> Combined:
+        """The models' predictions of one split as one.
+
+        Args:
+            splits: of each model, in their order.
+        """
+        members = np.stack([member_values(split) for split in splits])
+        return combine(members, self.weights, self.combine, self.is_classification)
+
+
+def read_parts(
+    request: EnsembleBase, context: BuildContext, selection: Selection
+) -> BuildParts | None:
+    """The parts of an ensemble; none where a member turns out to be unusable, and is dropped.
+
+    Raises:
+        TrainingFailed: when the mean of several checkpoints' weights gives no finite outputs.
+    """
+    if selection.averaged is not None:
+        return _one_model(request, context, selection, selection.averaged)
+    return _models_of_members(request, context, selection)
+
+
+def _one_model(
+    request: EnsembleBase, context: BuildContext, selection: Selection, averaged: bytes
+) -> BuildParts | None:
+    first = selection.checkpoints[0]
+    count = len(selection.checkpoints)
+    predictions = context.candidates.predict(averaged, first.candidate)
+    if not is_finite(predictions.validation):
+        if count == 1:
+            owner = "its" if first.copy == "raw" else f"its {first.copy} weights'"
+            reason = f"{owner} validation outputs are not all finite"
+            context.candidates.drop(first.candidate, reason)
+            return None
+        raise TrainingFailed(
+            "averaged weights must say finite numbers of validation rows, and those of "
+            f"{count} checkpoints do not; average fewer of them"
+        )
+    members = [(first, predictions)] if count == 1 else _members(context, selection)
+    if members is None:
+        return None
+    files = {f"parts/{request.kind}.safetensors": slim(averaged)}
+    return BuildParts(members, [predictions], np.ones(1), "mean", files)
+
+
+def _models_of_members(
+    request: EnsembleBase, context: BuildContext, selection: Selection
+) -> BuildParts | None:
+    members = _members(context, selection)
+    if members is None:
+        return None
+    if request.combine == "weighted":
+        members = _with_fitted_weights(members)
+    files = {}
+    for index, (member, _) in enumerate(members):
+        context.report_progress(index, len(members), "reading the members")
+        content = context.candidates.checkpoint(member.candidate)
+        if content is None:
+            return None
+        files[_file_name(member.candidate)] = slim(content)
+    return BuildParts(
+        members,
+        models=[predictions for _, predictions in members],
+        weights=np.array([member.weight for member, _ in members]),
+        combine=request.combine,
+        files=files,
+    )
+
+
+def _members(
+    context: BuildContext, selection: Selection
+) -> list[tuple[WeightedCheckpoint, Predictions]] | None:
+    """Members with what each predicts alone; none where one of them is dropped."""
+    members = []
+    for member in selection.checkpoints:
+        predictions = context.candidates.predictions(member.candidate)
+        if predictions is None:
+            return None
+        members.append((member, predictions))
+    return members
+
+
+def _with_fitted_weights(
+    members: Sequence[tuple[WeightedCheckpoint, Predictions]],
+) -> list[tuple[WeightedCheckpoint, Predictions]]:
+    """Members with the weights that are best on validation rows; those of weight 0 are left out."""
+    splits = [predictions.validation for _, predictions in members]
+    weights = fit_weights(np.stack([member_values(split) for split in splits]), splits[0].targets)
+    return [
+        (replace(member, weight=float(weight)), predictions)
+        for (member, predictions), weight in zip(members, weights, strict=True)
+        if weight > 0
+    ]
+
+
+def _file_name(candidate: Candidate) -> str:
+    return f"parts/trial-{candidate.trial}-epoch-{candidate.epoch}.safetensors"
