@@ -28,10 +28,10 @@ from optuna.distributions import (
 from pydantic import TypeAdapter
 
 from hpsearch.search.samplers import sampler_for
-from hpsearch.search.samplers.base import History, Observation, Problem, Sampler
+from hpsearch.search.samplers.base import History, Observation, Sampler, SearchProblem
 from hpsearch.spec.language.distributions import Choice, Interval, IntUniform, LogUniform, Uniform
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import Search
+from hpsearch.spec.search import Search, SearchKind
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 TOLERANCE = 1.1
@@ -114,12 +114,12 @@ def _their_sobol() -> optuna.samplers.BaseSampler:
         )
 
 
-def _sampler(kind: str) -> Sampler:
+def _sampler(kind: str) -> Sampler[SearchKind]:
     settings: dict[str, Any] = {"kind": kind}
     if kind == "grid":
         settings["points"] = POINTS
     search = TypeAdapter[Search](Search).validate_python(settings)
-    return sampler_for(Problem(SPACE, 0, search))
+    return sampler_for(SearchProblem(SPACE, 0, search))
 
 
 def _history(trials: int) -> list[Observation]:

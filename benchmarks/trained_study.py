@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from hpsearch.ensemble_builder import predictions_blob
-from hpsearch.search.samplers.base import Problem
+from hpsearch.search.samplers.base import SearchProblem
 from hpsearch.search.samplers.random import RandomSampler
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.space.space import resolve, search_space
@@ -81,7 +81,7 @@ class Stored:
 
 def random_params(study: StudySpec, trials: int) -> list[Params]:
     """What random search proposes."""
-    sampler = RandomSampler(Problem(search_space(study), study.seed, study.search))
+    sampler = RandomSampler(SearchProblem(search_space(study), study.seed, study.search))
     return [proposal.params for proposal in sampler.suggest(range(trials))]
 
 

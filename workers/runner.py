@@ -221,7 +221,7 @@ class Runner:
     ) -> None:
         stored_at = time.monotonic()
         # What a pruner would stop should not train on meanwhile.
-        is_judged = any(run.plan.spec.pruner.kind != "none" for run in living.values())
+        is_judged = any(run.plan.spec.is_pruned for run in living.values())
         for reports in group.epochs():
             for report in reports:  # of all, before any state is taken: that may fail
                 run = living[report.number]

@@ -97,6 +97,7 @@ def one_study(request: Request, study_id: Id, services: ServicesDep) -> HTMLResp
         return render(
             "study.html",
             study=study,
+            is_staged=spec.search.is_staged,
             metrics=_metrics(figure_points.metric_names(session, study_id), objective.metric),
             axes=plots.axes(search_space(spec), objective),
             x=asked.get("x", across),

@@ -22,7 +22,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.base import Record, SpecModel
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.schedule import Constant, Schedule
-from hpsearch.spec.search import CoarseToFineSearch
+from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.points import TrialPoint
@@ -149,10 +149,11 @@ def _dimension(spec: StudySpec, field: str, name: str) -> plots.Dimension:
 def _stages(
     session: Session, study_id: int, found: list[TrialPoint], spec: StudySpec, x: str | None
 ) -> plots.Figure:
-    if not isinstance(spec.search, CoarseToFineSearch):
+    if not spec.search.is_staged:
+        staged = " or ".join(kind for kind, member in SEARCHES.members.items() if member.is_staged)
         raise InvalidInput.at(
             "name",
-            f"stages are those of a coarse_to_fine search, and this one is {spec.search.kind}; "
+            f"stages are those of a {staged} search, and this one is {spec.search.kind}; "
             "draw the scatter",
         )
     dimension = _dimension(spec, "x", x or default_axes(spec)[0])

@@ -21,10 +21,11 @@ from typing import TypeAlias
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
 from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
-from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
+from hpsearch.search.staging import OpenStage, first_stage, next_stage
 from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.search import SearchKind
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.progress import Progress
@@ -43,7 +44,7 @@ class Trace:
 Curve: TypeAlias = Callable[[Mapping[str, Value], int, tuple[int, int]], Trace]
 """From a configuration, a length in epochs and (study seed, trial number)."""
 
-NextStage: TypeAlias = Callable[[StudySpec, Stage, Sequence[Observation], int], Stage]
+NextStage: TypeAlias = Callable[[StudySpec, OpenStage, Sequence[Observation], int], OpenStage]
 
 
 @dataclass
@@ -69,8 +70,8 @@ class SimulatedTrial:
         """That of its best epoch."""
         return min(filter(math.isfinite, self.losses), default=None)
 
-    def observed(self) -> Observation:
-        """As samplers see it."""
+    def observation(self) -> Observation:
+        """The trial as samplers see it."""
         loss = self.loss
         losses = None if loss is None else (loss,)
         epochs = self.epochs_before + len(self.losses)
@@ -83,7 +84,7 @@ class Outcome:
 
     trials: Sequence[SimulatedTrial]
     """By number; those that a limit ended are still running."""
-    stages: Sequence[Stage]
+    stages: Sequence[OpenStage]
     best: Sequence[float]
     """The least loss reported in the first 1, 2, … epochs of all trials together; ∞ before any."""
     seconds: float
@@ -105,13 +106,16 @@ def simulate(
         spec: the study; `limits.epochs` is its budget.
         curve: what trials report.
         workers: how many trials run at once.
-        next_stage: how coarse-to-fine goes on.
+        next_stage: how a staged search goes on.
+
+    Returns:
+        What the study came to; equal arguments give equal outcomes.
     """
     return _Study(spec, curve, workers, next_stage).run()
 
 
 class _Study:
-    """The state of one; `events` holds (seconds, trial) at which an epoch ends."""
+    """A study under way; `events` holds (seconds, trial) at which an epoch ends."""
 
     def __init__(self, spec: StudySpec, curve: Curve, workers: int, next_stage: NextStage) -> None:
         self.spec, self.curve, self.workers, self.next_stage = spec, curve, workers, next_stage
@@ -140,23 +144,23 @@ class _Study:
                 self._lease()
         return Outcome(self.trials, self.stages, self.best, self.seconds)
 
-    def _sampler(self) -> Sampler:
+    def _sampler(self) -> Sampler[SearchKind]:
         return sampler_for(self.stages[-1].problem(self.spec))
 
     def _lease(self) -> None:
         """Gives idle workers trials, as far as the stage and the sampler allow."""
-        self._advance()
+        self._open_next_stage()
         for proposal in self._proposals(self.workers - len(self.events)):
             self._start(proposal)
 
-    def _advance(self) -> None:
+    def _open_next_stage(self) -> None:
         """Opens the next stage when enough trials of the present one have ended."""
         stage = self.stages[-1]
         is_last = stage.index + 1 == len(self.plans)
-        if is_last or self.ended_of_stage < quorum(self.spec, stage):
+        if is_last or self.ended_of_stage < self.spec.search.quorum_of(stage.plan.trials):
             return
-        tried = [trial.observed() for trial in self.trials[stage.first :]]
-        self.stages.append(self.next_stage(self.spec, stage, tried, len(self.trials)))
+        trials = [trial.observation() for trial in self.trials[stage.first :]]
+        self.stages.append(self.next_stage(self.spec, stage, trials, len(self.trials)))
         self.ended_of_stage = 0
         self.sampler = self._sampler()
 
@@ -165,16 +169,16 @@ class _Study:
         count = min(count, stage.end - first)
         if count <= 0:
             return []
-        proposals = list(stage.given[first - stage.first :][:count])
+        proposals = list(stage.initial[first - stage.first :][:count])
         count, first = count - len(proposals), first + len(proposals)
         if count == 0:
             return proposals
-        tried = History()
+        history = History()
         if self.sampler.reads_history:
             running = sorted(number for _, number in self.events)
-            tried = History(self.ended, [self.trials[number].observed() for number in running])
-        wanted = min(self.sampler.at_once(tried, count), count)
-        return proposals + self.sampler.suggest(range(first, first + wanted), tried)
+            history = History(self.ended, [self.trials[number].observation() for number in running])
+        count = min(self.sampler.max_suggestions(history, count), count)
+        return proposals + self.sampler.suggest(range(first, first + count), history)
 
     def _start(self, proposal: Proposal) -> None:
         stage, number = self.stages[-1], len(self.trials)
@@ -184,7 +188,7 @@ class _Study:
         )
         if proposal.continues is not None:
             before = self.trials[proposal.continues]
-            trial.origin, trial.epochs_before = before.origin, before.observed().epochs
+            trial.origin, trial.epochs_before = before.origin, before.observation().epochs
         self.traces[number] = self.curve(trial.params, trial.epochs, (self.spec.seed, trial.origin))
         self.curves.add(number, stage=stage.index, inherited=trial.epochs_before)
         self.trials.append(trial)
@@ -213,7 +217,7 @@ class _Study:
 
     def _end(self, trial: SimulatedTrial, state: TrialState) -> None:
         trial.state, trial.ended_seconds = state, self.seconds
-        self.ended.append(trial.observed())
+        self.ended.append(trial.observation())
         self.ended_of_stage += trial.stage == self.stages[-1].index
         del self.traces[trial.number]
         if state == TrialState.COMPLETE:

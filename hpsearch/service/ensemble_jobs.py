@@ -20,7 +20,6 @@ from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
-from hpsearch.spec.space.stages import repeats_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
 from hpsearch.spec.wire.datasets import BUILT_IN
@@ -119,7 +118,7 @@ def _same_configuration(
         [best.params] * missing,
         epochs=best.epochs,
         version=best.version,
-        repeats=best.repeats or repeats_of(study.spec, best.stage),
+        repeats=best.repeats or study.spec.search.repeats_in(best.stage),
         ensemble=ensemble_id,
     )
     return [*there, *new]

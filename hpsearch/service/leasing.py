@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from hpsearch.service import ensemble_jobs, resume, suggestion
 from hpsearch.service.suggestion import Memory
 from hpsearch.spec.language.states import JobKind, StudyState
-from hpsearch.spec.space.stages import repeats_of
 from hpsearch.spec.wire.jobs import AnyJob, Job, LeaseRequest
 from hpsearch.store import jobs, studies, trials, versions, workers
 from hpsearch.store.jobs import QueuedJob
@@ -110,7 +109,7 @@ def start(session: Session, study: LockedStudy, leased: Sequence[QueuedJob]) -> 
             study_id=study.id,
             trial=trial.number,
             epochs=trial.epochs,
-            repeats=trial.repeats or repeats_of(study.spec, trial.stage),
+            repeats=trial.repeats or study.spec.search.repeats_in(trial.stage),
             params=dict(trial.params),
             spec=documents[trial.version],
             resume=resume.resume_point(session, job, study, trial.continues),

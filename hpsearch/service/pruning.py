@@ -97,8 +97,8 @@ class Judge:
         if len(curve.rungs) > entered or (verdict.stop and not was_stopped):
             rungs = [(*rung, value) for rung, value in curve.rungs.items()]
             pruning_state.store_state(self.session, trial_id, PrunerState(rungs, verdict.why))
-        if table.lengths != self.study.lengths:
-            pruning_state.store_max_epochs(self.session, self.study.id, table.lengths)
+        if table.max_epochs != self.study.lengths:
+            pruning_state.store_max_epochs(self.session, self.study.id, table.max_epochs)
         return verdict
 
 
@@ -146,7 +146,7 @@ def _catch_up(session: Session, study: LockedStudyState, kept: _Kept, *, valid: 
     table = kept.table
     found = pruning_state.trials(session, study.id, unknown, kept.ended, open_too=not valid)
     if not valid:
-        table.lengths = dict(study.lengths)
+        table.max_epochs = dict(study.lengths)
     known = {}
     for trial in found:
         curve = table.curves.get(trial.number)
@@ -178,4 +178,6 @@ def _is_read(kept: _Kept, trial: TrialSnapshot) -> bool:
     if trial.state is not TrialState.COMPLETE:
         return not is_final(trial.state)
     pruner = kept.pruner
-    return pruner.reads_curves or (pruner.reads_lengths and trial.stage not in kept.table.lengths)
+    return pruner.reads_curves or (
+        pruner.reads_max_epochs and trial.stage not in kept.table.max_epochs
+    )

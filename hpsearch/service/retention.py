@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.language.states import is_final
-from hpsearch.spec.search import CoarseToFineSearch
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints, datasets, ensembles, studies, trials
@@ -54,8 +53,7 @@ def unneeded(
     held = checkpoints.of_study(session, study.id, trial_ids)
     members = ensembles.members(session, study.id)
     kept = _policy_keeps(session, study.id, study.spec, is_combined=bool(members))
-    search = study.spec.search
-    goes_on = not over and isinstance(search, CoarseToFineSearch) and search.continue_
+    goes_on = not over and study.spec.search.continues
     sources = trials.continued_numbers(session, study.id)
 
     def is_needed(one: TrialCheckpoint) -> bool:

@@ -6,13 +6,12 @@ All work inside the caller's transaction; whatever changes a study locks it firs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, FieldError, InvalidInput
-from hpsearch.search.coarse_to_fine_box import ranked
+from hpsearch.search.ranking import rank_trials
 from hpsearch.service import suggestion
 from hpsearch.spec.checks.complete import complete
 from hpsearch.spec.checks.edit import edited
@@ -65,14 +64,7 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
         spec, target = complete(spec, info), info.target
     if errors := [*search_errors(spec), *ensemble_errors(spec, target)]:
         raise InvalidInput(errors)
-    spec = with_checkpoints(spec)
-    if spec.search.kind == "gp" and find_spec("torch") is None:
-        raise InvalidInput.at(
-            "search.kind",
-            "gp needs PyTorch where the server runs, and it is not installed there; install it, "
-            "or use tpe",
-        )
-    return spec
+    return with_checkpoints(spec)
 
 
 def submit(session: Session, spec: StudySpec) -> int:
@@ -243,7 +235,7 @@ def _known(session: Session, spec: StudySpec) -> list[Observation]:
         )
     space = search_space(spec)
     found = [
-        t for t in ranked(observations.ended(session, earlier, source)) if space.fits(t.params)
+        t for t in rank_trials(observations.ended(session, earlier, source)) if space.fits(t.params)
     ]
     if not found:
         raise InvalidInput.at(

@@ -17,16 +17,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch.search.coarse_to_fine_box import Change, ranked
+from hpsearch.search.ranking import rank_trials
 from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
-from hpsearch.search.staging import Stage, first_stage, next_stage, quorum
+from hpsearch.search.samplers.staged import RangeChange
+from hpsearch.search.staging import OpenStage, first_stage, next_stage
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.messages import format_spec, pluralize
 from hpsearch.spec.language.states import EventKind
-from hpsearch.spec.search import CoarseToFineSearch
+from hpsearch.spec.search import PlannedStage, SearchKind
 from hpsearch.spec.space.space import SearchSpace, search_space
-from hpsearch.spec.space.stages import StagePlan, stages_of
+from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.space import space_from_wire, space_to_wire
 from hpsearch.store import events, observations, stages
@@ -46,7 +47,7 @@ class _Kept:
     """
 
     key: tuple[float, int, int]
-    sampler: Sampler
+    sampler: Sampler[SearchKind]
     ended: list[Observation]
     seen: int = 0
     """How many of them are the study's own."""
@@ -64,7 +65,7 @@ class Memory:
     kept: dict[int, _Kept] = field(default_factory=dict)
     guard: Lock = field(default_factory=Lock)
 
-    def of(self, session: Session, study: LockedStudy, stage: Stage) -> _Kept:
+    def of(self, session: Session, study: LockedStudy, stage: OpenStage) -> _Kept:
         """The study's sampler as it was left, or a new one that knows an earlier study alone."""
         with self.guard:
             found = self.kept.pop(study.id, None)
@@ -83,7 +84,7 @@ def begin(session: Session, study_id: int, spec: StudySpec, known: Sequence[Obse
     """Opens a study's first stage; `known` are trials of an earlier study to learn from."""
     stage = first_stage(spec, known)
     stages.start(session, study_id, _stored(stage))
-    if isinstance(spec.search, CoarseToFineSearch):
+    if spec.search.is_staged:
         _tell_start(session, study_id, stage)
 
 
@@ -94,9 +95,9 @@ def propose(session: Session, memory: Memory, study: LockedStudy, count: int) ->
     count = min(count, stage.end - study.trials_created)
     if count <= 0:
         return []
-    given = list(stage.given[stored.given_done : stored.given_done + count])
+    given = list(stage.initial[stored.given_done : stored.given_done + count])
     proposals = given + _sampled(
-        session, memory, study, stage, stage.drawn_from + stored.sampled, count - len(given)
+        session, memory, study, stage, stage.first_sampled + stored.sampled, count - len(given)
     )
     stages.record_proposed(
         session,
@@ -125,7 +126,8 @@ def advance(session: Session, study: LockedStudy) -> None:
         return
     stage = present_stage(session, study)
     while stage.index + 1 < len(plans):
-        if stages.count_ended(session, study.id, stage.index) < quorum(study.spec, stage):
+        quorum = study.spec.search.quorum_of(stage.plan.trials)
+        if stages.count_ended(session, study.id, stage.index) < quorum:
             return
         tried = observations.of_stage(session, study.id, study.spec, stage.index)
         stages.finish(session, study.id, stage.index)
@@ -140,7 +142,7 @@ def advance(session: Session, study: LockedStudy) -> None:
 
 
 def _sampled(
-    session: Session, memory: Memory, study: LockedStudy, stage: Stage, first: int, count: int
+    session: Session, memory: Memory, study: LockedStudy, stage: OpenStage, first: int, count: int
 ) -> list[Proposal]:
     """Up to `count` configurations of the sampler, which numbers them on its own: whatever people
     add to a study takes nothing out of a grid.
@@ -152,7 +154,7 @@ def _sampled(
     if kept.sampler.reads_history:
         kept.learn(observations.ended(session, study.id, study.spec, after=kept.seen))
         tried = History(kept.ended, observations.running(session, study.id, study.spec))
-    count = min(count, kept.sampler.at_once(tried, count))
+    count = min(count, kept.sampler.max_suggestions(tried, count))
     return kept.sampler.suggest(range(first, first + count), tried)
 
 
@@ -174,23 +176,23 @@ def box_after(
     )
 
 
-def present_stage(session: Session, study: LockedStudy) -> Stage:
+def present_stage(session: Session, study: LockedStudy) -> OpenStage:
     """The stage that a study is in."""
     return _stage(study.spec, stages.get(session, study.id, study.stage))
 
 
-def _stage(spec: StudySpec, stored: StoredStage) -> Stage:
+def _stage(spec: StudySpec, stored: StoredStage) -> OpenStage:
     whole = search_space(spec)
-    return Stage(
+    return OpenStage(
         index=stored.index,
         first=stored.first,
-        plan=StagePlan(stored.trials, stored.epochs),
+        plan=PlannedStage(stored.trials, stored.epochs),
         space=whole if stored.space is None else space_from_wire(stored.space, whole),
-        given=tuple(Proposal(**given) for given in stored.given),
+        initial=tuple(Proposal(**given) for given in stored.given),
     )
 
 
-def _stored(stage: Stage) -> StoredStage:
+def _stored(stage: OpenStage) -> StoredStage:
     return StoredStage(
         index=stage.index,
         first=stage.first,
@@ -199,7 +201,7 @@ def _stored(stage: Stage) -> StoredStage:
         space=space_to_wire(stage.space) if stage.changes or stage.index else None,
         given=[
             {"params": dict(proposal.params), "continues": proposal.continues}
-            for proposal in stage.given
+            for proposal in stage.initial
         ],
         changes=[asdict(change) for change in stage.changes],
     )
@@ -210,8 +212,8 @@ def epochs_of(spec: StudySpec, params: Mapping[str, Value]) -> int:
     return int(params.get("training.epochs", spec.training.epochs))
 
 
-def _tell_start(session: Session, study_id: int, stage: Stage) -> None:
-    again = len(stage.given) if stage.index else 0
+def _tell_start(session: Session, study_id: int, stage: OpenStage) -> None:
+    again = len(stage.initial) if stage.index else 0
     events.add(
         session,
         study_id,
@@ -227,9 +229,9 @@ def _tell_start(session: Session, study_id: int, stage: Stage) -> None:
 
 
 def _tell_end(
-    session: Session, study: LockedStudy, stage: Stage, tried: Sequence[Observation]
+    session: Session, study: LockedStudy, stage: OpenStage, tried: Sequence[Observation]
 ) -> None:
-    best = ranked(tried)[:1]
+    best = rank_trials(tried)[:1]
     events.add(
         session,
         study.id,
@@ -241,7 +243,7 @@ def _tell_end(
     )
 
 
-def _tell_change(session: Session, study_id: int, stage: Stage, change: Change) -> None:
+def _tell_change(session: Session, study_id: int, stage: OpenStage, change: RangeChange) -> None:
     extended = change.kind == "extended"
     events.add(
         session,

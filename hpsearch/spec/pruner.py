@@ -7,7 +7,7 @@ A stopped trial keeps its curve, counts as pruned, and is never the study's best
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,9 +23,14 @@ Factor = Annotated[int, Field(ge=2, le=1000, strict=True)]
 class PrunerKind(Kind):
     """What every pruner is."""
 
+    stops_trials: ClassVar[bool] = True
+    """Whether reports are judged at all; false needs no `implementation`."""
+
 
 class NoPruner(PrunerKind):
     """Every trial runs to its end; only divergence stops one."""
+
+    stops_trials = False
 
     kind: Literal["none"]
 
@@ -182,6 +187,6 @@ PRUNERS = Family(
     ThresholdPruner,
     default="none",
 )
-"""Where a new pruner is entered."""
+"""The table of pruners: a new one is a class above and a line here."""
 
 Pruner: TypeAlias = Annotated[PrunerKind, PRUNERS]

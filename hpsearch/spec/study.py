@@ -21,14 +21,13 @@ from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.ensemble import Ensembles, EnsembleSpec
 from hpsearch.spec.language.base import SpecModel, tag
 from hpsearch.spec.language.distributions import LARGEST_INTEGER, OneOf
-from hpsearch.spec.language.family import kind_of
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.metrics import Direction, direction_of, objective_curves
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner
 from hpsearch.spec.schedule import Constant, Schedule
-from hpsearch.spec.search import CoarseToFineSearch, RandomSearch, Search, default_stages
+from hpsearch.spec.search import SEARCHES, RandomSearch, Search
 from hpsearch.spec.task import ModelBase, Split, SupervisedTask, Task
 from hpsearch.spec.training import Training
 
@@ -213,6 +212,11 @@ class StudySpec(SpecModel):
         return self.task.split if isinstance(self.task, SupervisedTask) else None
 
     @property
+    def is_pruned(self) -> bool:
+        """Whether a pruner decides after each report if a trial goes on."""
+        return self.pruner.stops_trials
+
+    @property
     def supervised(self) -> SupervisedTask:
         """The task of a study that learns from the service's own data.
 
@@ -235,18 +239,19 @@ class StudySpec(SpecModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _stages_to_length(cls, data: Any) -> Any:
-        """Coarse-to-fine without stages of its own ends at `training.epochs`."""
+    def _search_to_length(cls, data: Any) -> Any:
+        """Fills in what a search derives from `training.epochs`, as the length of its stages."""
         search = data.get("search") if isinstance(data, Mapping) else None
-        given = {"kind": search} if isinstance(search, str) else search
-        if not isinstance(given, Mapping) or given.get("kind") != kind_of(CoarseToFineSearch):
+        document = {"kind": search} if isinstance(search, str) else search
+        if not isinstance(document, Mapping):
             return data
-        training = data.get("training")
+        kind, training = document.get("kind"), data.get("training")
         epochs = training.get("epochs") if isinstance(training, Mapping) else None
-        if "stages" in given or type(epochs) is not int or not 1 <= epochs <= LARGEST_INTEGER:
+        if not isinstance(kind, str) or kind not in SEARCHES.members:
             return data
-        stages = [stage.model_dump() for stage in default_stages(epochs)]
-        return {**data, "search": {**given, "stages": stages}}
+        if type(epochs) is not int or not 1 <= epochs <= LARGEST_INTEGER:
+            return data
+        return {**data, "search": SEARCHES.members[kind].with_length(document, epochs)}
 
     @field_validator("name")
     @classmethod

@@ -17,6 +17,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.pruner import PRUNERS
 from hpsearch.store.reports import encoded
 from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, ReportRow, StudyRow, TrialRow
@@ -103,7 +104,9 @@ def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list
             trials[study_id].add(trial_id)
     # Columns, not rows: what is read before the lock must not be what is seen after it.
     specs = session.execute(select(StudyRow.id, StudyRow.spec).where(StudyRow.id.in_(trials)))
-    wanted = [study_id for study_id, spec in specs if spec["pruner"]["kind"] != "none"]
+    wanted = [
+        study_id for study_id, spec in specs if PRUNERS.members[spec["pruner"]["kind"]].stops_trials
+    ]
     if not wanted:
         return []
     locked = session.execute(

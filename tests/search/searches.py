@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hpsearch.search.samplers import sampler_for
-from hpsearch.search.samplers.base import History, Observation, Problem, Proposal, Sampler
+from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler, SearchProblem
 from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
@@ -19,7 +19,7 @@ from hpsearch.spec.language.distributions import (
     Uniform,
 )
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import Search
+from hpsearch.spec.search import Search, SearchKind
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -91,14 +91,14 @@ def ranges(kind: str) -> SearchSpace:
     return TWO if kind == "gp" else RANGES
 
 
-def problem(kind: str, space: SearchSpace, **more: Any) -> Problem:
+def problem(kind: str, space: SearchSpace, **more: Any) -> SearchProblem[SearchKind]:
     """A search with its settings of above; `settings` changes them."""
     settings = {"kind": kind, **SETTINGS[kind], **more.pop("settings", {})}
     search = TypeAdapter[Search](Search).validate_python(settings)
-    return Problem(space, more.pop("seed", 7), search, **more)
+    return SearchProblem(space, more.pop("seed", 7), search, **more)
 
 
-def sampler(kind: str, space: SearchSpace, **more: Any) -> Sampler:
+def sampler(kind: str, space: SearchSpace, **more: Any) -> Sampler[SearchKind]:
     """The sampler of such a problem."""
     return sampler_for(problem(kind, space, **more))
 
@@ -131,7 +131,7 @@ def running(numbers: Sequence[int], proposals: Sequence[Proposal]) -> list[Obser
 
 
 def play(
-    sampler: Sampler,
+    sampler: Sampler[SearchKind],
     trials: int,
     end: Callable[[int, Mapping[str, Any]], Observation] | None = None,
     capacity: int = 4,
@@ -140,7 +140,7 @@ def play(
     ended: list[Observation] = []
     while len(ended) < trials:
         history = History(ended)
-        count = sampler.at_once(history, min(capacity, trials - len(ended)))
+        count = sampler.max_suggestions(history, min(capacity, trials - len(ended)))
         numbers = range(len(ended), len(ended) + count)
         for number, proposal in zip(numbers, sampler.suggest(numbers, history), strict=True):
             sampler.space.check(proposal.params)

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.search.coarse_to_fine_box import (
-    BORDER_CHANCE,
-    LEAST_KEPT,
-    MOST_CHANCE,
-    Narrowed,
-    narrowed,
-    ranked,
+    MAX_BORDER_P_VALUE,
+    MAX_P_VALUE,
+    MIN_BEST,
+    next_box,
 )
+from hpsearch.search.ranking import rank_trials
+from hpsearch.search.samplers.staged import NextSpace
 from hpsearch.spec.language.distributions import (
     Choice,
     Distribution,
@@ -57,12 +57,12 @@ def stage(
 
 def after(
     where: SearchSpace, tried: list[Observation], *, whole: SearchSpace | None = None, **more: Any
-) -> Narrowed:
+) -> NextSpace:
     search = CoarseToFineSearch(kind="coarse_to_fine", **more)
-    return narrowed(where, tried, search, 0.25, whole=whole or where)
+    return next_box(where, tried, search, 0.25, whole=whole or where)
 
 
-def ends(found: Narrowed, name: str = "x") -> tuple[float, float]:
+def ends(found: NextSpace, name: str = "x") -> tuple[float, float]:
     (parameter,) = [p for p in found.space.parameters if p.name == name]
     return parameter.distribution.ends
 
@@ -105,7 +105,7 @@ def test_the_best_trials_stay_in_the_box(best: float, seed: int) -> None:
     tried = stage(where, decades_from(10**best), seed=seed)
     found = after(where, tried)
     low, high = ends(found)
-    for trial in ranked(tried)[:LEAST_KEPT]:
+    for trial in rank_trials(tried)[:MIN_BEST]:
         assert low <= trial.params["x"] <= high
     assert math.log10(high / low) < 5.0 or found.changes[0].kind == "extended"
 
@@ -128,10 +128,10 @@ def test_a_parameter_without_effect_is_seldom_changed(trials: int) -> None:
         noise = np.random.default_rng([seed, 1])
         tried = stage(where, lambda _, noise=noise: noise.random(), trials, seed)
         kinds += [(change.parameter, change.kind) for change in after(where, tried).changes]
-    spread = 3 * math.sqrt(MOST_CHANCE * (1 - MOST_CHANCE) / runs)
-    assert kinds.count(("x", "narrowed")) / runs < MOST_CHANCE + spread
-    assert kinds.count(("c", "narrowed")) / runs < MOST_CHANCE + spread
-    assert kinds.count(("x", "extended")) / runs < BORDER_CHANCE + spread
+    spread = 3 * math.sqrt(MAX_P_VALUE * (1 - MAX_P_VALUE) / runs)
+    assert kinds.count(("x", "narrowed")) / runs < MAX_P_VALUE + spread
+    assert kinds.count(("c", "narrowed")) / runs < MAX_P_VALUE + spread
+    assert kinds.count(("x", "extended")) / runs < MAX_BORDER_P_VALUE + spread
 
 
 @pytest.mark.parametrize("decades", [2, 3])
@@ -185,7 +185,7 @@ def test_a_diverged_corner_does_not_attract_the_box() -> None:
     low, high = ends(found)
     assert low > 1e-5
     assert high < 1.0
-    assert ranked([trial(0, 0.5), trial(1, 1e-3)])[0].number == 1
+    assert rank_trials([trial(0, 0.5), trial(1, 1e-3)])[0].number == 1
 
 
 @pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.PRUNED])

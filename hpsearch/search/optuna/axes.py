@@ -1,12 +1,12 @@
 """Our distributions in Optuna's words.
 
-    choice, uniform with a step     the position among the values, so that nothing is rounded
+    choice, uniform with a step     the index among the values, so that nothing is rounded
     uniform, log_uniform            a float on its own axis
     int_uniform, int_log_uniform    an integer; Optuna has no steps on a logarithmic axis, so
-                                    there the nearest value is taken
+                                    there what it draws is rounded to the nearest value
 
-Where a sampler lists all values of a stepped range, one of too many is a float to it, and the
-nearest value is taken.
+Where a sampler lists all values of a stepped range, one of too many is a float to it, and what it
+draws is rounded to the nearest value.
 
 Optuna is imported here: nothing that a server loads at its start may import this module.
 """
@@ -39,27 +39,33 @@ class Axis:
     decode: Callable[[Number], Value]
 
     def suggest(self, trial: Trial, name: str) -> Number:
-        """What Optuna suggests in a trial."""
-        found = self.distribution
-        if isinstance(found, CategoricalDistribution):
-            return int(trial.suggest_categorical(name, range(len(found.choices))))
-        if isinstance(found, IntDistribution):
-            return trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
-        if isinstance(found, FloatDistribution):
-            return trial.suggest_float(name, found.low, found.high, log=found.log)
-        raise TypeError(f"{found!r} is none of Optuna's three kinds of distributions")
+        """What Optuna suggests in a trial for the parameter of that name, encoded."""
+        domain = self.distribution
+        if isinstance(domain, CategoricalDistribution):
+            return int(trial.suggest_categorical(name, range(len(domain.choices))))
+        if isinstance(domain, IntDistribution):
+            step, log = domain.step, domain.log
+            return trial.suggest_int(name, domain.low, domain.high, step=step, log=log)
+        if isinstance(domain, FloatDistribution):
+            return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+        raise TypeError(f"{domain!r} is none of Optuna's three kinds of distributions")
 
 
-def axis(distribution: Distribution, most_values: int | None = None) -> Axis:
-    """The axis of a distribution; a range of more values than `most_values` is continuous."""
+def axis(distribution: Distribution, max_steps: int | None = None) -> Axis:
+    """The axis of a distribution.
+
+    Args:
+        distribution: a parameter's.
+        max_steps: a stepped range of more values is continuous; none for any number.
+    """
     if isinstance(distribution, Choice):
         options = distribution.choice
-        positions = CategoricalDistribution(range(len(options)))
-        return Axis(positions, distribution.index, lambda i: options[int(i)])
+        indices = CategoricalDistribution(range(len(options)))
+        return Axis(indices, distribution.index, lambda i: options[int(i)])
     if not isinstance(distribution, Interval):
         raise TypeError(f"{distribution!r} is neither an interval nor a choice")
     is_stepped = distribution.spacing is not None
-    if is_stepped and most_values is not None and steps(distribution) > most_values:
+    if is_stepped and max_steps is not None and steps(distribution) > max_steps:
         return _nearly_continuous(distribution)
     if distribution.integer:
         return _integers(distribution)
@@ -100,5 +106,5 @@ def _steps(interval: Interval) -> Axis:
     return Axis(
         IntDistribution(0, steps(interval) - 1),
         lambda value: round((value - low) / spacing),
-        lambda place: values[int(place)],
+        lambda index: values[int(index)],
     )

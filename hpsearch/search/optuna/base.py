@@ -8,18 +8,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from hpsearch.search.samplers.adaptive import AdaptiveSampler, Params
+from hpsearch.search.samplers.base import S
 from hpsearch.spec.wire.observation import Observation
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from hpsearch.search.optuna.study_view import Mirror
+    from hpsearch.search.optuna.study_view import OptunaStudyView
 
 
-class OptunaSampler(AdaptiveSampler):
+class OptunaSampler(AdaptiveSampler[S]):
     """Keeps an Optuna study up to date and asks one of Optuna's samplers."""
 
-    most_values: ClassVar[int | None] = None
+    max_steps: ClassVar[int | None] = None
     """Stepped ranges of more values are continuous to the sampler; none for one that never lists
     them."""
 
@@ -28,24 +29,24 @@ class OptunaSampler(AdaptiveSampler):
         """Optuna's sampler with this seed."""
 
     @cached_property
-    def mirror(self) -> Mirror:
+    def view(self) -> OptunaStudyView:
         """The study as Optuna sees it."""
-        from hpsearch.search.optuna.study_view import Mirror
+        from hpsearch.search.optuna.study_view import OptunaStudyView
 
-        return Mirror(self.space, self.problem.objectives, self.most_values)
+        return OptunaStudyView(self.space, self.problem.objectives, self.max_steps)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Starts an empty study."""
-        self.mirror.forget()
+        self.view.reset()
 
     def learn(self, trial: Observation) -> None:
         """Adds the trial to the study."""
-        self.mirror.add(trial)
+        self.view.add(trial)
 
-    def expect(self, running: Sequence[Params]) -> None:
+    def set_running(self, running: Sequence[Params]) -> None:
         """Adds running trials to the study, in place of those before."""
-        self.mirror.expect(running)
+        self.view.set_running(running)
 
     def draw(self, seed: int) -> Params:
         """Asks Optuna's sampler."""
-        return self.mirror.ask(self.sampler(seed))
+        return self.view.ask(self.sampler(seed))

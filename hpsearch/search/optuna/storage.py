@@ -2,31 +2,30 @@
 
 Optuna's own storage in memory copies each trial deeply and can only add to its end. Here the
 ended trials stay, and those that run, which stand behind them, are replaced at will. A trial's
-number and id are its place in the list.
+number and id are its index in the list.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Container, Mapping, Sequence
-from copy import deepcopy as deeply
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-STUDY = 0
-NAME = "study"
+STUDY_ID = 0
+STUDY_NAME = "study"
 UNTIMED = datetime.fromtimestamp(0, UTC)
 """Optuna wants a time of each trial; no sampler of ours reads it."""
 
 
-class TrialList(BaseStorage):
-    """One study."""
+class TrialListStorage(BaseStorage):
+    """An Optuna storage of one study, whose trials are the list `trials`."""
 
     def __init__(self) -> None:
         self.trials: list[FrozenTrial] = []
@@ -42,7 +41,18 @@ class TrialList(BaseStorage):
         values: Sequence[float] | None = None,
         reports: Mapping[int, float] | None = None,
     ) -> FrozenTrial:
-        """Puts a trial at the end; it must be whole and right, as nothing is checked."""
+        """Appends a trial without checking it.
+
+        Args:
+            state: Optuna's.
+            params: in Optuna's terms, by name.
+            distributions: of each of the params.
+            values: of the objectives; none unless it is complete.
+            reports: its intermediate values by step.
+
+        Returns:
+            The trial as it stands in the list, not a copy.
+        """
         trial = FrozenTrial(
             number=len(self.trials),
             trial_id=len(self.trials),
@@ -67,7 +77,7 @@ class TrialList(BaseStorage):
         study_name: str | None = None,
     ) -> int:
         self._directions = list(directions)
-        return STUDY
+        return STUDY_ID
 
     @override
     def delete_study(self, study_id: int) -> None:
@@ -83,11 +93,11 @@ class TrialList(BaseStorage):
 
     @override
     def get_study_id_from_name(self, study_name: str) -> int:
-        return STUDY
+        return STUDY_ID
 
     @override
     def get_study_name_from_id(self, study_id: int) -> str:
-        return NAME
+        return STUDY_NAME
 
     @override
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
@@ -102,10 +112,9 @@ class TrialList(BaseStorage):
         return self._system
 
     @override
-    def get_all_studies(self) -> list[FrozenStudy]:
-        return [
-            FrozenStudy(NAME, None, self._user, self._system, STUDY, directions=self._directions)
-        ]
+    def get_all_studies(self) -> NoReturn:
+        # Samplers never ask for it, and what it returns is no public type of Optuna.
+        raise NotImplementedError("a TrialListStorage holds one study and lists none")
 
     @override
     def create_new_trial(
@@ -116,7 +125,7 @@ class TrialList(BaseStorage):
         if template_trial is None:
             self.add(TrialState.RUNNING, {}, {})
         else:
-            trial = deeply(template_trial)
+            trial = copy.deepcopy(template_trial)
             self.add(
                 trial.state,
                 trial.params,
@@ -173,5 +182,5 @@ class TrialList(BaseStorage):
     ) -> list[FrozenTrial]:
         if states == (TrialState.WAITING,):
             return []  # Optuna looks for enqueued trials whenever it is asked; here are none
-        found = [trial for trial in self.trials if states is None or trial.state in states]
-        return deeply(found) if deepcopy else found
+        trials = [trial for trial in self.trials if states is None or trial.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials

@@ -1,12 +1,14 @@
 """Pruners, one a file; `spec.pruner` names the class of each kind.
 
-A study's trials meet them so:
+`judge` adds reports of a trial to the table of curves; after each, `Pruner.decide` says whether the
+trial goes on, and the table records that `Verdict`. So a study's trials meet a pruner:
 
-    pruner = pruner_for(spec.pruner, spec.seed)
-    table = CurveTable(objective)
-    table.add(number)
-    verdict = judge(pruner, table, number, [0.9])    # after each report
-    table.complete(number)
+>>> from hpsearch.spec.study import Objective
+>>> pruner = pruner_for(spec.ThresholdPruner(kind="threshold", upper=1.0), seed=0)
+>>> table = CurveTable(Objective(metric="val_loss", direction="minimize"))
+>>> curve = table.add(number=7)
+>>> judge(pruner, table, 7, [0.9]).stop, judge(pruner, table, 7, [1.2]).stop
+(False, True)
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec import pruner as spec
 from hpsearch.spec.language.family import implementation
 
@@ -30,7 +33,7 @@ def pruner_for(settings: spec.Pruner, seed: int) -> Pruner[Any] | None:
         settings: the spec's `pruner`.
         seed: the study's.
     """
-    if not settings.implementation:
+    if not settings.stops_trials:
         return None
     pruner: type[Pruner[Any]] = implementation(type(settings))
     return pruner(settings, seed)
@@ -39,13 +42,16 @@ def pruner_for(settings: spec.Pruner, seed: int) -> Pruner[Any] | None:
 def judge(
     pruner: Pruner[Any], table: CurveTable, number: int, values: Sequence[float | None]
 ) -> Verdict:
-    """Takes on a trial's next epochs and asks after each; once it says stop, that holds.
+    """Adds a trial's next epochs to the table and asks the pruner after each.
 
     Args:
         pruner: whom to ask.
         table: where the trial was added.
         number: the trial's.
         values: the objective by epoch; None where it was not measured, NaN always stops.
+
+    Returns:
+        The verdict that stops the trial, from the first on that did; `GO_ON` before.
     """
     curve = table.curves[number]
     for value in values:
@@ -54,7 +60,7 @@ def judge(
             continue
         if math.isnan(value):
             why = f"epoch {curve.epoch}: {table.metric} is NaN"
-            table.note(number, Verdict(stop=True, why=why))
+            table.record(number, Verdict(stop=True, why=why))
         else:
-            table.note(number, pruner.decide(table, number))
+            table.record(number, pruner.decide(table, number))
     return curve.stopped or GO_ON

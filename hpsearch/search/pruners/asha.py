@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 
-from hpsearch.search.pruners.base import GO_ON, Pruner, Rung, Verdict
+from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.search.pruners.verdict import GO_ON, Rung, Verdict
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.pruner import AshaPruner, HyperbandPruner
 
@@ -19,18 +20,18 @@ class Asha(Pruner[AshaPruner]):
     """One bracket of rungs."""
 
     @property
-    def reads_lengths(self) -> bool:
-        """As the base class says."""
+    def reads_max_epochs(self) -> bool:
+        """Without `min_epochs`: the first rung is then at a share of the longest trial."""
         return self.settings.min_epochs is None
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
-        """As the base class says."""
+        """Stops a trial that is not among the best at a rung that it has just reached."""
         settings, least = self.settings, self.settings.min_epochs
         if least is None:
-            length = table.length(table.curves[number].stage)
-            if length is None:
+            most = table.max_epochs_of(table.curves[number].stage)
+            if most is None:
                 return GO_ON
-            least = max((length - 1) // 100, 1)
+            least = max((most - 1) // 100, 1)
         first = least * settings.reduction_factor**settings.min_early_stopping_rate
         return halve(settings, table, number, first)
 
@@ -50,6 +51,9 @@ def halve(
         number: the trial's.
         first: epoch of the first rung.
         bracket: whose rungs these are.
+
+    Returns:
+        The verdict, with the rungs that the trial has entered at its last report.
     """
     curve = table.curves[number]
     entered: dict[Rung, float] = {}
@@ -65,17 +69,17 @@ def halve(
         if math.isnan(value):
             why = f"epoch {curve.epoch}: {table.metric} is NaN"
             return Verdict(stop=True, why=why, rungs=entered)
-        others = table.entered(curve.stage, (bracket, epoch))
+        others = table.rung_values(curve.stage, (bracket, epoch))
         entered[bracket, epoch] = value
-        present, ahead = len(others) + 1, table.ahead(others, value)
-        places = max(1, present // settings.reduction_factor)
-        if not is_past and (present <= settings.bootstrap_trials or ahead >= places):
+        present, better = len(others) + 1, table.count_better(others, value)
+        survivors = max(1, present // settings.reduction_factor)
+        if not is_past and (present <= settings.bootstrap_trials or better >= survivors):
             rank = (
                 f"among the first {settings.bootstrap_trials} at the rung of epoch {epoch}, none "
                 "of which goes on"
                 if present <= settings.bootstrap_trials
-                else f"number {ahead + 1} of {pluralize(present, 'trial')} at the rung of epoch "
-                f"{epoch}, of which the best {places} go on"
+                else f"number {better + 1} of {pluralize(present, 'trial')} at the rung of epoch "
+                f"{epoch}, of which the best {survivors} go on"
             )
             why = f"epoch {curve.epoch}: {table.metric} {value:.4g} is {rank}"
             return Verdict(stop=True, why=why, rungs=entered)

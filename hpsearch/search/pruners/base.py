@@ -2,43 +2,30 @@
 
 Verdict      what it says, and why
 CurveTable   the curves of a study's trials
-Pruner       decides; it holds no session and no clock
+Pruner       decides on one report; it holds no session and no clock
+
+`hpsearch.search.pruners.judge` adds a trial's reports to the table and asks after each.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
-from hpsearch.spec.language.base import SpecModel
+from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.search.pruners.verdict import Verdict
+from hpsearch.spec.pruner import PrunerKind
 
-if TYPE_CHECKING:
-    from hpsearch.search.pruners.curve_table import CurveTable
-
-S = TypeVar("S", bound=SpecModel)
-
-Rung: TypeAlias = tuple[int, int]
-"""A bracket, and the epoch at which its trials are compared."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a trial stops."""
-
-    stop: bool
-    why: str | None = None
-    """In a sentence, where it stops."""
-    rungs: Mapping[Rung, float] = field(default_factory=dict)
-    """The values with which it entered rungs just now."""
-
-
-GO_ON = Verdict(stop=False)
+S = TypeVar("S", bound=PrunerKind)
 
 
 class Pruner(ABC, Generic[S]):
-    """Decides by its settings; `seed` is the study's."""
+    """Decides by its settings.
+
+    Args:
+        settings: the spec's `pruner`.
+        seed: the study's.
+    """
 
     reads_curves: ClassVar[bool] = False
     """Whether it compares with the curves of complete trials."""
@@ -48,10 +35,33 @@ class Pruner(ABC, Generic[S]):
         self.seed = seed
 
     @property
-    def reads_lengths(self) -> bool:
+    def reads_max_epochs(self) -> bool:
         """Whether it waits for a trial to be complete to see how long trials are."""
         return False
 
     @abstractmethod
     def decide(self, table: CurveTable, number: int) -> Verdict:
-        """Whether a trial stops at the epoch that it reported last, asked after each report."""
+        """Whether a trial stops at the epoch that it reported last.
+
+        >>> from hpsearch.search.pruners.threshold import Threshold
+        >>> from hpsearch.spec.pruner import ThresholdPruner
+        >>> from hpsearch.spec.study import Objective
+        >>> table = CurveTable(Objective(metric="val_loss", direction="minimize"))
+        >>> curve = table.add(number=0)
+        >>> table.report(0, [2.5])
+        >>> Threshold(ThresholdPruner(kind="threshold", upper=1.0)).decide(table, 0).why
+        'epoch 0: val_loss 2.5 is above 1'
+
+        Args:
+            table: the curves of all trials, as reported; `table.is_better` says which of two
+                values is the better one. The trial has reported at least one value, has not been stopped,
+                and is asked about once for each value, in the order of its epochs; an epoch
+                without the objective is not asked about, so epochs may have gaps. Trials of
+                other numbers report in between, in any order. A value may be infinite. One that is
+                NaN ends the trial before a pruner is asked, but earlier values of a trial that
+                continues another one may be NaN, and so may values of other trials.
+            number: the trial's.
+
+        Returns:
+            The verdict. It changes nothing in the table: the caller records it there.
+        """

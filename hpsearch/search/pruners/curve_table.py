@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.search.pruners.base import Rung, Verdict
+from hpsearch.search.pruners.verdict import Rung, Verdict
 from hpsearch.spec.study import Objective
 
 
@@ -70,14 +70,23 @@ class CurveTable:
         self.curves: dict[int, TrialCurve] = {}
         self.completed: Counter[int] = Counter()
         """Complete trials by stage."""
-        self.lengths: dict[int, int] = {}
-        """What `length` answered, by stage."""
+        self.max_epochs: dict[int, int] = {}
+        """What `max_epochs_of` answered, by stage."""
         self._columns: defaultdict[tuple[int, int], Column] = defaultdict(Column)
         self._rungs: defaultdict[tuple[int, Rung], list[float]] = defaultdict(list)
         self._longest: dict[int, int] = {}
 
     def add(self, number: int, *, stage: int = 0, inherited: int = 0) -> TrialCurve:
-        """A trial without reports, in the place of what was known of its number."""
+        """Adds a trial without reports, or replaces the one of that number by it.
+
+        Args:
+            number: the trial's.
+            stage: trials of one stage alone are compared.
+            inherited: how many epochs it trained as another trial, which it continues.
+
+        Returns:
+            Its empty curve.
+        """
         before = self.curves.get(number)
         if before is not None:
             self._leave_rungs(before)
@@ -86,7 +95,7 @@ class CurveTable:
         return curve
 
     def report(self, number: int, values: Sequence[float | None]) -> None:
-        """A trial's next epochs; None where the objective was not measured."""
+        """Appends a trial's next epochs; None where the objective was not measured."""
         curve = self.curves[number]
         for value in values:
             if value is not None:
@@ -96,8 +105,8 @@ class CurveTable:
                     curve.best = value
             curve.done += 1
 
-    def note(self, number: int, verdict: Verdict) -> None:
-        """Keeps what a verdict says: rungs entered, and a stop."""
+    def record(self, number: int, verdict: Verdict) -> None:
+        """Stores what a verdict says of a trial: rungs entered, and a stop."""
         curve = self.curves[number]
         for rung, value in verdict.rungs.items():
             curve.rungs[rung] = value
@@ -106,14 +115,14 @@ class CurveTable:
             curve.stopped = verdict
 
     def restore(self, number: int, rungs: Mapping[Rung, float], stopped: Verdict | None) -> None:
-        """Puts what was noted of a trial in the place of what is."""
+        """Replaces what verdicts said of a trial, as when it is read from the database."""
         curve = self.curves[number]
         self._leave_rungs(curve)
         curve.rungs, curve.stopped = {}, stopped
-        self.note(number, Verdict(stop=False, rungs=rungs))
+        self.record(number, Verdict(stop=False, rungs=rungs))
 
     def complete(self, number: int) -> None:
-        """A trial ran to its end: others are compared with it."""
+        """Marks a trial as run to its end: others are compared with it from now on."""
         curve = self.curves[number]
         if curve.complete:
             return
@@ -132,25 +141,25 @@ class CurveTable:
         """What complete trials of a stage reported at an epoch."""
         return self._columns.get((stage, epoch)) or Column()
 
-    def entered(self, stage: int, rung: Rung) -> Sequence[float]:
+    def rung_values(self, stage: int, rung: Rung) -> Sequence[float]:
         """The values with which trials of a stage entered a rung, from the lowest up."""
         return self._rungs.get((stage, rung), ())
 
-    def length(self, stage: int) -> int | None:
+    def max_epochs_of(self, stage: int) -> int | None:
         """Epochs of the longest trial that was complete when this was first asked for.
 
         None while none is. What it answers once it answers for ever, so that rungs stay in place.
         """
-        if stage not in self.lengths and stage in self._longest:
-            self.lengths[stage] = self._longest[stage]
-        return self.lengths.get(stage)
+        if stage not in self.max_epochs and stage in self._longest:
+            self.max_epochs[stage] = self._longest[stage]
+        return self.max_epochs.get(stage)
 
     def is_better(self, value: float, other: float) -> bool:
         """Whether one value beats another; NaN beats nothing."""
         return self.objective.is_better(value, other)
 
-    def ahead(self, ordered: Sequence[float], value: float) -> int:
-        """How many of some values, from the lowest up, beat one."""
+    def count_better(self, ordered: Sequence[float], value: float) -> int:
+        """How many of some values, sorted from the lowest up, are better than another."""
         if self.objective.is_maximized:
             return len(ordered) - bisect_right(ordered, value)
         return bisect_left(ordered, value)

@@ -13,8 +13,9 @@ from itertools import accumulate
 from zlib import crc32
 
 from hpsearch.search.pruners.asha import halve
-from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec.pruner import HyperbandPruner
 
 
@@ -22,14 +23,14 @@ class Hyperband(Pruner[HyperbandPruner]):
     """Trials compete in the bracket that (study seed, trial number) puts them into."""
 
     @property
-    def reads_lengths(self) -> bool:
-        """As the base class says."""
+    def reads_max_epochs(self) -> bool:
+        """Without `max_epochs`: the longest trial then says how many brackets there are."""
         return self.settings.max_epochs is None
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
-        """As the base class says."""
+        """Stops a trial that is not among the best of its bracket at a rung just reached."""
         settings = self.settings
-        most = settings.max_epochs or table.length(table.curves[number].stage)
+        most = settings.max_epochs or table.max_epochs_of(table.curves[number].stage)
         if most is None or most < settings.min_epochs:
             return GO_ON
         bracket = self.bracket_of(number, most)
@@ -40,9 +41,9 @@ class Hyperband(Pruner[HyperbandPruner]):
         """The bracket of a trial, when trials have at most so many epochs."""
         factor, least = self.settings.reduction_factor, self.settings.min_epochs
         brackets = math.floor(math.log(most / least, factor)) + 1
-        shares = [
+        weights = [
             math.ceil(brackets * factor ** (brackets - 1 - bracket) / (brackets - bracket))
             for bracket in range(brackets)
         ]
-        ends = list(accumulate(shares))
+        ends = list(accumulate(weights))
         return bisect_right(ends, crc32(f"{self.seed}_{number}".encode()) % ends[-1])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hpsearch.search.pruners.base import Verdict
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.percentile import Ranked
+from hpsearch.search.pruners.verdict import Verdict
 from hpsearch.spec.pruner import MedianPruner
 
 
@@ -12,5 +12,5 @@ class Median(Ranked[MedianPruner]):
     """Goes on with the better half."""
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
-        """As the base class says."""
+        """Stops a trial whose best value is worse than the median of complete trials."""
         return self.compare(table, number, 50.0, "median")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
+from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.pruner import PatiencePruner
 
@@ -15,7 +16,7 @@ class Patience(Pruner[PatiencePruner]):
     """Compares a trial with itself alone."""
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
-        """As the base class says."""
+        """Stops a trial whose best value of late is worse than its best before, by `min_delta`."""
         curve, last = table.curves[number], self.settings.patience + 1
         if len(curve.values) <= last:
             return GO_ON

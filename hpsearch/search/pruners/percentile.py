@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
-from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.interval import is_due
+from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.pruner import PercentilePruner, RankPruner
 
@@ -50,23 +51,23 @@ class Percentile(Ranked[PercentilePruner]):
     """Goes on with the best `percentile` percent."""
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
-        """As the base class says."""
+        """Stops a trial whose best value is worse than the percentile of complete trials."""
         share = self.settings.percentile
         shown = 100 - share if table.objective.is_maximized else share
         return self.compare(table, number, share, f"{shown:g}% quantile")
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Linear interpolation between the values around place percent/100·(N − 1), as NumPy does it.
+    """Linear interpolation between the values around index percent/100·(N − 1), as NumPy does it.
 
     Args:
         ordered: N values from the lowest up.
         percent: from 0 to 100.
     """
-    place = percent / 100 * (len(ordered) - 1)
-    below = math.floor(place)
+    position = percent / 100 * (len(ordered) - 1)
+    below = math.floor(position)
     if below >= len(ordered) - 1:
         return ordered[-1]
-    low, high, share = ordered[below], ordered[below + 1], place - below
+    low, high, share = ordered[below], ordered[below + 1], position - below
     # From the nearer end, so that both ends come out exactly.
     return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from hpsearch.search.pruners.base import GO_ON, Pruner, Verdict
+from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.interval import is_due
+from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec.pruner import ThresholdPruner
 
 
@@ -14,7 +15,7 @@ class Threshold(Pruner[ThresholdPruner]):
     """Looks at the latest value alone."""
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
-        """As the base class says."""
+        """Stops a trial whose last value is below `lower`, above `upper`, or NaN."""
         curve, settings = table.curves[number], self.settings
         if not is_due(settings, curve.epochs):
             return GO_ON

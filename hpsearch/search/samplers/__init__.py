@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hpsearch.search.samplers.base import Problem, Sampler
+from hpsearch.search.samplers.base import S, Sampler, SearchProblem
 from hpsearch.spec.language.family import implementation
 
 
-def sampler_for(problem: Problem) -> Sampler:
+def sampler_for(problem: SearchProblem[S]) -> Sampler[S]:
     """The sampler that a problem's settings ask for."""
-    sampler: type[Sampler] = implementation(type(problem.search))
+    sampler: type[Sampler[S]] = implementation(type(problem.search))
     return sampler(problem)

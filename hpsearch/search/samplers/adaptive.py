@@ -14,15 +14,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hpsearch.search.samplers.base import NOTHING, History, Observation, Problem, Proposal, Sampler
-from hpsearch.search.samplers.distinct import unused_place
+from hpsearch.search.samplers.base import (
+    NO_HISTORY,
+    History,
+    Observation,
+    Proposal,
+    S,
+    Sampler,
+    SearchProblem,
+)
+from hpsearch.search.samplers.distinct import unused_index
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.space.grid import whole_grid
 
 ATTEMPTS = 4
 """So often is a repeated configuration suggested anew, before an unused one is drawn."""
 
-MOST_AT_ONCE = 16
+MAX_CONCURRENT = 16
 """Trials that may run at once, however much is known: past it, more of them teach less each, and
 a request that asks for all takes time in which nobody else is answered.
 """
@@ -30,71 +38,81 @@ a request that asks for all takes time in which nobody else is answered.
 Params = dict[str, Value]
 
 
-def told_share(told: int, startup: int) -> int:
-    """How many trials may run at once after `told` have taught something.
+def concurrency(observed: int, startup: int) -> int:
+    """How many trials may run at once after `observed` trials have taught something.
 
     All of the random start, then an eighth of what is known: a worker that asks for many gets
     few while little is known, as they would be no better than random.
+
+    Args:
+        observed: trials that ended with something to learn.
+        startup: random trials before the first that are learned.
     """
-    return startup - told if told < startup else max(1, min(told // 8, MOST_AT_ONCE))
+    if observed < startup:
+        return startup - observed
+    return max(1, min(observed // 8, MAX_CONCURRENT))
 
 
-class AdaptiveSampler(Sampler):
+class AdaptiveSampler(Sampler[S]):
     """Learns from ended trials, keeps apart from running ones."""
 
     reads_history = True
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: SearchProblem[S]) -> None:
         super().__init__(problem)
         self._grid = whole_grid(problem.space)
         self._used: set[int] = set()
+        """Indices in the grid of configurations that ended trials had."""
         self._learned = 0
-        """How many of the ended trials were taken in."""
+        """How many of the ended trials were learned."""
 
     @abstractmethod
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Goes back to knowing nothing."""
 
     @abstractmethod
     def learn(self, trial: Observation) -> None:
-        """Takes in a trial that has ended."""
+        """Learns from a trial that has ended."""
 
     @abstractmethod
-    def expect(self, running: Sequence[Params]) -> None:
-        """Takes in the configurations that run now, in place of those before."""
+    def set_running(self, running: Sequence[Params]) -> None:
+        """Puts the configurations that run now in place of those before."""
 
     @abstractmethod
     def draw(self, seed: int) -> Params:
         """A configuration; equal seeds give equal ones."""
 
     @abstractmethod
-    def room(self) -> int:
-        """How many trials may run at once, as things are."""
+    def max_running(self) -> int:
+        """How many trials may run at once, by what is known now."""
 
-    def suggest(self, numbers: Sequence[int], history: History = NOTHING) -> list[Proposal]:
-        """A proposal for each trial number."""
-        self._follow(history)
+    def suggest(self, numbers: Sequence[int], history: History = NO_HISTORY) -> list[Proposal]:
+        """Learns the trials that ended meanwhile, then draws one configuration after another.
+
+        Each counts as running for those after it.
+        """
+        self._learn_new(history)
         running = [dict(trial.params) for trial in history.running if self._fits(trial)]
         proposals = []
         for number in numbers:
-            self.expect(running)
+            self.set_running(running)
             running.append(self._new(number, running))
             proposals.append(Proposal(dict(running[-1])))
         return proposals
 
-    def at_once(self, history: History, count: int) -> int:
-        """As many as there is room for besides those that run."""
-        self._follow(history)
-        return max(1, min(count, self.room() - len(history.running)))
+    def max_suggestions(self, history: History, count: int) -> int:
+        """As many as `max_running` leaves beside those that run, at least one."""
+        self._learn_new(history)
+        return max(1, min(count, self.max_running() - len(history.running)))
 
     def _fits(self, trial: Observation) -> bool:
         return self.space.fits(trial.params)
 
-    def _follow(self, history: History) -> None:
+    def _learn_new(self, history: History) -> None:
         if len(history.ended) < self._learned:
             self._learned = 0
             self._used.clear()
-            self.forget()
+            self.reset()
         for trial in history.ended[self._learned :]:
             if self._fits(trial):
                 self.learn(trial)
@@ -112,7 +130,7 @@ class AdaptiveSampler(Sampler):
             if self._grid.place(params) not in used or len(used) >= self._grid.size:
                 return params
         rng = np.random.default_rng(self._seed(number, ATTEMPTS))
-        return self._grid.at(unused_place(self._grid, used, rng))
+        return self._grid.at(unused_index(self._grid, used, rng))
 
     def _seed(self, number: int, attempt: int) -> int:
         entropy = np.random.SeedSequence([self.problem.seed, number, attempt])

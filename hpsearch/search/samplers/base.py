@@ -1,10 +1,10 @@
 """A sampler is a function of data: it is given what was tried and returns what to try.
 
-Problem       what is searched: the space, the seed, the settings
-Proposal      a configuration for one trial
-Observation   a trial as samplers see it: every objective minimised
-History       all trials so far
-Sampler       proposes; it holds no session and no clock
+SearchProblem   what is searched: the space, the seed, the settings
+Proposal        a configuration for one trial
+Observation     a trial as samplers see it: every objective minimised
+History         all trials so far
+Sampler         proposes; it holds no session and no clock
 """
 
 from __future__ import annotations
@@ -12,36 +12,40 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from hpsearch.spec.language.distributions import Value
-from hpsearch.spec.search import Search
+from hpsearch.spec.search import SearchKind
 from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.wire.observation import Observation
 
-__all__ = ["NOTHING", "History", "Observation", "Problem", "Proposal", "Sampler"]
+__all__ = ["NO_HISTORY", "History", "Observation", "Proposal", "Sampler", "SearchProblem"]
+
+S = TypeVar("S", bound=SearchKind)
 
 
 @dataclass(frozen=True)
-class Problem:
+class SearchProblem(Generic[S]):
     """What a sampler searches."""
 
     space: SearchSpace
     seed: int
-    search: Search
+    """The study's."""
+    search: S
     """The settings; their kind is the sampler's."""
     objectives: int = 1
     """How many there are."""
     stage: int = 0
     first: int = 0
     """Number of the stage's first trial."""
-    given: tuple[Mapping[str, Value], ...] = ()
-    """What the stage's first trials run with, whatever the sampler proposes."""
+    initial: tuple[Mapping[str, Value], ...] = ()
+    """Configurations of the stage's first trials, which the sampler does not propose: those that
+    people enqueued, or that were promoted from the stage before."""
 
     @property
-    def proposed_from(self) -> int:
+    def first_sampled(self) -> int:
         """Number of the first trial that the sampler proposes."""
-        return self.first + len(self.given)
+        return self.first + len(self.initial)
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,22 @@ class History:
     """Proposed and not over, by number."""
 
 
-NOTHING = History()
+NO_HISTORY = History()
 
 
-class Sampler(ABC):
-    """Proposes configurations for a problem."""
+class Sampler(ABC, Generic[S]):
+    """Proposes configurations for a problem.
+
+    A sampler holds no session, no clock and no state but what it computed from the histories that
+    it was given: a new one with the same problem proposes the same after the same history.
+    """
 
     reads_history: ClassVar[bool]
     """False promises that suggestions depend on (problem, number) alone."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: SearchProblem[S]) -> None:
         self.problem = problem
+        self.settings = problem.search
 
     @property
     def space(self) -> SearchSpace:
@@ -81,9 +90,39 @@ class Sampler(ABC):
         return self.problem.space
 
     @abstractmethod
-    def suggest(self, numbers: Sequence[int], history: History = NOTHING) -> list[Proposal]:
-        """A proposal for each trial number; numbers rise and none is asked for twice."""
+    def suggest(self, numbers: Sequence[int], history: History = NO_HISTORY) -> list[Proposal]:
+        """Proposes a configuration for each of some new trials.
 
-    def at_once(self, history: History, count: int) -> int:  # noqa: ARG002
-        """How many of `count` trials may be proposed before more have ended, at least one."""
+        >>> from hpsearch.search import samplers, staging
+        >>> from hpsearch.spec.study import parse_study
+        >>> document = {"name": "rates", "task": {"dataset": "wine"}, "search": "grid"}
+        >>> spec = parse_study({**document, "optimizer": {"lr": {"choice": [0.1, 0.2]}}})
+        >>> sampler = samplers.sampler_for(staging.first_stage(spec).problem(spec))
+        >>> [dict(proposal.params) for proposal in sampler.suggest([0, 1])]
+        [{'optimizer.lr': 0.2}, {'optimizer.lr': 0.1}]
+
+        Args:
+            numbers: of the trials, rising. The same number may come again only with the same
+                history, as when what was proposed could not be stored; then the same is proposed.
+            history: the trials so far; a sampler that does not read it is given none.
+                `ended` stands in the order in which trials ended, which is not that of their
+                numbers, and holds what it held at the call before plus those that ended since; a
+                shorter one starts the sampler anew. Trials of an earlier study (warm start) stand
+                first, with numbers below 0. A loss may be NaN or infinite, and `losses` None, for
+                trials that diverged, failed or were pruned. Parameters may lie outside of the
+                space, when it was edited or a person enqueued them; such trials teach nothing.
+                `running` holds every trial that was proposed and has not ended, with `losses` of
+                its best epoch so far or None; it may have changed at will since the call before.
+
+        Returns:
+            A proposal for each number, in their order; each lies in the space.
+        """
+
+    def max_suggestions(self, history: History, count: int) -> int:  # noqa: ARG002
+        """How many of `count` trials may be proposed before more have ended, at least one.
+
+        Args:
+            history: as for `suggest`.
+            count: how many are asked for, at least one.
+        """
         return count

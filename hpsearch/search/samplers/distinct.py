@@ -1,7 +1,7 @@
 """Never the same configuration twice while there are others.
 
 In a space of finitely many configurations a draw that was there before is drawn again; when that
-fails `REDRAWS` times, the next unused configuration after a random place is taken. Once all are
+fails `REDRAWS` times, it is the next unused configuration after a random one. Once all are
 used, the next round begins.
 
 Draw n depends on the draws before it and on n, so whoever asks, and in whatever order, gets the
@@ -20,12 +20,12 @@ from hpsearch.spec.space.grid import Grid
 REDRAWS = 16
 
 
-def unused_place(grid: Grid, used: Collection[int], rng: np.random.Generator) -> int:
-    """A place that is not used, near a random one; there must be one."""
-    place = min(int(rng.random() * grid.size), grid.size - 1)
-    while place in used:
-        place = (place + 1) % grid.size
-    return place
+def unused_index(grid: Grid, used: Collection[int], rng: np.random.Generator) -> int:
+    """The index of a configuration that is not used, near a random one; there must be one."""
+    index = min(int(rng.random() * grid.size), grid.size - 1)
+    while index in used:
+        index = (index + 1) % grid.size
+    return index
 
 
 class DistinctDraws:
@@ -35,7 +35,7 @@ class DistinctDraws:
         grid: all configurations.
         draw: a configuration from a random generator.
         generator: the random generator of the n-th draw.
-        taken: what was used before the first draw.
+        used: configurations that were there before the first draw.
     """
 
     def __init__(
@@ -43,26 +43,27 @@ class DistinctDraws:
         grid: Grid,
         draw: Callable[[np.random.Generator], Mapping[str, Value]],
         generator: Callable[[int], np.random.Generator],
-        taken: Iterable[Mapping[str, Value]] = (),
+        used: Iterable[Mapping[str, Value]] = (),
     ) -> None:
         self._grid = grid
         self._draw = draw
         self._generator = generator
-        self._used = {grid.place(params) for params in taken}
-        self._places: list[int] = []
+        self._used = {grid.place(params) for params in used}
+        self._drawn: list[int] = []
+        """The grid's index of each draw."""
 
     def __getitem__(self, n: int) -> dict[str, Value]:
-        while len(self._places) <= n:
-            place = self._next(self._generator(len(self._places)))
-            self._used.add(place)
-            self._places.append(place)
-        return self._grid.at(self._places[n])
+        while len(self._drawn) <= n:
+            index = self._next(self._generator(len(self._drawn)))
+            self._used.add(index)
+            self._drawn.append(index)
+        return self._grid.at(self._drawn[n])
 
     def _next(self, rng: np.random.Generator) -> int:
         if len(self._used) >= self._grid.size:
             self._used.clear()
         for _ in range(REDRAWS):
-            place = self._grid.place(self._draw(rng))
-            if place not in self._used:
-                return place
-        return unused_place(self._grid, self._used, rng)
+            index = self._grid.place(self._draw(rng))
+            if index not in self._used:
+                return index
+        return unused_index(self._grid, self._used, rng)

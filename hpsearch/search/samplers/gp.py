@@ -13,51 +13,51 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hpsearch.search.optuna.base import OptunaSampler
-from hpsearch.search.samplers.adaptive import Params, told_share
-from hpsearch.search.samplers.base import Observation, Problem
+from hpsearch.search.samplers.adaptive import Params, concurrency
+from hpsearch.search.samplers.base import Observation, SearchProblem
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import GpSearch
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-FITTED_AT_ONCE = 4
-"""Each suggestion is a fit, and who asked is waiting: of 1,000 trials one takes seconds."""
+MAX_FITS = 4
+"""Trials that may run at once after the random start: each suggestion is a fit, for which a worker
+waits, and of 1,000 trials a fit takes seconds."""
 
 
-class GpSampler(OptunaSampler):
-    """Random until `startup_trials` have told something, then fitted."""
+class GpSampler(OptunaSampler[GpSearch]):
+    """Random until `startup_trials` trials have taught something, then fitted."""
 
-    most_values = 1000  # Optuna lists every value of a stepped range, in memory
+    max_steps = 1000  # Optuna lists every value of a stepped range, in memory
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: SearchProblem[GpSearch]) -> None:
         super().__init__(problem)
-        search = problem.search
-        self.settings = search if isinstance(search, GpSearch) else GpSearch(kind="gp")
-        self._taught: list[Observation] = []
+        self._observations: list[Observation] = []
 
     def sampler(self, seed: int) -> BaseSampler:
-        """Optuna's Gaussian process."""
-        from hpsearch.search.optuna.study_view import Gp
+        """Optuna's Gaussian process over the parameters outside branches."""
+        from hpsearch.search.optuna.joint_samplers import JointGpSampler
 
-        return Gp(self.mirror, seed=seed, n_startup_trials=self.settings.startup_trials)
+        startup = self.settings.startup_trials
+        return JointGpSampler(self.view, seed=seed, n_startup_trials=startup)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Starts an empty study."""
-        super().forget()
-        self._taught.clear()
+        super().reset()
+        self._observations.clear()
 
     def learn(self, trial: Observation) -> None:
-        """Remembers the trial, if it says anything."""
+        """Remembers the trial, unless it failed."""
         if trial.state is not TrialState.FAILED:
-            self._taught.append(trial)
+            self._observations.append(trial)
 
-    def expect(self, running: Sequence[Params]) -> None:
-        """Tells the whole study anew: what counts as the worst may have changed."""
-        self.mirror.forget()
-        for trial in with_penalty(self._taught, self.problem.objectives):
-            self.mirror.add(trial)
-        super().expect(running)
+    def set_running(self, running: Sequence[Params]) -> None:
+        """Fills the study anew: what counts as the worst loss may have changed."""
+        self.view.reset()
+        for trial in with_penalty(self._observations, self.problem.objectives):
+            self.view.add(trial)
+        super().set_running(running)
 
     def draw(self, seed: int) -> Params:
         """Asks Optuna's sampler, on one thread: its matrices are too small for more."""
@@ -70,11 +70,11 @@ class GpSampler(OptunaSampler):
         finally:
             torch.set_num_threads(threads)
 
-    def room(self) -> int:
-        """The random start, then an eighth of what is known, at most `FITTED_AT_ONCE`."""
-        startup = self.settings.startup_trials
-        share = told_share(len(self._taught), startup)
-        return share if len(self._taught) < startup else min(share, FITTED_AT_ONCE)
+    def max_running(self) -> int:
+        """The random start, then an eighth of what is known, at most `MAX_FITS`."""
+        startup, observed = self.settings.startup_trials, len(self._observations)
+        most = concurrency(observed, startup)
+        return most if observed < startup else min(most, MAX_FITS)
 
 
 def with_penalty(trials: Sequence[Observation], objectives: int) -> list[Observation]:
@@ -92,8 +92,8 @@ def with_penalty(trials: Sequence[Observation], objectives: int) -> list[Observa
             trial,
             state=TrialState.COMPLETE,
             losses=tuple(
-                loss if math.isfinite(loss) else most
-                for loss, most in zip(losses, worst, strict=True)
+                loss if math.isfinite(loss) else largest
+                for loss, largest in zip(losses, worst, strict=True)
             ),
         )
         for trial, losses in zip(trials, known, strict=True)

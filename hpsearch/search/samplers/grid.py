@@ -11,12 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
-from hpsearch.search.samplers.base import NOTHING, History, Proposal, Sampler
+from hpsearch.search.samplers.base import NO_HISTORY, History, Proposal, Sampler
 from hpsearch.spec.search import GridSearch
 from hpsearch.spec.space.grid import Grid, grid_of
 
 
-class GridSampler(Sampler):
+class GridSampler(Sampler[GridSearch]):
     """Goes through all combinations."""
 
     reads_history = False
@@ -24,18 +24,17 @@ class GridSampler(Sampler):
     def suggest(
         self,
         numbers: Sequence[int],
-        history: History = NOTHING,  # noqa: ARG002
+        history: History = NO_HISTORY,  # noqa: ARG002
     ) -> list[Proposal]:
         """The combination of each number."""
-        first, size = self.problem.proposed_from, self._grid.size
+        first, size = self.problem.first_sampled, self._grid.size
         return [
             Proposal(self._grid.at(int(self._order[(number - first) % size]))) for number in numbers
         ]
 
     @cached_property
     def _grid(self) -> Grid:
-        search = self.problem.search
-        return grid_of(self.space, search.points if isinstance(search, GridSearch) else None)
+        return grid_of(self.space, self.settings.points)
 
     @cached_property
     def _order(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hpsearch.search.optuna.base import OptunaSampler
-from hpsearch.search.samplers.base import Problem
+from hpsearch.search.samplers.base import SearchProblem
 from hpsearch.spec.search import Nsga2Search
 
 if TYPE_CHECKING:
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-class Nsga2Sampler(OptunaSampler):
+class Nsga2Sampler(OptunaSampler[Nsga2Search]):
     """Breeds a generation from the ones before."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: SearchProblem[Nsga2Search]) -> None:
         super().__init__(problem)
-        search = problem.search
-        settings = search if isinstance(search, Nsga2Search) else Nsga2Search(kind="nsga2")
-        self.population = settings.generation
+        self.population = self.settings.generation
         self._parents: list[list[FrozenTrial]] = []
 
     def sampler(self, seed: int) -> BaseSampler:
-        """Optuna's NSGA-II."""
-        from hpsearch.search.optuna.study_view import Nsga2
+        """Optuna's NSGA-II with the generations so far."""
+        from hpsearch.search.optuna.joint_samplers import JointNsga2Sampler
 
-        return Nsga2(self.mirror, self._parents, population_size=self.population, seed=seed)
+        return JointNsga2Sampler(
+            self.view, self._parents, population_size=self.population, seed=seed
+        )
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Starts an empty study."""
-        super().forget()
+        super().reset()
         self._parents.clear()
 
-    def room(self) -> int:
+    def max_running(self) -> int:
         """What the present generation lacks."""
-        return self.population - len(self.mirror.complete) % self.population
+        return self.population - len(self.view.complete) % self.population

@@ -12,13 +12,13 @@ from functools import cached_property
 
 import numpy as np
 
-from hpsearch.search.samplers.base import NOTHING, History, Proposal, Sampler
+from hpsearch.search.samplers.base import NO_HISTORY, History, Proposal, S, Sampler
 from hpsearch.search.samplers.distinct import DistinctDraws
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.space.grid import whole_grid
 
 
-class RandomSampler(Sampler):
+class RandomSampler(Sampler[S]):
     """Draws every parameter on its own."""
 
     reads_history = False
@@ -26,28 +26,28 @@ class RandomSampler(Sampler):
     def suggest(
         self,
         numbers: Sequence[int],
-        history: History = NOTHING,  # noqa: ARG002
+        history: History = NO_HISTORY,  # noqa: ARG002
     ) -> list[Proposal]:
         """A draw for each number."""
         return [Proposal(self._params(number)) for number in numbers]
 
     def _params(self, number: int) -> dict[str, Value]:
-        place = number - self.problem.proposed_from
-        if self._distinct is None or place < 0:
+        position = number - self.problem.first_sampled
+        if self._distinct is None or position < 0:
             return self._draw(self._generator(number))
-        return self._distinct[place]
+        return self._distinct[position]
 
     @cached_property
     def _distinct(self) -> DistinctDraws | None:
         grid = whole_grid(self.space)
         if grid is None:
             return None
-        first = self.problem.proposed_from
+        first = self.problem.first_sampled
         return DistinctDraws(
             grid,
             self._draw,
             lambda n: self._generator(first + n),
-            [params for params in self.problem.given if self.space.fits(params)],
+            [params for params in self.problem.initial if self.space.fits(params)],
         )
 
     def _generator(self, number: int) -> np.random.Generator:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.search.samplers.base import NOTHING, History, Proposal, Sampler
+from hpsearch.search.samplers.base import NO_HISTORY, History, Proposal, S, Sampler
 
 if TYPE_CHECKING:
     from scipy.stats import qmc
 
 
-class SobolSampler(Sampler):
+class SobolSampler(Sampler[S]):
     """Takes the points in turn."""
 
     reads_history = False
@@ -26,7 +26,7 @@ class SobolSampler(Sampler):
     def suggest(
         self,
         numbers: Sequence[int],
-        history: History = NOTHING,  # noqa: ARG002
+        history: History = NO_HISTORY,  # noqa: ARG002
     ) -> list[Proposal]:
         """The point of each number."""
         return [self._proposal(number) for number in numbers]

@@ -9,35 +9,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hpsearch.search.optuna.base import OptunaSampler
-from hpsearch.search.samplers.adaptive import told_share
-from hpsearch.search.samplers.base import Problem
+from hpsearch.search.samplers.adaptive import concurrency
 from hpsearch.spec.search import TpeSearch
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 
-class TpeSampler(OptunaSampler):
-    """Random until `startup_trials` have told something, then estimated."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
-        search = problem.search
-        self.settings = search if isinstance(search, TpeSearch) else TpeSearch(kind="tpe")
+class TpeSampler(OptunaSampler[TpeSearch]):
+    """Random until `startup_trials` trials have taught something, then estimated."""
 
     def sampler(self, seed: int) -> BaseSampler:
-        """Optuna's TPE."""
-        from hpsearch.search.optuna.study_view import Tpe
+        """Optuna's TPE, joint over the parameters outside branches where that is asked for."""
+        from hpsearch.search.optuna.joint_samplers import JointTpeSampler
 
         joint = self.settings.multivariate
-        return Tpe(
-            self.mirror,
+        return JointTpeSampler(
+            self.view,
             multivariate=self.problem.objectives == 1 if joint is None else joint,
             seed=seed,
             n_startup_trials=self.settings.startup_trials,
             n_ei_candidates=self.settings.candidates,
         )
 
-    def room(self) -> int:
+    def max_running(self) -> int:
         """The random start, then an eighth of what is known."""
-        return told_share(self.mirror.told, self.settings.startup_trials)
+        return concurrency(self.view.informative, self.settings.startup_trials)

@@ -1,76 +1,66 @@
-"""Whether a search can do a study's space, and whether each of its fields would have an effect."""
+"""Whether a search can do a study's space, and whether each of its fields would have an effect.
+
+What a search can do it says itself, in the class variables of its kind.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.checks.hard_bounds import hard_bound_errors
 from hpsearch.spec.language.distributions import Choice, Interval
 from hpsearch.spec.language.messages import format_value
-from hpsearch.spec.search import (
-    SOBOL_DIMENSIONS,
-    CmaesSearch,
-    CoarseToFineSearch,
-    GpSearch,
-    GridSearch,
-    Nsga2Search,
-    SobolSearch,
-)
-from hpsearch.spec.space.grid import grid_size
-from hpsearch.spec.space.space import SearchSpace, search_space
+from hpsearch.spec.search import SEARCHES, SearchKind
+from hpsearch.spec.space.space import Parameter, SearchSpace, search_space
+from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
-
-SINGLE_OBJECTIVE = (CoarseToFineSearch, CmaesSearch)
 
 
 def search_errors(spec: StudySpec) -> Iterator[FieldError]:
     """What of a search does not go with the study."""
-    space = search_space(spec)
-    yield from _enqueued(spec, space)
+    search, space = spec.search, search_space(spec)
+    yield from _enqueued(search, space)
     yield from _objectives(spec)
-    search = spec.search
-    if isinstance(search, GridSearch):
-        yield from _grid(search, space)
-    if isinstance(search, SobolSearch) and len(space.parameters) > SOBOL_DIMENSIONS:
+    yield from _parameters(search, space)
+    yield from _stages(spec, space)
+    yield from search.field_errors()
+    if search.continues and spec.training.repeats > 1:
+        yield FieldError(
+            "search.continue",
+            f"cannot go with training.repeats {spec.training.repeats}: a finalist is several runs, "
+            "and what it would go on with is one; leave either out",
+        )
+    yield from hard_bound_errors(spec, space)
+    if search.needs_torch and find_spec("torch") is None:
         yield FieldError(
             "search.kind",
-            f"sobol takes at most {SOBOL_DIMENSIONS:,} parameters, got "
-            f"{len(space.parameters):,}; use random",
-        )
-    if isinstance(search, CoarseToFineSearch):
-        yield from _coarse_to_fine(spec, search, space)
-    if isinstance(search, CmaesSearch):
-        yield from _ranges_only(space)
-    if isinstance(search, GpSearch | Nsga2Search):
-        yield from _no_branches(search.kind, space)
-    if isinstance(search, Nsga2Search) and (search.population or 0) >= search.trials:
-        yield FieldError(
-            "search.population",
-            f"must be < trials ({search.trials}), as the first generation is random, got "
-            f"{search.population}; lower it or raise trials",
+            f"{search.kind} needs PyTorch where the server runs, and it is not installed there; "
+            "install it, or use tpe",
         )
 
 
-def _enqueued(spec: StudySpec, space: SearchSpace) -> Iterator[FieldError]:
-    for place, params in enumerate(spec.search.enqueue):
+def _enqueued(search: SearchKind, space: SearchSpace) -> Iterator[FieldError]:
+    for index, params in enumerate(search.enqueue):
         try:
             space.check(params)
         except InvalidInput as error:
             for problem in error.errors:
-                yield FieldError(f"search.enqueue.{place}.{problem.path}", problem.message)
+                yield FieldError(f"search.enqueue.{index}.{problem.path}", problem.message)
 
 
 def _objectives(spec: StudySpec) -> Iterator[FieldError]:
     if len(spec.objectives) < 2:
         return
-    if isinstance(spec.search, SINGLE_OBJECTIVE):
+    if not spec.search.supports_several_objectives:
+        *kinds, last = (k for k, s in SEARCHES.members.items() if s.supports_several_objectives)
         yield FieldError(
             "search.kind",
-            "must be random, grid, sobol, tpe, gp or nsga2 for several objectives, got "
+            f"must be {', '.join(kinds)} or {last} for several objectives, got "
             f"{spec.search.kind}; use nsga2, or name one objective",
         )
-    if spec.pruner.kind != "none":
+    if spec.is_pruned:
         yield FieldError(
             "pruner.kind",
             "must be none for several objectives, as one alone cannot tell whether a trial is "
@@ -78,69 +68,57 @@ def _objectives(spec: StudySpec) -> Iterator[FieldError]:
         )
 
 
-def _grid(search: GridSearch, space: SearchSpace) -> Iterator[FieldError]:
-    try:
-        grid_size(space, search.points)
-    except InvalidInput as error:
-        yield from error.errors
-
-
-def _coarse_to_fine(
-    spec: StudySpec, search: CoarseToFineSearch, space: SearchSpace
-) -> Iterator[FieldError]:
-    for parameter in space.parameters:
-        if parameter.name == "training.epochs":
-            searched = parameter.distribution.model_dump(mode="json", exclude_none=True)
-            yield FieldError(
-                "training.epochs",
-                "must be a number under coarse_to_fine, whose stages decide the length, got "
-                f"{format_value(searched)}; leave it out, or use random",
-            )
-    if search.continue_ and search.promote == 0:
+def _parameters(search: SearchKind, space: SearchSpace) -> Iterator[FieldError]:
+    """Parameters that the search cannot propose, too many of them, or none that it can."""
+    most, dimensions = search.max_dimensions, len(space.parameters)
+    if most is not None and dimensions > most:
         yield FieldError(
-            "search.continue",
-            "needs a promote > 0, as only promoted trials can go on, got promote 0; "
-            "raise promote or leave continue out",
+            "search.kind",
+            f"{search.kind} takes at most {most:,} parameters, got {dimensions:,}; use random",
         )
-    if search.continue_ and spec.training.repeats > 1:
-        yield FieldError(
-            "search.continue",
-            f"cannot go with training.repeats {spec.training.repeats}: a finalist is several runs, "
-            "and what it would go on with is one; leave either out",
-        )
-    yield from hard_bound_errors(spec, search, space)
-
-
-def _ranges_only(space: SearchSpace) -> Iterator[FieldError]:
-    """CMA-ES moves in a box of numbers that every trial has."""
+    what = "parameters" if search.supports_choices else "ranges"
+    if not search.supports_branches:
+        what += " that every trial has"
     ranges = 0
     for parameter in space.parameters:
-        distribution = parameter.distribution
-        if parameter.branch is not None:
-            why = "exists only in a branch"
-        elif isinstance(distribution, Choice) and len(distribution.choice) > 1:
-            why = "is a choice"
-        else:
-            if isinstance(distribution, Interval):
-                ranges += distribution.low < distribution.high
+        why = _unsupported(search, parameter)
+        if why is None:
+            distribution = parameter.distribution
+            ranges += isinstance(distribution, Interval) and distribution.low < distribution.high
             continue
         yield FieldError(
-            "search.kind",
-            f"cmaes takes only ranges that every trial has, and {parameter.name} {why}; use tpe",
+            "search.kind", f"{search.kind} takes only {what}, and {parameter.name} {why}; use tpe"
         )
-    if not ranges:
+    if search.needs_range and not ranges:
         yield FieldError(
             "search.kind",
-            "cmaes needs at least one range of more than one value, got none; use tpe or random",
+            f"{search.kind} needs at least one range of more than one value, got none; use tpe or "
+            "random",
         )
 
 
-def _no_branches(kind: str, space: SearchSpace) -> Iterator[FieldError]:
-    """Optuna's samplers would draw what lies inside a branch at random, whatever was learned."""
+def _unsupported(search: SearchKind, parameter: Parameter) -> str | None:
+    """Why a search cannot propose a parameter; none where it can."""
+    if parameter.branch is not None and not search.supports_branches:
+        return "exists only in a branch"
+    distribution = parameter.distribution
+    is_open_choice = isinstance(distribution, Choice) and len(distribution.choice) > 1
+    return "is a choice" if is_open_choice and not search.supports_choices else None
+
+
+def _stages(spec: StudySpec, space: SearchSpace) -> Iterator[FieldError]:
+    """Stages that cannot be counted, or whose length is searched as well."""
+    try:
+        stages_of(spec)
+    except InvalidInput as error:
+        yield from error.errors
+    if not spec.search.is_staged:
+        return
     for parameter in space.parameters:
-        if parameter.branch is not None:
+        if parameter.name == "training.epochs":
+            distribution = parameter.distribution.model_dump(mode="json", exclude_none=True)
             yield FieldError(
-                "search.kind",
-                f"{kind} takes only parameters that every trial has, and {parameter.name} exists "
-                "only in a branch; use tpe",
+                "training.epochs",
+                f"must be a number under {spec.search.kind}, whose stages decide the length, got "
+                f"{format_value(distribution)}; leave it out, or use random",
             )

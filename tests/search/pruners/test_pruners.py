@@ -144,9 +144,9 @@ def test_what_was_noted_of_a_trial_can_be_put_back() -> None:
     table = table_of(made, [0.9, 0.5], [0.9, 0.4])
     for number in (0, 1):
         table.restore(number, dict(table.curves[number].rungs), None)
-    assert list(table.entered(0, (0, 1))) == [0.4, 0.5]
+    assert list(table.rung_values(0, (0, 1))) == [0.4, 0.5]
     table.add(0)
-    assert list(table.entered(0, (0, 1))) == [0.4], "a trial read anew leaves its rungs"
+    assert list(table.rung_values(0, (0, 1))) == [0.4], "a trial read anew leaves its rungs"
 
 
 def test_without_a_length_halving_waits_for_a_complete_trial() -> None:
@@ -157,5 +157,5 @@ def test_without_a_length_halving_waits_for_a_complete_trial() -> None:
     assert table.curves[0].rungs == {}
     table.complete(0)
     judge(made, table, 1, [0.5] * 3)
-    assert table.lengths == {0: 300}
+    assert table.max_epochs == {0: 300}
     assert table.curves[1].rungs == {(0, 2): 0.5}, "rungs begin at a hundredth of the length"

@@ -251,8 +251,8 @@ def test_a_new_process_suggests_what_the_old_one_would_have(kind: str) -> None:
     for _ in range(rounds):
         history = History(ended, sorted(open_, key=lambda t: t.number))
         new = sampler(kind, ranges(kind))
-        count = old.at_once(history, 3)
-        assert new.at_once(history, 3) == count
+        count = old.max_suggestions(history, 3)
+        assert new.max_suggestions(history, 3) == count
         numbers = range(number, number + count)
         proposals = old.suggest(numbers, history)
         assert sampler(kind, ranges(kind)).suggest(numbers, history) == proposals
@@ -299,7 +299,7 @@ def test_at_least_one_and_at_most_as_many_as_asked_for_come_at_once(kind: str, c
             [trial(n, _params(), 1.0) for n in range(ended)],
             [trial(300 + n, _params(), state=TrialState.RUNNING) for n in range(busy)],
         )
-        assert 1 <= one.at_once(history, count) <= count
+        assert 1 <= one.max_suggestions(history, count) <= count
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_how_many_may_run_at_once_grows_with_what_is_known(
         [trial(ended + n, _params(), state=TrialState.RUNNING) for n in range(busy)],
     )
     one = sampler(kind, RANGES, settings=plain.get(kind, {}))
-    assert one.at_once(history, 64) == allowed
+    assert one.max_suggestions(history, 64) == allowed
 
 
 @pytest.mark.parametrize("kind", ["random", "coarse_to_fine", "tpe", "cmaes", "nsga2"])
@@ -361,7 +361,7 @@ def test_what_people_gave_is_not_drawn_again() -> None:
     grid = whole_grid(FEW)
     assert grid is not None
     given = tuple(grid.at(place) for place in (3, 8))
-    found = problem("random", FEW, given=given, first=100)
+    found = problem("random", FEW, initial=given, first=100)
     drawn = [grid.place(p.params) for p in sampler_for(found).suggest(range(102, 112))]
     assert {*drawn, 3, 8} == set(range(12))
 
@@ -385,7 +385,7 @@ def test_a_rare_configuration_of_a_large_space_is_drawn_once() -> None:
 
 def test_a_grid_comes_whole_and_after_what_people_gave() -> None:
     given = ({"drop": 0.0, "depth": 1},) * 3
-    grid = sampler_for(problem("grid", FEW, given=given, settings={"points": None}))
+    grid = sampler_for(problem("grid", FEW, initial=given, settings={"points": None}))
     whole = whole_grid(FEW)
     assert whole is not None
     found = [whole.place(p.params) for p in grid.suggest(range(3, 15))]

@@ -165,7 +165,7 @@ def test_a_generation_moves_cmaes_as_it_moves_optunas() -> None:
     found = study.sampler._restore_optimizer(study.trials)  # type: ignore[attr-defined]
     one = sampler("cmaes", space, settings={"population": 6})
     assert isinstance(one, CmaesSampler)
-    one.at_once(History(ended), 1)
+    one.max_suggestions(History(ended), 1)
     assert isinstance(found, CMA)
     assert one.strategy.generation == found.generation == 5
     np.testing.assert_allclose(one.strategy.mean, found.mean, rtol=1e-9)

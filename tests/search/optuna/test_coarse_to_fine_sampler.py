@@ -11,9 +11,9 @@ from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, SingleOnlySamplerTestCase
 from pydantic import ValidationError
 
-from hpsearch.search.optuna.public_sampler import CoarseToFineSampler, Stage
+from hpsearch.search.optuna import CoarseToFineSampler, SamplerStage
 
-STAGES = [Stage(trials=24), Stage(trials=12), Stage(trials=6)]
+STAGES = [SamplerStage(trials=24), SamplerStage(trials=12), SamplerStage(trials=6)]
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,9 @@ class TestAsOptunaHoldsItsOwn(BasicSamplerTestCase, SingleOnlySamplerTestCase):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         # Short stages, so that the suite's few trials reach the last one.
-        return lambda: CoarseToFineSampler([Stage(3), Stage(3), Stage(3)], seed=0)
+        return lambda: CoarseToFineSampler(
+            [SamplerStage(3), SamplerStage(3), SamplerStage(3)], seed=0
+        )
 
 
 def _study(seed: int, direction: str = "minimize", trials: int = 42) -> optuna.Study:
@@ -73,4 +75,4 @@ def test_a_trial_knows_its_stage() -> None:
 
 def test_a_stage_that_no_study_may_have_is_refused() -> None:
     with pytest.raises(ValidationError, match="keep"):
-        CoarseToFineSampler([Stage(trials=3, keep=0.0)])
+        CoarseToFineSampler([SamplerStage(trials=3, keep=0.0)])

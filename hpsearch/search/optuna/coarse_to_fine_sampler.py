@@ -1,6 +1,8 @@
-"""Coarse-to-fine for people's own Optuna scripts.
+"""Coarse-to-fine as a sampler of Optuna's, for people's own Optuna scripts.
 
-    stages = [Stage(trials=24), Stage(trials=12), Stage(trials=6)]
+    from hpsearch.search.optuna import CoarseToFineSampler, SamplerStage
+
+    stages = [SamplerStage(trials=24), SamplerStage(trials=12), SamplerStage(trials=6)]
     sampler = CoarseToFineSampler(stages, seed=0)
     study = optuna.create_study(sampler=sampler)
 
@@ -10,9 +12,9 @@
 
     study.optimize(objective, n_trials=42)
 
-The boxes are those of `narrowing`. What a service can do and a script cannot: no range grows past
-what the script suggests from, and where trials run side by side, a stage does not wait for those of
-the one before that still run. Trials after the last stage's are drawn in its box.
+The boxes are those of `coarse_to_fine_box`. What a service can do and a script cannot: no range
+grows past what the script suggests from, and where trials run side by side, a stage does not wait
+for those of the one before that still run. Trials after the last stage's are drawn in its box.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpsearch.search.coarse_to_fine_box import narrowed
+from hpsearch.search.coarse_to_fine_box import next_box
 from hpsearch.spec import search as spec
 from hpsearch.spec.language import states
 from hpsearch.spec.language.distributions import (
@@ -51,11 +53,12 @@ from hpsearch.spec.wire.observation import Observation
 
 
 @dataclass(frozen=True)
-class Stage:
-    """So many trials, and the share of them whose box the next stage searches."""
+class SamplerStage:
+    """A stage of an Optuna study."""
 
     trials: int
     keep: float = 0.25
+    """The share of its trials whose box the next stage searches."""
 
 
 class CoarseToFineSampler(BaseSampler):
@@ -71,11 +74,13 @@ class CoarseToFineSampler(BaseSampler):
     """
 
     def __init__(
-        self, stages: Sequence[Stage], *, margin: float = 0.5, seed: int | None = None
+        self, stages: Sequence[SamplerStage], *, margin: float = 0.5, seed: int | None = None
     ) -> None:
         self._search = spec.CoarseToFineSearch(
             kind="coarse_to_fine",
-            stages=tuple(spec.Stage(trials=s.trials, epochs=1, keep=s.keep) for s in stages),
+            stages=tuple(
+                spec.StageSettings(trials=s.trials, epochs=1, keep=s.keep) for s in stages
+            ),
             margin=margin,
             expand=False,
         )
@@ -104,8 +109,8 @@ class CoarseToFineSampler(BaseSampler):
         trial: FrozenTrial,  # noqa: ARG002
         search_space: dict[str, BaseDistribution],  # noqa: ARG002
     ) -> dict[str, Any]:
-        """Nothing, as above."""
-        _single(study)
+        """Nothing; a study of several objectives is refused."""
+        _check_single_objective(study)
         return {}
 
     def sample_independent(
@@ -116,21 +121,21 @@ class CoarseToFineSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """A value from the box of the trial's stage."""
-        _single(study)
+        _check_single_objective(study)
         stage = self.stage_of(trial.number)
-        whole = SearchSpace((Parameter(param_name, ours(param_distribution)),))
+        whole = SearchSpace((Parameter(param_name, from_optuna(param_distribution)),))
         box = whole
         if stage:
             trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             sign = -1.0 if study.direction is StudyDirection.MAXIMIZE else 1.0
             for before in range(stage):
-                tried = [
-                    _observed(done, param_name, param_distribution, box, sign)
-                    for done in trials
-                    if self.stage_of(done.number) == before
+                observations = [
+                    _observation(other, param_name, param_distribution, box, sign)
+                    for other in trials
+                    if self.stage_of(other.number) == before
                 ]
                 keep = self._search.stages[before].keep
-                box = narrowed(box, tried, self._search, keep, whole=whole).space
+                box = next_box(box, observations, self._search, keep, whole=whole).space
         name = zlib.crc32(param_name.encode())
         unit = np.random.default_rng([self._seed, trial.number, name]).random()
         value = box.parameters[0].distribution.from_unit(unit)
@@ -139,8 +144,8 @@ class CoarseToFineSampler(BaseSampler):
         return value
 
 
-def ours(distribution: BaseDistribution) -> Distribution:
-    """An Optuna distribution as one of ours; a categorical one as its choices' positions."""
+def from_optuna(distribution: BaseDistribution) -> Distribution:
+    """An Optuna distribution as one of ours; a categorical one as the indices of its choices."""
     if isinstance(distribution, FloatDistribution):
         ends = (distribution.low, distribution.high)
         if distribution.log:
@@ -156,14 +161,14 @@ def ours(distribution: BaseDistribution) -> Distribution:
     raise TypeError(f"{distribution!r} is none of Optuna's three kinds of distributions")
 
 
-def _observed(
+def _observation(
     trial: FrozenTrial,
     name: str,
     distribution: BaseDistribution,
     box: SearchSpace,
     sign: float,
 ) -> Observation:
-    """A trial as narrowing sees it; a value that lies outside the box now tells nothing of it."""
+    """An Optuna trial as one of ours, without the parameter where its value is outside the box."""
     params = {}
     if name in trial.params:
         value = trial.params[name]
@@ -180,7 +185,7 @@ def _observed(
     )
 
 
-def _single(study: Study) -> None:
+def _check_single_objective(study: Study) -> None:
     if len(study.directions) > 1:
         raise ValueError(
             f"coarse-to-fine needs one objective, got {len(study.directions)}; "
