@@ -54,11 +54,11 @@ class Pruner(ABC, Generic[S]):
 
         Args:
             table: the curves of all trials, as reported; `table.is_better` says which of two
-                values is the better one. The trial has reported at least one value, has not been stopped,
-                and is asked about once for each value, in the order of its epochs; an epoch
-                without the objective is not asked about, so epochs may have gaps. Trials of
-                other numbers report in between, in any order. A value may be infinite. One that is
-                NaN ends the trial before a pruner is asked, but earlier values of a trial that
+                values is the better one. The trial has reported at least one value and has not
+                been stopped. It is asked about once for each value, in the order of its epochs;
+                an epoch without the objective is not asked about, so epochs may have gaps. Trials
+                of other numbers report in between, in any order. A value may be infinite. A NaN
+                ends the trial before a pruner is asked, but earlier values of a trial that
                 continues another one may be NaN, and so may values of other trials.
             number: the trial's.
 
