@@ -13,15 +13,16 @@ from hpsearch.cli.options import AsJson, Server
 from hpsearch.cli.output import emit, out
 from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
+from hpsearch.spec.upload_formats import UPLOAD_FORMATS, upload_format_labels
 from hpsearch.spec.wire.datasets import Dataset, DatasetInfo, DatasetList
-from hpsearch.spec.wire.upload import ColumnUse, UploadFormat
+from hpsearch.spec.wire.upload import ColumnUse
 
 app = typer.Typer(help="Upload data sets, list and remove them.", no_args_is_help=True)
 
 COLUMN_USES = [f"NAME={use}" for use in get_args(ColumnUse)]
 
 
-@app.command()
+@app.command(help=f"Upload a data set: {upload_format_labels()}.")
 def add(
     name: Annotated[str, typer.Argument(help="What studies call it: a-z, 0-9, _ and -.")],
     files: Annotated[
@@ -32,7 +33,7 @@ def add(
         str | None,
         typer.Option(
             "--format",
-            help=f"{', '.join(get_args(UploadFormat))}.",
+            help=f"{', '.join(UPLOAD_FORMATS)}.",
             show_default="by the file's content and name",
         ),
     ] = None,
@@ -43,7 +44,7 @@ def add(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload a data set: CSV, Parquet, npz, packed images, MNIST IDX or CIFAR binary."""
+    """Upload a data set."""
     with Client(server) as client:
         added = client.add_dataset(
             name, *files, target=target, format=form, columns=_uses(column or [])

@@ -200,10 +200,10 @@ class Client:
 
         Args:
             name: a-z, 0-9, _ and -; a study's `task.dataset` names it.
-            files: CSV, Parquet, npz, packed images in folders, MNIST IDX (packed, or images and
-                labels) or CIFAR binary.
+            files: one in a format of the table `hpsearch.spec.upload_formats.UPLOAD_FORMATS`, which
+                `hpsearch datasets add --help` lists, or two: IDX images and labels.
             target: the column or array to learn; needed for CSV and Parquet.
-            format: an `UploadFormat`; None goes by the file's content and name.
+            format: its name in that table; None goes by the file's content and name.
             columns: uses of columns by name, where the one inferred is wrong: number, category
                 or ignore.
 

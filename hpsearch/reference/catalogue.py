@@ -33,6 +33,7 @@ from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import INITS, MODELS, TASKS, Activation
 from hpsearch.spec.training import Clip, EarlyStopping, Ema, Swa, Training
+from hpsearch.spec.upload_formats import UPLOAD_FORMATS
 from hpsearch.spec.wire.datasets import BUILT_IN
 
 FAMILIES: Mapping[str, Family[Any]] = {
@@ -106,6 +107,11 @@ def _words() -> Iterator[str]:
     for info in BUILT_IN.values():
         what = f"{info.classes} classes" if info.classes else info.target
         yield f"| `{info.name}` | {info.rows} | {list(info.features)} | {what} |"
+    yield "\n## Upload formats (`format`)\n"
+    yield "| name | what it is | what a file holds |"
+    yield "|---|---|---|"
+    for row in UPLOAD_FORMATS.values():
+        yield f"| `{row.name}` | {row.label} | {_cell(row.description)} |"
     yield ""
 
 

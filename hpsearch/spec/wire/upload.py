@@ -1,13 +1,27 @@
-"""What is known of an uploaded data set beside its shape: its form and its columns."""
+"""What is known of an uploaded data set beside its shape: its format and its columns."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, WithJsonSchema
 
 from hpsearch.spec.language.base import Record
+from hpsearch.spec.upload_formats import UPLOAD_FORMATS
 
-UploadFormat = Literal["csv", "parquet", "npz", "image_folder", "idx", "cifar10", "cifar100"]
-"""Forms that an upload may have; packed ones as zip or tar."""
+
+def _known_format(name: str) -> str:
+    if name not in UPLOAD_FORMATS:
+        raise ValueError(f"must be one of {', '.join(UPLOAD_FORMATS)}, got {name}")
+    return name
+
+
+UploadFormatName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_known_format),
+    WithJsonSchema({"type": "string", "enum": list(UPLOAD_FORMATS)}),
+]
+"""A key of UPLOAD_FORMATS."""
 
 ColumnUse = Literal["number", "category", "ignore"]
 """What a person may say of a column; an ignored one is no feature, but a split may name it."""
@@ -22,7 +36,7 @@ class DatasetFile(Record):
     name: str
     sha256: str
     size_bytes: int
-    format: UploadFormat
+    format: UploadFormatName
     target_column: str | None
     """The column, or the array, that is learned."""
     uses: dict[str, ColumnUse] = {}

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import Protocol
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads import bounds
@@ -27,9 +27,11 @@ DAMAGED = (
 )  # fmt: skip
 """What the readers raise at a damaged archive."""
 
+GZIP_MAGIC = b"\x1f\x8b"
+
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveMember:
     """A file in an archive."""
 
     name: str
@@ -50,11 +52,11 @@ class Archive(Protocol):
     """A packed upload; also one file alone."""
 
     @property
-    def members(self) -> tuple[Member, ...]:
+    def members(self) -> tuple[ArchiveMember, ...]:
         """Its files in the order of their names."""
         ...
 
-    def read(self, member: Member) -> bytes:
+    def read(self, member: ArchiveMember) -> bytes:
         """A file's content.
 
         Raises:
@@ -68,7 +70,7 @@ class _Zip:
         self._file = file
         self.members = tuple(sorted(self._checked(), key=lambda member: member.name))
 
-    def _checked(self) -> Iterator[Member]:
+    def _checked(self) -> Iterator[ArchiveMember]:
         guard = _Guard()
         for info in self._file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -81,9 +83,9 @@ class _Zip:
                 )
             guard.check(info.filename, info.file_size, info.compress_size)
             if not info.is_dir() and not _is_clutter(info.filename):
-                yield Member(info.filename, info.file_size)
+                yield ArchiveMember(info.filename, info.file_size)
 
-    def read(self, member: Member) -> bytes:
+    def read(self, member: ArchiveMember) -> bytes:
         with _named_damage(member.name):
             return self._file.read(member.name)
 
@@ -94,7 +96,7 @@ class _Tar:
         self._size_bytes = size_bytes
         self.members = tuple(sorted(self._checked(), key=lambda member: member.name))
 
-    def _checked(self) -> Iterator[Member]:
+    def _checked(self) -> Iterator[ArchiveMember]:
         guard, total = _Guard(), 0
         for info in self._file:
             if not info.isfile() and not info.isdir():
@@ -103,9 +105,9 @@ class _Tar:
             guard.check(info.name, info.size, info.size)
             guard.check_ratio(info.name, total, self._size_bytes)
             if info.isfile() and not _is_clutter(info.name):
-                yield Member(info.name, info.size)
+                yield ArchiveMember(info.name, info.size)
 
-    def read(self, member: Member) -> bytes:
+    def read(self, member: ArchiveMember) -> bytes:
         with _named_damage(member.name):
             content = self._file.extractfile(member.name)
             return b"" if content is None else content.read()
@@ -114,9 +116,9 @@ class _Tar:
 class _Single:
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self.members = (Member(name, path.stat().st_size),)
+        self.members = (ArchiveMember(name, path.stat().st_size),)
 
-    def read(self, member: Member) -> bytes:
+    def read(self, member: ArchiveMember) -> bytes:
         del member
         return self._path.read_bytes()
 
@@ -188,7 +190,7 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
 
 def gunzip(content: bytes, name: str) -> bytes:
     """The content of a gzip file, within bounds; what is no gzip file comes back as it is."""
-    if content[:2] != b"\x1f\x8b":
+    if content[:2] != GZIP_MAGIC:
         return content
     most = max(bounds.FREE_BYTES, bounds.MAX_RATIO * len(content))
     most = min(most, bounds.MAX_UNPACKED_BYTES)
@@ -205,13 +207,14 @@ def gunzip(content: bytes, name: str) -> bytes:
         return found
 
 
+def is_packed(first_bytes: bytes) -> bool:
+    """Whether a file that begins so (262 bytes or more tell) is a zip, a gzip or a tar file."""
+    return first_bytes[:2] in (b"PK", GZIP_MAGIC) or first_bytes[257:262] == b"ustar"
+
+
 def _is_gzip(path: Path) -> bool:
     with path.open("rb") as file:
-        return _starts(file, b"\x1f\x8b")
-
-
-def _starts(file: IO[bytes], magic: bytes) -> bool:
-    return file.read(len(magic)) == magic
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def _is_clutter(name: str) -> bool:

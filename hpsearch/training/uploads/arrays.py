@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.training.uploads.table import PARTS, Column, Values
+from hpsearch.training.uploads.table import SPLIT_NAMES, Column, Values
 
 SPLIT = "split"
 """The mark that tells the parts of a data set that came split."""
 
 
-def part_of(name: str) -> str | None:
+def split_name_of(name: str) -> str | None:
     """The part of a data set that a file's or folder's name speaks of."""
     lower = name.lower()
     if "test" in lower or "t10k" in lower:
@@ -33,7 +33,7 @@ def split_mark(parts: Sequence[str | None], rows: Sequence[int]) -> tuple[Values
     """
     if len(set(parts)) < 2 or None in parts or "train" not in parts:
         return ()
-    names = tuple(part for part in PARTS if part in parts)
+    names = tuple(part for part in SPLIT_NAMES if part in parts)
     codes = np.repeat([float(names.index(str(part))) for part in parts], rows)
     return (Values(Column(SPLIT, "category", names), codes),)
 

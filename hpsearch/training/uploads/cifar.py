@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hpsearch.training.uploads.archive import Archive, Member, open_archive
-from hpsearch.training.uploads.arrays import part_of, split_mark
+from hpsearch.training.uploads.archive import Archive, ArchiveMember, open_archive
+from hpsearch.training.uploads.arrays import split_mark, split_name_of
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.target import labels_in_range
+from hpsearch.training.uploads.upload_format import FileStart, Format
 
 PIXELS = 3 * 32 * 32
 TEXTS = (".txt", ".html", ".md")
@@ -24,14 +25,14 @@ TEXTS = (".txt", ".html", ".md")
 LABEL_BYTES = {"cifar10": 1, "cifar100": 2}
 
 
-def read_cifar(path: Path, recipe: ReadOptions) -> Table:
+def read_cifar(path: Path, options: ReadOptions) -> Table:
     """Images [N, 3, 32, 32] of bytes; for CIFAR-100 the target is `fine` (default) or `coarse`.
 
     Raises:
         InvalidInput: naming the file that is wrong.
     """
-    label_bytes = LABEL_BYTES[recipe.format]
-    place, classes, names_file = _labels_of(recipe)
+    label_bytes = LABEL_BYTES[options.format]
+    place, classes, names_file = _labels_of(options)
     with open_archive(path, "data.bin") as archive:
         batches = _batches(archive)
         names = _class_names(archive, names_file) or tuple(map(str, range(classes)))
@@ -41,7 +42,7 @@ def read_cifar(path: Path, recipe: ReadOptions) -> Table:
     labels, parts = [], []
     for member, block in zip(batches, blocks, strict=True):
         labels.append(labels_in_range(block[:, place].astype(np.int64), names, member.name)[0])
-        parts.append(part_of(member.parts[-1]))
+        parts.append(split_name_of(member.parts[-1]))
     records = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return Table(
         x=records[:, label_bytes:].reshape(-1, 3, 32, 32),
@@ -51,28 +52,11 @@ def read_cifar(path: Path, recipe: ReadOptions) -> Table:
     )
 
 
-def cifar_kind(archive: Archive) -> str:
-    """Which of the two the files hold, by the size of their records."""
-    sizes = [member.size_bytes for member in _batches(archive)]
-    fitting = [
-        kind
-        for kind, label_bytes in LABEL_BYTES.items()
-        if all(size % (label_bytes + PIXELS) == 0 for size in sizes)
-    ]
-    if len(fitting) != 1:
-        raise invalid_upload(
-            "CIFAR files must hold records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100), and "
-            f"these have {', '.join(map(str, sizes[:10]))} bytes; send whole files, or name the "
-            "format"
-        )
-    return fitting[0]
-
-
-def _labels_of(recipe: ReadOptions) -> tuple[int, int, str]:
+def _labels_of(options: ReadOptions) -> tuple[int, int, str]:
     """The label's place in a record, its classes, and the file of their names."""
-    if recipe.format == "cifar10":
+    if options.format == "cifar10":
         return 0, 10, "batches.meta.txt"
-    target = recipe.target or "fine"
+    target = options.target or "fine"
     if target not in ("fine", "coarse"):
         raise invalid_upload(f"must be fine or coarse for CIFAR-100, got {target!r}", "target")
     return (
@@ -80,14 +64,14 @@ def _labels_of(recipe: ReadOptions) -> tuple[int, int, str]:
     )
 
 
-def _batches(archive: Archive) -> list[Member]:
+def _batches(archive: Archive) -> list[ArchiveMember]:
     found = [member for member in archive.members if member.suffix not in TEXTS]
     if any(member.suffix != ".bin" for member in found) or not found:
         raise invalid_upload(
             "CIFAR data must be .bin files of the binary version; the Python version is pickled "
             "and never read"
         )
-    return sorted(found, key=lambda member: part_of(member.parts[-1]) == "test")
+    return sorted(found, key=lambda member: split_name_of(member.parts[-1]) == "test")
 
 
 def _class_names(archive: Archive, file: str) -> tuple[str, ...]:
@@ -105,3 +89,41 @@ def _records(content: bytes, name: str, label_bytes: int) -> np.ndarray:
             "send the whole file"
         )
     return np.frombuffer(content, np.uint8).reshape(-1, size)
+
+
+def _version(archive: Archive) -> str:
+    """`cifar10` or `cifar100`, by the size of the files' records."""
+    sizes = [member.size_bytes for member in _batches(archive)]
+    fitting = [
+        version
+        for version, label_bytes in LABEL_BYTES.items()
+        if all(size % (label_bytes + PIXELS) == 0 for size in sizes)
+    ]
+    if len(fitting) != 1:
+        raise invalid_upload(
+            "CIFAR files must hold records of 3073 bytes (CIFAR-10) or 3074 (CIFAR-100), and "
+            f"these have {', '.join(map(str, sizes[:10]))} bytes; send whole files, or name the "
+            "format"
+        )
+    return fitting[0]
+
+
+def _format(version: str) -> Format:
+    def in_archive(archive: Archive) -> bool:
+        is_cifar = any(
+            member.suffix == ".bin" or member.parts[-1].startswith("data_batch")
+            for member in archive.members
+        )
+        return is_cifar and _version(archive) == version
+
+    def as_file(start: FileStart) -> bool:
+        if not start.has_suffix(".bin"):
+            return False
+        with open_archive(start.path, start.name) as archive:
+            return _version(archive) == version
+
+    return Format(read_cifar, in_archive=in_archive, as_file=as_file)
+
+
+CIFAR10 = _format("cifar10")
+CIFAR100 = _format("cifar100")

@@ -6,7 +6,7 @@ import numpy as np
 
 from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.upload import ColumnInfo
-from hpsearch.training.uploads.table import PARTS, Table, Values
+from hpsearch.training.uploads.table import SPLIT_NAMES, Table, Values
 
 
 def describe(name: str, table: Table) -> DatasetInfo:
@@ -28,7 +28,7 @@ def _column(found: Values, feature: bool) -> ColumnInfo:
     there = found.values[~found.missing]
     names = found.column.categories
     parts: dict[str, int] = {}
-    if names and set(names) <= set(PARTS):
+    if names and set(names) <= set(SPLIT_NAMES):
         counts = np.bincount(there.astype(np.int64), minlength=len(names)).tolist()
         parts = dict(zip(names, counts, strict=True))
     return ColumnInfo(

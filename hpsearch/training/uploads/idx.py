@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.spec.language.messages import format_value
-from hpsearch.training.uploads.archive import Archive, Member, gunzip, open_archive
-from hpsearch.training.uploads.arrays import first_bad, part_of, split_mark
+from hpsearch.training.uploads.archive import Archive, ArchiveMember, gunzip, open_archive
+from hpsearch.training.uploads.arrays import first_bad, split_mark, split_name_of
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Column, Table
 from hpsearch.training.uploads.target import classes_of
+from hpsearch.training.uploads.upload_format import FileStart, Format
 
 TYPES: Mapping[int, str] = {
     0x08: "u1",
@@ -35,13 +36,13 @@ TYPES: Mapping[int, str] = {
 """By the third byte."""
 
 
-def read_idx(path: Path, recipe: ReadOptions) -> Table:
+def read_idx(path: Path, options: ReadOptions) -> Table:
     """Images [N, 1, height, width] (or rows [N, columns]) in the type of the file, with labels.
 
     Raises:
         InvalidInput: naming the file that is wrong.
     """
-    del recipe
+    del options
     with open_archive(path, "the file") as archive:
         images: dict[str, tuple[str, NDArray[Any]]] = {}
         labels: dict[str, tuple[str, NDArray[Any]]] = {}
@@ -63,7 +64,7 @@ def read_idx(path: Path, recipe: ReadOptions) -> Table:
             )
         xs.append(x)
         ys.append(y)
-        parts.append(part_of(x_name))
+        parts.append(split_name_of(x_name))
     x = xs[0] if len(xs) == 1 else np.concatenate(xs)
     y, classes = classes_of(np.concatenate(ys), "the labels")
     return Table(
@@ -114,12 +115,7 @@ def parse_idx(content: bytes, name: str) -> NDArray[Any]:
     return array
 
 
-def has_idx(archive: Archive) -> bool:
-    """Whether the files are called as IDX files are."""
-    return any(re.search(r"idx\d|ubyte", member.name) for member in archive.members)
-
-
-def _key(member: Member) -> str:
+def _key(member: ArchiveMember) -> str:
     """Equal for the images and labels of one pair."""
     name = re.sub(r"\.gz$", "", member.parts[-1].lower())
     return re.sub(r"images?|labels?|idx\d|[-_.]", "", name)
@@ -139,3 +135,20 @@ def _pairs(
             f"{len(labels)} of labels; name them as train-images and train-labels"
         )
     return [(images[key], labels[key]) for key in sorted(images, reverse=True)]
+
+
+def _has_idx(archive: Archive) -> bool:
+    """Whether the files are called as IDX files are."""
+    return any(re.search(r"idx\d|ubyte", member.name) for member in archive.members)
+
+
+def _refuse_lone_file(start: FileStart) -> bool:
+    first = start.first_bytes
+    if first[:2] == b"\0\0" and len(first) > 2 and first[2] in TYPES:
+        raise invalid_upload(
+            f"{start.name} is one IDX file alone; send images and labels, or a zip of both"
+        )
+    return False
+
+
+IDX = Format(read_idx, in_archive=_has_idx, as_file=_refuse_lone_file)

@@ -14,24 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.training.uploads import bounds
-from hpsearch.training.uploads.archive import Archive, Member, open_archive
+from hpsearch.training.uploads.archive import Archive, ArchiveMember, open_archive
 from hpsearch.training.uploads.arrays import SPLIT
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
-from hpsearch.training.uploads.table import PARTS, Table, Values, coded
+from hpsearch.training.uploads.table import SPLIT_NAMES, Table, Values, coded
 from hpsearch.training.uploads.target import named_classes
+from hpsearch.training.uploads.upload_format import Format
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp")
 GREY = ("1", "L")
 
 
-def read_image_folder(path: Path, recipe: ReadOptions) -> Table:
+def read_image_folder(path: Path, options: ReadOptions) -> Table:
     """Images [N, channels, height, width] of bytes; classes are the folders' names.
 
     Raises:
         InvalidInput: naming the file that is wrong.
     """
-    del recipe
+    del options
     with open_archive(path, "the file") as archive:
         members = _images(archive)
         folders = np.array([_folder(member) for member in members])
@@ -43,12 +44,7 @@ def read_image_folder(path: Path, recipe: ReadOptions) -> Table:
     return Table(x, y, classes, marks=_marks(members))
 
 
-def has_images(archive: Archive) -> bool:
-    """Whether an archive holds images."""
-    return any(member.suffix in SUFFIXES for member in archive.members)
-
-
-def _images(archive: Archive) -> list[Member]:
+def _images(archive: Archive) -> list[ArchiveMember]:
     found = [member for member in archive.members if member.suffix in SUFFIXES]
     if not found:
         raise invalid_upload(
@@ -57,7 +53,7 @@ def _images(archive: Archive) -> list[Member]:
     return found
 
 
-def _folder(member: Member) -> str:
+def _folder(member: ArchiveMember) -> str:
     if len(member.parts) < 2:
         raise invalid_upload(
             f"an image must lie in a folder named after its class, and {member.name} lies in "
@@ -66,14 +62,14 @@ def _folder(member: Member) -> str:
     return member.parts[-2]
 
 
-def _marks(members: list[Member]) -> tuple[Values, ...]:
+def _marks(members: list[ArchiveMember]) -> tuple[Values, ...]:
     parts = [member.parts[-3] if len(member.parts) > 2 else "" for member in members]
-    if set(parts) <= set(PARTS) and len(set(parts)) > 1 and "train" in parts:
+    if set(parts) <= set(SPLIT_NAMES) and len(set(parts)) > 1 and "train" in parts:
         return (coded(SPLIT, np.array(parts)),)
     return ()
 
 
-def _stack(archive: Archive, members: list[Member]) -> NDArray[np.uint8]:
+def _stack(archive: Archive, members: list[ArchiveMember]) -> NDArray[np.uint8]:
     images: NDArray[np.uint8] | None = None
     size: tuple[int, int] | None = None
     for index, member in enumerate(members):
@@ -128,3 +124,10 @@ def _decoded(content: bytes, name: str, size: Any) -> NDArray[np.uint8]:
             f"{name} must be a whole image, and it cannot be decoded "
             f"({str(error).splitlines()[0][:200]}); send it again"
         ) from None
+
+
+def _has_images(archive: Archive) -> bool:
+    return any(member.suffix in SUFFIXES for member in archive.members)
+
+
+IMAGE_FOLDER = Format(read_image_folder, in_archive=_has_images)

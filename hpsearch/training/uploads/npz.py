@@ -17,17 +17,20 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from hpsearch.training.uploads.archive import Archive, Member, open_archive
+from hpsearch.training.uploads.archive import Archive, ArchiveMember, open_archive
 from hpsearch.training.uploads.arrays import first_bad, split_mark
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
-from hpsearch.training.uploads.table import PARTS, Column, Table, Values, coded
+from hpsearch.training.uploads.table import SPLIT_NAMES, Column, Table, Values, coded
 from hpsearch.training.uploads.target import Target, labels_in_range, target_of
+from hpsearch.training.uploads.upload_format import FileStart, Format
 
 CHANNELS = (1, 3)
 CLASSES = "classes"
+MAGIC = b"\x93NUMPY"
+"""What the file of a single array begins with."""
 
 
-def read_npz(path: Path, recipe: ReadOptions) -> Table:
+def read_npz(path: Path, options: ReadOptions) -> Table:
     """The rows of an npz file.
 
     Raises:
@@ -36,13 +39,13 @@ def read_npz(path: Path, recipe: ReadOptions) -> Table:
     with open_archive(path, "the file") as archive:
         arrays = {m.name.removesuffix(".npy"): _array(archive, m) for m in archive.members}
     arrays, marks = _joined(arrays)
-    target = recipe.target or "y"
+    target = options.target or "y"
     for name in ("x", target):
         if name not in arrays:
             raise invalid_upload(
                 f"must hold an array {name!r}, and there are {', '.join(arrays) or 'none'}; "
                 "save it as np.savez(file, x=..., y=...)",
-                "target" if name == target and recipe.target else "file",
+                "target" if name == target and options.target else "file",
             )
     x, y = arrays["x"], arrays[target]
     if len(x) == 0 or y.shape[:1] != x.shape[:1] or y.ndim > 2 or y.size != len(y):
@@ -51,14 +54,14 @@ def read_npz(path: Path, recipe: ReadOptions) -> Table:
             f"{list(y.shape)}"
         )
     x, columns = _features(x)
-    found, classes = _target(y.reshape(-1), arrays.get(CLASSES), target, recipe)
+    found, classes = _target(y.reshape(-1), arrays.get(CLASSES), target, options)
     for name, array in arrays.items():
         if name not in ("x", target, CLASSES) and array.shape == (len(x),):
             marks += (_values(name, array),)
     return Table(x, found, classes, columns, marks)
 
 
-def _array(archive: Archive, member: Member) -> NDArray[Any]:
+def _array(archive: Archive, member: ArchiveMember) -> NDArray[Any]:
     """An array whose header is checked before anything of its size is made."""
     content = archive.read(member)
     file = io.BytesIO(content)
@@ -90,7 +93,7 @@ def _joined(
     arrays: dict[str, NDArray[Any]],
 ) -> tuple[dict[str, NDArray[Any]], tuple[Values, ...]]:
     """Arrays of parts put together, with the mark that tells the parts."""
-    parts = [part for part in PARTS if f"x_{part}" in arrays]
+    parts = [part for part in SPLIT_NAMES if f"x_{part}" in arrays]
     if "x" in arrays or not parts:
         return arrays, ()
     stems = [name.removesuffix(f"_{parts[0]}") for name in arrays if name.endswith(f"_{parts[0]}")]
@@ -129,13 +132,13 @@ def _features(x: NDArray[Any]) -> tuple[NDArray[Any], tuple[Column, ...]]:
 
 
 def _target(
-    y: NDArray[Any], classes: NDArray[Any] | None, name: str, recipe: ReadOptions
+    y: NDArray[Any], classes: NDArray[Any] | None, name: str, options: ReadOptions
 ) -> Target:
     if classes is not None:
         if y.dtype.kind not in "iu" or classes.dtype.kind != "U" or classes.ndim != 1:
             raise invalid_upload("classes must be names, and y whole numbers that count them")
         return labels_in_range(y, tuple(map(str, classes)), name)
-    use = recipe.columns.get(name)
+    use = options.columns.get(name)
     return target_of(_values(name, y), None if use == "ignore" else use, first_row=1)
 
 
@@ -152,6 +155,14 @@ def _values(name: str, array: NDArray[Any]) -> Values:
     return Values(Column(name), values)
 
 
-def has_npy(archive: Archive) -> bool:
-    """Whether an archive holds arrays of NumPy's."""
+def _has_npy(archive: Archive) -> bool:
     return any(member.suffix == ".npy" for member in archive.members)
+
+
+def _refuse_lone_array(start: FileStart) -> bool:
+    if start.first_bytes.startswith(MAGIC):
+        raise invalid_upload(f"{start.name} is one array alone; save x and y with np.savez")
+    return False
+
+
+NPZ = Format(read_npz, in_archive=_has_npy, as_rest=_refuse_lone_array)

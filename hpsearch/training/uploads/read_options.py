@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.wire.upload import ColumnUse, UploadFormat
+from hpsearch.spec.wire.upload import ColumnUse
 
-FORMATS: tuple[UploadFormat, ...] = get_args(UploadFormat)
 Field = Literal["file", "target", "format", "columns", "name"]
 
 
@@ -18,7 +17,8 @@ Field = Literal["file", "target", "format", "columns", "name"]
 class ReadOptions:
     """The format, the column or array to learn, and what people said of the columns."""
 
-    format: UploadFormat
+    format: str
+    """A key of `hpsearch.spec.upload_formats.UPLOAD_FORMATS`."""
     target: str | None = None
     columns: Mapping[str, ColumnUse] = field(default_factory=dict)
 

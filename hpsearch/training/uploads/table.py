@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 ColumnKind = Literal["number", "category", "time"]
 """Times are seconds since 1970, UTC."""
 
-PARTS = ("train", "validation", "test")
+SPLIT_NAMES = ("train", "validation", "test")
 """What a column says that splits the rows by name."""
 
 

@@ -18,9 +18,10 @@ from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads.bounds import MAX_UNPACKED_BYTES
 from hpsearch.training.uploads.columns import text_column, typed_column
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
-from hpsearch.training.uploads.table import PARTS, Table, Values
+from hpsearch.training.uploads.table import SPLIT_NAMES, Table, Values
 from hpsearch.training.uploads.target import target_of
 from hpsearch.training.uploads.text import check_utf8
+from hpsearch.training.uploads.upload_format import FileStart, Format
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,9 +30,11 @@ MAX_COLUMNS = 10_000
 MAX_CATEGORIES = 256
 """Of a feature: each becomes an input of its own."""
 MAX_HEADER_BYTES = 1 << 24
+OTHER_SUFFIXES = (".xlsx", ".xls", ".json", ".pkl", ".pickle")
+"""Of files that no format reads, though they may be text."""
 
 
-def read_csv(path: Path, recipe: ReadOptions) -> Table:
+def read_csv(path: Path, options: ReadOptions) -> Table:
     """The rows of a CSV file; fields are separated by commas, semicolons or tabs.
 
     Raises:
@@ -39,19 +42,19 @@ def read_csv(path: Path, recipe: ReadOptions) -> Table:
     """
     check_utf8(path)
     names, separator = _header(path)
-    _check_names(names, recipe)
+    _check_names(names, options)
     columns = _texts(path, names, separator)
     return _table(
-        recipe,
+        options,
         (
-            text_column(name, columns.pop(name).combine_chunks(), _use(recipe, name), first_row=2)
+            text_column(name, columns.pop(name).combine_chunks(), _use(options, name), first_row=2)
             for name in names
         ),
         first_row=2,
     )
 
 
-def read_parquet(path: Path, recipe: ReadOptions) -> Table:
+def read_parquet(path: Path, options: ReadOptions) -> Table:
     """The rows of a Parquet file.
 
     Raises:
@@ -71,7 +74,7 @@ def read_parquet(path: Path, recipe: ReadOptions) -> Table:
                     f"says {size}; send less"
                 )
             names = list(file.schema_arrow.names)
-            _check_names(names, recipe)
+            _check_names(names, options)
             _check_rows(about.num_rows)
             table = file.read()
     except (pa.ArrowException, OSError) as error:
@@ -79,13 +82,23 @@ def read_parquet(path: Path, recipe: ReadOptions) -> Table:
             f"the file must be whole Parquet, and it is not ({_first(error)})"
         ) from None
     return _table(
-        recipe,
+        options,
         (
-            typed_column(name, table.column(name).combine_chunks(), _use(recipe, name), 1)
+            typed_column(name, table.column(name).combine_chunks(), _use(options, name), 1)
             for name in names
         ),
         first_row=1,
     )
+
+
+def _refuse_utf16(start: FileStart) -> bool:
+    if start.first_bytes[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise invalid_upload(f"{start.name} must be UTF-8 text, and it is UTF-16; save it as UTF-8")
+    return False
+
+
+def _is_text(start: FileStart) -> bool:
+    return b"\0" not in start.first_bytes and not start.has_suffix(*OTHER_SUFFIXES)
 
 
 def _header(path: Path) -> tuple[list[str], str]:
@@ -101,7 +114,7 @@ def _header(path: Path) -> tuple[list[str], str]:
     return [name.strip() for name in next(csv.reader([text], delimiter=separator))], separator
 
 
-def _check_names(names: Sequence[str], recipe: ReadOptions) -> None:
+def _check_names(names: Sequence[str], options: ReadOptions) -> None:
     if len(names) > MAX_COLUMNS:
         raise invalid_upload(f"a table must have at most {MAX_COLUMNS} columns, got {len(names)}")
     seen: set[str] = set()
@@ -121,12 +134,12 @@ def _check_names(names: Sequence[str], recipe: ReadOptions) -> None:
             )
         seen.add(name)
     listed = ", ".join(names[:20])
-    if recipe.target not in seen:
-        got = "none" if recipe.target is None else format_value(recipe.target)
+    if options.target not in seen:
+        got = "none" if options.target is None else format_value(options.target)
         raise invalid_upload(
             f"must name a column of the file, got {got}; there are {listed}", "target"
         )
-    for name in recipe.columns:
+    for name in options.columns:
         if name not in seen:
             raise invalid_upload(f"no column is called so; there are {listed}", "columns", name)
 
@@ -183,12 +196,12 @@ def _no_rows() -> Exception:
     return invalid_upload("the file must have rows under its header, and it has none; add some")
 
 
-def _use(recipe: ReadOptions, name: str) -> Any:
-    use = recipe.columns.get(name)
+def _use(options: ReadOptions, name: str) -> Any:
+    use = options.columns.get(name)
     return None if use == "ignore" else use
 
 
-def _table(recipe: ReadOptions, columns: Iterable[Values], first_row: int) -> Table:
+def _table(options: ReadOptions, columns: Iterable[Values], first_row: int) -> Table:
     """Target, features and marks apart."""
     features: list[Values] = []
     marks: list[Values] = []
@@ -196,9 +209,9 @@ def _table(recipe: ReadOptions, columns: Iterable[Values], first_row: int) -> Ta
     classes: tuple[str, ...] = ()
     for found in columns:
         name = found.column.name
-        if name == recipe.target:
-            y, classes = target_of(found, _use(recipe, name), first_row)
-        elif _is_mark(found, recipe):
+        if name == options.target:
+            y, classes = target_of(found, _use(options, name), first_row)
+        elif _is_mark(found, options):
             marks.append(found)
         else:
             _check_categories(found)
@@ -214,13 +227,13 @@ def _table(recipe: ReadOptions, columns: Iterable[Values], first_row: int) -> Ta
     return Table(x, y, classes, tuple(found.column for found in features), tuple(marks))
 
 
-def _is_mark(found: Values, recipe: ReadOptions) -> bool:
+def _is_mark(found: Values, options: ReadOptions) -> bool:
     """Whether a column is no feature: a time, ignored, or the names of the parts of a split."""
     names = found.column.categories
     return (
         found.column.kind == "time"
-        or recipe.columns.get(found.column.name) == "ignore"
-        or (bool(names) and set(names) <= set(PARTS))
+        or options.columns.get(found.column.name) == "ignore"
+        or (bool(names) and set(names) <= set(SPLIT_NAMES))
     )
 
 
@@ -235,3 +248,7 @@ def _check_categories(found: Values) -> None:
 
 def _first(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+CSV = Format(read_csv, as_file=_refuse_utf16, as_rest=_is_text)
+PARQUET = Format(read_parquet, magic=b"PAR1")
