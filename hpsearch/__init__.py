@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.client.client import Client, Study
-from hpsearch.optional import require_extra
+from hpsearch.optional import importing_extra
 
 if TYPE_CHECKING:
     from hpsearch.inference.ensemble import TrainedEnsemble
@@ -29,8 +29,6 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
     >>> hpsearch.load_ensemble(path).predict(rows).tolist()  # rows [2, 13]
     ['class_0', 'class_2']
     """
-    require_extra("torch", "worker", "ensembles")
-    loaded: TrainedEnsemble = require_extra(
-        "hpsearch.inference.ensemble", "worker", "ensembles"
-    ).load_ensemble(path)
-    return loaded
+    with importing_extra("worker", "ensembles"):
+        from hpsearch.inference.ensemble import load_ensemble as load
+    return load(path)

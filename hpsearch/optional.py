@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -15,7 +17,7 @@ class MissingPackage(HpsearchError):
 
 
 def require_extra(module: str, extra: str, what: str) -> Any:
-    """A module that may be missing.
+    """Imports a module of a package that may be missing, and returns it.
 
     Args:
         module: its name.
@@ -25,10 +27,26 @@ def require_extra(module: str, extra: str, what: str) -> Any:
     Raises:
         MissingPackage: with the command that installs it.
     """
-    try:
+    with importing_extra(extra, what):
         return import_module(module)
+
+
+@contextmanager
+def importing_extra(extra: str, what: str) -> Iterator[None]:
+    """Turns an import that fails inside a `with` into MissingPackage.
+
+    Args:
+        extra: the extra of hpsearch that brings what is imported.
+        what: what needs it, in the plural ("figures").
+
+    Raises:
+        MissingPackage: with the command that installs it.
+    """
+    try:
+        yield
     except ImportError as error:
+        package = (error.name or "a package").partition(".")[0]
         raise MissingPackage(
-            f"{what} need {module.partition('.')[0]}, which cannot be imported ({error}); "
+            f"{what} need {package}, which cannot be imported ({error}); "
             f"install it with: pip install 'hpsearch[{extra}]'"
         ) from error

@@ -82,10 +82,10 @@ MODELS = {"gru": Recurrent, "cnn": Convolutional}
 
 
 def accuracy(scores: Tensor, y: Tensor) -> Tensor:
-    """Share of waves told right."""
+    """The fraction of waves that are classified right."""
     return (scores.argmax(1) == y).double().mean()
 
 
 def recall(scores: Tensor, y: Tensor) -> Tensor:
-    """Share of the fast waves that are found."""
+    """The fraction of fast waves that are classified as fast."""
     return ((scores.argmax(1) == 1) & (y == 1)).sum() / (y == 1).sum()

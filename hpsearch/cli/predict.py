@@ -14,7 +14,7 @@ from hpsearch.cli.output import emit
 from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.input_files import read_rows
-from hpsearch.optional import require_extra
+from hpsearch.optional import importing_extra
 
 if TYPE_CHECKING:
     from hpsearch.inference.ensemble import TrainedEnsemble
@@ -65,11 +65,12 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a trial's model for other programs."""
-    export_module = require_extra("hpsearch.inference.export", "export", "exported models")
+    with importing_extra("export", "exported models"):
+        from hpsearch.inference.export import export_model
     with Client(server) as client:
         model = client.study(study_id).trial(trial).load_model(which)
     try:
-        export_module.export_model(model, path, form)
+        export_model(model, path, form)
     except OSError as error:
         raise InvalidInput.at(
             "path", f"must be a file that can be written, got {path} ({error.strerror})"

@@ -15,7 +15,7 @@ from hpsearch.client import notebook_html
 from hpsearch.client.handle import Handle
 from hpsearch.client.rows import is_frame, json_rows
 from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
-from hpsearch.optional import require_extra
+from hpsearch.optional import importing_extra
 from hpsearch.spec.language.states import EnsembleState, JobState, is_final
 from hpsearch.spec.wire import ensembles as records
 from hpsearch.spec.wire.datasets import Dataset, DatasetList
@@ -277,10 +277,9 @@ class Ensemble(Handle[records.Ensemble]):
         >>> ensemble.load().predict_probabilities(rows).shape  # [rows, classes]
         (2, 3)
         """
-        loaded: TrainedEnsemble = require_extra(
-            "hpsearch.inference.ensemble", "worker", "ensembles"
-        ).load_ensemble(self.content())
-        return loaded
+        with importing_extra("worker", "ensembles"):
+            from hpsearch.inference.ensemble import load_ensemble
+        return load_ensemble(self.content())
 
     @property
     def names_columns(self) -> bool:

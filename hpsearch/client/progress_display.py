@@ -96,7 +96,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def cell_text(value: Any) -> str:
-    """A number in four significant digits, any other value as its text; none is empty."""
+    """A number in four significant digits, any other value as its text; empty for None."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -129,7 +129,7 @@ class _Html:
 
 
 def _notebook_display() -> Any:
-    """IPython's display where a notebook runs this, else none."""
+    """IPython's display where a notebook runs this, else None."""
     shell = sys.modules.get("IPython")
     if shell is None or type(shell.get_ipython()).__name__ != "ZMQInteractiveShell":
         return None

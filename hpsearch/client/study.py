@@ -168,8 +168,8 @@ class Study(StudyResults):
         ...     trial = trial.complete(1 / (1 + trial.params["task.params.alpha"]))
         """
         request = jobs.AskRequest(count=count)
-        asked = self._transport.post(f"{self._path}:ask", jobs.TrialList, request)
-        return self._trials(asked.trials)
+        answer = self._transport.post(f"{self._path}:ask", jobs.TrialList, request)
+        return self._trials(answer.trials)
 
     def build_ensemble(
         self,

@@ -65,7 +65,7 @@ class StudyResults(Handle[records.Study]):
         """Returns one trial.
 
         Args:
-            number: its place in the study, from 0 on.
+            number: its index in the study, from 0 on.
 
         Raises:
             NotFound: when the study has no such trial.

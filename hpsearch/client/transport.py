@@ -66,9 +66,9 @@ class Transport:
     """A connection to one server; every request is retried while its failures are transient.
 
     Args:
-        url: the server's address; none reads HPSEARCH_SERVER, then looks for a server of this
+        url: the server's address; None reads HPSEARCH_SERVER, then looks for a server of this
             machine.
-        token: its token; none reads HPSEARCH_TOKEN, then the token in that server's data directory.
+        token: its token; None reads HPSEARCH_TOKEN, then the token in that server's data directory.
         patience_seconds: for how long a request is retried, 0 for a single attempt.
         timeout_seconds: how long one answer may take.
 
@@ -106,7 +106,7 @@ class Transport:
             ) from None
 
     def get(self, path: str, answer: type[Answer], **query: Any) -> Answer:
-        """Reads the record at a path under the API; parameters that are none are left out."""
+        """Reads the record at a path under the API; query parameters that are None are left out."""
         return self._validated(answer, self._send("GET", path, params=query))
 
     def post(
@@ -126,7 +126,7 @@ class Transport:
             answer: the record that the server answers with.
             body: the request's JSON.
             repeatable: the change has the same outcome when made twice, and needs no key.
-            idempotency_key: a key of the caller's own; none makes a random one.
+            idempotency_key: a key of the caller's own; None makes a random one.
             method: PATCH for a change of fields.
         """
         headers = {"Content-Type": "application/json"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,7 +11,7 @@ from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
 from hpsearch.client.handle import Handle
 from hpsearch.errors import CorruptArtifact, NotFound
-from hpsearch.optional import require_extra
+from hpsearch.optional import importing_extra
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.states import Decision, TrialReason, TrialState
 from hpsearch.spec.wire import jobs, records
@@ -37,7 +38,7 @@ class Trial(Handle[records.Trial]):
 
     @property
     def number(self) -> int:
-        """Its place in its study, from 0 on, by which `study.trial` finds it."""
+        """Its index in its study, from 0 on, by which `study.trial` finds it."""
         return self.record.number
 
     @property
@@ -233,15 +234,13 @@ class Trial(Handle[records.Trial]):
         >>> trial.load_model().predict(rows)  # [2, 13]
         ['class_0', 'class_2']
         """
-        trained = require_extra("hpsearch.inference.model", "worker", "models")
-        bundle = require_extra("hpsearch.training.checkpoints.multi_run", "worker", "models")
-        runs = bundle.members(self.download(which))
-        features = trained.columns_of(runs[0])
-        if not features:
-            name = runs[0].spec.dataset
-            features = self._transport.get(f"/datasets/{name}", DatasetInfo).features
-        model: Predictor = trained.model_of(runs, tuple(features))
-        return model
+        with importing_extra("worker", "models"):
+            from hpsearch.inference.model import load_model
+
+        def features_of(dataset: str | None) -> Sequence[int]:
+            return self._transport.get(f"/datasets/{dataset}", DatasetInfo).features
+
+        return load_model(self.download(which), features_of)
 
     def download(self, which: Literal["best", "last"] = "best") -> bytes:
         """Returns the content of a checkpoint's file (safetensors), checked by its sha256.

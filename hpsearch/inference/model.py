@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.inputs import check_finite, numbers_of, records_of
 from hpsearch.spec.study import StudySpec
+from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.checkpoint import Checkpoint, columns_of
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.models import model_for
@@ -193,6 +194,22 @@ class TrainedMean(Predictor):
     @property
     def _first(self) -> TrainedModel:
         return cast("TrainedModel", self.runs[0])
+
+
+def load_model(content: bytes, features_of: Callable[[str | None], Sequence[int]]) -> Predictor:
+    """Returns the model of a checkpoint's file.
+
+    Args:
+        content: the file's bytes, of one run or of several.
+        features_of: the shape of a row of a data set, by its name; called only where the
+            checkpoint does not say it.
+
+    Raises:
+        CorruptArtifact: when it is no checkpoint, damaged, or of another format version.
+    """
+    runs = multi_run.run_checkpoints(content)
+    features = columns_of(runs[0]) or tuple(features_of(runs[0].spec.dataset))
+    return model_of(runs, features)
 
 
 def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> Predictor:

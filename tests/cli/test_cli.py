@@ -137,7 +137,7 @@ COLOURS = ("red", "007", "1")
 
 
 def a_table(path: Path, rows: int, first: int = 0) -> Path:
-    """Two classes told by a size and a colour, two colours of which look like numbers."""
+    """Two classes that depend on a size and a colour; two of the colours look like numbers."""
     with path.open("w", newline="") as file:
         out = csv.writer(file, delimiter=";")
         out.writerow(["size", "colour", "kind"])
@@ -173,26 +173,26 @@ def uploaded(
 def test_rows_of_a_table_are_predicted_by_path_and_by_id(
     uploaded: tuple[str, Path], tmp_path: Path
 ) -> None:
-    number, place = uploaded
+    number, path = uploaded
     file = a_table(tmp_path / "fresh.csv", 60, first=1000)
     with file.open() as opened:
         rows = list(csv.DictReader(opened, delimiter=";"))
     (tmp_path / "fresh.json").write_text(
         json.dumps([{"size": row["size"] or None, "colour": row["colour"] or None} for row in rows])
     )
-    told = [
+    printed = [
         run("predict", which, str(tmp_path / name)).stdout.split()
-        for which in (number, str(place))
+        for which in (number, str(path))
         for name in ("fresh.csv", "fresh.json")
     ]
-    assert told[0] == told[1] == told[2] == told[3]
-    sure = [(said, row) for said, row in zip(told[0], rows, strict=True) if row["colour"]]
-    assert np.mean([said == row["kind"] for said, row in sure]) > 0.8, (
+    assert printed[0] == printed[1] == printed[2] == printed[3]
+    coloured = [(kind, row) for kind, row in zip(printed[0], rows, strict=True) if row["colour"]]
+    assert np.mean([kind == row["kind"] for kind, row in coloured]) > 0.8, (
         "a colour that looks like a number stays a colour"
     )
 
 
-def test_a_damaged_part_is_said_on_standard_error(
+def test_a_damaged_part_is_reported_on_standard_error(
     uploaded: tuple[str, Path], tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(uploaded[1]) as packed:
@@ -232,22 +232,22 @@ def test_an_ensemble_is_built_shown_downloaded_used_and_deleted(
     assert as_json("ensemble", "show", number) == built
     shown = run("ensemble", "show", number).stdout
     assert "greedy" in shown
-    for told in ("mean member", "best trial", "95 % interval", "test accuracy", "calibration"):
-        assert told in shown
+    for title in ("mean member", "best trial", "95 % interval", "test accuracy", "calibration"):
+        assert title in shown
     assert f"{built['members'][0]['weight']:.3f}" in shown
-    place = tmp_path / "digits"
-    assert as_json("ensemble", "download", number, str(place)) == {"path": str(place)}
+    target = tmp_path / "digits"
+    assert as_json("ensemble", "download", number, str(target)) == {"path": str(target)}
     images = load("digits").x[:6]
     np.save(tmp_path / "images.npy", images)
     (tmp_path / "images.json").write_text(json.dumps(images.tolist()))
     answers = [
         as_json("predict", which, str(tmp_path / name))
-        for which in (number, str(place))
+        for which in (number, str(target))
         for name in ("images.npy", "images.json")
     ]
     assert all(answer == answers[0] for answer in answers)
     assert np.shape(answers[0]["probabilities"]) == (6, 10)
-    lines = run("predict", str(place), str(tmp_path / "images.npy")).stdout.split()
+    lines = run("predict", str(target), str(tmp_path / "images.npy")).stdout.split()
     assert lines == answers[0]["labels"]
     assert as_json("ensemble", "delete", number) == {"deleted": built["id"]}
     assert as_json("ensemble", "list", digits)["ensembles"] == []
@@ -263,20 +263,20 @@ def test_a_model_is_exported_and_says_what_it_says_here(
     images = load("digits").x[:5].astype(np.float32)
     with Client(deployment.url, deployment.token) as client:
         expected = client.study(int(digits)).trial(0).load_model()(images).detach().numpy()
-    found = torch.export.load(path).module()(torch.from_numpy(images)).detach().numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    exported = torch.export.load(path).module()(torch.from_numpy(images)).detach().numpy()
+    np.testing.assert_allclose(exported, expected, rtol=1e-4, atol=1e-5)
     onnx = tmp_path / "model.onnx"
     assert "is in" in run("export", digits, "1", str(onnx)).stdout
     assert onnx.read_bytes()
 
 
-def test_checkpoints_are_pinned_and_rubbish_is_named(
+def test_checkpoints_are_pinned_and_garbage_is_listed(
     digits: str, deployment: LocalDeployment
 ) -> None:
     with Client(deployment.url, deployment.token) as client:
-        held = client.study(int(digits)).checkpoints(0).checkpoints[0]
-    assert as_json("pin", str(held.id))["pinned"]
-    assert not as_json("pin", str(held.id), "--undo")["pinned"]
+        checkpoint = client.study(int(digits)).checkpoints(0).checkpoints[0]
+    assert as_json("pin", str(checkpoint.id))["pinned"]
+    assert not as_json("pin", str(checkpoint.id), "--undo")["pinned"]
     stray = deployment.data_dir / "artifacts" / "stray.safetensors"
     stray.write_bytes(b"stray")
     assert as_json("gc", "--dry-run")["files"] == [], "it is too young to be a stray"
@@ -307,7 +307,7 @@ def test_checkpoints_are_pinned_and_rubbish_is_named(
         (["pin", "4711"], "a checkpoint must exist"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(
+def test_a_mistake_is_refused_in_a_sentence(
     digits: str,
     uploaded: tuple[str, Path],
     tmp_path: Path,

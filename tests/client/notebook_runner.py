@@ -36,29 +36,29 @@ def _outputs(source: str, namespace: dict[str, Any], count: int) -> list[dict[st
     tree = ast.parse(source)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     printed = io.StringIO()
-    shown = None
+    result = None
     with redirect_stdout(printed):
         exec(compile(tree, f"<cell {count}>", "exec"), namespace)
         if last is not None:
             expression = ast.Expression(last.value)
-            shown = eval(compile(expression, f"<cell {count}>", "eval"), namespace)
+            result = eval(compile(expression, f"<cell {count}>", "eval"), namespace)
     outputs: list[dict[str, Any]] = []
     if printed.getvalue():
         text = printed.getvalue().splitlines(keepends=True)
         outputs.append({"output_type": "stream", "name": "stdout", "text": text})
-    if shown is not None:
+    if result is not None:
         outputs.append(
             {
                 "output_type": "execute_result",
                 "execution_count": count,
                 "metadata": {},
-                "data": bundle(shown),
+                "data": mime_bundle(result),
             }
         )
     return outputs
 
 
-def bundle(value: Any) -> dict[str, Any]:
+def mime_bundle(value: Any) -> dict[str, Any]:
     """A value in every form that it offers a notebook."""
     if hasattr(value, "to_plotly_json"):
         figure = json.loads(value.to_json())

@@ -77,9 +77,9 @@ def test_a_study_is_read_to_its_end(client: Client, served: Rig) -> None:
         served.report(job, 0, 1, val_accuracy=accuracy)
         served.store(job, 1, b"state", best=True)
         served.complete(job)
-    seen: list[Study] = []
-    assert study.wait(on_progress=seen.append).state is StudyState.COMPLETE
-    assert seen[-1].counts.complete == 3
+    readings: list[Study] = []
+    assert study.wait(on_progress=readings.append).state is StudyState.COMPLETE
+    assert readings[-1].counts.complete == 3
     assert study.best_trial is not None
     assert (study.best_trial.number, study.best_trial.value) == (1, 0.9)
     assert [trial.number for trial in study.trials(sort="-value")] == [1, 2, 0]
@@ -102,7 +102,9 @@ def test_verbs(client: Client) -> None:
         client.study(1)
 
 
-def test_errors_come_back_as_they_were(client: Client, url: str, served: Rig) -> None:
+def test_errors_arrive_as_the_exceptions_that_the_server_raised(
+    client: Client, url: str, served: Rig
+) -> None:
     with pytest.raises(InvalidInput) as caught:
         client.submit(spec(seed=-1, training={"epochs": 0}))
     assert [error.path for error in caught.value.errors] == ["seed", "training.epochs"]
@@ -122,7 +124,7 @@ def test_a_second_call_under_one_key_returns_the_first_study(client: Client) -> 
 
 
 @pytest.mark.parametrize("token", [None, "wrong"])
-def test_a_wrong_token_is_said_so(url: str, token: str | None) -> None:
+def test_a_wrong_token_is_refused(url: str, token: str | None) -> None:
     with Client(url, token) as client, pytest.raises(Unauthorized, match="must carry the server's"):
         client.studies()
 
@@ -161,7 +163,7 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_no_server_is_said_so_after_a_little_patience() -> None:
+def test_a_missing_server_is_reported_after_a_little_patience() -> None:
     began = time.monotonic()
     address = f"http://127.0.0.1:{_free_port()}"
     with (
@@ -196,7 +198,7 @@ class _Stranger(BaseHTTPRequestHandler):
         pass
 
 
-def test_another_program_at_the_address_is_said_so() -> None:
+def test_another_program_at_the_address_is_reported() -> None:
     with HTTPServer(("127.0.0.1", 0), _Stranger) as stranger:
         thread = threading.Thread(target=stranger.serve_forever)
         thread.start()
@@ -220,21 +222,21 @@ def test_another_program_at_the_address_is_said_so() -> None:
         ("a\0b", "a spec file must be readable"),
     ],
 )
-def test_a_spec_that_cannot_be_read_is_said_so(spec_or_path: str | Path, sentence: str) -> None:
+def test_a_spec_that_cannot_be_read_is_refused(spec_or_path: str | Path, sentence: str) -> None:
     with Client("http://127.0.0.1:1", "t") as client, pytest.raises(InvalidInput) as caught:
         client.submit(spec_or_path)
     assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["http://[", "http://host:port", "ftp://host"])
-def test_an_address_that_is_none_is_said_so(address: str) -> None:
+def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(HpsearchError):  # noqa: SIM117 (either may be the one to say so)
         with Client(address, "t", patience_seconds=0.1) as client:
             client.studies()
 
 
 @pytest.mark.parametrize("token", ["tökén", "two\nlines", "日本"])
-def test_a_token_that_is_none_is_said_so(token: str) -> None:
+def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(InvalidInput, match="token"):
         Client("http://127.0.0.1:1", token, patience_seconds=0.1)
 
@@ -258,7 +260,7 @@ def test_an_ensemble_is_queued_listed_waited_for_and_deleted(client: Client, ser
     assert study.ensembles() == []
     ensemble = study.build_ensemble("top_k", size=3, combine="vote", metric="val_loss")
     assert repr(ensemble) == "Ensemble(1 of study 1, top_k, queued, 0 members)"
-    assert [one.id for one in study.ensembles()] == [ensemble.id]
+    assert [listed.id for listed in study.ensembles()] == [ensemble.id]
     assert client.ensemble(ensemble.id).request["metric"] == "val_loss"
     with pytest.raises(EnsembleTimeout, match="must be built in 0 s, and it is queued; wait"):
         ensemble.wait(timeout_seconds=0)
@@ -304,22 +306,22 @@ def test_a_study_without_a_complete_trial_has_no_ensembles(client: Client) -> No
 
 def test_a_checkpoint_is_pinned_and_left_to_the_policy(client: Client, served: Rig) -> None:
     study = client.study(trained(client, served))
-    (held,) = study.checkpoints(0).checkpoints
-    assert client.pin(held.id).pinned
+    (checkpoint,) = study.checkpoints(0).checkpoints
+    assert client.pin(checkpoint.id).pinned
     assert study.checkpoints(0).checkpoints[0].pinned
-    assert not client.pin(held.id, pinned=False).pinned
+    assert not client.pin(checkpoint.id, pinned=False).pinned
 
 
-def test_rubbish_is_named_before_it_goes(client: Client, served: Rig) -> None:
+def test_garbage_is_listed_before_it_is_removed(client: Client, served: Rig) -> None:
     study = client.study(trained(client, served))
     stray = served.tuner.artifacts.put("studies/99/stray.safetensors", b"stray")
     os.utime(served.tuner.artifacts.path(stray.key), (0, 0))
-    found = client.collect_garbage()
-    assert (found.dry_run, [file.key for file in found.files], found.size_bytes) == (
+    garbage = client.collect_garbage()
+    assert (garbage.dry_run, [file.key for file in garbage.files], garbage.size_bytes) == (
         True, [stray.key], 5,
     )  # fmt: skip
     assert stray.key in served.artifacts()
-    assert client.collect_garbage(dry_run=False).files == found.files
+    assert client.collect_garbage(dry_run=False).files == garbage.files
     assert stray.key not in served.artifacts()
     assert study.checkpoints(0).checkpoints
 
@@ -374,6 +376,6 @@ def test_columns_of_the_same_name_are_all_sent() -> None:
 
 
 @pytest.mark.parametrize("given", [3, "rows", {"size": [1]}, np.float64(2), [object()]])
-def test_what_are_no_rows_is_said_so(given: Any) -> None:
+def test_what_are_no_rows_is_refused(given: Any) -> None:
     with pytest.raises(InvalidInput, match="x: must"):
         json_rows(given, named=False)

@@ -54,9 +54,9 @@ def study(client: Client, study_id: int) -> Study:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(client: Client, path: Path) -> None:
-    kept = json.loads(path.read_text())
+    stored = json.loads(path.read_text())
     executed = run(json.loads(path.read_text()))
-    for cell, before in zip(executed["cells"], kept["cells"], strict=True):
+    for cell, before in zip(executed["cells"], stored["cells"], strict=True):
         if cell["cell_type"] == "code":
             kinds = [output["output_type"] for output in cell["outputs"]]
             assert kinds == [output["output_type"] for output in before["outputs"]], cell["source"]
@@ -91,8 +91,8 @@ def test_a_loaded_model_scores_as_its_trial_did(study: Study) -> None:
     right = [table.classes[y] == p for y, p in zip(table.y[rows.test], predicted, strict=True)]
     assert np.mean(right) == pytest.approx(best.metrics["test_accuracy"], abs=1e-12)
     probabilities = model.predict_probabilities(table.x[rows.validation])
-    found = (probabilities.argmax(-1).numpy() == table.y[rows.validation]).mean()
-    assert found == pytest.approx(best.value, abs=1e-12)
+    accuracy = (probabilities.argmax(-1).numpy() == table.y[rows.validation]).mean()
+    assert accuracy == pytest.approx(best.value, abs=1e-12)
     assert probabilities.sum(-1).numpy() == pytest.approx(1.0, abs=1e-6)
     assert "layers.0.weight" in model.state_dict()
     assert "layers.0.norm.mean" in model.state_dict()
@@ -125,8 +125,8 @@ def test_frames_agree_with_the_records(study: Study) -> None:
 
 def test_reprs_are_short_and_rich(client: Client, study: Study) -> None:
     trials = study.trials()
-    shown: list[Any] = [study, trials, trials[0]]
-    assert all("<" in one._repr_html_() for one in shown)
+    rich: list[Any] = [study, trials, trials[0]]
+    assert all("<" in handle._repr_html_() for handle in rich)
     assert repr(study).startswith(f"Study({study.id}, 'wine', complete")
     assert repr(trials[0]).startswith("Trial(0 of study")
     assert study.url == f"{client.url}/studies/{study.id}"

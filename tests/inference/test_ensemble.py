@@ -394,5 +394,6 @@ def test_it_can_be_copied_and_sent_to_other_processes(wine: TrainedEnsemble) -> 
 
 def test_torch_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "hpsearch.inference.ensemble")
     with pytest.raises(hpsearch.optional.MissingPackage, match=r"pip install 'hpsearch\[worker\]'"):
         hpsearch.load_ensemble(b"")
