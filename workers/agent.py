@@ -15,8 +15,10 @@ from hpsearch.client.transport import TRANSIENT_ERRORS, Transport
 from hpsearch.errors import Conflict, NotFound
 from hpsearch.processes.supervisor import DO_NOT_RESTART
 from hpsearch.settings import Settings
+from workers.context import WorkerContext
 from workers.datasets import Datasets
 from workers.heartbeat import Heartbeat
+from workers.retry import RetryPolicy
 from workers.runner import Runner
 from workers.server_api import WorkerClient
 
@@ -41,7 +43,7 @@ class Agent:
         self._settings = settings
         self._device = device
         self._capacity = capacity
-        self._ending = threading.Event()
+        self._stop = threading.Event()
 
     def run(self) -> int:
         """Works until told to end; returns the exit status.
@@ -50,16 +52,19 @@ class Agent:
             Unauthorized, VersionMismatch: when the server does not take this worker.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
-        with Transport(self._settings.server, self._settings.token) as transport:
-            client = WorkerClient(transport, self._ending)
-            while not self._ending.is_set():
+            signal.signal(number, self._on_signal)
+        retry = RetryPolicy()
+        with Transport(
+            self._settings.server, self._settings.token, patience_seconds=retry.attempt_seconds
+        ) as transport:
+            client = WorkerClient(transport, self._stop, retry)
+            while not self._stop.is_set():
                 try:
                     self._work(client)
                 except NotFound as error:
                     logger.warning("joining anew: %s", error)
                 except TRANSIENT_ERRORS:
-                    if not self._ending.is_set():
+                    if not self._stop.is_set():
                         raise
                 except Conflict as error:
                     if type(error) is not Conflict:
@@ -68,31 +73,31 @@ class Agent:
                     return DO_NOT_RESTART
         return 0
 
-    def _end(self, _signal: int, _frame: FrameType | None) -> None:
-        self._ending.set()
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        self._stop.set()
 
     def _work(self, client: WorkerClient) -> None:
         worker = client.join(f"{socket.gethostname()}:{os.getpid()}")
         heartbeat = Heartbeat(client, worker.lease_seconds)
-        runner = Runner(
-            client,
-            Datasets(client, self._settings.cache_dir),
-            heartbeat,
-            self._device,
-            self._settings.checkpoint_seconds,
-            self._ending,
-            self._capacity,
+        context = WorkerContext(
+            client=client,
+            datasets=Datasets(client, self._settings.cache_dir),
+            heartbeat=heartbeat,
+            device=self._device,
+            stop=self._stop,
+            checkpoint_seconds=self._settings.checkpoint_seconds,
         )
+        runner = Runner(context, self._capacity)
         heartbeat.start()
         try:
-            while not self._ending.is_set():
+            while not self._stop.is_set():
                 if not runner.work():
-                    _make_ready()
-                    self._ending.wait(IDLE_SECONDS)
+                    _import_ahead()
+                    self._stop.wait(IDLE_SECONDS)
         finally:
             heartbeat.stop()
 
 
-def _make_ready() -> None:
+def _import_ahead() -> None:
     """Imports, while there is nothing to do, what the first study with data would wait for."""
     import sklearn.datasets  # noqa: F401

@@ -36,19 +36,32 @@ REASONS: tuple[tuple[type[HpsearchError], FailureReason], ...] = (
     (TrainingFailed, FailureReason.INVALID),
     (StorageFull, FailureReason.STORAGE_FULL),
 )
-"""Of our own errors; all others are tried again elsewhere."""
+"""The errors that the job or the disk is to blame for, and what the server is told of them."""
 
 
 @dataclass(frozen=True)
 class FailureCause:
-    """Why a job is given back."""
+    """Why a job is not done."""
 
     reason: FailureReason
     message: str
+    """A sentence for people."""
+
+
+STOPPING = FailureCause(FailureReason.RELEASED, "the worker was told to end")
+
+
+class WorkerStopping(Exception):
+    """The worker was told to end while it did a job that it cannot finish in time."""
 
 
 def cause_of(error: Exception) -> FailureCause:
-    """What an exception that a job met means for it."""
+    """What an exception that a job met means for it.
+
+    Of our own errors `REASONS` are the job's fault; all others may pass when it is tried elsewhere.
+    """
+    if isinstance(error, WorkerStopping):
+        return STOPPING
     if is_out_of_memory(error):
         return FailureCause(FailureReason.OUT_OF_MEMORY, f"memory ran out: {error}")
     if isinstance(error, HpsearchError):
@@ -57,7 +70,7 @@ def cause_of(error: Exception) -> FailureCause:
     return FailureCause(FailureReason.ERROR, f"{type(error).__name__}: {error}")
 
 
-def fail_job(client: WorkerClient, job: LeasedJob, fault: FailureCause) -> None:
+def fail_job(client: WorkerClient, job: LeasedJob, cause: FailureCause) -> None:
     """Tells the server why a job is not done; nothing it answers costs the worker its other jobs.
 
     Raises:
@@ -65,7 +78,7 @@ def fail_job(client: WorkerClient, job: LeasedJob, fault: FailureCause) -> None:
         Unauthorized: when the server does not know its token.
     """
     failure = Failure(
-        attempt=job.attempt, reason=fault.reason, message=_text(fault.message)[:MESSAGE_LENGTH]
+        attempt=job.attempt, reason=cause.reason, message=_text(cause.message)[:MESSAGE_LENGTH]
     )
     try:
         client.fail(job, failure)

@@ -1,4 +1,4 @@
-"""From a leased job to a run that can train: its data, and the states that it goes on from."""
+"""From a leased job to a trial that can train: its data, and the states that it goes on from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound
 from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.multi_run_group import AnyGroup, group_for
-from workers.datasets import Datasets
+from workers.context import WorkerContext
 from workers.failures import WORKER_ERRORS, cause_of, fail_job
 from workers.leased_trial import LeasedTrial
 from workers.server_api import WorkerClient
@@ -18,75 +18,78 @@ from workers.server_api import WorkerClient
 logger = logging.getLogger("hpsearch.worker")
 
 
-def prepare_trial(job: Job, client: WorkerClient, datasets: Datasets) -> LeasedTrial | None:
-    """The run of a job, with what was stored of it; none when it cannot be trained."""
+def prepare_trial(job: Job, context: WorkerContext) -> LeasedTrial | None:
+    """The trial of a job, with the states that it goes on from.
+
+    None when it cannot be trained: the server knows why then.
+    """
     try:
-        run = LeasedTrial.of(job)
+        trial = LeasedTrial.of(job)
         if job.dataset is not None:
-            datasets.make_ready(job.dataset)
-        _resume(run, client)
+            context.datasets.make_ready(job.dataset)
+        _resume(trial, context.client)
     except WORKER_ERRORS:
         raise
     except (HpsearchError, OSError, MemoryError) as error:
         logger.warning("trial %d cannot be trained: %s", job.trial, error)
-        fail_job(client, job, cause_of(error))
+        fail_job(context.client, job, cause_of(error))
         return None
-    return run
+    return trial
 
 
-def _resume(run: LeasedTrial, client: WorkerClient) -> None:
+def _resume(trial: LeasedTrial, client: WorkerClient) -> None:
     """Fetches what the trial goes on from; damage sends it back to its beginning."""
-    resume = run.job.resume
+    resume = trial.job.resume
     if resume is None:
         return
     try:
-        run.last = client.fetch(resume.checkpoint)
+        trial.last = client.fetch(resume.checkpoint)
         if resume.best_checkpoint == resume.checkpoint:
-            run.best = run.last
+            trial.best = trial.last
         elif resume.best_checkpoint is not None:
-            run.best = client.fetch(resume.best_checkpoint)
+            trial.best = client.fetch(resume.best_checkpoint)
     except (CorruptArtifact, NotFound) as error:
-        _start_over(run, error)
+        _start_over(trial, error)
     else:
-        run.epoch = run.reported = run.last_epoch = resume.epoch
-        run.best_epoch, run.best_value = resume.best_epoch, resume.best_value
+        trial.epoch = trial.reported = trial.last_epoch = resume.epoch
+        trial.best_epoch, trial.best_value = resume.best_epoch, resume.best_value
 
 
-def build_group(runs: Sequence[LeasedTrial], device: torch.device) -> AnyGroup:
-    """The group of some runs; those whose checkpoint is damaged begin at their beginning.
+def build_group(trials: Sequence[LeasedTrial], device: torch.device) -> AnyGroup:
+    """The group that trains these trials; those with a damaged checkpoint begin at their beginning.
 
     Raises:
         CorruptArtifact: when each checkpoint can be read alone.
     """
     try:
-        return _build_group(runs, device)
+        return _build_group(trials, device)
     except CorruptArtifact as error:
-        damaged = [run for run in runs if not _is_readable(run, device)]
+        damaged = [trial for trial in trials if not _is_readable(trial, device)]
         if not damaged:
             raise
-        for run in damaged:
-            _start_over(run, error)
-        return _build_group(runs, device)
+        for trial in damaged:
+            _start_over(trial, error)
+        return _build_group(trials, device)
 
 
-def _build_group(runs: Sequence[LeasedTrial], device: torch.device) -> AnyGroup:
+def _build_group(trials: Sequence[LeasedTrial], device: torch.device) -> AnyGroup:
     return group_for(
-        [run.plan for run in runs],
+        [trial.plan for trial in trials],
         device=device,
-        resume={run.number: run.last for run in runs if run.last is not None},
-        rows=runs[0].rows,
+        resume={trial.number: trial.last for trial in trials if trial.last is not None},
+        rows=trials[0].max_runs,
     )
 
 
-def _is_readable(run: LeasedTrial, device: torch.device) -> bool:
+def _is_readable(trial: LeasedTrial, device: torch.device) -> bool:
     """Whether a trial can go on from its checkpoint."""
     try:
-        _build_group([run], device)
+        _build_group([trial], device)
     except CorruptArtifact:
         return False
     return True
 
 
-def _start_over(run: LeasedTrial, error: Exception) -> None:
-    logger.warning("trial %d starts from its beginning: %s", run.number, error)
-    run.forget()
+def _start_over(trial: LeasedTrial, error: Exception) -> None:
+    logger.warning("trial %d starts from its beginning: %s", trial.number, error)
+    trial.reset()

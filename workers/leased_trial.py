@@ -1,7 +1,8 @@
-"""One trial in a worker's hands: what it is, how far it got, and its best epoch."""
+"""One trial under a lease: how far it got, its best epoch, and the states in the worker's hands."""
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -11,48 +12,56 @@ from hpsearch.spec.study import Objective, parse_study
 from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.multi_run_group import AnyGroup
 from hpsearch.training.tasks.plan import EpochReport, Plan
-from workers.pending_states import PendingStates
+from workers.failures import DROPPED
+from workers.pending_states import PendingState, PendingStates
+
+logger = logging.getLogger("hpsearch.worker")
 
 ALONE = "one by one: the only one of its shape at hand"
 
 
 @dataclass
 class LeasedTrial:
-    """A trial under a lease."""
+    """A trial that this worker trains.
+
+    Epochs are indices from 0; -1 stands before the first. A state is a checkpoint's content.
+    """
 
     job: Job
     plan: Plan
     objective: Objective
     epoch: int = -1
-    """The last one trained whose states are in hand."""
+    """The last epoch after which its states were collected."""
     reported: int = -1
-    """The last one trained; more than `epoch` only while its states are taken."""
+    """The last epoch trained; more than `epoch` only while its states are collected."""
     best_epoch: int | None = None
     best_value: float | None = None
     best: bytes | None = None
-    """The best epoch's checkpoint."""
+    """The state after the best epoch."""
     best_is_stored: bool = True
-    kept: PendingStates | None = None
-    """What is kept beside these, once it trains."""
+    """Whether the server has it, or soon will."""
     last: bytes | None = None
-    """The checkpoint taken last: where the trial goes on from when its group must be re-formed."""
+    """The state collected last: where the trial goes on from when its group is formed anew."""
     last_epoch: int = -1
-    """The epoch that it was taken after."""
+    """The epoch that it was collected after."""
     last_is_stored: bool = True
-    group: int = 1
-    """Trials that it trains with, itself one of them."""
-    why: str = ALONE
+    """Whether the server has it, or soon will."""
+    pending: PendingStates | None = None
+    """States that the study's policy keeps beside these two; none before it trains."""
+    group_size: int = 1
+    """Trials that it trains with, itself counted."""
+    group_reason: str = ALONE
     """What decided on that."""
-    rows: int | None = None
+    max_runs: int | None = None
     """The most runs, its own and those of other trials, that train as one; none for all."""
-    finished: bool = False
+    is_finished: bool = False
     """It trains no further: at its end, stopped early, or diverged."""
-    over: bool = False
-    """Told to the server, or no longer this worker's."""
+    is_over: bool = False
+    """The server knows its end, or it is no longer this worker's."""
 
     @classmethod
     def of(cls, job: Job) -> LeasedTrial:
-        """The run of a leased job, from its beginning.
+        """The trial of a leased job, at its beginning.
 
         Raises:
             InvalidInput, TrainingFailed: when the job's spec is not one.
@@ -74,42 +83,85 @@ class LeasedTrial:
         return self.plan.number
 
     @property
-    def tests(self) -> bool:
+    def has_test_rows(self) -> bool:
         """Whether the trial's task keeps rows to test on."""
         split = self.plan.spec.split
         return split is None or split.test > 0
 
     @property
-    def is_noted(self) -> bool:
-        """Whether what the group now holds of the trial is its state after `epoch`."""
+    def pending_bytes(self) -> int:
+        """The memory that the pending states take."""
+        return self.pending.size_bytes if self.pending else 0
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether the states after the last epoch trained were collected."""
         return self.epoch >= 0 and self.epoch == self.reported
 
-    def rescue(self, group: AnyGroup) -> None:
-        """Goes on from the last finished epoch when the group can train no more.
+    def collect(self, report: EpochReport, group: AnyGroup) -> None:
+        """Collects the states after an epoch: the best so far, and what the policy keeps."""
+        self.is_finished = report.finished
+        is_best = self._is_best(report)
+        # What diverged is of no use to anybody.
+        reasons = self.pending.reasons(report.epoch) if self.pending and not report.diverged else ()
+        if is_best or reasons:
+            state = group.checkpoint(self.number)
+            if is_best:
+                self.best_epoch = report.epoch
+                self.best_value = report.metrics[self.objective.metric]
+                self.best, self.best_is_stored = state, False
+            if reasons and self.pending:
+                self.pending.add(report.epoch, state, reasons)
+        if not report.diverged:  # else the trial must not go on from what the group holds of it
+            self.epoch = report.epoch
 
-        A trial whose best state may just have been missed trains that epoch again.
+    def collect_last(self, group: AnyGroup) -> None:
+        """Collects the present state, where the trial goes on from.
+
+        Only while the group holds the state after `epoch`.
         """
-        if self.is_noted:
-            self.take_last(group.checkpoint(self.number))
+        is_best = self.best_epoch == self.epoch and not self.best_is_stored
+        self.last = (self.best if is_best else None) or group.checkpoint(self.number)
+        self.last_epoch, self.last_is_stored = self.epoch, False
 
-    def forget(self) -> None:
-        """Back to the trial's beginning."""
+    def take_unstored(self) -> list[PendingState]:
+        """The states that the server does not have yet, by epoch; they count as stored from now."""
+        best = last = None
+        if self.last is not None and not self.last_is_stored:
+            last = PendingState(self.last_epoch, self.last, last=True)
+        if self.best is not None and self.best_epoch is not None and not self.best_is_stored:
+            # Of a trial that has no later state its best one is the last.
+            is_last = self.best_epoch > self.last_epoch
+            best = PendingState(self.best_epoch, self.best, best=True, last=is_last)
+        self.best_is_stored = self.last_is_stored = True
+        return self.pending.take(best, last) if self.pending else []
+
+    def final_states(self) -> list[PendingState]:
+        """The states whose predictions are stored at the trial's end.
+
+        The best one counts in any case, for its test scores; the last one where it is kept.
+        """
+        states = {}
+        if self.last is not None and "last" in self.plan.spec.checkpoints.keep:
+            states[self.last_epoch] = PendingState(self.last_epoch, self.last, last=True)
+        if self.best is not None and self.best_epoch is not None:
+            states[self.best_epoch] = PendingState(self.best_epoch, self.best, best=True)
+        return list(states.values())
+
+    def reset(self) -> None:
+        """Goes back to the trial's beginning."""
         self.epoch, self.reported = -1, -1
         self.best_epoch, self.best_value = None, None
         self.best, self.best_is_stored = None, True
         self.last, self.last_epoch, self.last_is_stored = None, -1, True
-        self.kept = None
+        self.pending = None
 
-    def is_better(self, report: EpochReport) -> bool:
-        """Whether an epoch is the trial's best so far."""
+    def drop(self) -> None:
+        """Notes that the trial is another worker's now."""
+        if not self.is_over:
+            logger.warning(DROPPED, self.job.id)
+            self.is_over = True
+
+    def _is_best(self, report: EpochReport) -> bool:
         value = report.metrics.get(self.objective.metric, math.nan)
         return self.objective.improves(value, self.best_value)
-
-    def take_best(self, report: EpochReport, state: bytes) -> None:
-        """Takes on the state after the trial's best epoch so far."""
-        self.best_epoch, self.best_value = report.epoch, report.metrics[self.objective.metric]
-        self.best, self.best_is_stored = state, False
-
-    def take_last(self, state: bytes) -> None:
-        """Takes on the state after the present epoch."""
-        self.last, self.last_epoch, self.last_is_stored = state, self.epoch, False

@@ -1,8 +1,8 @@
-"""States of a trial that its worker sends beside its best and last one, held until then."""
+"""States of a trial that wait to be sent, beside its best and its last one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from hpsearch.spec.checkpoints import Reason
@@ -12,13 +12,16 @@ from hpsearch.training.tasks.plan import Plan
 
 @dataclass(frozen=True)
 class PendingState:
-    """A trial after an epoch."""
+    """A trial after an epoch, and what its checkpoint is stored as."""
 
     epoch: int
+    """From 0."""
     content: bytes
+    """The checkpoint's."""
     best: bool = False
     last: bool = False
     reasons: tuple[Reason, ...] = ()
+    """Why the study's policy keeps it beside the best and the last one."""
 
 
 @dataclass
@@ -30,24 +33,24 @@ class PendingStates:
     _waiting: dict[int, PendingState] = field(default_factory=dict)
 
     def reasons(self, epoch: int) -> tuple[Reason, ...]:
-        """Why the state after an epoch is kept beside the best and the last one."""
+        """Why the state after an epoch is kept beside the best and the last one; empty if not."""
         policy = self.plan.spec.checkpoints
-        found: list[Reason] = []
+        reasons: list[Reason] = []
         if policy.every is not None and (epoch + 1) % policy.every == 0:
-            found.append("every")
+            reasons.append("every")
         if policy.recent is not None:
-            found.append("recent")
+            reasons.append("recent")
         if policy.snapshots and epoch in self._snapshots:
-            found.append("snapshot")
-        return tuple(found)
+            reasons.append("snapshot")
+        return tuple(reasons)
 
     @property
     def size_bytes(self) -> int:
-        """What the states held take."""
+        """The memory that the waiting states take."""
         return sum(len(state.content) for state in self._waiting.values())
 
     def add(self, epoch: int, content: bytes, reasons: tuple[Reason, ...]) -> None:
-        """Holds a state; lets go of one that is recent no more."""
+        """Adds a state, and drops those that were kept as recent alone and are so no more."""
         self._waiting[epoch] = PendingState(epoch, content, reasons=reasons)
         recent = self.plan.spec.checkpoints.recent or 0
         for state in list(self._waiting.values()):
@@ -55,24 +58,23 @@ class PendingStates:
                 del self._waiting[state.epoch]
 
     def take(self, best: PendingState | None, last: PendingState | None) -> list[PendingState]:
-        """All that is to be sent, by epoch and each epoch once; it is held no more.
+        """All that is to be sent, by epoch and each epoch once; it waits no more.
 
         Args:
             best: the best state, unless the server has it.
             last: the last one, if it is to be sent.
         """
-        found, self._waiting = self._waiting, {}
+        states, self._waiting = self._waiting, {}
         for state in (best, last):
             if state is not None:
-                held = found.get(state.epoch, state)
-                found[state.epoch] = PendingState(
-                    state.epoch,
-                    state.content,
-                    best=held.best or state.best,
-                    last=held.last or state.last,
-                    reasons=held.reasons,
+                known = states.get(state.epoch, state)
+                states[state.epoch] = replace(
+                    state,
+                    best=known.best or state.best,
+                    last=known.last or state.last,
+                    reasons=known.reasons,
                 )
-        return [found[epoch] for epoch in sorted(found)]
+        return [states[epoch] for epoch in sorted(states)]
 
     @cached_property
     def _snapshots(self) -> frozenset[int]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import torch
 
 from hpsearch.errors import HpsearchError
 from hpsearch.spec.language.states import JobKind
-from hpsearch.spec.wire.jobs import Job
-from workers.ensemble_jobs import Assembler
+from hpsearch.spec.wire.jobs import AnyJob
+from workers.context import WorkerContext
 from workers.failures import WORKER_ERRORS
-from workers.heartbeat import Heartbeat
-from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
 
@@ -20,45 +19,40 @@ MOST_AT_ONCE = 8
 """So many are answered before training goes on for an epoch."""
 
 
-class Answering:
+class WaitingPredictions:
     """Answers what waits; training goes on as if nobody had asked.
 
     Args:
-        client: the server.
-        heartbeat: keeps the leases.
-        assembler: makes the answers.
-        device: where trials train.
+        context: the worker's.
+        run: does one job.
     """
 
-    def __init__(
-        self, client: WorkerClient, heartbeat: Heartbeat, assembler: Assembler, device: torch.device
-    ) -> None:
-        self._client = client
-        self._heartbeat = heartbeat
-        self._assembler = assembler
-        self._devices = [device] if device.type == "cuda" else []
+    def __init__(self, context: WorkerContext, run: Callable[[AnyJob], None]) -> None:
+        self._context = context
+        self._run = run
+        self._devices = [context.device] if context.device.type == "cuda" else []
 
     def answer(self) -> None:
-        """Takes predictions on as long as there are any, within reason."""
+        """Leases and answers predictions as long as there are any, `MOST_AT_ONCE` at most."""
         for _ in range(MOST_AT_ONCE):
             if not self._answer_one():
                 return
 
     def _answer_one(self) -> bool:
+        """Answers a prediction; whether there was one."""
         try:
-            jobs = self._client.lease(1, only=JobKind.PREDICT)
+            jobs = self._context.client.lease(1, only=JobKind.PREDICT)
         except WORKER_ERRORS:
             raise
         except HpsearchError as error:
             logger.warning("predictions wait on: %s", error)
             return False
-        self._heartbeat.hold(jobs)
+        self._context.heartbeat.hold(jobs)
         try:
             with torch.random.fork_rng(self._devices):  # plug-ins draw from the global generators
                 for job in jobs:
-                    if not isinstance(job, Job):
-                        self._assembler.do(job)
+                    self._run(job)
         finally:
             for job in jobs:
-                self._heartbeat.release(job)
+                self._context.heartbeat.release(job)
         return bool(jobs)

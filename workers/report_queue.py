@@ -1,21 +1,15 @@
-"""Epochs on their way to the server, sent together a few times a second.
-
-What the server will not take of one job costs the others nothing.
-"""
+"""Epochs on their way to the server, sent together a few times a second."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TypeAlias
+from typing import NamedTuple
 
-from hpsearch.errors import HpsearchError, StaleLease, StorageFull
-from hpsearch.spec.wire.jobs import Job, JobDecision, Report
-from workers.failures import WORKER_ERRORS, FailureCause, cause_of
+from hpsearch.spec.wire.jobs import JobDecision, Report
+from hpsearch.training.tasks.plan import EpochReport
+from workers.leased_trial import LeasedTrial
+from workers.refusals import Items, send_all_or_each
 from workers.server_api import WorkerClient
-
-Answer: TypeAlias = JobDecision | FailureCause | None
-"""The server's decision on a job; why it takes no epoch of it; none where the lease is gone."""
 
 FLUSH_SECONDS = 0.25
 """How long an epoch waits for others: a live curve is never later than this."""
@@ -24,58 +18,58 @@ MOST_REPORTS = 5000
 trials that a worker holds may join them."""
 
 
+class ReportAnswer(NamedTuple):
+    """What the server said to the reports of one flush."""
+
+    decisions: list[tuple[LeasedTrial, JobDecision]]
+    """Of each trial whose epochs it took, whether the trial goes on."""
+    predictions_wait: bool
+    """Whether somebody waits for predictions."""
+
+
 class ReportQueue:
-    """Collects reports; `flush` sends them and says which jobs may go on."""
+    """Collects the epochs of a group's trials; `flush` sends them."""
 
     def __init__(self, client: WorkerClient) -> None:
         self._client = client
-        self._waiting: dict[int, list[Report]] = {}
-        self._sent_at = time.monotonic()
-        self.predictions_wait = False
-        """As the server said when it last answered."""
+        self._waiting: dict[int, tuple[LeasedTrial, list[Report]]] = {}
+        """By job."""
+        self._flushed_at = time.monotonic()
 
-    def add(self, job: Job, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Takes one epoch on."""
-        report = Report(job=job.id, attempt=job.attempt, epoch=epoch, metrics=dict(metrics))
-        self._waiting.setdefault(job.id, []).append(report)
+    def add(self, trial: LeasedTrial, report: EpochReport) -> None:
+        """Adds one epoch of a trial."""
+        job = trial.job
+        _, reports = self._waiting.setdefault(job.id, (trial, []))
+        reports.append(
+            Report(
+                job=job.id, attempt=job.attempt, epoch=report.epoch, metrics=dict(report.metrics)
+            )
+        )
+        trial.reported = report.epoch
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to send."""
-        count = sum(len(reports) for reports in self._waiting.values())
-        return count >= MOST_REPORTS or time.monotonic() - self._sent_at >= FLUSH_SECONDS
+        count = sum(len(reports) for _, reports in self._waiting.values())
+        return count >= MOST_REPORTS or time.monotonic() - self._flushed_at >= FLUSH_SECONDS
 
-    def flush(self) -> dict[int, Answer]:
-        """Sends what waits: an answer by job.
+    def flush(self) -> ReportAnswer:
+        """Sends what waits; trials whose epochs the server will not take are over.
 
         Raises:
             StorageFull: when the server has no room; all waits on.
         """
-        waiting = self._waiting
-        self._sent_at = time.monotonic()
-        if not waiting:
-            return {}
-        try:
-            answers = self._send([report for reports in waiting.values() for report in reports])
-        except (*WORKER_ERRORS, StorageFull):  # no job's own
-            raise
-        except HpsearchError:
-            # The whole batch was refused for one of them; each is sent on its own.
-            answers = {job: self._answer(job, reports) for job, reports in waiting.items()}
+        self._flushed_at = time.monotonic()
+        decisions: list[tuple[LeasedTrial, JobDecision]] = []
+        predictions_wait = False
+
+        def send(items: Items[list[Report]]) -> None:
+            nonlocal predictions_wait
+            answer = self._client.report([one for _, reports in items for one in reports])
+            predictions_wait = answer.predictions_wait
+            trials = {trial.job.id: trial for trial, _ in items}
+            decisions.extend((trials[decision.job], decision) for decision in answer.decisions)
+
+        send_all_or_each(self._client, list(self._waiting.values()), send)
         self._waiting = {}
-        return answers
-
-    def _answer(self, job: int, reports: list[Report]) -> Answer:
-        try:
-            return self._send(reports)[job]
-        except (*WORKER_ERRORS, StorageFull):
-            raise
-        except StaleLease:
-            return None
-        except HpsearchError as error:
-            return cause_of(error)
-
-    def _send(self, reports: list[Report]) -> dict[int, Answer]:
-        told = self._client.report(reports)
-        self.predictions_wait = told.predictions_wait
-        return {item.job: item for item in told.decisions}
+        return ReportAnswer(decisions, predictions_wait)

@@ -1,16 +1,16 @@
-"""The ends of trials: what their kept states predict, then that they are over.
+"""The ends of trials: what their stored states predict, then that they are over.
 
 What several trials predict that end at once is computed together. What fails is one trial's
-fault: it is given back once its states are sent, and the others end as they would have.
+fault: it fails once its states are sent, and the others end as they would have.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 
@@ -33,13 +33,14 @@ logger = logging.getLogger("hpsearch.worker")
 class TrialEnd:
     """What became of a trial."""
 
-    run: LeasedTrial
+    trial: LeasedTrial
     state: TrialState
     reason: TrialReason | None = None
     message: str | None = None
+    """For people: why it was pruned."""
 
 
-class _Said(NamedTuple):
+class StatePredictions(NamedTuple):
     """What a state predicts."""
 
     test_metrics: dict[str, float]
@@ -47,8 +48,12 @@ class _Said(NamedTuple):
     """As it is stored."""
 
 
+Predictions: TypeAlias = Mapping[tuple[int, int], StatePredictions]
+"""By trial number and epoch."""
+
+
 class TrialEnds:
-    """Collects ends and states; `send` sends what has come together.
+    """Collects the states and ends of a group's trials; `flush` predicts and sends them.
 
     Args:
         uploader: takes what is to be sent.
@@ -62,120 +67,121 @@ class TrialEnds:
         self._ends: list[TrialEnd] = []
         self._states: list[tuple[LeasedTrial, PendingState]] = []
 
-    def store(self, run: LeasedTrial, states: Sequence[PendingState]) -> None:
-        """Takes a trial's states on, which the server is to keep."""
-        for state in states:
-            self._uploader.checkpoint(run, state)
+    def add_states(self, trial: LeasedTrial) -> None:
+        """Adds the states of a trial that the server does not have yet."""
+        for state in trial.take_unstored():
+            self._uploader.add_checkpoint(trial, state)
             if state.reasons:  # the best and the last one may yet change
-                self._states.append((run, state))
+                self._states.append((trial, state))
 
-    def end(self, end: TrialEnd) -> None:
-        """Takes a trial's end on."""
-        if not end.run.over:
+    def add(self, end: TrialEnd) -> None:
+        """Adds a trial's end, behind the states of it that the server does not have yet."""
+        self.add_states(end.trial)
+        if not end.trial.is_over:
             self._ends.append(end)
 
-    def send(self) -> None:
-        """Sends all."""
+    def flush(self) -> None:
+        """Predicts what the states predict that will not change, and sends all.
+
+        Raises:
+            StorageFull: when the server has no room; what is not over is the caller's to give back.
+        """
         ends, self._ends = self._ends, []
         states, self._states = self._states, []
-        told = {(run.number, state.epoch) for run, state in states}
+        known = {(trial.number, state.epoch) for trial, state in states}
         states += [
-            (end.run, state)
+            (end.trial, state)
             for end in ends
-            for state in _final(end.run)
-            if (end.run.number, state.epoch) not in told
+            for state in end.trial.final_states()
+            if (end.trial.number, state.epoch) not in known
         ]
-        said: dict[tuple[int, int], _Said] = {}
-        faults: dict[int, tuple[LeasedTrial, FailureCause]] = {}
-        for (run, state), found in zip(states, self._predict(states), strict=True):
-            if isinstance(found, FailureCause):
-                faults.setdefault(run.number, (run, found))
-            elif found is not None:
-                said[run.number, state.epoch] = found
-                self._uploader.predictions(run, state.epoch, found.content)
+        predictions: dict[tuple[int, int], StatePredictions] = {}
+        failures: dict[int, tuple[LeasedTrial, FailureCause]] = {}
+        for (trial, state), result in zip(states, self._predict(states), strict=True):
+            if isinstance(result, FailureCause):
+                failures.setdefault(trial.number, (trial, result))
+            elif result is not None:
+                predictions[trial.number, state.epoch] = result
+                self._uploader.add_predictions(trial, state.epoch, result.content)
         for end in ends:
-            if end.run.number not in faults:
-                completion = self._completed(end, said)
+            if end.trial.number not in failures:
+                completion = self._completion(end, predictions)
                 if isinstance(completion, FailureCause):
-                    faults[end.run.number] = (end.run, completion)
+                    failures[end.trial.number] = (end.trial, completion)
                 else:
-                    self._uploader.end(end.run, completion)
-        for run, fault in faults.values():
-            self._uploader.fail(run, fault)
-        self._uploader.send()
+                    self._uploader.add_completion(end.trial, completion)
+        for trial, cause in failures.values():
+            self._uploader.add_failure(trial, cause)
+        self._uploader.flush()
 
     def _predict(
         self, states: Sequence[tuple[LeasedTrial, PendingState]]
-    ) -> list[_Said | FailureCause | None]:
-        """What states predict.
+    ) -> list[StatePredictions | FailureCause | None]:
+        """What each state predicts.
 
-        None where one of them cannot, a fault where its trial cannot go on for it; neither costs
+        None where one cannot be predicted, a cause where its trial must fail for it; neither costs
         the others anything.
         """
         if not states:
             return []
         try:
-            made = self._predictor.predict_all([(run.plan, one.content) for run, one in states])
+            results = self._predictor.predict_all(
+                [(trial.plan, state.content) for trial, state in states]
+            )
             return [
-                None if found is None else _said(run, state, found)
-                for (run, state), found in zip(states, made, strict=True)
+                None if result is None else _stored_form(trial, state, result)
+                for (trial, state), result in zip(states, results, strict=True)
             ]
         except Exception as error:
             # It runs what people wrote, on data that may be gone: its errors are the trial's.
             if len(states) == 1:
-                ((run, state),) = states
+                ((trial, state),) = states
                 if not _is_survived(error):
                     logger.exception(
-                        "trial %d, epoch %d, cannot be predicted", run.number, state.epoch
+                        "trial %d, epoch %d, cannot be predicted", trial.number, state.epoch
                     )
                     return [cause_of(error)]
                 logger.warning(
                     "no predictions of trial %d, epoch %d, are stored: %s",
-                    run.number, state.epoch, error,
+                    trial.number, state.epoch, error,
                 )  # fmt: skip
                 return [None]
         half = len(states) // 2
         return self._predict(states[:half]) + self._predict(states[half:])
 
-    def _completed(
-        self, end: TrialEnd, said: dict[tuple[int, int], _Said]
-    ) -> JobCompletion | FailureCause:
-        """What the server is told of an end; a fault where a trial cannot be scored."""
+    def _completion(self, end: TrialEnd, predictions: Predictions) -> JobCompletion | FailureCause:
+        """What the server is told of an end; a cause where the trial cannot be scored."""
+        trial = end.trial
         try:
-            return self._completion(end, said)
+            test_metrics = self._test_metrics(trial, predictions)
+            return JobCompletion(
+                job=trial.job.id,
+                attempt=trial.job.attempt,
+                state=end.state,
+                reason=end.reason,
+                message=end.message,
+                test_metrics=test_metrics,
+                training=TrainingInfo(group=trial.group_size, why=trial.group_reason),
+            )
         except Exception as error:
             # As in predicting: the others' ends must not wait for this one.
-            logger.exception("trial %d cannot be scored", end.run.number)
+            logger.exception("trial %d cannot be scored", trial.number)
             return cause_of(error)
 
-    def _completion(self, end: TrialEnd, said: dict[tuple[int, int], _Said]) -> JobCompletion:
-        run = end.run
-        return JobCompletion(
-            job=run.job.id,
-            attempt=run.job.attempt,
-            state=end.state,
-            reason=end.reason,
-            message=end.message,
-            test_metrics=self._test_metrics(run, said),
-            training=TrainingInfo(group=run.group, why=run.why),
-        )
-
-    def _test_metrics(
-        self, run: LeasedTrial, said: dict[tuple[int, int], _Said]
-    ) -> dict[str, float]:
-        """Of the best state; a plug-in may have some although nothing can be combined."""
-        if run.best is None or run.best_epoch is None or not run.tests:
+    def _test_metrics(self, trial: LeasedTrial, predictions: Predictions) -> dict[str, float]:
+        """Scores of the best state on test rows; a plug-in may have some without predictions."""
+        if trial.best is None or trial.best_epoch is None or not trial.has_test_rows:
             return {}
-        if predicted := said.get((run.number, run.best_epoch)):
+        if predicted := predictions.get((trial.number, trial.best_epoch)):
             return predicted.test_metrics
         try:
-            measured = evaluate(run.plan, run.best, "test", device=self._device)
+            measured = evaluate(trial.plan, trial.best, "test", device=self._device)
         except Exception as error:
             if isinstance(error, TrainingFailed) or not _is_survived(error):
                 raise
-            logger.warning("trial %d ends without test scores: %s", run.number, error)
+            logger.warning("trial %d ends without test scores: %s", trial.number, error)
             return {}
-        return {k: v for k, v in measured.items() if k.startswith("test_")}
+        return {name: value for name, value in measured.items() if name.startswith("test_")}
 
 
 def _is_survived(error: Exception) -> bool:
@@ -183,17 +189,9 @@ def _is_survived(error: Exception) -> bool:
     return isinstance(error, CorruptArtifact | TrainingFailed) or is_out_of_memory(error)
 
 
-def _said(run: LeasedTrial, state: PendingState, predicted: TrialPredictions) -> _Said:
+def _stored_form(
+    trial: LeasedTrial, state: PendingState, predicted: TrialPredictions
+) -> StatePredictions:
     sha256 = hashlib.sha256(state.content).hexdigest()
-    content = predictions_blob(predicted, trial=run.number, epoch=state.epoch, checkpoint=sha256)
-    return _Said(predicted.test_metrics, content)
-
-
-def _final(run: LeasedTrial) -> list[PendingState]:
-    """The best and the last state of a trial that ends, the best one for its scores in any case."""
-    found = {}
-    if run.last is not None and "last" in run.plan.spec.checkpoints.keep:
-        found[run.last_epoch] = PendingState(run.last_epoch, run.last, last=True)
-    if run.best is not None and run.best_epoch is not None:
-        found[run.best_epoch] = PendingState(run.best_epoch, run.best, best=True)
-    return list(found.values())
+    content = predictions_blob(predicted, trial=trial.number, epoch=state.epoch, checkpoint=sha256)
+    return StatePredictions(predicted.test_metrics, content)

@@ -28,7 +28,9 @@ from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import Plan
+from workers.context import WorkerContext
 from workers.datasets import Datasets
+from workers.retry import RetryPolicy
 from workers.runner import Runner
 from workers.server_api import WorkerClient
 
@@ -49,6 +51,8 @@ class Inside:
     api: TestClient
     directory: Path
     patch: pytest.MonkeyPatch
+    retry: RetryPolicy | None = None
+    """Of the workers; none for theirs."""
 
     def __post_init__(self) -> None:
         self.transport = Transport("http://testserver", TOKEN, patience_seconds=0)
@@ -61,24 +65,32 @@ class Inside:
         self.worker_id = client.join("inside").id
 
     def runner(
-        self, capacity: int | None = 8, change: Callable[[WorkerClient], None] = lambda client: None
+        self,
+        capacity: int | None = 8,
+        change: Callable[[WorkerClient], None] = lambda client: None,
+        checkpoint_seconds: float = STORES_EVERY,
     ) -> Runner:
         """The worker, as after a start."""
-        ending = threading.Event()
-        client = WorkerClient(self.transport, ending)
+        stop = threading.Event()
+        client = WorkerClient(self.transport, stop, self.retry)
         client.worker_id = self.worker_id
         change(client)
-        heart = SimpleNamespace(
+        heartbeat: Any = SimpleNamespace(
             hold=lambda jobs: None, release=lambda job: None, has_lost=lambda job: False
         )
-        datasets = Datasets(client, self.directory)
-        parts: Any = (client, datasets, heart)
-        runner = Runner(*parts, torch.device("cpu"), STORES_EVERY, ending, capacity)
+        context = WorkerContext(
+            client=client,
+            datasets=Datasets(client, self.directory),
+            heartbeat=heartbeat,
+            device=torch.device("cpu"),
+            stop=stop,
+            checkpoint_seconds=checkpoint_seconds,
+        )
         ticks = count()
         self.patch.setattr(
-            "workers.runner.time", SimpleNamespace(monotonic=lambda: float(next(ticks)))
+            "workers.group_run.time", SimpleNamespace(monotonic=lambda: float(next(ticks)))
         )
-        return runner
+        return Runner(context, capacity)
 
     def work(self, runner: Runner | None = None) -> None:
         """Works until there is nothing left to do."""

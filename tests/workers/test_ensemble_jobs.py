@@ -30,7 +30,9 @@ from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.training.data.builtin import load
 from workers import ensemble_jobs
-from workers.ensemble_jobs import Assembler, Ending
+from workers.context import WorkerContext
+from workers.failures import WorkerStopping
+from workers.job_kinds import SingleJobs
 
 
 def rows() -> Any:
@@ -163,6 +165,12 @@ class Told:
         self.advanced.append(progress)
 
 
+def single_jobs(server: Any) -> SingleJobs:
+    """A worker that talks to this server, and has no data sets."""
+    parts: Any = (server, None, None)
+    return SingleJobs(WorkerContext(*parts, torch.device("cpu"), threading.Event(), 1000.0))
+
+
 def a_job(**fields: Any) -> EnsembleJob:
     return EnsembleJob(
         id=1, attempt=1, study_id=1, ensemble=1, request={"kind": "greedy"}, spec=dict(document()),
@@ -178,7 +186,7 @@ FAILURES = [
     (NotFound("no"), FailureReason.ERROR, "no"),
     (torch.OutOfMemoryError("full"), FailureReason.OUT_OF_MEMORY, "memory ran out: full"),
     (ZeroDivisionError("a fault"), FailureReason.ERROR, "ZeroDivisionError: a fault"),
-    (Ending(), FailureReason.RELEASED, "the worker was told to end"),
+    (WorkerStopping(), FailureReason.RELEASED, "the worker was told to end"),
 ]
 
 
@@ -193,7 +201,7 @@ def test_why_a_job_fails_is_told(
 
     monkeypatch.setattr(ensemble_jobs, "build", fail)
     told: Any = Told()
-    Assembler(told, None, torch.device("cpu"), threading.Event()).do(a_job())  # type: ignore[arg-type]
+    single_jobs(told).run(a_job())
     assert told.failed == [(reason, message)]
 
 
@@ -207,7 +215,7 @@ def test_a_server_that_is_away_ends_no_job(
     monkeypatch.setattr(ensemble_jobs, "build", fail)
     told: Any = Told()
     with pytest.raises(type(error)):
-        Assembler(told, None, torch.device("cpu"), threading.Event()).do(a_job())  # type: ignore[arg-type]
+        single_jobs(told).run(a_job())
     assert not told.failed
 
 
@@ -217,7 +225,7 @@ def test_a_job_that_is_another_s_is_dropped(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(ensemble_jobs, "build", fail)
     told: Any = Told()
-    Assembler(told, None, torch.device("cpu"), threading.Event()).do(a_job())  # type: ignore[arg-type]
+    single_jobs(told).run(a_job())
     assert not told.failed
 
 
@@ -225,7 +233,7 @@ def test_told_to_end_a_worker_gives_its_ensemble_back(inside: Inside) -> None:
     study = inside.trained(training={"epochs": 1})
     ensemble = study.build_ensemble()
     runner = inside.runner()
-    runner._ending.set()
+    runner._context.stop.set()
     runner.work()
     assert ensemble.refresh().state is EnsembleState.QUEUED
     inside.work()
@@ -234,7 +242,7 @@ def test_told_to_end_a_worker_gives_its_ensemble_back(inside: Inside) -> None:
 
 def test_progress_is_told_at_most_twice_a_second() -> None:
     told: Any = Told()
-    tell = ensemble_jobs.Teller(told, a_job(), threading.Event())
+    tell = ensemble_jobs.ProgressReporter(told, a_job(), threading.Event())
     for done in range(1000):
         tell(done, 1000, "choosing")
     assert 1 <= len(told.advanced) <= 3
@@ -255,9 +263,9 @@ def test_an_ensemble_is_fetched_once_for_many_questions(inside: Inside) -> None:
             self.advanced.append(said.result.predictions)
 
     told: Any = Asked()
-    assembler = Assembler(told, None, torch.device("cpu"), threading.Event())  # type: ignore[arg-type]
+    jobs = single_jobs(told)
     for number in range(3):
-        assembler.do(
+        jobs.run(
             PredictJob(
                 id=number + 1, attempt=1, study_id=1, ensemble=1, sha256="a", inputs=rows().tolist()
             )

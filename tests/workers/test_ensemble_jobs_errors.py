@@ -14,7 +14,8 @@ from test_ensemble_jobs import built, rows
 from hpsearch.client.client import Ensemble
 from hpsearch.errors import CorruptArtifact, HpsearchError, ServerFault, StorageFull
 from hpsearch.spec.language.states import EnsembleState, TrialState
-from workers import ensemble_jobs, server_api
+from workers import ensemble_jobs
+from workers.retry import RetryPolicy
 
 
 def asked(inside: Inside, ensemble: Ensemble, inputs: Any = None) -> int:
@@ -95,7 +96,7 @@ def test_an_ensemble_that_the_server_will_not_take_fails_and_is_not_sent_for_eve
     inside: Inside, monkeypatch: pytest.MonkeyPatch, error: HpsearchError, says: str
 ) -> None:
     study = inside.trained(training={"epochs": 1})
-    monkeypatch.setattr(server_api, "FAULTS", 5, raising=False)
+    inside.retry = RetryPolicy(max_faults=5)
     put, sent = inside.transport.put, []
 
     def refused(path: str, *given: Any, **query: Any) -> Any:

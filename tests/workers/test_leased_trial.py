@@ -15,6 +15,7 @@ from hpsearch.spec.language.states import Decision, FailureReason
 from hpsearch.spec.wire.jobs import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import run_ids
+from workers.context import WorkerContext
 from workers.leased_trial import LeasedTrial
 from workers.runner import Runner
 
@@ -73,12 +74,12 @@ class Server:
         self.failed.append(failure)
 
 
-def trained(*runs: LeasedTrial) -> Server:
+def trained(*trials: LeasedTrial) -> Server:
     server = Server()
     heartbeat = SimpleNamespace(has_lost=lambda job: False)
-    ending = threading.Event()
-    runner = Runner(server, None, heartbeat, torch.device("cpu"), 1e9, ending)  # type: ignore[arg-type]
-    runner._train_safely(runs)
+    parts: Any = (server, None, heartbeat)
+    context = WorkerContext(*parts, torch.device("cpu"), threading.Event(), 1e9)
+    Runner(context)._train_or_recover(trials)
     return server
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_rows_are_predicted_while_trials_train(
 def test_a_worker_that_asks_for_predictions_alone_gets_no_trial(inside: Inside) -> None:
     ensemble = built(inside)
     inside.client.submit({**inside.client.studies()[0].spec})
-    client = WorkerClient(inside.transport, inside.runner()._ending)
+    client = WorkerClient(inside.transport, threading.Event())
     client.worker_id = inside.worker_id
     assert client.lease(4, only=JobKind.PREDICT) == []
     job = inside.rig.ask(ensemble, [0.0] * 13)

@@ -14,7 +14,9 @@ from hpsearch.spec.language.states import Decision, TrialState
 from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision, ReportBatch
 from hpsearch.store.tables import TrialRow
 from hpsearch.training.group.group_size import GroupSize, GroupSizes
+from hpsearch.training.tasks.plan import EpochReport
 from workers import report_queue
+from workers.leased_trial import LeasedTrial
 from workers.report_queue import ReportQueue
 
 
@@ -40,9 +42,21 @@ def test_a_trial_whose_epochs_the_server_has_lost_fails_alone(
     assert sum(1 in group for group in passes) == 10, "no epoch is trained again"
 
 
-def a_job(number: int) -> Job:
-    return Job(
-        id=number, attempt=1, study_id=1, trial=number, epochs=9, params={}, spec={"name": "x"}
+def a_trial(number: int) -> LeasedTrial:
+    spec = {
+        "name": "x",
+        "task": {"dataset": "wine"},
+        "optimizer": {"lr": 0.1},
+        "objective": {"metric": "val_loss", "direction": "minimize"},
+    }
+    return LeasedTrial.of(
+        Job(id=number, attempt=1, study_id=1, trial=number, epochs=9, params={}, spec=spec)
+    )
+
+
+def a_report(epoch: int) -> EpochReport:
+    return EpochReport(
+        number=1, epoch=epoch, metrics={"val_loss": 1.0}, finished=False, diverged=False
     )
 
 
@@ -64,14 +78,15 @@ class Server:
 
 def test_what_a_full_server_refuses_waits_on() -> None:
     server = Server()
-    box = ReportQueue(server)  # type: ignore[arg-type]
-    box.add(a_job(1), 0, {"val_loss": 1.0})
+    queue = ReportQueue(server)  # type: ignore[arg-type]
+    trial = a_trial(1)
+    queue.add(trial, a_report(0))
     server.has_room = False
     with pytest.raises(StorageFull):
-        box.flush()
+        queue.flush()
     server.has_room = True
-    box.add(a_job(1), 1, {"val_loss": 1.0})
-    box.flush()
+    queue.add(trial, a_report(1))
+    queue.flush()
     assert server.epochs == [0, 1]
 
 
@@ -90,9 +105,7 @@ def test_no_more_epochs_are_sent_at_once_than_a_server_takes(
             "search": {"trials": 64},
         }
     )
-    runner = inside.runner(capacity=64)
-    runner._checkpoint_seconds = 1e9
-    inside.work(runner)
+    inside.work(inside.runner(capacity=64, checkpoint_seconds=1e9))
     trials = study.trials()
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}
     assert {trial.attempt for trial in trials} == {1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,16 +102,15 @@ def test_what_a_broken_group_had_come_to_is_not_lost(
     with monkeypatch.context() as patch:
         broken = breaking(patch, epoch)
         study = inside.client.submit(document(**KEEPING))
-        worker = inside.runner()
-        worker._checkpoint_seconds = stores_every
-        train = worker._train
+        worker = inside.runner(checkpoint_seconds=stores_every)
+        train = worker._train_group
 
-        def then_often(runs: Any) -> None:
-            if len(runs) == 1:
-                worker._checkpoint_seconds = 1.0
-            train(runs)
+        def then_often(trials: Any) -> None:
+            if len(trials) == 1:
+                worker._context = replace(worker._context, checkpoint_seconds=1.0)
+            train(trials)
 
-        patch.setattr(worker, "_train", then_often)
+        patch.setattr(worker, "_train_group", then_often)
         inside.work(worker)
     assert broken
     check_untroubled(inside, study.refresh(), **KEEPING)

@@ -15,6 +15,7 @@ from hpsearch.spec.wire.jobs import Decisions, Job, JobDecision
 from hpsearch.training.group.group import Group
 from hpsearch.training.group.group_size import GroupSize, GroupSizes
 from workers.capacity import FIRST
+from workers.context import WorkerContext
 from workers.runner import Runner
 
 torch.set_num_threads(1)
@@ -94,7 +95,8 @@ class FakeHeartbeat:
 
 def runner(client: FakeClient, capacity: int | None = None) -> Runner:
     parts: Any = (client, None, FakeHeartbeat())
-    return Runner(*parts, torch.device("cpu"), 1000.0, threading.Event(), capacity)
+    context = WorkerContext(*parts, torch.device("cpu"), threading.Event(), 1000.0)
+    return Runner(context, capacity)
 
 
 @pytest.fixture

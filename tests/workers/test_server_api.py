@@ -16,7 +16,7 @@ from hpsearch.errors import (
 )
 from hpsearch.spec.language.states import FailureReason, JobKind, JobState
 from hpsearch.spec.wire.jobs import Decisions, Failure, JobList, JobStatus, LeasedJob
-from workers import server_api
+from workers.retry import RetryPolicy
 from workers.server_api import WorkerClient
 
 JOB = LeasedJob(id=1, attempt=1, study_id=1)
@@ -50,7 +50,7 @@ class Server:
 def linked(error: HpsearchError, times: int) -> tuple[WorkerClient, Server]:
     ending = threading.Event()
     server = Server(error, times, ending)
-    linked = WorkerClient(server, ending)  # type: ignore[arg-type]
+    linked = WorkerClient(server, ending, RetryPolicy(room_seconds=0))  # type: ignore[arg-type]
     linked.worker_id = 1
     return linked, server
 
@@ -59,7 +59,7 @@ def test_a_request_that_breaks_the_server_each_time_is_given_up() -> None:
     patient, server = linked(ServerFault("it broke"), 10_000)
     with pytest.raises(ServerRefused, match=r"must not fail at one request 100 times.*it broke"):
         patient.report([])
-    assert server.asked == server_api.FAULTS
+    assert server.asked == RetryPolicy().max_faults
 
 
 @pytest.mark.parametrize("error", [ServerUnreachable("away"), ServerFault("it broke")])
@@ -74,16 +74,14 @@ def test_what_was_trained_is_kept_however_long_the_server_is_away() -> None:
     assert patient.report([]).decisions == []
 
 
-def test_a_server_without_room_is_asked_again_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_api, "ROOM_SECONDS", 0, raising=False)
+def test_a_server_without_room_is_asked_again_for_work() -> None:
     patient, server = linked(StorageFull("no room"), 5)
     assert patient.lease(1) == []
     patient.fail(JOB, FAILURE)
     assert server.asked == 7
 
 
-def test_work_is_given_back_to_a_server_once_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_api, "ROOM_SECONDS", 0, raising=False)
+def test_work_is_given_back_to_a_server_once_it_has_room() -> None:
     patient, server = linked(StorageFull("no room"), 5)
     patient.fail(JOB, FAILURE)
     assert server.asked == 6

@@ -256,7 +256,7 @@ def test_a_fault_of_ours_is_not_taken_for_one_of_the_state(
     assert "a fault of ours" in (study.trial(0).message or "")
 
 
-@pytest.mark.parametrize(("most", "size"), [("PARCEL_CONTENTS", 3), ("PARCEL_BYTES", 9000)])
+@pytest.mark.parametrize(("most", "size"), [("BATCH_CONTENTS", 3), ("BATCH_BYTES", 9000)])
 def test_what_is_sent_comes_in_parcels_of_a_bounded_size(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, most: str, size: int
 ) -> None:
@@ -276,7 +276,7 @@ def test_what_is_sent_comes_in_parcels_of_a_bounded_size(
     inside.work(inside.runner(change=listen))
     assert sum(count for count, _ in parcels) == 2 * 5 * 2
     for count, total in parcels:
-        assert count <= 3 if most == "PARCEL_CONTENTS" else total < 9000 + 9000
+        assert count <= 3 if most == "BATCH_CONTENTS" else total < 9000 + 9000
     for number in range(5):
         for one in inside.checkpoints(study, number):
             check_predictions(inside, study, one)
@@ -285,7 +285,7 @@ def test_what_is_sent_comes_in_parcels_of_a_bounded_size(
 def test_states_are_sent_before_they_fill_the_memory(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.runner.HELD_BYTES", 1)
+    monkeypatch.setattr("workers.group_run.PENDING_BYTES", 1)
     sent: list[set[int]] = []
 
     def listen(client: Any) -> None:

@@ -13,6 +13,7 @@ from test_trial_ends_errors import ATTEMPTS, fused, trained
 from hpsearch.errors import ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.multipart import unpack
+from workers.retry import RetryPolicy
 
 MOST_SENT = 100
 """No test here needs so many parcels: whoever sends more would send for ever."""
@@ -99,7 +100,7 @@ def test_a_trial_that_the_server_breaks_at_fails_alone(
             raise error
         return content
 
-    monkeypatch.setattr("workers.server_api.FAULTS", 5, raising=False)
+    inside.retry = RetryPolicy(max_faults=5)
     intercepted(inside, monkeypatch, break_at)
     study = fused(inside, training={"epochs": 2}, search={"trials": 3})
     states = [study.trial(number).state for number in range(3)]
