@@ -21,7 +21,8 @@ from hpsearch import plots
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.base import Record, SpecModel
 from hpsearch.spec.language.messages import pluralize
-from hpsearch.spec.schedule import Constant, Schedule
+from hpsearch.spec.schedule import Schedule
+from hpsearch.spec.schedules.piecewise import Constant
 from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec

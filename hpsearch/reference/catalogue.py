@@ -28,7 +28,8 @@ from hpsearch.spec.losses import losses_for
 from hpsearch.spec.metrics import METRICS, objective_curves
 from hpsearch.spec.optimizer import OPTIMIZERS
 from hpsearch.spec.pruner import PRUNERS
-from hpsearch.spec.schedule import SCHEDULES, Warmup
+from hpsearch.spec.schedule import SCHEDULES
+from hpsearch.spec.schedules.base import Warmup
 from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import INITS, MODELS, TASKS, Activation

@@ -14,123 +14,57 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpsearch.errors import InvalidInput
+from hpsearch.reference.samples import is_number, object_type, samples
+from hpsearch.spec.augment import AUGMENTATIONS
+from hpsearch.spec.language.base import SpecModel
+from hpsearch.spec.language.family import Family
 from hpsearch.spec.optimizer import OPTIMIZERS
+from hpsearch.spec.schedule import SCHEDULES
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.task import MODELS, SupervisedTask
+from hpsearch.spec.training import Training
 from hpsearch.training.group.group_size import GAIN, NEAR, SECONDS, SIZES
 from hpsearch.training.tasks.plan import Plan, group_key
 
-SCHEDULES: Mapping[str, dict[str, Any]] = {
-    "constant": {},
-    "piecewise_constant": {"boundaries": [1], "factors": [1.0, 0.5]},
-    "step": {"step_size": 1},
-    "multi_step": {"milestones": [1]},
-    "exponential": {"decay_rate": 0.9},
-    "natural_exponential": {"decay_rate": 0.1},
-    "inverse_time": {"decay_rate": 0.5},
-    "polynomial": {"power": 2.0},
-    "linear": {},
-    "cosine": {"warmup": {"epochs": 0.5}},
-    "linear_cosine": {},
-    "noisy_linear_cosine": {},
-    "cosine_restarts": {"first_period": 1},
-    "cyclic": {"half_period": 1},
-    "one_cycle": {},
-    "reduce_on_plateau": {"patience": 0},
-    "inverse_sqrt": {"reference": 1},
-    "warmup_stable_decay": {},
-    "lambda": {"expression": "1 / (1 + epoch)"},
-    "sequence": {
-        "parts": [
-            {"schedule": {"kind": "linear"}, "length": 1},
-            {"schedule": {"kind": "constant"}, "length": 1},
-        ]
-    },
-}
-"""One schedule of each kind."""
-
-MODELS = ("linear", "mlp", "cnn", "resnet")
-
-_VALUES: Mapping[str, tuple[Any, Any]] = {
-    "optimizer.param_groups": ([], [{"match": "output.*", "lr_scale": 0.5}]),
-    "optimizer.no_decay": ([], ["bias"]),
-    "optimizer.momentum_schedule": (None, {"kind": "linear"}),
-    "training.clip": (None, {"norm": 1.0}),
-    "training.clip.norm": ({"norm": 1.0}, {"norm": 2.0}),
-    "training.clip.value": ({"value": 1.0}, {"value": 2.0}),
-    "training.ema": (None, {}),
-    "training.ema.decay": ({"decay": 0.9}, {"decay": 0.5}),
-    "training.swa": (None, {}),
-    "training.swa.start, every": ({"start": 0.5}, {"every": 2}),
-    "training.max_norm": (None, 1.0),
-    "training.max_norm (a number)": (1.0, 2.0),
-    "training.early_stopping": (None, {"patience": 2}),
-    "training.early_stopping.patience, min_delta": ({"patience": 2}, {"patience": 3}),
-    "training.augment": ([], ["noise"]),
-    "training.augment (strengths)": (
-        [{"kind": "noise", "std": 0.1}],
-        [{"kind": "noise", "std": 0.2}],
-    ),
-    "task.split": ({"validation": 0.2}, {"validation": 0.3}),
-    "task.class_weights": ("none", "balanced"),
-    "task.loss": ("cross_entropy", "hinge"),
-    "task.dataset": ("digits", "wine"),
-    "task.model.hidden": ([8], [9]),
-    "task.model.layers": (1, 2),
-    "training.folds": (0, 3),
-}
-"""Two values of fields that hold no plain number or word."""
-
-_TRIED: tuple[Any, ...] = (
-    0.5, 0.25, 1, 2, 3, 8, 14, True, False, "zeros", "orthogonal", "none", "batch", "relu", "tanh",
-    "same", "valid", "per_trial", "shared", "fp32", "bf16", "zscore", "minmax", "original",
-    "match_rms_adamw", "strong_wolfe",
-)  # fmt: skip
+DATASETS = ("digits", "wine")
+"""Two data sets, whose names no type tells."""
 
 
-def fuses(path: str, values: tuple[Any, Any], base: Mapping[str, Any]) -> bool:
-    """Whether trials that differ in this field alone may share a group."""
-    one, other = (_plan(base, path.partition(" ")[0], value) for value in values)
-    return group_key(one) == group_key(other)
+def fuses(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether trials of two studies may share a group."""
+    return group_key(_plan(one)) == group_key(_plan(other))
 
 
-def optimizer_fields() -> Iterator[tuple[str, str, bool]]:
-    """(kind, field, whether it may differ) of every optimizer."""
-    for kind in OPTIMIZERS.members:
-        base = _base(optimizer={"kind": kind, "lr": 0.1})
-        for field in type(parse_study(base).optimizer).model_fields:
-            values = None if field == "kind" else _two(f"optimizer.{field}", base)
-            if values is not None:
-                yield kind, field, fuses(f"optimizer.{field}", values, base)
-
-
-def model_fields() -> Iterator[tuple[str, str, bool]]:
-    """(kind, field, whether it may differ) of every model."""
-    for kind in MODELS:
-        base = _base(model={"kind": kind})
-        model: Any = parse_study(base).supervised.model
-        for field in type(model).model_fields:
-            if field == "units" and kind == "mlp":
-                continue  # goes with layers
-            values = None if field == "kind" else _two(f"task.model.{field}", base)
-            if values is not None:
-                yield kind, field, fuses(f"task.model.{field}", values, base)
+def family_fields(path: str, family: Family[Any]) -> Iterator[tuple[str, str, bool]]:
+    """(kind, field, whether trials of one group may differ in it) of a family's members."""
+    for kind, member in family.members.items():
+        for field in member.model_fields:
+            pair = None if field == "kind" else _differing(path, member, field, kind)
+            if pair is not None:
+                yield kind, field, fuses(*pair)
 
 
 def loop_fields() -> Iterator[tuple[str, bool]]:
-    """(path, whether it may differ) of the loop, the task and the schedule."""
-    base = _base()
-    names = [f"training.{name}" for name in type(parse_study(base).training).model_fields]
-    names += ["task.dataset", "task.split", "task.standardize", "task.loss", "task.class_weights"]
-    names += [name for name in _VALUES if name not in names and name.startswith("training.")]
-    for path in names:
-        field = path
-        for whole in ("clip", "ema", "swa", "early_stopping"):
-            if path.startswith(f"training.{whole}."):
-                field = f"training.{whole}"
-        if (values := _two(path, base)) is not None:
-            yield path, fuses(field, values, base)
-    schedules = [_plan(base, "schedule", {"kind": k, **more}) for k, more in SCHEDULES.items()]
-    yield "schedule (kind and fields)", len({group_key(plan) for plan in schedules}) == 1
+    """(path, whether trials of one group may differ in it) of the loop, task and schedule."""
+    for section, model in (("training", Training), ("task", SupervisedTask)):
+        for field in model.model_fields:
+            pair = _differing(section, model, field)
+            if field not in ("kind", "model") and pair is not None:
+                yield f"{section}.{field}", fuses(*pair)
+    for field, info in Training.model_fields.items():
+        path, section_type = f"training.{field}", object_type(info.annotation)
+        if section_type is not None:
+            for inner in section_type.model_fields:
+                if (pair := _differing(path, section_type, inner)) is not None:
+                    yield f"{path}.{inner}", fuses(*pair)
+        elif info.default is None and is_number(info.annotation, info.metadata):
+            _, one, other, *_ = samples(Training, field)
+            yield f"{path} (a number)", fuses(_study(path, one), _study(path, other))
+    plans = [
+        _plan(_study("schedule", {"kind": kind, **member.example}))
+        for kind, member in SCHEDULES.members.items()
+    ]
+    yield "schedule (kind and fields)", len({group_key(plan) for plan in plans}) == 1
 
 
 def page() -> str:
@@ -138,61 +72,69 @@ def page() -> str:
     lines = [HEAD]
     lines += ["## Task, loop and schedule", "", "| differs | one group |", "|---|---|"]
     lines += [f"| `{path}` | {_word(can)} |" for path, can in loop_fields()]
-    for title, found in (("Optimizers", optimizer_fields()), ("Models", model_fields())):
+    for title, path, family in (
+        ("Optimizers", "optimizer", OPTIMIZERS),
+        ("Models", "task.model", MODELS),
+        ("Augmentations (one of each kind)", "training.augment", AUGMENTATIONS),
+    ):
         lines += ["", f"## {title}", "", "| kind | may differ | must be equal |", "|---|---|---|"]
         by_kind: dict[str, dict[bool, list[str]]] = {}
-        for kind, field, can in found:
+        for kind, field, can in family_fields(path, family):
             by_kind.setdefault(kind, {True: [], False: []})[can].append(f"`{field}`")
         lines += [
-            f"| {kind} | {', '.join(fields[True])} | {', '.join(fields[False]) or '—'} |"
+            f"| {kind} | {', '.join(fields[True]) or '—'} | {', '.join(fields[False]) or '—'} |"
             for kind, fields in by_kind.items()
         ]
     return "\n".join([*lines, "", TAIL])
 
 
-def _base(model: Mapping[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
-    return {
+def _study(path: str, value: Any) -> dict[str, Any]:
+    """A study in which one field has a value; a section that is a list has it as its one entry."""
+    document: dict[str, Any] = {
         "name": "fusing",
-        "task": {"dataset": "digits", **({"model": model} if model else {})},
+        "task": {"dataset": DATASETS[0]},
         "optimizer": {"kind": "momentum", "lr": 0.1},
-        **sections,
     }
-
-
-def _plan(base: Mapping[str, Any], path: str, value: Any) -> Plan:
-    document = copy.deepcopy(dict(base))
     *sections, field = path.split(".")
-    place = document
+    inner = document
     for section in sections:
-        place = place.setdefault(section, {})
-    place[field] = value
-    if path == "task.model.layers" and not _is_cnn(base):
-        place["units"] = 8
+        inner = inner.setdefault(section, {})
+    inner[field] = copy.deepcopy(value)
+    return document
+
+
+def _plan(document: Mapping[str, Any]) -> Plan:
     return Plan(0, parse_study(document), 3)
 
 
-def _two(path: str, base: Mapping[str, Any]) -> tuple[Any, Any] | None:
-    """Two values of a field that make two studies; none where there is but one."""
-    tried = _VALUES.get(path, _TRIED)
-    if path == "task.model.layers" and _is_cnn(base):
-        tried = _TRIED
-    found: dict[str, Any] = {}
-    for value in tried:
-        # Sections that are objects are tried under their own name, their fields under the field's.
-        field = path.partition(" ")[0]
-        for whole in ("clip", "ema", "swa", "early_stopping"):
-            if field.startswith(f"training.{whole}."):
-                field = f"training.{whole}"
-        try:
-            found.setdefault(_plan(base, field, value).spec.model_dump_json(), value)
-        except InvalidInput:
-            continue
-    values = list(found.values())
-    return (values[0], values[1]) if len(values) > 1 else None
+def _differing(
+    path: str, model: type[SpecModel], field: str, kind: str | None = None
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Two studies that differ in one field of an object; None where no two values are valid.
 
-
-def _is_cnn(base: Mapping[str, Any]) -> bool:
-    return bool(base["task"].get("model", {}).get("kind") == "cnn")
+    Args:
+        path: of the object in a study.
+        model: its class.
+        field: the one that differs.
+        kind: of the object, if it is a member of a family.
+    """
+    values = DATASETS if (path, field) == ("task", "dataset") else samples(model, field)
+    named = {} if kind is None else {"kind": kind}
+    for others in ({}, model.example):
+        studies: dict[str, dict[str, Any]] = {}
+        for value in values:
+            section = {**named, **others, field: value}
+            if path == "task":
+                section = {"dataset": DATASETS[0], **section}
+            study = _study(path, [section] if path == "training.augment" else section)
+            try:
+                studies.setdefault(_plan(study).spec.model_dump_json(), study)
+            except InvalidInput:  # a rule for several fields together
+                continue
+        if len(studies) > 1:
+            one, other, *_ = studies.values()
+            return one, other
+    return None
 
 
 def _word(can: bool) -> str:

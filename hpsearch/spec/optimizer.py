@@ -24,6 +24,8 @@ from hpsearch.spec.schedule import Schedule
 class ParamGroup(SpecModel):
     """Factors for the tensors whose name a glob matches; those of several matches multiply."""
 
+    example = {"match": "output.*", "lr_scale": 0.5}
+
     match: Annotated[str, Field(min_length=1, max_length=200)]
     """Glob on names such as `layers.0.weight`; `*` also matches dots."""
     lr_scale: Annotated[float, Real(ge=0)] = 1.0
@@ -33,6 +35,8 @@ class ParamGroup(SpecModel):
 
 class OptimizerBase(Kind):
     """What every optimizer has."""
+
+    example = {"lr": 0.1}
 
     momentum_field: ClassVar[str | None] = None
     """The field that `momentum_schedule` multiplies."""

@@ -20,6 +20,8 @@ class PluginTask(Kind):
     parameters, its metrics) is checked where trials train.
     """
 
+    example = {"entry_point": "my_task"}
+
     kind: Literal["plugin"]
     entry_point: Annotated[str, Field(min_length=1, max_length=200)]
     """Name in the entry-point group `hpsearch.tasks`."""

@@ -67,6 +67,7 @@ class PercentilePruner(RankPruner):
     """As `median`, with another percentile: 25 lets the best quarter go on."""
 
     implementation = "hpsearch.search.pruners.percentile:Percentile"
+    example = {"percentile": 25.0}
 
     kind: Literal["percentile"]
     percentile: Annotated[float, Field(ge=0, le=100, strict=True)]
@@ -137,6 +138,7 @@ class PatiencePruner(PrunerKind):
     """
 
     implementation = "hpsearch.search.pruners.patience:Patience"
+    example = {"patience": 3}
 
     kind: Literal["patience"]
     patience: Count
@@ -148,6 +150,7 @@ class ThresholdPruner(IntervalPruner):
     """Stops a trial whose value is below `lower` or above `upper`."""
 
     implementation = "hpsearch.search.pruners.threshold:Threshold"
+    example = {"upper": 10.0}
 
     kind: Literal["threshold"]
     lower: FiniteReal | None = None

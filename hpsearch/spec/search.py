@@ -34,6 +34,8 @@ class WarmStart(SpecModel):
     Coarse-to-fine begins in the box around the best of them.
     """
 
+    example = {"study": 1}
+
     study: Annotated[int, Field(ge=1, strict=True)]
     """Its id."""
 
@@ -169,6 +171,8 @@ class SobolSearch(CountedSearch):
 
 class StageSettings(SpecModel):
     """One pass over a box of the space."""
+
+    example = {"trials": 4, "epochs": 2}
 
     trials: Trials
     epochs: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]

@@ -26,7 +26,8 @@ from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.metrics import Direction, direction_of, objective_curves
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner
-from hpsearch.spec.schedule import Constant, Schedule
+from hpsearch.spec.schedule import Schedule
+from hpsearch.spec.schedules.piecewise import Constant
 from hpsearch.spec.search import SEARCHES, RandomSearch, Search
 from hpsearch.spec.task import ModelBase, Split, SupervisedTask, Task
 from hpsearch.spec.training import Training

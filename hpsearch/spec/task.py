@@ -29,6 +29,8 @@ class Split(SpecModel):
     the test rows stay the same, and the others validate in turn, whatever their share is here.
     """
 
+    example = {"validation": 0.3}
+
     validation: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.2
     test: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.2
     column: ColumnName | None = None
@@ -165,6 +167,7 @@ class Mlp(ModelBase):
     """Fully connected layers: `hidden` sizes, or `layers` of `units` each."""
 
     implementation = "hpsearch.training.models.mlp:Mlp"
+    example = {"layers": 1, "units": 8}
 
     kind: Literal["mlp"]
     hidden: OneOf[tuple[Annotated[int, Integer(ge=1)], ...]] | None = None
@@ -248,6 +251,7 @@ class Resnet(ModelBase):
     """
 
     implementation = "hpsearch.training.models.resnet:Resnet"
+    example = {"depth": 14}
     needs_images = True
 
     kind: Literal["resnet"]
@@ -296,6 +300,8 @@ def _text_keys(value: Any) -> Any:
 
 class SupervisedTask(Kind):
     """Learn a target from features."""
+
+    example = {"dataset": "digits"}
 
     kind: Literal["supervised"]
     dataset: Annotated[str, Field(min_length=1, max_length=200)]

@@ -17,6 +17,8 @@ from hpsearch.spec.language.messages import format_value
 class Clip(SpecModel):
     """Bounds a step's gradient: its Euclidean norm, or each entry."""
 
+    example = {"norm": 1.0}
+
     norm: Annotated[float, Real(gt=0)] | None = None
     value: Annotated[float, Real(gt=0)] | None = None
 
@@ -47,6 +49,8 @@ class Swa(SpecModel):
 
 class EarlyStopping(SpecModel):
     """Ends a trial whose objective no longer improves."""
+
+    example = {"patience": 2}
 
     patience: Annotated[int, Integer(ge=1)]
     """Epochs in a row without improvement."""

@@ -28,3 +28,9 @@ def test_every_kind_has_its_row_with_every_field() -> None:
                 kind == kind_of(member) and all(f"`{name}`" in row for name in names)
                 for kind, row in rows
             ), member
+
+
+def test_every_kinds_example_makes_one_of_it() -> None:
+    for family in catalogue.FAMILIES.values():
+        for kind, member in family.members.items():
+            assert member.model_validate({"kind": kind, **member.example}).kind == kind

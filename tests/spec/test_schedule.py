@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.distributions import OneOf
 from hpsearch.spec.language.messages import explain
-from hpsearch.spec.schedule import SCHEDULES, Schedule, metrics_read
+from hpsearch.spec.schedule import SCHEDULES, Schedule, metrics_followed
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec, parse_study
 
@@ -370,9 +370,9 @@ def test_a_study_names_the_field_by_its_whole_path() -> None:
 
 def test_the_metrics_that_a_schedule_may_watch() -> None:
     plateau = {"kind": "reduce_on_plateau", "metric": {"choice": ["val_loss", "val_f1"]}}
-    assert metrics_read(read("cosine")) == frozenset()
-    assert metrics_read(read(plateau)) == {"val_loss", "val_f1"}
-    assert metrics_read(read({"choice": ["cosine", plateau]})) == {"val_loss", "val_f1"}
+    assert metrics_followed(read("cosine")) == frozenset()
+    assert metrics_followed(read(plateau)) == {"val_loss", "val_f1"}
+    assert metrics_followed(read({"choice": ["cosine", plateau]})) == {"val_loss", "val_f1"}
 
 
 def test_a_study_with_every_schedule_publishes_its_schema() -> None:

@@ -17,7 +17,7 @@ from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Choice
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import format_value
-from hpsearch.spec.schedule import ScheduleBase
+from hpsearch.spec.schedules.base import ScheduleBase
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
 

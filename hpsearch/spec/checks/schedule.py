@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hpsearch.errors import FieldError
 from hpsearch.spec.language.distributions import options_of, values_of
 from hpsearch.spec.language.messages import format_value
-from hpsearch.spec.schedule import Schedule, metrics_read, parts_within
+from hpsearch.spec.schedule import Schedule, metrics_followed, parts_within
 from hpsearch.spec.study import StudySpec
 
 
@@ -17,7 +17,7 @@ def schedule_errors(spec: StudySpec, metrics: Sequence[str]) -> Iterator[FieldEr
     schedules: list[tuple[str, Schedule | None]] = [("schedule", spec.schedule)]
     schedules += [("optimizer.momentum_schedule", one.momentum_schedule) for one in optimizers]
     for path, schedule in schedules:
-        for metric in sorted(metrics_read(schedule) - set(metrics)):
+        for metric in sorted(metrics_followed(schedule) - set(metrics)):
             yield FieldError(
                 f"{path}.metric", f"must be one of {', '.join(metrics)}; got {format_value(metric)}"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
@@ -34,6 +34,10 @@ class SpecModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, ser_json_inf_nan="strings", use_attribute_docstrings=True
     )
+
+    example: ClassVar[Mapping[str, Any]] = {}
+    """Fields that make a valid object, beside those with a default and `kind`; generated pages and
+    tests use them."""
 
     @model_validator(mode="before")
     @classmethod

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec import schedule as spec
 from hpsearch.spec.language.expression import evaluate, parse
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.schedules.arithmetic import Lambda
 from hpsearch.training.schedules.clock import Clock, Floats
 
 
@@ -34,7 +34,7 @@ VECTOR: Mapping[str, Callable[..., Any]] = {
 """Each operation on float64 arrays [N] and single numbers."""
 
 
-def arithmetic(schedule: spec.Lambda, clock: Clock) -> Floats:
+def arithmetic(schedule: Lambda, clock: Clock) -> Floats:
     """The expression at each step [N].
 
     Raises:

@@ -7,14 +7,16 @@ fractional inside one, or in steps, as the schedule's `unit` says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.spec import schedule as spec
+from hpsearch.spec.schedule import Schedule
+from hpsearch.spec.schedule import Sequence as ScheduleSequence
+from hpsearch.spec.schedules.base import Decaying, ScheduleBase, Warmup
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -70,21 +72,21 @@ class Clock:
         """Steps in one `unit`."""
         return float(self.horizon.steps_per_epoch) if unit == "epoch" else 1.0
 
-    def time(self, schedule: spec.ScheduleBase) -> Floats:
+    def time(self, schedule: ScheduleBase) -> Floats:
         """The schedule's t [N], in its unit."""
         return self.elapsed / self.steps_in(schedule.unit)
 
-    def length(self, schedule: spec.Decaying) -> float:
+    def length(self, schedule: Decaying) -> float:
         """T in the schedule's unit."""
         if schedule.decay_steps is not None:
             return schedule.decay_steps
         return self.planned / self.steps_in(schedule.unit)
 
-    def progress(self, schedule: spec.Decaying) -> Floats:
+    def progress(self, schedule: Decaying) -> Floats:
         """How much of the length has gone by [N], t / T; past 1 after the end."""
         return self.periods(schedule, self.length(schedule))
 
-    def periods(self, schedule: spec.ScheduleBase, period: float) -> Floats:
+    def periods(self, schedule: ScheduleBase, period: float) -> Floats:
         """How often a period fits into the time gone by [N]."""
         return self.time(schedule) / max(period, SHORTEST)
 
@@ -92,7 +94,7 @@ class Clock:
         """The clock of what begins `steps` later and ends with this one, at least a step long."""
         return replace(self, start=self.start + steps, planned=max(self.planned - steps, 1.0))
 
-    def warmup_steps(self, warmup: spec.Warmup | None) -> float:
+    def warmup_steps(self, warmup: Warmup | None) -> float:
         """A warmup's length."""
         if warmup is None:
             return 0.0
@@ -100,7 +102,7 @@ class Clock:
             return warmup.steps
         return near_whole((warmup.epochs or 0.0) * self.horizon.steps_per_epoch)
 
-    def parts(self, sequence: spec.Sequence) -> Iterator[tuple[spec.Schedule, Mask, Clock]]:
+    def parts(self, sequence: ScheduleSequence) -> Iterator[tuple[Schedule, Mask, Clock]]:
         """Each part of a sequence that owns some of the moments, which [N], and its own clock.
 
         The first owns what lies before it (a warmup), the last what lies behind it.
@@ -146,3 +148,8 @@ def passed(times: Floats, marks: Sequence[float], *, at: bool) -> Integers:
     marked = np.sort(np.asarray(marks, np.float64))
     hair = ROUNDING * np.maximum(np.abs(times), 1.0)
     return np.searchsorted(marked, times + hair if at else times - hair)
+
+
+Shape: TypeAlias = Callable[[Any, Clock], Floats]
+"""What a schedule's `implementation` names: its multiplier [N], given the schedule and a clock that
+begins after its warmup."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hpsearch.spec import schedule as spec
+from hpsearch.spec.schedules import cycles as spec
 from hpsearch.training.schedules.clock import Clock, Floats, floor
 from hpsearch.training.schedules.decay import half_cosine
 

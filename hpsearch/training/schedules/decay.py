@@ -1,34 +1,35 @@
 """Schedules that fall by a closed formula; each gives its multiplier [N] at a clock's moments.
 
-The formulas stand in `spec.schedule`.
+The formulas stand in `spec.schedules`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from hpsearch.spec import schedule as spec
+from hpsearch.spec.schedules import decay as spec
+from hpsearch.spec.schedules import piecewise
 from hpsearch.training.schedules.clock import Clock, Floats, ceil, floor, passed
 from hpsearch.training.schedules.noise import standard_normal
 
 
-def constant(_: spec.Constant, clock: Clock) -> Floats:
+def constant(_: piecewise.Constant, clock: Clock) -> Floats:
     """1."""
     return np.ones(len(clock.step))
 
 
-def piecewise_constant(schedule: spec.PiecewiseConstant, clock: Clock) -> Floats:
+def piecewise_constant(schedule: piecewise.PiecewiseConstant, clock: Clock) -> Floats:
     """The factor between two boundaries."""
     pieces = passed(clock.time(schedule), schedule.boundaries, at=False)
     return np.asarray(schedule.factors, np.float64)[pieces]
 
 
-def step(schedule: spec.Step, clock: Clock) -> Floats:
+def step(schedule: piecewise.Step, clock: Clock) -> Floats:
     """A factor each `step_size`."""
     return schedule.gamma ** floor(clock.periods(schedule, schedule.step_size))
 
 
-def multi_step(schedule: spec.MultiStep, clock: Clock) -> Floats:
+def multi_step(schedule: piecewise.MultiStep, clock: Clock) -> Floats:
     """A factor at each milestone."""
     milestones = passed(clock.time(schedule), schedule.milestones, at=True)
     return schedule.gamma ** milestones.astype(np.float64)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 
-from hpsearch.spec import schedule as spec
 from hpsearch.spec.language.family import implementation
-from hpsearch.training.schedules.clock import Clock, Floats, Horizon, Integers
-
-Shape: TypeAlias = Callable[[Any, Clock], Floats]
-"""What `implementation` of a schedule names: its multiplier [N], given the schedule and a clock
-without its warmup."""
+from hpsearch.spec.schedule import Schedule, metrics_followed
+from hpsearch.spec.schedule import Sequence as ScheduleSequence
+from hpsearch.spec.schedules.base import Warmup
+from hpsearch.training.schedules.clock import Clock, Floats, Horizon, Integers, Shape
 
 MAX_FACTOR = 1e30
 """Rates that grow without end stop here: far past any use, and a number in float32 too."""
 
 
 def lr_factors(
-    schedule: spec.Schedule,
+    schedule: Schedule,
     steps: Integers,
     horizon: Horizon,
     history: Sequence[float] = (),
@@ -44,12 +41,12 @@ def lr_factors(
         return np.clip(_factors(schedule, clock), 0.0, MAX_FACTOR)
 
 
-def reads_history(schedule: spec.Schedule) -> str | None:
+def reads_history(schedule: Schedule) -> str | None:
     """The metric whose curve the schedule follows; none for those that follow time alone."""
-    return next(iter(spec.metrics_read(schedule)), None)
+    return next(iter(metrics_followed(schedule)), None)
 
 
-def _factors(schedule: spec.Schedule, clock: Clock) -> Floats:
+def _factors(schedule: Schedule, clock: Clock) -> Floats:
     length = clock.warmup_steps(schedule.warmup)
     shape: Shape = implementation(type(schedule))
     if schedule.warmup is None or length == 0:
@@ -61,7 +58,7 @@ def _factors(schedule: spec.Schedule, clock: Clock) -> Floats:
     return factors
 
 
-def _rise(warmup: spec.Warmup, progress: Floats) -> Floats:
+def _rise(warmup: Warmup, progress: Floats) -> Floats:
     """From `start_factor` at 0 to 1 at 1."""
     start = warmup.start_factor
     if warmup.kind == "constant":
@@ -71,7 +68,7 @@ def _rise(warmup: spec.Warmup, progress: Floats) -> Floats:
     return start + (1.0 - start) * progress
 
 
-def sequence(schedule: spec.Sequence, clock: Clock) -> Floats:
+def sequence(schedule: ScheduleSequence, clock: Clock) -> Floats:
     """Each part at its own moments."""
     factors = np.empty(len(clock.step))
     for part, mine, its_clock in clock.parts(schedule):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hpsearch.spec import schedule as spec
 from hpsearch.spec.metrics import direction_of
+from hpsearch.spec.schedules import plateau as spec
 from hpsearch.training.schedules.clock import Clock, Floats, near_whole
 
 

@@ -1,6 +1,6 @@
 """What holds for every schedule, and what surrounds them: units, warmup, sequence, lambda.
 
-A new kind needs one entry in FIELDS to pass through the conformance tests.
+A kind without an entry in FIELDS passes through the conformance tests with its `example` alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.optim import lr_scheduler
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.family import implementation
-from hpsearch.spec.schedule import SCHEDULES
+from hpsearch.spec.schedule import SCHEDULES, SIMPLE_SCHEDULES
 from hpsearch.training.schedules import Horizon, lr_factors, momentum_values
 from hpsearch.training.schedules.factors import MAX_FACTOR
 
@@ -92,6 +92,8 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         )
     },
 }
+for kind, member in SIMPLE_SCHEDULES.members.items():
+    FIELDS.setdefault(kind, {name: st.just(value) for name, value in member.example.items()})
 warmups = st.none() | st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["constant", "linear", "exponential"]),
