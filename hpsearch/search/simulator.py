@@ -1,6 +1,13 @@
 """A study in virtual time: what a search would do, in milliseconds and without training.
 
-    outcome = simulate(spec, curve, workers=16)
+>>> from hpsearch.spec.study import parse_study
+>>> task = {"kind": "external", "params": {"x": {"uniform": [0, 1]}}}
+>>> spec = parse_study({"name": "formula", "task": task, "training": {"epochs": 3}})
+>>> def curve(params, epochs, seed):
+...     return Trace([params["task.params.x"] + 1 / (epoch + 1) for epoch in range(epochs)])
+>>> outcome = simulate(spec, curve, workers=16)
+>>> len(outcome.trials), outcome.seconds
+(20, 6.0)
 
 Curve      (params, epochs, seed) -> Trace: what a trial would report; seed is (study, trial)
 Trace      its losses by epoch, and how long each takes

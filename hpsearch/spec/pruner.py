@@ -54,9 +54,10 @@ class RankPruner(IntervalPruner):
 
 
 class MedianPruner(RankPruner):
-    """Stops a trial whose best value so far is worse than the median of complete trials' values at
-    the same epoch (Golovin et al. 2017).
-    """  # noqa: D205
+    """Stops a trial whose best value so far is worse than complete trials' median at that epoch.
+
+    Golovin et al. 2017.
+    """
 
     implementation = "hpsearch.search.pruners.median:Median"
 

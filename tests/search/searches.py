@@ -19,26 +19,28 @@ from hpsearch.spec.language.distributions import (
     Uniform,
 )
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import Search, SearchKind
+from hpsearch.spec.search import SEARCHES, AdaptiveSearch, Search, SearchKind
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "random": {},
     "grid": {"points": 3},
-    "sobol": {},
-    "coarse_to_fine": {},
     "tpe": {"startup_trials": 4},
     "gp": {"startup_trials": 4},
     "cmaes": {"population": 4},
     "nsga2": {"population": 4},
 }
-"""Each search with settings that let a short study pass its random start."""
+"""Settings that let a short study pass the random start of a search; others need none."""
 
-HISTORY_FREE = ("random", "grid", "sobol", "coarse_to_fine")
-ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
-WITH_BRANCHES = (*HISTORY_FREE, "tpe")
-WITH_CHOICES = (*WITH_BRANCHES, "gp", "nsga2")
-SEVERAL_OBJECTIVES = ("random", "grid", "sobol", "tpe", "gp", "nsga2")
+
+def _kinds(is_one: Callable[[type[SearchKind]], bool]) -> tuple[str, ...]:
+    return tuple(kind for kind, member in SEARCHES.members.items() if is_one(member))
+
+
+HISTORY_FREE = _kinds(lambda member: not issubclass(member, AdaptiveSearch))
+ADAPTIVE = _kinds(lambda member: issubclass(member, AdaptiveSearch))
+WITH_BRANCHES = _kinds(lambda member: member.supports_branches)
+WITH_CHOICES = _kinds(lambda member: member.supports_choices)
+SEVERAL_OBJECTIVES = _kinds(lambda member: member.supports_several_objectives)
 
 
 def space_of(**distributions: Distribution) -> SearchSpace:
@@ -93,7 +95,7 @@ def ranges(kind: str) -> SearchSpace:
 
 def problem(kind: str, space: SearchSpace, **more: Any) -> SearchProblem[SearchKind]:
     """A search with its settings of above; `settings` changes them."""
-    settings = {"kind": kind, **SETTINGS[kind], **more.pop("settings", {})}
+    settings = {"kind": kind, **SETTINGS.get(kind, {}), **more.pop("settings", {})}
     search = TypeAdapter[Search](Search).validate_python(settings)
     return SearchProblem(space, more.pop("seed", 7), search, **more)
 

@@ -1,16 +1,18 @@
 """Coarse-to-fine as a sampler of Optuna's, for people's own Optuna scripts.
 
-    from hpsearch.search.optuna import CoarseToFineSampler, SamplerStage
-
-    stages = [SamplerStage(trials=24), SamplerStage(trials=12), SamplerStage(trials=6)]
-    sampler = CoarseToFineSampler(stages, seed=0)
-    study = optuna.create_study(sampler=sampler)
-
-    def objective(trial):
-        lr = trial.suggest_float("lr", 1e-5, 1, log=True)
-        return train(lr, epochs=(3, 10, 30)[sampler.stage_of(trial.number)])
-
-    study.optimize(objective, n_trials=42)
+>>> from math import log10
+>>> import optuna
+>>> from hpsearch.search.optuna import CoarseToFineSampler, SamplerStage
+>>> stages = [SamplerStage(trials=24), SamplerStage(trials=12), SamplerStage(trials=6)]
+>>> sampler = CoarseToFineSampler(stages, seed=0)
+>>> def objective(trial):  # returns the validation loss after so many epochs
+...     lr = trial.suggest_float("lr", 1e-5, 1, log=True)
+...     epochs = (3, 10, 30)[sampler.stage_of(trial.number)]
+...     return abs(log10(lr) + 2) + 1 / epochs
+>>> study = optuna.create_study(sampler=sampler)
+>>> study.optimize(objective, n_trials=42)
+>>> abs(log10(study.best_params["lr"]) + 2) < 0.1
+True
 
 The boxes are those of `coarse_to_fine_box`. What a service can do and a script cannot: no range
 grows past what the script suggests from, and where trials run side by side, a stage does not wait

@@ -99,7 +99,7 @@ class Sampler(ABC, Generic[S]):
         >>> spec = parse_study({**document, "optimizer": {"lr": {"choice": [0.1, 0.2]}}})
         >>> sampler = samplers.sampler_for(staging.first_stage(spec).problem(spec))
         >>> [dict(proposal.params) for proposal in sampler.suggest([0, 1])]
-        [{'optimizer.lr': 0.2}, {'optimizer.lr': 0.1}]
+        [{'optimizer.lr': 0.1}, {'optimizer.lr': 0.2}]
 
         Args:
             numbers: of the trials, rising. The same number may come again only with the same
