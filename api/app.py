@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from api import errors
 from api.auth import AuthMiddleware
-from api.dashboard import pages, static
+from api.dashboard import login, pages, static
 from api.housekeeping import run_housekeeping
 from api.middleware import RequestEnvelope
 from api.routes import routers, service, studies
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in routers():
         app.include_router(router, prefix="/api/v1")
     app.include_router(service.router)
-    app.include_router(pages.public_router)
+    app.include_router(login.public_router)
     app.include_router(pages.router)
     app.include_router(static.router)
     app.openapi = _openapi(app)  # type: ignore[method-assign]

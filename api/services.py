@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.caches import StudyCaches
 from hpsearch.service.ensembles import Combiner
 from hpsearch.service.tuner import Tuner
 from hpsearch.store.artifacts import ArtifactStore
@@ -24,6 +25,7 @@ class Services:
     token: str
     lease_seconds: float
     max_dataset_bytes: int
+    caches: StudyCaches = field(default_factory=StudyCaches)
 
 
 def _services(request: Request) -> Services:

@@ -17,6 +17,7 @@ NOUNS = (
     "ensembles",
     "ask_tell",
     "advice",
+    "schedules",
     "figures",
     "live",
     "jobs",

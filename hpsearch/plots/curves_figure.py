@@ -1,32 +1,72 @@
-"""Learning curves: one metric of many trials, or the metrics of one trial, by epochs trained.
+"""Learning curves: one metric of many trials by epochs trained.
 
 The axis counts epochs done, so that the first epoch stands at 1 and a logarithmic axis can show it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from hpsearch.plots.controls import LogAxes, LogBoxes, MetricSelect, Name, NumberSelect
+from hpsearch.plots.figure import Figure, FigureQuery, StudyData
 from hpsearch.plots.style import (
     ACCENT,
-    SERIES,
-    Figure,
+    PlotlyJson,
     axis,
     escape,
     finite,
     focus,
+    json_numbers,
     layout,
-    plain,
     shade,
 )
 from hpsearch.spec.wire.records import Curve, Curves
 
 EPOCHS = "epochs trained"
 BEST_WIDTH = 2.6
-_FIRST = ("loss", "accuracy", "lr")
-_LAST = ("seconds", "samples_per_second")
+MOST_CURVES = 100
+
+
+class CurvesQuery(FigureQuery):
+    """What may be chosen of the curves."""
+
+    metric: Annotated[Name | None, MetricSelect("metric", key="metric")] = None
+    """Whose curves; none takes the objective's."""
+    top: Annotated[
+        int,
+        Field(ge=1, le=MOST_CURVES),
+        NumberSelect("best", key="top", numbers=(5, 10, 20, 50, 100)),
+    ] = 20
+    """How many of the best trials."""
+    log: Annotated[LogAxes, LogBoxes(key="log")] = ""
+    """Axes to show by decades: `x`, `y` or `xy`."""
+
+
+class CurvesFigure(Figure[CurvesQuery]):
+    """Learning curves of the best trials."""
+
+    name = "curves"
+    title = "Learning curves"
+    alt = "Learning curves of the best trials"
+    empty = "Curves appear as soon as a trial ends its first epoch."
+    query = CurvesQuery
+    wide = True
+    redraw_seconds = 0.9
+
+    def draw(self, data: StudyData, query: CurvesQuery) -> PlotlyJson:
+        """A line for each trial, the best one on top."""
+        ranked = data.best_trials(query.top)
+        shown = data.curves(query.metric or data.spec.objectives[0].metric, ranked)
+        return curves(
+            shown,
+            ranked,
+            log_x="x" in query.log,
+            log_y="y" in query.log,
+            total=data.reported_trials(),
+        )
 
 
 def curves(
@@ -36,7 +76,7 @@ def curves(
     log_x: bool = False,
     log_y: bool = False,
     total: int | None = None,
-) -> Figure:
+) -> PlotlyJson:
     """One metric of several trials laid over each other.
 
     Args:
@@ -54,66 +94,23 @@ def curves(
         _line(by_trial[number], rank, len(order))
         for rank, number in reversed(list(enumerate(order)))
     ]
-    drawn = layout(f"{metric} by epoch", EPOCHS, metric)
-    drawn["xaxis"] = axis(EPOCHS, log=log_x)
+    frame = layout(f"{metric} by epoch", EPOCHS, metric)
+    frame["xaxis"] = axis(EPOCHS, log=log_x)
     everything = finite(value for curve in shown.curves for value in curve.values)
     ends = finite(by_trial[number].values[-1] for number in order[:1])
-    drawn["yaxis"] = axis(metric, log=log_y, view=focus(everything, log=log_y, kept=ends))
+    frame["yaxis"] = axis(metric, log=log_y, view=focus(everything, log=log_y, include=ends))
     if total is not None and total > len(order):
-        drawn["meta"]["note"] = f"the best {len(order)} of {total:,} trials"
-    return {"data": traces, "layout": drawn}
-
-
-def panels(names: Sequence[str]) -> dict[str, list[str]]:
-    """A trial's metrics by the figure they belong to: those that measure alike share one.
-
-    `loss` holds every loss and objective, other families are named after what follows the part's
-    name (`train_accuracy` and `val_accuracy` are `accuracy`); the rest stand alone.
-    """
-    found: dict[str, list[str]] = {}
-    for name in names:
-        prefix, _, rest = name.rpartition("_")
-        measured = prefix.endswith(("train", "val", "test", "ema", "swa"))
-        panel_name = rest if measured else name
-        panel_name = "loss" if panel_name == "objective" else panel_name
-        found.setdefault(panel_name, []).append(name)
-    order = {name: place for place, name in enumerate((*_FIRST, "", *_LAST))}
-    return dict(sorted(found.items(), key=lambda item: order.get(item[0], order[""])))
-
-
-def panel(name: str, metrics: Mapping[str, Curve], *, log_y: bool = False) -> Figure:
-    """The metrics of one trial that share an axis."""
-    drawn = layout(escape(name), EPOCHS, escape(name))
-    log_y = log_y or name == "lr"
-    everything = finite(value for curve in metrics.values() for value in curve.values)
-    log_y = log_y and all(value > 0 for value in everything)
-    drawn["yaxis"] = axis("", log=log_y and _spans_decades(everything))
-    drawn["showlegend"] = len(metrics) > 1
-    drawn["legend"] = {"orientation": "h", "x": 1.0, "xanchor": "right", "y": 1.02,
-                       "yanchor": "bottom"}  # fmt: skip
-    traces = [
-        {
-            "type": "scatter",
-            "mode": _mode(curve),
-            "name": escape(metric),
-            "x": [epoch + 1 for epoch in curve.epochs],
-            "y": plain(curve.values),
-            "line": {"color": SERIES[i % len(SERIES)], "width": 2},
-            "marker": {"size": 5},
-            "hovertemplate": f"{escape(metric)} %{{y:.5g}} after %{{x}} epochs<extra></extra>",
-        }
-        for i, (metric, curve) in enumerate(metrics.items())
-    ]
-    return {"data": traces, "layout": drawn}
+        frame["meta"]["note"] = f"the best {len(order)} of {total:,} trials"
+    return {"data": traces, "layout": frame}
 
 
 def _line(curve: Curve, rank: int, count: int) -> dict[str, Any]:
     return {
         "type": "scatter",
-        "mode": _mode(curve),
+        "mode": mode(curve),
         "name": f"trial {curve.trial}",
         "x": [epoch + 1 for epoch in curve.epochs],
-        "y": plain(curve.values),
+        "y": json_numbers(curve.values),
         "meta": curve.trial,
         "opacity": 1.0 if rank == 0 else 0.8,
         "line": {"color": ACCENT, "width": BEST_WIDTH}
@@ -124,10 +121,6 @@ def _line(curve: Curve, rank: int, count: int) -> dict[str, Any]:
     }
 
 
-def _mode(curve: Curve) -> str:
-    """A curve of one point is a mark, or it would not be seen."""
+def mode(curve: Curve) -> str:
+    """How a curve is drawn: one of a single point as a mark, or it would not be seen."""
     return "lines" if len(curve.epochs) > 1 else "lines+markers"
-
-
-def _spans_decades(values: Sequence[float]) -> bool:
-    return bool(values) and math.log10(max(values)) - math.log10(min(values)) > 1

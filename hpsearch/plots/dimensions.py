@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpsearch.errors import InvalidInput
 from hpsearch.plots.style import COLORSCALE, axis, escape, focus
 from hpsearch.spec.language.distributions import Choice, Interval
-from hpsearch.spec.space.space import SearchSpace
-from hpsearch.spec.study import Objective
+from hpsearch.spec.space.space import SearchSpace, search_space
+from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.points import TrialPoint
 
 DECADES = 2
@@ -30,42 +31,64 @@ class Dimension:
     labels: tuple[str, ...] = ()
     """Of a choice; its options lie at 0, 1, ..."""
 
-    def places(self, points: Sequence[TrialPoint]) -> list[float | None]:
-        """Where trials lie along it; none where one has no such parameter."""
+    def positions(self, points: Sequence[TrialPoint]) -> list[float | None]:
+        """Where trials lie along it; none for a trial without such a parameter."""
         if self.name == VALUE:
             return [point.value for point in points]
         name = self.name
         values = [point.params.get(name) for point in points]
         if self.labels:
-            at = {label: float(place) for place, label in enumerate(self.labels)}
-            return [at.get(str(value)) for value in values]
+            index = {label: float(i) for i, label in enumerate(self.labels)}
+            return [index.get(str(value)) for value in values]
         return values
 
-    def reaching(self, values: Iterable[float]) -> Dimension:
-        """The same with an axis long enough for values outside of its range."""
+    def extended_to(self, values: Iterable[float]) -> Dimension:
+        """The dimension with an axis long enough for values outside of its range."""
         if self.ends is None:
             return self
-        known = [*self.ends, *values]
-        return replace(self, ends=(min(known), max(known)))
+        reached = [*self.ends, *values]
+        return replace(self, ends=(min(reached), max(reached)))
 
 
 def axes(space: SearchSpace, objective: Objective) -> list[Dimension]:
     """What may be an axis: every parameter with more than one value, then the objective."""
-    found = []
+    dimensions = []
     for parameter in space.parameters:
         distribution = parameter.distribution
         title = escape(parameter.name)
         if isinstance(distribution, Interval) and distribution.low < distribution.high:
             ends = (float(distribution.low), float(distribution.high))
-            found.append(Dimension(parameter.name, title, distribution.log, ends))
+            dimensions.append(Dimension(parameter.name, title, distribution.log, ends))
         elif isinstance(distribution, Choice) and len(distribution.choice) > 1:
             labels = tuple(str(option) for option in distribution.choice)
-            found.append(Dimension(parameter.name, title, labels=labels))
-    return [*found, Dimension(VALUE, escape(objective.metric))]
+            dimensions.append(Dimension(parameter.name, title, labels=labels))
+    return [*dimensions, Dimension(VALUE, escape(objective.metric))]
 
 
-def axis_of(dimension: Dimension, places: Sequence[float]) -> dict[str, Any]:
-    """The axis of a dimension on which trials lie at these places."""
+def axis_named(spec: StudySpec, field: str, name: str) -> Dimension:
+    """The axis of a study that a field of a query names.
+
+    Raises:
+        InvalidInput: at the field, when the study has no such axis.
+    """
+    dimensions = {axis.name: axis for axis in axes(search_space(spec), spec.objectives[0])}
+    if name not in dimensions:
+        raise InvalidInput.at(field, f"must be one of {', '.join(dimensions)}; got {name[:60]!r}")
+    return dimensions[name]
+
+
+def default_axes(spec: StudySpec) -> tuple[str, str]:
+    """Learning rate across and weight decay upward where both are searched, else the first two."""
+    names = [axis.name for axis in axes(search_space(spec), spec.objectives[0])]
+    preferred = [name for end in (".lr", ".weight_decay") for name in names if name.endswith(end)][
+        :2
+    ]
+    ordered = preferred + [name for name in names if name not in preferred]
+    return (ordered[0], ordered[1]) if len(ordered) > 1 else (ordered[0], ordered[0])
+
+
+def axis_of(dimension: Dimension, positions: Sequence[float]) -> dict[str, Any]:
+    """The axis of a dimension on which trials lie at these positions."""
     if dimension.labels:
         ticks = list(range(len(dimension.labels)))
         labels = [escape(label) for label in dimension.labels]
@@ -73,14 +96,14 @@ def axis_of(dimension: Dimension, places: Sequence[float]) -> dict[str, Any]:
             dimension.title, tickmode="array", tickvals=ticks, ticktext=labels, automargin=True
         )
     if dimension.ends is None:
-        view = focus(places, log=False)
+        view = focus(positions, log=False)
         return axis(dimension.title, view=view)
     low, high = map(math.log10, dimension.ends) if dimension.log else dimension.ends
-    room = 0.03 * (high - low)
-    drawn = axis(dimension.title, log=dimension.log, view=[low - room, high + room])
+    padding = 0.03 * (high - low)
+    drawing = axis(dimension.title, log=dimension.log, view=[low - padding, high + padding])
     if dimension.log and high - low >= DECADES:
-        drawn |= {"dtick": 1, "minor": {"ticks": "outside", "ticklen": 3}}
-    return drawn
+        drawing |= {"dtick": 1, "minor": {"ticks": "outside", "ticklen": 3}}
+    return drawing
 
 
 def colors(ordered: Sequence[float], objective: Objective) -> dict[str, Any]:

@@ -4,16 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hpsearch.plots.style import ACCENT, MUTED, Figure, escape, layout
-from hpsearch.spec.study import Objective
+from hpsearch.plots.figure import Figure, FigureQuery, StudyData
+from hpsearch.plots.style import ACCENT, MUTED, PlotlyJson, escape, layout
+from hpsearch.spec.study import Objective, StudySpec
 
 MOST_POINTS = 1000
 """Beside the front; past it, evenly chosen ones are drawn."""
 
 
+class FrontQuery(FigureQuery):
+    """Nothing may be chosen."""
+
+
+class FrontFigure(Figure[FrontQuery]):
+    """Trials by the study's first two objectives, and those that no other beats in both."""
+
+    name = "front"
+    title = "Pareto front"
+    alt = "Two objectives against each other"
+    empty = "The front appears with the first complete trial."
+    query = FrontQuery
+    wide = True
+
+    def unavailable(self, spec: StudySpec) -> str | None:
+        """A study of one objective has no front."""
+        if len(spec.objectives) < 2:
+            return "a front needs several objectives, and this study has one; draw the history"
+        return None
+
+    def draw(self, data: StudyData, query: FrontQuery) -> PlotlyJson:
+        """The front as a line, the other trials behind it."""
+        del query
+        return front(data.objectives(), data.pareto_front(), data.spec.objectives)
+
+
 def front(
     values: Mapping[int, Sequence[float]], best: Sequence[int], objectives: Sequence[Objective]
-) -> Figure:
+) -> PlotlyJson:
     """Complete trials in the plane of the first two objectives.
 
     Args:
@@ -21,13 +48,13 @@ def front(
         best: the numbers of those on the Pareto front.
         objectives: at least two.
     """
-    titles = [f"{escape(one.metric)} ({one.direction})" for one in objectives[:2]]
-    drawn = layout("Pareto front", *titles)
+    titles = [f"{escape(objective.metric)} ({objective.direction})" for objective in objectives[:2]]
+    frame = layout("Pareto front", *titles)
     on_front = sorted((n for n in best if n in values), key=lambda n: values[n][0])
     rest = [number for number in values if number not in set(on_front)]
     step = -(-len(rest) // MOST_POINTS) or 1
     if step > 1:
-        drawn["meta"]["note"] = f"every {step}th of {len(rest):,} trials behind the front"
+        frame["meta"]["note"] = f"every {step}th of {len(rest):,} trials behind the front"
     traces = [
         {
             "type": "scatter",
@@ -47,7 +74,7 @@ def front(
             ("lines+markers", on_front, ACCENT, 9, "hv" if _rises(objectives) else "vh"),
         )
     ]
-    return {"data": traces, "layout": drawn}
+    return {"data": traces, "layout": frame}
 
 
 def _rises(objectives: Sequence[Objective]) -> bool:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
-from hpsearch.plots.style import ACCENT, BLUE, MUTED, Figure, axis, escape, focus, layout
+from hpsearch.plots.controls import LogAxes, LogBoxes
+from hpsearch.plots.figure import Figure, FigureQuery, StudyData
+from hpsearch.plots.style import ACCENT, BLUE, MUTED, PlotlyJson, axis, escape, focus, layout
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import Objective
 from hpsearch.spec.wire.points import TrialPoint
@@ -18,7 +20,30 @@ MOST_POINTS = 1000
 BUCKETS = 300
 
 
-def history(points: Sequence[TrialPoint], objective: Objective, *, log: bool = False) -> Figure:
+class HistoryQuery(FigureQuery):
+    """What may be chosen of the history."""
+
+    log: Annotated[LogAxes, LogBoxes(key="hlog", axes="y")] = ""
+    """`y` shows the objective by decades."""
+
+
+class HistoryFigure(Figure[HistoryQuery]):
+    """Every trial's value by number, and the best so far."""
+
+    name = "history"
+    title = "Best so far"
+    alt = "Best value by trial"
+    empty = "The best value appears with the first trial."
+    query = HistoryQuery
+    wide = True
+    redraw_seconds = 0.9
+
+    def draw(self, data: StudyData, query: HistoryQuery) -> PlotlyJson:
+        """Trials as dots, the best so far as a line; groups of trials where there are many."""
+        return history(data.points(), data.spec.objectives[0], log="y" in query.log)
+
+
+def history(points: Sequence[TrialPoint], objective: Objective, *, log: bool = False) -> PlotlyJson:
     """Objective by trial number.
 
     Args:
@@ -29,19 +54,19 @@ def history(points: Sequence[TrialPoint], objective: Objective, *, log: bool = F
     metric = escape(objective.metric)
     valued = [point for point in points if point.value is not None and math.isfinite(point.value)]
     title = f"Best {metric} so far"
-    drawn = layout(title, "trial", metric)
+    frame = layout(title, "trial", metric)
     best = [value for _, value in best_so_far(valued, objective)]
-    view = focus([p.value or 0.0 for p in valued], log=log, kept=best[-1:])
-    drawn["yaxis"] = axis(metric, log=log, view=view)
+    view = focus([p.value or 0.0 for p in valued], log=log, include=best[-1:])
+    frame["yaxis"] = axis(metric, log=log, view=view)
     if len(valued) > MOST_POINTS:
         traces = _binned(valued, objective)
-        drawn["meta"]["note"] = (
+        frame["meta"]["note"] = (
             f"{len(valued):,} trials in groups of {_group_size(valued)}: "
             "a dot is a group's best, the line its median"
         )
     else:
         traces = _each(valued)
-    return {"data": [*traces, _best_line(valued, objective)], "layout": drawn}
+    return {"data": [*traces, _best_line(valued, objective)], "layout": frame}
 
 
 def best_so_far(points: Sequence[TrialPoint], objective: Objective) -> list[tuple[int, float]]:

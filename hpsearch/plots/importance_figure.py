@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from hpsearch.plots.style import ACCENT, BLUE, MUTED, Figure, axis, escape, layout, plain
-from hpsearch.spec.wire.advice import Importances
+from typing import Annotated
+
+from hpsearch.plots.controls import LiteralSelect
+from hpsearch.plots.figure import Figure, FigureQuery, StudyData
+from hpsearch.plots.style import ACCENT, BLUE, MUTED, PlotlyJson, axis, escape, json_numbers, layout
+from hpsearch.spec.wire.advice import Evaluator, Importances, Target
 
 MOST_BARS = 20
 """The rest matters least."""
@@ -15,28 +19,54 @@ TITLES = {
 }
 
 
-def importances(found: Importances) -> Figure:
+class ImportancesQuery(FigureQuery):
+    """What may be chosen of the importances."""
+
+    evaluator: Annotated[Evaluator, LiteralSelect("by", key="evaluator", position=1)] = "ped_anova"
+    """How importance is measured."""
+    target: Annotated[Target, LiteralSelect("for", key="target")] = "value"
+    """What parameters may matter for."""
+
+
+class ImportancesFigure(Figure[ImportancesQuery]):
+    """How much each parameter decides, as `study.importances` says."""
+
+    name = "importances"
+    title = "What matters"
+    alt = "How much each parameter decides"
+    empty = "Shares appear with some more trials."
+    query = ImportancesQuery
+    low = True
+    redraw_seconds = 5.0
+    slow = True
+
+    def draw(self, data: StudyData, query: ImportancesQuery) -> PlotlyJson:
+        """A bar for each parameter."""
+        return importances(data.importances(query.evaluator, query.target))
+
+
+def importances(measured: Importances) -> PlotlyJson:
     """A bar for each parameter, with its spread where that is known."""
-    shown = found.importances[:MOST_BARS][::-1]  # Plotly draws from the bottom up
-    drawn = layout(TITLES[found.target], "share", "")
-    drawn["xaxis"] = axis("share", rangemode="tozero", tickformat=".0%")
-    drawn["yaxis"] = axis("", automargin=True, type="category")
-    left_out = len(found.importances) - len(shown)
-    drawn["meta"]["note"] = found.note + (
+    listed = measured.importances[:MOST_BARS][::-1]  # Plotly draws from the bottom up
+    frame = layout(TITLES[measured.target], "share", "")
+    frame["xaxis"] = axis("share", rangemode="tozero", tickformat=".0%")
+    frame["yaxis"] = axis("", automargin=True, type="category")
+    left_out = len(measured.importances) - len(listed)
+    frame["meta"]["note"] = measured.note + (
         f"; {left_out} that matter less are left out" if left_out else ""
     )
     bars = {
         "type": "bar",
         "orientation": "h",
-        "x": plain(one.importance for one in shown),
-        "y": [escape(one.parameter) for one in shown],
-        "marker": {"color": [ACCENT if one is shown[-1] else BLUE for one in shown]},
+        "x": json_numbers(one.importance for one in listed),
+        "y": [escape(one.parameter) for one in listed],
+        "marker": {"color": [ACCENT if one is listed[-1] else BLUE for one in listed]},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
-    if any(one.spread is not None for one in shown):
-        spreads = plain(one.spread for one in shown)
+    if any(one.spread is not None for one in listed):
+        spreads = json_numbers(one.spread for one in listed)
         # A share below 0 is none: the left arm ends there.
-        down = [min(one.importance, one.spread or 0.0) for one in shown]
+        down = [min(one.importance, one.spread or 0.0) for one in listed]
         bars["error_x"] = {
             "type": "data",
             "symmetric": False,
@@ -46,4 +76,4 @@ def importances(found: Importances) -> Figure:
             "thickness": 1.2,
             "width": 3,
         }
-    return {"data": [bars] if shown else [], "layout": drawn}
+    return {"data": [bars] if listed else [], "layout": frame}

@@ -9,10 +9,12 @@ import math
 from collections.abc import Sequence
 from heapq import nsmallest
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
-from hpsearch.plots.dimensions import Dimension, axis_of, colors
-from hpsearch.plots.style import Figure, focus, layout
+from hpsearch.plots.controls import AxisSelect, Name
+from hpsearch.plots.dimensions import Dimension, axis_named, axis_of, colors, default_axes
+from hpsearch.plots.figure import Figure, FigureQuery, StudyData
+from hpsearch.plots.style import PlotlyJson, focus, layout
 from hpsearch.spec.study import Objective
 from hpsearch.spec.wire.points import TrialPoint
 
@@ -23,9 +25,35 @@ CELLS = 24
 BEST_POINTS = 60
 
 
+class ScatterQuery(FigureQuery):
+    """What may be chosen of the scatter."""
+
+    x: Annotated[Name | None, AxisSelect("by", key="x", aria_label="x axis", position=1)] = None
+    """Across: a parameter, or `value`; none takes the learning rate where that is searched."""
+    y: Annotated[Name | None, AxisSelect(key="y", aria_label="y axis", upward=True)] = None
+    """Upward: a parameter, or `value`; none takes weight decay where that is searched."""
+
+
+class ScatterFigure(Figure[ScatterQuery]):
+    """Trials over two parameters (or `value`), coloured by the objective."""
+
+    name = "scatter"
+    title = "Space"
+    alt = "Trials in the search space, coloured by {metric}"
+    empty = "Trials appear here as soon as they have a value."
+    query = ScatterQuery
+
+    def draw(self, data: StudyData, query: ScatterQuery) -> PlotlyJson:
+        """A dot for each trial; cells with medians where there are many."""
+        across, upward = default_axes(data.spec)
+        x = axis_named(data.spec, "x", query.x or across)
+        y = axis_named(data.spec, "y", query.y or upward)
+        return scatter(data.points(), data.spec.objectives[0], x, y)
+
+
 def scatter(
     points: Sequence[TrialPoint], objective: Objective, x: Dimension, y: Dimension
-) -> Figure:
+) -> PlotlyJson:
     """Trials over two dimensions.
 
     Args:
@@ -37,13 +65,13 @@ def scatter(
     valued = [point for point in points if point.value is not None and math.isfinite(point.value)]
     placed = [
         (across, up, point)
-        for across, up, point in zip(x.places(valued), y.places(valued), valued, strict=True)
+        for across, up, point in zip(x.positions(valued), y.positions(valued), valued, strict=True)
         if across is not None and up is not None
     ]
-    drawn = layout(f"{y.title} × {x.title}", x.title, y.title)
+    frame = layout(f"{y.title} × {x.title}", x.title, y.title)
     across, upward = [place[0] for place in placed], [place[1] for place in placed]
-    x, y = x.reaching(across), y.reaching(upward)
-    drawn["xaxis"], drawn["yaxis"] = axis_of(x, across), axis_of(y, upward)
+    x, y = x.extended_to(across), y.extended_to(upward)
+    frame["xaxis"], frame["yaxis"] = axis_of(x, across), axis_of(y, upward)
     values = sorted((point.value or 0.0 for *_, point in placed), key=objective.sort_key)
     color = colors(values, objective)
     count = BEST_POINTS if len(placed) > MOST_POINTS else len(placed)
@@ -52,7 +80,7 @@ def scatter(
     if len(placed) > MOST_POINTS:
         traces.append(_cells(placed, x, y, color))
         color = {**color, "showscale": False}
-        drawn["meta"]["note"] = (
+        frame["meta"]["note"] = (
             f"{len(placed):,} trials: cells show their median, dots the best {BEST_POINTS}"
         )
     best_last = best_first[::-1]  # the best are drawn on top
@@ -75,7 +103,7 @@ def scatter(
             ),
         }
     )
-    return {"data": traces, "layout": drawn}
+    return {"data": traces, "layout": frame}
 
 
 def _cells(

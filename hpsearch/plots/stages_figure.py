@@ -6,14 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
-from typing import Any
+from typing import Annotated, Any
 
-from hpsearch.plots.dimensions import Dimension, axis_of, colors
-from hpsearch.plots.style import ACCENT, BLUE, MUTED, Figure, layout
+from hpsearch.plots.controls import AxisSelect, Name
+from hpsearch.plots.dimensions import Dimension, axis_named, axis_of, colors, default_axes
+from hpsearch.plots.figure import Figure, FigureQuery, StudyData
+from hpsearch.plots.style import ACCENT, BLUE, MUTED, PlotlyJson, layout
 from hpsearch.spec.language.distributions import Choice, Interval
-from hpsearch.spec.space.space import SearchSpace
-from hpsearch.spec.study import Objective
+from hpsearch.spec.language.messages import pluralize
+from hpsearch.spec.search import SEARCHES
+from hpsearch.spec.space.space import SearchSpace, search_space
+from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.points import TrialPoint
+from hpsearch.spec.wire.space import space_from_wire
 
 MOST_POINTS = 200
 """Of a stage; past it the best are drawn."""
@@ -23,9 +28,48 @@ GOLDEN = 0.618033988749895
 """Its multiples modulo 1 spread trials over a box's height evenly, whatever their number."""
 
 
+class StagesQuery(FigureQuery):
+    """What may be chosen of the stages."""
+
+    x: Annotated[Name | None, AxisSelect("along", key="box", parameters_only=True)] = None
+    """A parameter; none takes the learning rate where that is searched."""
+
+
+class StagesFigure(Figure[StagesQuery]):
+    """The box of each stage of a coarse-to-fine search along one parameter, and its trials."""
+
+    name = "stages"
+    title = "Stages"
+    alt = "The box of each stage along one parameter"
+    empty = "Boxes appear with the first stage."
+    query = StagesQuery
+    wide = True
+
+    def unavailable(self, spec: StudySpec) -> str | None:
+        """Only a search that goes by stages has boxes."""
+        if spec.search.is_staged:
+            return None
+        staged = " or ".join(kind for kind, member in SEARCHES.members.items() if member.is_staged)
+        return (
+            f"stages are those of a {staged} search, and this one is {spec.search.kind}; "
+            "draw the scatter"
+        )
+
+    def draw(self, data: StudyData, query: StagesQuery) -> PlotlyJson:
+        """Stages from top to bottom, each with its box and its trials."""
+        dimension = axis_named(data.spec, "x", query.x or default_axes(data.spec)[0])
+        whole = search_space(data.spec)
+        stage_boxes: list[Box] = []
+        for stage in data.stages():
+            space = whole if stage.space is None else space_from_wire(stage.space, whole)
+            label = f"stage {stage.stage}<br>{pluralize(stage.trials, 'trial')}"
+            stage_boxes += boxes(space, dimension, stage.stage, label)
+        return stages(data.points(), data.spec.objectives[0], dimension, stage_boxes)
+
+
 @dataclass(frozen=True)
 class Box:
-    """A stage's range of one parameter; for a choice, the place of an option."""
+    """A stage's range of one parameter; for a choice, the index of an option."""
 
     stage: int
     low: float
@@ -35,17 +79,17 @@ class Box:
 
 
 def boxes(space: SearchSpace, dimension: Dimension, stage: int, label: str) -> list[Box]:
-    """A stage's range of one parameter, of which nothing is left where its branch is closed."""
+    """A stage's range of one parameter; empty where the stage does not search that parameter."""
     for parameter in space.parameters:
         if parameter.name != dimension.name:
             continue
-        found = parameter.distribution
-        if isinstance(found, Interval):
-            return [Box(stage, float(found.low), float(found.high), label)]
-        if isinstance(found, Choice):
+        distribution = parameter.distribution
+        if isinstance(distribution, Interval):
+            return [Box(stage, float(distribution.low), float(distribution.high), label)]
+        if isinstance(distribution, Choice):
             # Options that are neighbours no more are boxes of their own.
-            places = [dimension.labels.index(str(option)) for option in found.choice]
-            return [Box(stage, place, place, label) for place in places]
+            indices = [dimension.labels.index(str(option)) for option in distribution.choice]
+            return [Box(stage, index, index, label) for index in indices]
     return []
 
 
@@ -53,43 +97,43 @@ def stages(
     points: Sequence[TrialPoint],
     objective: Objective,
     dimension: Dimension,
-    drawn_in: Sequence[Box],
-) -> Figure:
+    stage_boxes: Sequence[Box],
+) -> PlotlyJson:
     """Boxes from the first stage at the top to the last at the bottom, trials inside.
 
     Args:
         points: the study's trials, with params.
         objective: whose value colours them.
         dimension: the parameter; its ends are the range that was submitted.
-        drawn_in: the stages' boxes.
+        stage_boxes: the stages' boxes.
     """
     placed = [
         (place, point)
-        for place, point in zip(dimension.places(points), points, strict=True)
+        for place, point in zip(dimension.positions(points), points, strict=True)
         if place is not None and point.value is not None and math.isfinite(point.value)
     ]
     values = sorted((point.value or 0.0 for _, point in placed), key=objective.sort_key)
     shown: list[tuple[float, TrialPoint]] = []
-    for box in {box.stage: box for box in drawn_in}.values():
+    for box in {box.stage: box for box in stage_boxes}.values():
         mine = [(place, point) for place, point in placed if point.stage == box.stage]
         shown += nsmallest(MOST_POINTS, mine, key=lambda pair: objective.sort_key(pair[1].value))
     shown.reverse()  # the best are drawn on top
     submitted = dimension.ends
-    labels = {-box.stage: box.label for box in drawn_in}
-    wide = dimension.reaching([end for box in drawn_in for end in (box.low, box.high)])
-    drawn = layout(f"Boxes of {dimension.title}", dimension.title, "")
-    drawn["xaxis"] = axis_of(wide, [place for place, _ in shown]) | {"tickangle": 0}
-    drawn["yaxis"] |= {
+    labels = {-box.stage: box.label for box in stage_boxes}
+    wide = dimension.extended_to([end for box in stage_boxes for end in (box.low, box.high)])
+    frame = layout(f"Boxes of {dimension.title}", dimension.title, "")
+    frame["xaxis"] = axis_of(wide, [place for place, _ in shown]) | {"tickangle": 0}
+    frame["yaxis"] |= {
         "tickmode": "array",
         "tickvals": list(labels),
         "ticktext": list(labels.values()),
-        "range": [-max((box.stage for box in drawn_in), default=0) - 0.6, 0.6],
+        "range": [-max((box.stage for box in stage_boxes), default=0) - 0.6, 0.6],
         "automargin": True,
     }
-    drawn["shapes"] = [_rectangle(box, dimension) for box in drawn_in] + [
+    frame["shapes"] = [_rectangle(box, dimension) for box in stage_boxes] + [
         _line(end, dimension) for end in submitted or ()
     ]
-    drawn["meta"]["note"] = "" if submitted is None else "dashed: the range that was submitted"
+    frame["meta"]["note"] = "" if submitted is None else "dashed: the range that was submitted"
     marks = {
         "type": "scatter",
         "mode": "markers",
@@ -107,7 +151,7 @@ def stages(
             f"{dimension.title} %{{x:.4g}}<extra></extra>"
         ),
     }
-    return {"data": [marks], "layout": drawn}
+    return {"data": [marks], "layout": frame}
 
 
 def _height(point: TrialPoint) -> float:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-Figure: TypeAlias = dict[str, Any]
+PlotlyJson: TypeAlias = dict[str, Any]
+"""A figure as JSON carries it: `data`, a list of traces, and `layout`."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 TEXT = "#7c8591"
@@ -31,7 +32,7 @@ FAR = 4.0
 
 
 def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
-    """The layout that all figures share."""
+    """The layout that all figures share; `more` overrides parts of it."""
     return {
         "title": {"text": title, "font": {"size": 14}, "x": 0.0, "xref": "paper", "y": 0.98},
         "font": {"family": FONT, "size": 12, "color": TEXT},
@@ -68,17 +69,19 @@ def axis(
 
 
 def finite(values: Iterable[float | None]) -> list[float]:
-    """The values that are numbers."""
+    """The values that are finite numbers."""
     return [value for value in values if value is not None and math.isfinite(value)]
 
 
-def plain(values: Iterable[float | None]) -> list[float | None]:
+def json_numbers(values: Iterable[float | None]) -> list[float | None]:
     """What JSON can carry: numbers as they are, the rest as null."""
     return [v if v is not None and math.isfinite(v) else None for v in values]
 
 
-def focus(values: Sequence[float], *, log: bool, kept: Iterable[float] = ()) -> list[float] | None:
-    """An axis range that leaves far outliers out, but for those `kept`; none where none are far.
+def focus(
+    values: Sequence[float], *, log: bool, include: Iterable[float] = ()
+) -> list[float] | None:
+    """An axis range without far outliers, but with what it must `include`; none where none are far.
 
     Quartiles q1 and q3 span a box; what lies more than `FAR` boxes outside is far (Tukey 1977).
     A logarithmic axis is judged, and its range given, in log10.
@@ -87,24 +90,24 @@ def focus(values: Sequence[float], *, log: bool, kept: Iterable[float] = ()) -> 
     if len(numbers) < 8:
         return None
     q1, q3 = numbers[len(numbers) // 4], numbers[3 * len(numbers) // 4]
-    shown = [math.log10(v) if log else v for v in kept if v > 0 or not log]
-    low = min([q1 - FAR * (q3 - q1), *shown])
-    high = max([q3 + FAR * (q3 - q1), *shown])
+    included = [math.log10(v) if log else v for v in include if v > 0 or not log]
+    low = min([q1 - FAR * (q3 - q1), *included])
+    high = max([q3 + FAR * (q3 - q1), *included])
     inside = [number for number in numbers if low <= number <= high]
     if q1 == q3 or len(inside) == len(numbers):
         return None
-    room = 0.06 * (inside[-1] - inside[0])
-    return [inside[0] - room, inside[-1] + room]
+    padding = 0.06 * (inside[-1] - inside[0])
+    return [inside[0] - padding, inside[-1] + padding]
 
 
 def shade(rank: int, count: int) -> str:
     """The colour of the rank-th best of count (0 is best): from the scale's good end down."""
-    place = 0.0 if count <= 1 else rank / (count - 1)
-    position = (1.0 - place) * (len(SCALE) - 1)
+    badness = 0.0 if count <= 1 else rank / (count - 1)
+    position = (1.0 - badness) * (len(SCALE) - 1)
     left = min(int(position), len(SCALE) - 2)
-    share = position - left
+    fraction = position - left
     low, high = _rgb(SCALE[left]), _rgb(SCALE[left + 1])
-    mixed = (round(a + (b - a) * share) for a, b in zip(low, high, strict=True))
+    mixed = (round(a + (b - a) * fraction) for a, b in zip(low, high, strict=True))
     return "rgb({}, {}, {})".format(*mixed)
 
 

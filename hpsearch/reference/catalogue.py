@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from hpsearch.plots import FIGURES
 from hpsearch.spec.augment import AUGMENTATIONS
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.ensemble import ENSEMBLES
@@ -68,7 +69,7 @@ a default is required. A distribution may stand for any number, and `choice` for
 
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join([HEAD, *_families(), *_words(), *_parts()])
+    return "\n".join([HEAD, *_families(), *_words(), *_figures(), *_parts()])
 
 
 def _families() -> Iterator[str]:
@@ -118,6 +119,15 @@ def _words() -> Iterator[str]:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _figures() -> Iterator[str]:
+    yield "## Figures (`study.plot`, `/studies/{id}/figures/{name}`)\n"
+    yield "| figure | what it shows | query (default) |"
+    yield "|---|---|---|"
+    for name, figure in FIGURES.items():
+        yield f"| `{name}` | {_cell(figure.summary)} | {_fields(figure.query)} |"
+    yield ""
 
 
 def _parts() -> Iterator[str]:

@@ -60,6 +60,17 @@ class TrialTable:
     """Trials that meet the conditions, on all pages together."""
 
 
+def check(space: SearchSpace, request: Request) -> None:
+    """Checks that a request can be read.
+
+    Raises:
+        InvalidInput: for a sort or filter by a column that does not exist.
+    """
+    for condition in request.conditions:
+        _meets(condition, space)
+    _column(request.sort.removeprefix("-"), space, "sort")
+
+
 def read(session: Session, study_id: int, space: SearchSpace, request: Request) -> TrialTable:
     """A page of a study's trials.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hpsearch import plots
-from hpsearch.plots.importance_figure import MOST_BARS
+from hpsearch.plots.importance_figure import MOST_BARS, importances
 from hpsearch.spec.wire.advice import Importance, Importances
 
 
-def found(*shares: tuple[str, float, float | None], note: str = "60 trials") -> Importances:
+def measured(*shares: tuple[str, float, float | None], note: str = "60 trials") -> Importances:
     return Importances(
         evaluator="ped_anova",
         target="value",
@@ -22,7 +21,7 @@ def found(*shares: tuple[str, float, float | None], note: str = "60 trials") -> 
 
 
 def test_bars_stand_by_importance_and_no_arm_reaches_below_zero() -> None:
-    figure = plots.importances(found(("lr", 0.8, 0.1), ("<b>", 0.2, 0.3)))
+    figure = importances(measured(("lr", 0.8, 0.1), ("<b>", 0.2, 0.3)))
     (bars,) = figure["data"]
     assert bars["y"] == ["&lt;b&gt;", "lr"]
     assert bars["x"] == [0.2, 0.8]
@@ -32,14 +31,14 @@ def test_bars_stand_by_importance_and_no_arm_reaches_below_zero() -> None:
 
 
 def test_without_importances_the_note_says_why() -> None:
-    figure = plots.importances(found(note="too few"))
+    figure = importances(measured(note="too few"))
     assert figure["data"] == []
     assert figure["layout"]["meta"]["note"] == "too few"
 
 
 def test_only_the_most_important_are_drawn() -> None:
     many = [(f"p{i:03}", 1 / 50, None) for i in range(50)]
-    figure = plots.importances(found(*many))
+    figure = importances(measured(*many))
     (bars,) = figure["data"]
     assert bars["y"][-1] == "p000"
     assert len(bars["x"]) == MOST_BARS

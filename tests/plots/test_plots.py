@@ -12,12 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch import plots
-from hpsearch.plots import curves_figure as curve_plots
-from hpsearch.plots import dimensions
-from hpsearch.plots import history_figure as history_plots
-from hpsearch.plots import scatter_figure as scatter_plots
+from hpsearch.plots import PlotlyJson
+from hpsearch.plots.curves_figure import curves
+from hpsearch.plots.dimensions import Dimension, axes
+from hpsearch.plots.front_figure import front
+from hpsearch.plots.history_figure import best_so_far, history
+from hpsearch.plots.scatter_figure import CELLS, scatter
+from hpsearch.plots.schedule_figure import schedule
+from hpsearch.plots.stages_figure import Box, boxes, stages
 from hpsearch.plots.style import ACCENT, SCALE, focus, shade
+from hpsearch.plots.trial_figure import panel, panels
 from hpsearch.spec.language.distributions import Choice
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.space.space import SearchSpace, search_space
@@ -69,11 +73,11 @@ def points_of(
     ]
 
 
-def axis(name: str) -> dimensions.Dimension:
-    return next(one for one in plots.axes(SPACE, UP) if one.name == name)
+def axis(name: str) -> Dimension:
+    return next(one for one in axes(SPACE, UP) if one.name == name)
 
 
-def marks(figure: plots.Figure) -> int:
+def marks(figure: PlotlyJson) -> int:
     """How many numbers a figure makes a browser draw."""
     return sum(
         sum(map(len, trace["z"])) if "z" in trace else len(trace["x"]) for trace in figure["data"]
@@ -102,14 +106,14 @@ def test_every_figure_of_any_trials_is_json(
         ],
     )
     figures = [
-        plots.history(found, objective, log=log),
-        plots.curves(shown, [1, 0], log_x=log, log_y=log),
+        history(found, objective, log=log),
+        curves(shown, [1, 0], log_x=log, log_y=log),
         *(
-            plots.scatter(found, objective, x, y)
-            for x in plots.axes(SPACE, objective)
-            for y in plots.axes(SPACE, objective)
+            scatter(found, objective, x, y)
+            for x in axes(SPACE, objective)
+            for y in axes(SPACE, objective)
         ),
-        *(plots.panel("loss", {"val_loss": curve}, log_y=log) for curve in shown.curves),
+        *(panel("loss", {"val_loss": curve}, log_y=log) for curve in shown.curves),
     ]
     for figure in figures:
         text = json.dumps(figure, allow_nan=False)
@@ -121,7 +125,7 @@ def test_every_figure_of_any_trials_is_json(
 def test_best_so_far_is_the_running_best(values: list[float], objective: Objective) -> None:
     best = np.maximum if objective.direction == "maximize" else np.minimum
     running = best.accumulate(np.array(values))
-    steps = dict(history_plots.best_so_far(points_of(list(values)), objective))
+    steps = dict(best_so_far(points_of(list(values)), objective))
     found, present = [], math.nan
     for number in range(len(values)):
         present = steps.get(number, present)
@@ -132,7 +136,7 @@ def test_best_so_far_is_the_running_best(values: list[float], objective: Objecti
 def test_only_complete_trials_move_the_best_line() -> None:
     points = points_of([0.5, 0.9, 0.7])
     points[1] = points[1]._replace(state=TrialState.PRUNED)
-    assert history_plots.best_so_far(points, UP) == [(0, 0.5), (2, 0.7)]
+    assert best_so_far(points, UP) == [(0, 0.5), (2, 0.7)]
 
 
 @pytest.mark.parametrize("name", ["history", "scatter"])
@@ -140,9 +144,9 @@ def test_ten_thousand_trials_are_few_marks(name: str) -> None:
     values = np.random.default_rng(1).random(10_000).tolist()
     points = points_of(values)
     figure = (
-        plots.history(points, UP)
+        history(points, UP)
         if name == "history"
-        else plots.scatter(points, UP, axis("optimizer.lr"), axis("optimizer.weight_decay"))
+        else scatter(points, UP, axis("optimizer.lr"), axis("optimizer.weight_decay"))
     )
     assert marks(figure) < MOST_MARKS
     assert "10,000 trials" in figure["layout"]["meta"]["note"]
@@ -152,12 +156,12 @@ def test_cells_show_the_median_of_their_trials() -> None:
     rng = np.random.default_rng(2)
     values = rng.random(5000)
     points = points_of(values.tolist(), rng)
-    figure = plots.scatter(points, UP, axis("optimizer.lr"), axis("optimizer.weight_decay"))
+    figure = scatter(points, UP, axis("optimizer.lr"), axis("optimizer.weight_decay"))
     cells = figure["data"][0]
     across = np.log10([p.params["optimizer.lr"] for p in points])
     up = np.log10([p.params["optimizer.weight_decay"] for p in points])
-    column = np.clip(np.digitize(across, np.log10(cells["x"])) - 1, 0, scatter_plots.CELLS - 1)
-    row = np.clip(np.digitize(up, np.log10(cells["y"])) - 1, 0, scatter_plots.CELLS - 1)
+    column = np.clip(np.digitize(across, np.log10(cells["x"])) - 1, 0, CELLS - 1)
+    row = np.clip(np.digitize(up, np.log10(cells["y"])) - 1, 0, CELLS - 1)
     differing = 0
     for j, line in enumerate(cells["z"]):
         for i, median in enumerate(line):
@@ -170,9 +174,7 @@ def test_cells_show_the_median_of_their_trials() -> None:
 
 def test_the_best_trials_are_drawn_last_and_so_on_top() -> None:
     for objective in (UP, DOWN):
-        figure = plots.scatter(
-            points_of([0.1, 0.9, 0.5]), objective, axis("optimizer.lr"), axis("value")
-        )
+        figure = scatter(points_of([0.1, 0.9, 0.5]), objective, axis("optimizer.lr"), axis("value"))
         drawn = figure["data"][-1]["marker"]["color"]
         assert drawn == sorted(drawn, reverse=objective is DOWN)
 
@@ -182,12 +184,12 @@ def test_the_best_trials_are_drawn_last_and_so_on_top() -> None:
     [("optimizer.lr", "log"), ("training.batch_size", "linear"), ("value", "linear")],
 )
 def test_an_axis_is_logarithmic_where_the_parameter_is_drawn_so(name: str, kind: str) -> None:
-    figure = plots.scatter(points_of([0.1, 0.2]), UP, axis(name), axis("value"))
+    figure = scatter(points_of([0.1, 0.2]), UP, axis(name), axis("value"))
     assert figure["layout"]["xaxis"]["type"] == kind
 
 
 def test_a_choice_is_an_axis_of_its_options() -> None:
-    figure = plots.scatter(points_of([0.1] * 20), UP, axis("task.model.activation"), axis("value"))
+    figure = scatter(points_of([0.1] * 20), UP, axis("task.model.activation"), axis("value"))
     assert figure["layout"]["xaxis"]["ticktext"] == ["relu", "tanh"]
     assert set(figure["data"][-1]["x"]) == {0.0, 1.0}
 
@@ -198,13 +200,13 @@ def test_far_outliers_are_left_out_of_the_view_and_not_of_the_data() -> None:
     assert low < 1.0
     assert 1.49 < high < 2.0
     assert focus(values[:-1], log=False) is None
-    figure = plots.history(points_of(list(values)), DOWN)
+    figure = history(points_of(list(values)), DOWN)
     assert 1e30 in figure["data"][0]["y"]
 
 
 def test_curves_start_at_one_epoch_so_that_a_log_axis_shows_them() -> None:
     shown = Curves(metric="val_loss", curves=[Curve(trial=3, epochs=[0, 1], values=[2.0, 1.0])])
-    figure = plots.curves(shown, [3], log_x=True)
+    figure = curves(shown, [3], log_x=True)
     assert figure["data"][0]["x"] == [1, 2]
     assert figure["layout"]["xaxis"]["type"] == "log"
 
@@ -214,7 +216,7 @@ def test_the_best_curve_is_on_top_and_stands_out() -> None:
         metric="val_loss",
         curves=[Curve(trial=n, epochs=[0, 1], values=[1.0, 1.0]) for n in range(4)],
     )
-    figure = plots.curves(shown, [2, 0, 1, 3], total=900)
+    figure = curves(shown, [2, 0, 1, 3], total=900)
     assert [trace["meta"] for trace in figure["data"]] == [3, 1, 0, 2]
     assert figure["data"][-1]["line"]["color"] == ACCENT
     assert figure["layout"]["meta"]["note"] == "the best 4 of 900 trials"
@@ -238,7 +240,7 @@ def test_the_best_curve_is_on_top_and_stands_out() -> None:
     ],
 )
 def test_metrics_that_measure_alike_share_a_panel(names: list[str], expected: Any) -> None:
-    found = plots.panels(names)
+    found = panels(names)
     assert found == expected
     assert list(found) == list(expected)
 
@@ -248,10 +250,10 @@ def test_text_of_people_cannot_become_markup() -> None:
     objective = Objective(metric=evil, direction="maximize")
     shown = Curves(metric=evil, curves=[Curve(trial=0, epochs=[0], values=[1.0])])
     for figure in (
-        plots.history(points_of([0.1]), objective),
-        plots.scatter(points_of([0.1]), objective, *[plots.axes(SPACE, objective)[-1]] * 2),
-        plots.curves(shown, [0]),
-        plots.panel(evil, {evil: shown.curves[0]}),
+        history(points_of([0.1]), objective),
+        scatter(points_of([0.1]), objective, *[axes(SPACE, objective)[-1]] * 2),
+        curves(shown, [0]),
+        panel(evil, {evil: shown.curves[0]}),
     ):
         assert "<img" not in json.dumps(figure)
 
@@ -265,12 +267,12 @@ def test_colours_run_from_the_best_to_the_worst() -> None:
 
 def test_a_curve_of_one_epoch_is_a_mark() -> None:
     one = Curve(trial=0, epochs=[0], values=[1.0])
-    figure = curve_plots.panel("loss", {"val_loss": one})
+    figure = panel("loss", {"val_loss": one})
     assert "markers" in figure["data"][0]["mode"]
 
 
 def test_the_schedule_shows_what_it_is_given() -> None:
-    figure = plots.schedule([0.0, 0.5, 1.0], [0.1, 0.2, 0.0])
+    figure = schedule([0.0, 0.5, 1.0], [0.1, 0.2, 0.0])
     assert figure["data"][0]["y"] == [0.1, 0.2, 0.0]
 
 
@@ -280,8 +282,8 @@ def test_each_stage_has_its_box_and_its_trials_inside_and_the_submitted_range_is
         for n, (stage, lr) in enumerate([(0, 1e-4), (0, 0.9), (1, 0.5), (1, 30.0)])
     ]
     lr = axis("optimizer.lr")
-    drawn_in = [plots.Box(0, 1e-5, 1.0, "stage 0"), plots.Box(1, 0.1, 100.0, "stage 1")]
-    figure = plots.stages(found, UP, lr, drawn_in)
+    drawn_in = [Box(0, 1e-5, 1.0, "stage 0"), Box(1, 0.1, 100.0, "stage 1")]
+    figure = stages(found, UP, lr, drawn_in)
     (marks,) = figure["data"]
     seen = {
         p[0]: (x, y) for p, x, y in zip(marks["customdata"], marks["x"], marks["y"], strict=True)
@@ -301,28 +303,28 @@ def test_each_stage_has_its_box_and_its_trials_inside_and_the_submitted_range_is
 def test_a_choice_is_boxed_option_by_option() -> None:
     activation = axis("task.model.activation")
     (whole,) = (p for p in SPACE.parameters if p.name == activation.name)
-    assert [b.low for b in plots.boxes(SPACE, activation, 0, "")] == [0, 1]
+    assert [b.low for b in boxes(SPACE, activation, 0, "")] == [0, 1]
     narrow = SearchSpace((replace(whole, distribution=Choice(choice=("tanh",))),))
-    assert [b.low for b in plots.boxes(narrow, activation, 1, "")] == [1]
-    assert plots.boxes(SearchSpace(()), activation, 2, "") == []
+    assert [b.low for b in boxes(narrow, activation, 1, "")] == [1]
+    assert boxes(SearchSpace(()), activation, 2, "") == []
 
 
 def test_a_front_joins_its_trials_and_shows_the_others_behind() -> None:
     values = {0: [0.9, 3.0], 1: [0.8, 1.0], 2: [0.7, 2.0]}
     cost = Objective(metric="seconds", direction="minimize")
-    figure = plots.front(values, [0, 1], [UP, cost])
-    behind, front = figure["data"]
+    figure = front(values, [0, 1], [UP, cost])
+    behind, joined = figure["data"]
     assert behind["customdata"] == [[2]]
-    assert (front["x"], front["y"]) == ([0.8, 0.9], [1.0, 3.0])
+    assert (joined["x"], joined["y"]) == ([0.8, 0.9], [1.0, 3.0])
     many = {n: [n / 5000, 1.0] for n in range(5000)}
-    figure = plots.front(many, [4999], [UP, cost])
+    figure = front(many, [4999], [UP, cost])
     assert len(figure["data"][0]["x"]) <= 1000
     assert "every 5th of 4,999 trials" in figure["layout"]["meta"]["note"]
 
 
 def test_a_scatter_reaches_to_trials_outside_of_the_submitted_range() -> None:
     found = [TrialPoint(0, TrialState.COMPLETE, 0.1, 1, {"optimizer.lr": 50.0})]
-    figure = plots.scatter(found, UP, axis("optimizer.lr"), axis("value"))
+    figure = scatter(found, UP, axis("optimizer.lr"), axis("value"))
     low, high = figure["layout"]["xaxis"]["range"]
     assert low < -5
     assert high > math.log10(50)
@@ -330,6 +332,6 @@ def test_a_scatter_reaches_to_trials_outside_of_the_submitted_range() -> None:
 
 def test_the_best_value_is_in_sight_however_far_it_lies_from_the_rest() -> None:
     found = points_of([2.3 + n / 1000 for n in range(30)] + [0.2, 50.0])
-    low, high = plots.history(found, DOWN)["layout"]["yaxis"]["range"]
+    low, high = history(found, DOWN)["layout"]["yaxis"]["range"]
     assert low < 0.2
     assert high < 3

@@ -1,6 +1,6 @@
-// Asks once more before something goes for good.
+// Asks in a dialog before something is done that cannot be undone; true when the answer is yes.
 
-export async function confirmed(id) {
+export async function confirmInDialog(id) {
   const dialog = document.getElementById(id);
   dialog.returnValue = "no";
   dialog.showModal();

@@ -1,65 +1,66 @@
-// The card of ensembles on a study's page: asked for, watched while they are built, deleted.
+// The card of ensembles on a study's page: requests them, follows their building, deletes them.
 
-import { confirmed } from "./confirm.js";
-import { paced } from "./pace.js";
-import { act, ask, toast } from "./server.js";
-import { number } from "./words.js";
+import { confirmInDialog } from "./confirm.js";
+import { number } from "./formatting.js";
+import { post, request, showToast } from "./server.js";
+import { throttled } from "./throttle.js";
 
 const MILLISECONDS = 1000; // between two looks while one is built
 
 const card = document.getElementById("ensembles");
 const table = document.getElementById("ensembles-table");
 const form = document.getElementById("build");
-const told = () => table.querySelector("[data-count]").dataset;
+const counts = () => table.querySelector("[data-count]").dataset;
 
-let shown = null;
+let currentHtml = null;
 
 // Puts a new table in the old one's place; what is unfolded stays so, and the cursor where it is.
-function swap(html) {
-  if (html === shown) return;
-  shown = html;
+function replaceTable(html) {
+  if (html === currentHtml) return;
+  currentHtml = html;
   const unfolded = [...table.querySelectorAll("details[open]")].map((one) => one.dataset.key);
-  const held = document.activeElement?.closest?.("#ensembles-table [data-key]")?.dataset.key;
+  const focusedKey = document.activeElement?.closest?.("#ensembles-table [data-key]")?.dataset.key;
   table.innerHTML = html; // the server has escaped what people wrote
-  const keyed = (key) => table.querySelector(`[data-key="${key}"]`);
-  for (const key of unfolded) keyed(key)?.setAttribute("open", "");
-  const again = held && keyed(held);
-  (again?.querySelector("summary") ?? again)?.focus();
+  const byKey = (key) => table.querySelector(`[data-key="${key}"]`);
+  for (const key of unfolded) byKey(key)?.setAttribute("open", "");
+  const focusable = focusedKey && byKey(focusedKey);
+  (focusable?.querySelector("summary") ?? focusable)?.focus();
 }
 
-// Watches a study's ensembles; `changed` is told when one is over. Returns how to look anew.
-export function ensembles(study, changed) {
+// Watches a study's ensembles; `changed` is called when one has ended. Returns a function that
+// reads the table anew.
+export function watchEnsembles(study, changed) {
   const address = `/studies/${study}/ensembles`;
 
-  const look = paced(MILLISECONDS, async () => {
-    const before = Number(told().open);
+  const refresh = throttled(MILLISECONDS, async () => {
+    const before = Number(counts().open);
     try {
-      swap(await (await ask(address)).text());
+      replaceTable(await (await request(address)).text());
     } catch (error) {
-      if (error.status) { toast(error.message); return; }
+      if (error.status) { showToast(error.message); return; }
     }
-    const { count, open } = told();
+    const { count, open } = counts();
     document.querySelector('[data-live="ensembles"]').textContent = number(Number(count));
     document.getElementById("ensembles-fact").hidden = count === "0";
     if (count !== "0") card.hidden = false;
     if (Number(open) < before) changed();
-    if (Number(open) && !document.hidden) look();
+    if (Number(open) && !document.hidden) refresh();
   });
 
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && !card.hidden) look(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && !card.hidden) refresh(); });
 
   form?.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const says = document.getElementById("build-says");
+    const status = document.getElementById("build-says");
     const button = form.querySelector("button");
     button.disabled = true;
-    says.textContent = "";
+    status.textContent = "";
     try {
-      await act(`/api/v1${address}`, JSON.stringify(asked()));
-      await look();
+      await post(`/api/v1${address}`, JSON.stringify(formValues()));
+      await refresh();
     } catch (error) {
-      says.className = "says wrong";
-      says.textContent = error.message;
+      status.className = "says wrong";
+      status.textContent = error.message;
     } finally {
       button.disabled = false;
     }
@@ -69,31 +70,31 @@ export function ensembles(study, changed) {
     const id = event.target.closest("[data-delete]")?.dataset.delete;
     if (!id) return;
     document.getElementById("confirm-delete-title").textContent = `Delete ensemble ${id}?`;
-    if (!(await confirmed("confirm-delete"))) return;
+    if (!(await confirmInDialog("confirm-delete"))) return;
     try {
-      await ask(`/api/v1/ensembles/${id}`, { method: "DELETE" });
-      look();
+      await request(`/api/v1/ensembles/${id}`, { method: "DELETE" });
+      refresh();
     } catch (error) {
-      toast(error.message);
+      showToast(error.message);
     }
   });
 
   if (form) {
-    form.kind.addEventListener("change", fit);
-    fit();
+    form.kind.addEventListener("change", showKind);
+    showKind();
   }
-  if (Number(told().open)) look();
-  return look;
+  if (Number(counts().open)) refresh();
+  return refresh;
 }
 
-function asked() {
+function formValues() {
   const entries = [...new FormData(form)].filter(([, value]) => value !== "");
   const numbers = ["size", "trial"];
   return Object.fromEntries(entries.map(([name, value]) => [name, numbers.includes(name) ? Number(value) : value]));
 }
 
 // Says what the chosen kind does, and leaves out what makes no difference to it.
-function fit() {
+function showKind() {
   const { summary, fixed } = form.kind.selectedOptions[0].dataset;
   document.getElementById("kind-says").textContent = summary;
   for (const name of ["size", "combine", "trial"]) {

@@ -1,7 +1,7 @@
-// Draws a figure that the server made, in the page's colours. A figure drawn before is changed in
-// place; of several answers only the one asked for last is drawn.
+// Draws a figure that the server made, in the page's colours. A figure that is there already is
+// changed in place; of several answers only that to the last request is drawn.
 
-import { ask } from "./server.js";
+import { request } from "./server.js";
 
 const CONFIG = {
   displaylogo: false,
@@ -9,7 +9,7 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
 };
 
-const drawn = new Map(); // element → {figure, asked}
+const states = new Map(); // element → {figure, request, plot}
 
 const plotly = new Promise((resolve) => {
   if (window.Plotly) resolve(window.Plotly);
@@ -17,15 +17,15 @@ const plotly = new Promise((resolve) => {
 });
 
 export async function draw(element, address, { empty = "Nothing to draw yet.", click } = {}) {
-  const state = drawn.get(element) ?? {};
-  drawn.set(element, state);
-  state.asking?.abort();
-  state.asking = new AbortController();
+  const state = states.get(element) ?? {};
+  states.set(element, state);
+  state.request?.abort();
+  state.request = new AbortController();
   let figure;
   try {
-    figure = await (await ask(address, { signal: state.asking.signal })).json();
+    figure = await (await request(address, { signal: state.request.signal })).json();
   } catch (error) {
-    if (error.name !== "AbortError" && !state.figure) hint(element, error.message);
+    if (error.name !== "AbortError" && !state.figure) showHint(element, error.message);
     return;
   }
   await show(element, figure, { empty, click });
@@ -33,21 +33,21 @@ export async function draw(element, address, { empty = "Nothing to draw yet.", c
 
 export async function show(element, figure, { empty = "Nothing to draw yet.", click } = {}) {
   const Plotly = await plotly;
-  const state = drawn.get(element) ?? {};
-  drawn.set(element, state);
+  const state = states.get(element) ?? {};
+  states.set(element, state);
   state.figure = figure;
   const marks = figure.data.some((trace) => (trace.x ?? []).length > 0);
   if (!marks) {
     if (state.plot) Plotly.purge(element);
     state.plot = false;
-    hint(element, figure.layout.meta?.note || empty);
+    showHint(element, figure.layout.meta?.note || empty);
     return;
   }
   if (!state.plot) element.replaceChildren();
   await Plotly.react(element, figure.data, themed(figure.layout), CONFIG);
   if (!state.plot && click) element.on("plotly_click", (event) => click(event.points[0]));
   state.plot = true;
-  caption(element, figure.layout.meta?.note ?? "");
+  showCaption(element, figure.layout.meta?.note ?? "");
   element.dataset.drawn = String(Number(element.dataset.drawn ?? 0) + 1);
 }
 
@@ -69,15 +69,15 @@ function themed(layout) {
   };
 }
 
-function hint(element, words) {
+function showHint(element, words) {
   const text = document.createElement("p");
   text.className = "hint";
   text.textContent = words;
   element.replaceChildren(text);
-  caption(element, "");
+  showCaption(element, "");
 }
 
-function caption(element, words) {
+function showCaption(element, words) {
   let line = element.nextElementSibling;
   if (!line?.classList.contains("caption")) {
     if (!words) return;
@@ -90,7 +90,7 @@ function caption(element, words) {
 
 document.addEventListener("theme", async () => {
   const Plotly = await plotly;
-  for (const [element, state] of drawn) {
+  for (const [element, state] of states) {
     if (state.plot) Plotly.react(element, state.figure.data, themed(state.figure.layout), CONFIG);
   }
 });

@@ -1,32 +1,32 @@
-// A line to the server that says what changes. It is cut while the page is hidden (a browser holds
-// six lines to one server, over all its pages) and taken up again where it stopped.
+// A stream of server-sent events. It is closed while the page is hidden (a browser holds six
+// connections to one server, over all its pages) and resumed after the last event that came.
 
 const SILENT_MILLISECONDS = 15000; // the server sends a beat every five seconds
 
 export function watch(address, handlers, since = "") {
-  const sign = document.getElementById("line");
+  const indicator = document.getElementById("line");
   let source = null;
-  let last = since;
-  let heard = Date.now();
-  let over = false;
+  let lastEventId = since;
+  let lastMessageAt = Date.now();
+  let ended = false;
 
-  const say = (state, words) => {
-    sign.hidden = false;
-    sign.className = `line ${state}`;
-    sign.textContent = words;
+  const showState = (state, words) => {
+    indicator.hidden = false;
+    indicator.className = `line ${state}`;
+    indicator.textContent = words;
   };
-  const up = () => { heard = Date.now(); say("", "live"); };
+  const onMessage = () => { lastMessageAt = Date.now(); showState("", "live"); };
   const open = () => {
-    if (source || over) return;
-    heard = Date.now();
-    source = new EventSource(`${address}${last ? `?since=${encodeURIComponent(last)}` : ""}`);
-    source.onopen = up;
-    source.onerror = () => say("down", "disconnected");
-    source.addEventListener("beat", up);
+    if (source || ended) return;
+    lastMessageAt = Date.now();
+    source = new EventSource(`${address}${lastEventId ? `?since=${encodeURIComponent(lastEventId)}` : ""}`);
+    source.onopen = onMessage;
+    source.onerror = () => showState("down", "disconnected");
+    source.addEventListener("beat", onMessage);
     for (const [name, handle] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => {
-        up();
-        if (event.lastEventId) last = event.lastEventId;
+        onMessage();
+        if (event.lastEventId) lastEventId = event.lastEventId;
         handle(JSON.parse(event.data));
       });
     }
@@ -38,9 +38,9 @@ export function watch(address, handlers, since = "") {
   addEventListener("pageshow", open);
   setInterval(() => {
     // EventSource gives up for good on an answer that is no stream, such as a proxy's error page.
-    const dead = source && (source.readyState === EventSource.CLOSED || Date.now() - heard > SILENT_MILLISECONDS);
-    if (dead) { say("down", "disconnected"); close(); open(); }
+    const dead = source && (source.readyState === EventSource.CLOSED || Date.now() - lastMessageAt > SILENT_MILLISECONDS);
+    if (dead) { showState("down", "disconnected"); close(); open(); }
   }, 2000);
   open();
-  return { end: (words) => { over = true; close(); say("idle", words); } };
+  return { end: (words) => { ended = true; close(); showState("idle", words); } };
 }

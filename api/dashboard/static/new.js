@@ -1,59 +1,59 @@
 // The form: each pause in typing asks the server what the spec would cost, or what is wrong with it.
 
 import { show } from "./figure.js";
-import { act, ask, toast } from "./server.js";
-import { number } from "./words.js";
+import { number } from "./formatting.js";
+import { post, request, showToast } from "./server.js";
 
 const spec = document.getElementById("spec");
-const says = document.getElementById("says");
+const status = document.getElementById("says");
 const submit = document.getElementById("submit");
 const part = (id) => document.getElementById(id);
-let checking = null;
+let previewRequest = null;
 
-async function check() {
-  checking?.abort();
-  checking = new AbortController();
+async function previewSpec() {
+  previewRequest?.abort();
+  previewRequest = new AbortController();
   try {
-    const answer = await ask("/api/v1/studies:preview", {
+    const answer = await request("/api/v1/studies:preview", {
       method: "POST",
       headers: { "Content-Type": "application/yaml" },
       body: spec.value,
-      signal: checking.signal,
+      signal: previewRequest.signal,
     });
-    plan(await answer.json());
+    showPlan(await answer.json());
   } catch (error) {
-    if (error.name !== "AbortError") refuse(error);
+    if (error.name !== "AbortError") showErrors(error);
   }
 }
 
-function plan(preview) {
+function showPlan(preview) {
   part("errors").hidden = true;
   part("plan").hidden = false;
   submit.disabled = false;
-  says.textContent = "Ready to submit.";
-  says.className = "hint";
+  status.textContent = "Ready to submit.";
+  status.className = "hint";
   const trials = preview.stages.reduce((sum, stage) => sum + stage.trials, 0);
   const stages = preview.stages.map((stage) => `${number(stage.trials)} × ${number(stage.epochs)} epochs`);
-  pairs(part("cost"), [
+  fillTable(part("cost"), [
     ["trials", number(trials)],
     [preview.stages.length > 1 ? "stages" : "each", stages.join(", then ")],
     ["epochs in all", number(preview.epochs_planned)],
     ["objective", [preview.spec.objective].flat().map((one) => `${one.direction} ${one.metric}`).join(", ")],
   ]);
-  pairs(part("parameters"), preview.parameters.map((one) => [one.name, inWords(one.distribution)]));
+  fillTable(part("parameters"), preview.parameters.map((one) => [one.name, describe(one.distribution)]));
   const curve = preview.schedule;
   part("schedule").hidden = !curve;
   if (curve) drawSchedule(curve);
 }
 
-function refuse(error) {
+function showErrors(error) {
   const list = part("errors").querySelector("ul");
   part("errors").hidden = false;
   part("plan").hidden = true;
   part("schedule").hidden = true;
   submit.disabled = Boolean(error.status);
-  says.textContent = error.status ? "Not a valid study yet." : error.message;
-  says.className = "hint wrong";
+  status.textContent = error.status ? "Not a valid study yet." : error.message;
+  status.className = "hint wrong";
   const fields = error.fields?.length ? error.fields : [{ path: "", message: error.message }];
   list.replaceChildren(...fields.map(({ path, message }) => {
     const item = document.createElement("li");
@@ -61,7 +61,7 @@ function refuse(error) {
       const jump = document.createElement("button");
       jump.type = "button";
       jump.textContent = path;
-      jump.addEventListener("click", () => find(path));
+      jump.addEventListener("click", () => focusField(path));
       item.append(jump, " ");
     }
     item.append(message);
@@ -70,7 +70,7 @@ function refuse(error) {
 }
 
 // Puts the cursor on the line that a field's path ends at, as far as the path is written there.
-function find(path) {
+function focusField(path) {
   let at = 0;
   for (const name of path.replace(/\[[^\]]*\]/g, "").split(".")) {
     const next = spec.value.slice(at).search(new RegExp(`(^|[\\s{,])${name.replace(/\W/g, "\\$&")}\\s*:`, "m"));
@@ -82,7 +82,7 @@ function find(path) {
   spec.setSelectionRange(at, end < 0 ? spec.value.length : end);
 }
 
-function pairs(table, rows) {
+function fillTable(table, rows) {
   table.replaceChildren(...rows.map(([name, value]) => {
     const row = document.createElement("tr");
     const head = document.createElement("th");
@@ -96,7 +96,7 @@ function pairs(table, rows) {
   }));
 }
 
-function inWords(distribution) {
+function describe(distribution) {
   const [[kind, value]] = Object.entries(distribution);
   if (kind === "choice") return value.map((one) => (typeof one === "object" ? JSON.stringify(one) : one)).join(" · ");
   return `${number(value[0])} … ${number(value[1])}${kind.includes("log") ? " log" : ""}`;
@@ -113,26 +113,26 @@ function drawSchedule({ epochs, lr }) {
   });
 }
 
-let typing;
+let typingTimer;
 spec.addEventListener("input", () => {
-  clearTimeout(typing);
-  typing = setTimeout(check, 250);
+  clearTimeout(typingTimer);
+  typingTimer = setTimeout(previewSpec, 250);
 });
 document.addEventListener("click", (event) => {
   const example = event.target.dataset?.example;
   if (example === undefined) return;
   spec.value = example;
-  check();
+  previewSpec();
 });
 part("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   submit.disabled = true;
   try {
-    const study = await act("/api/v1/studies", spec.value, "application/yaml");
+    const study = await post("/api/v1/studies", spec.value, "application/yaml");
     location.assign(`/studies/${study.id}`);
   } catch (error) {
-    if (error.status) refuse(error); else toast(error.message);
+    if (error.status) showErrors(error); else showToast(error.message);
     submit.disabled = false;
   }
 });
-check();
+previewSpec();

@@ -1,6 +1,6 @@
 // Requests to the server of this page. A refusal becomes an Error whose message says what to do.
 
-export async function ask(address, options = {}) {
+export async function request(address, options = {}) {
   let response;
   try {
     response = await fetch(address, { credentials: "same-origin", ...options });
@@ -17,14 +17,14 @@ export async function ask(address, options = {}) {
   throw error;
 }
 
-export async function act(address, body, type = "application/json") {
+export async function post(address, body, type = "application/json") {
   const headers = { "Content-Type": type, "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) };
-  return (await ask(address, { method: "POST", headers, body })).json();
+  return (await request(address, { method: "POST", headers, body })).json();
 }
 
 let hiding;
 
-export function toast(message) {
+export function showToast(message) {
   const element = document.getElementById("toast");
   element.textContent = message;
   element.hidden = false;

@@ -1,144 +1,138 @@
 // A study's page. What is shown is what the address says: a control changes the address, and what
 // the change touches is drawn anew, on a click as well as on a step back in the history.
 
-import { confirmed } from "./confirm.js";
-import { ensembles } from "./ensembles.js";
+import { confirmInDialog } from "./confirm.js";
+import { watchEnsembles } from "./ensembles.js";
 import { draw } from "./figure.js";
+import { duration, number, size } from "./formatting.js";
 import { watch } from "./live.js";
-import { paced } from "./pace.js";
-import { act, ask, toast } from "./server.js";
-import { sayTimes } from "./times.js";
-import { duration, number, size } from "./words.js";
+import { post, request, showToast } from "./server.js";
+import { throttled } from "./throttle.js";
+import { showRelativeTimes } from "./times.js";
 
 const main = document.getElementById("main");
 const id = main.dataset.study;
 const api = `/api/v1/studies/${id}`;
-const open = (state) => ["queued", "running", "paused"].includes(state);
+const isOpen = (state) => ["queued", "running", "paused"].includes(state);
 
-// Figures
+// Figures: what each needs to know stands on its element
 
-const everyFigure = {
-  curves: { uses: ["metric", "top", "log"], empty: "Curves appear as soon as a trial ends its first epoch." },
-  scatter: { uses: ["x", "y"], empty: "Trials appear here as soon as they have a value." },
-  history: { uses: ["hlog"], empty: "The best value appears with the first trial." },
-  stages: { uses: ["box"], empty: "Boxes appear with the first stage." },
-  importances: { uses: ["target", "evaluator"], empty: "Shares appear with some more trials." },
-  front: { uses: [], empty: "The front appears with the first complete trial." },
-};
-const figures = Object.fromEntries(Object.entries(everyFigure)
-  .filter(([name]) => document.querySelector(`[data-figure="${name}"]`)));
-const called = { hlog: "log", box: "x" };
+const figures = [...document.querySelectorAll("[data-figure]")].map((element) => {
+  const { figure: name, fields, empty, redrawMilliseconds, slow } = element.dataset;
+  const figure = { element, name, empty, fields: new Map(Object.entries(JSON.parse(fields))), slow: slow !== undefined };
+  figure.redraw = throttled(Number(redrawMilliseconds), () => drawFigure(figure));
+  return figure;
+});
 
-function drawFigure(name) {
-  const asked = new URLSearchParams(location.search);
+// `fields` of a figure maps a part of the page's address to a field of the figure's query.
+function drawFigure({ element, name, empty, fields }) {
+  const address = new URLSearchParams(location.search);
   const query = new URLSearchParams();
-  for (const key of figures[name].uses) {
-    if (asked.get(key)) query.set(called[key] ?? key, asked.get(key));
+  for (const [key, field] of fields) {
+    if (address.get(key)) query.set(field, address.get(key));
   }
-  const element = document.querySelector(`[data-figure="${name}"]`);
   const click = (point) => {
     const trial = point.data.meta ?? point.customdata?.[0];
     if (Number.isInteger(trial)) location.assign(`/studies/${id}/trials/${trial}`);
   };
-  return draw(element, `${api}/figures/${name}?${query}`, { empty: figures[name].empty, click });
+  return draw(element, `${api}/figures/${name}?${query}`, { empty, click });
 }
 
-const pace = { curves: 900, history: 900, importances: 5000 };
-const redraw = Object.fromEntries(Object.keys(figures).map((name) =>
-  [name, paced(pace[name] ?? 2000, () => drawFigure(name))]));
+const redrawAll = (wanted = () => true) =>
+  Promise.all(figures.filter(wanted).map((figure) => figure.redraw()));
 
-// Table
+// Parts of the page that the server renders
 
-let reading = null;
+let tableRequest = null;
 
-async function readTable() {
+async function refreshTable() {
   const table = document.getElementById("table");
-  reading?.abort();
-  reading = new AbortController();
+  tableRequest?.abort();
+  tableRequest = new AbortController();
   try {
-    const answer = await ask(`/studies/${id}/table${location.search}`, { signal: reading.signal });
-    const held = document.activeElement?.closest?.("#table th")?.cellIndex;
+    const answer = await request(`/studies/${id}/table${location.search}`, { signal: tableRequest.signal });
+    const focused = document.activeElement?.closest?.("#table th")?.cellIndex;
     table.innerHTML = await answer.text(); // the server has escaped what people wrote
-    if (held !== undefined) table.querySelectorAll("th")[held]?.querySelector("a")?.focus();
+    if (focused !== undefined) table.querySelectorAll("th")[focused]?.querySelector("a")?.focus();
   } catch (error) {
-    if (error.name !== "AbortError") toast(error.message);
+    if (error.name !== "AbortError") showToast(error.message);
   }
 }
 
-async function readLog() {
-  const answer = await ask(`/studies/${id}/log`);
+async function refreshLog() {
+  const answer = await request(`/studies/${id}/log`);
   const log = document.getElementById("log");
   log.innerHTML = await answer.text();
-  sayTimes(log);
+  showRelativeTimes(log);
 }
 
-async function readStages() {
+async function refreshStages() {
   const list = document.getElementById("stages");
-  if (list) list.innerHTML = await (await ask(`/studies/${id}/stages`)).text();
+  if (list) list.innerHTML = await (await request(`/studies/${id}/stages`)).text();
 }
 
-async function readAdvice() {
-  document.getElementById("advice").innerHTML = await (await ask(`/studies/${id}/advice`)).text();
+async function refreshAdvice() {
+  document.getElementById("advice").innerHTML = await (await request(`/studies/${id}/advice`)).text();
 }
 
-const readvise = paced(5000, readAdvice);
-const restage = paced(1500, readStages);
-const reread = paced(1500, readTable);
-const relog = paced(1500, readLog);
-const reassemble = ensembles(id, () => { relog(); reread(); });
+const updateAdvice = throttled(5000, refreshAdvice);
+const updateStages = throttled(1500, refreshStages);
+const updateTable = throttled(1500, refreshTable);
+const updateLog = throttled(1500, refreshLog);
+const updateEnsembles = watchEnsembles(id, () => { updateLog(); updateTable(); });
 
 // The address is the state
 
-function go(changes) {
-  const asked = new URLSearchParams(location.search);
+function changeQuery(changes) {
+  const address = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {
-    if (value) asked.set(name, value); else asked.delete(name);
+    if (value) address.set(name, value); else address.delete(name);
   }
-  const query = asked.toString();
-  visit(query ? `?${query}` : location.pathname);
+  const query = address.toString();
+  navigate(query ? `?${query}` : location.pathname);
 }
 
-function visit(address) {
+function navigate(address) {
   const before = new URLSearchParams(location.search);
   history.pushState(null, "", address);
-  show(before);
+  redrawChanged(before);
 }
 
-function show(before) {
+function redrawChanged(before) {
   const after = new URLSearchParams(location.search);
   const changed = new Set([...before.keys(), ...after.keys()].filter((key) => before.get(key) !== after.get(key)));
-  for (const [name, figure] of Object.entries(figures)) {
-    if (figure.uses.some((key) => changed.has(key))) drawFigure(name);
+  for (const figure of figures) {
+    if ([...figure.fields.keys()].some((key) => changed.has(key))) drawFigure(figure);
   }
-  if (["sort", "filter", "state", "page"].some((key) => changed.has(key))) readTable();
-  shown = location.search;
+  if (["sort", "filter", "state", "page"].some((key) => changed.has(key))) refreshTable();
+  drawnQuery = location.search;
 }
 
-let shown = location.search;
+let drawnQuery = location.search;
 
 addEventListener("popstate", () => {
-  const asked = new URLSearchParams(location.search);
+  const address = new URLSearchParams(location.search);
   for (const control of document.querySelectorAll("[data-view]")) {
-    const value = asked.get(control.dataset.view) ?? "";
+    const value = address.get(control.dataset.view) ?? "";
     if (control.type === "checkbox") control.checked = value.includes(control.value);
     else control.value = [...control.options].some((o) => o.value === value) ? value : control.dataset.first;
   }
   const filter = document.getElementById("filter");
-  filter.filter.value = asked.get("filter") ?? "";
-  filter.state.value = asked.get("state") ?? "";
-  show(new URLSearchParams(shown));
+  filter.filter.value = address.get("filter") ?? "";
+  filter.state.value = address.get("state") ?? "";
+  redrawChanged(new URLSearchParams(drawnQuery));
 });
 
 for (const control of document.querySelectorAll("select[data-view]")) {
-  control.dataset.first = control.options[control.selectedIndex].value;
+  control.dataset.first = control.options[control.selectedIndex]?.value ?? "";
 }
 
 document.addEventListener("change", (event) => {
   const view = event.target.dataset.view;
   if (!view) return;
-  if (event.target.type !== "checkbox") { go({ [view]: event.target.value }); return; }
+  if (event.target.type !== "checkbox") { changeQuery({ [view]: event.target.value }); return; }
   const boxes = [...document.querySelectorAll(`[data-view="${view}"]`)];
-  go({ [view]: boxes.filter((box) => box.checked).map((box) => box.value).join("") });
+  changeQuery({ [view]: boxes.filter((box) => box.checked).map((box) => box.value).join("") });
 });
 
 document.getElementById("table").addEventListener("click", (event) => {
@@ -148,12 +142,12 @@ document.getElementById("table").addEventListener("click", (event) => {
   const address = new URL(link.href);
   document.getElementById("filter").filter.value = address.searchParams.get("filter") ?? "";
   document.getElementById("filter").state.value = address.searchParams.get("state") ?? "";
-  visit(address.search || location.pathname);
+  navigate(address.search || location.pathname);
 });
 
 const filter = document.getElementById("filter");
 let typing;
-const applyFilter = () => go({ filter: filter.filter.value.trim(), state: filter.state.value, page: "" });
+const applyFilter = () => changeQuery({ filter: filter.filter.value.trim(), state: filter.state.value, page: "" });
 filter.addEventListener("submit", (event) => { event.preventDefault(); applyFilter(); });
 filter.addEventListener("input", (event) => {
   clearTimeout(typing);
@@ -162,16 +156,16 @@ filter.addEventListener("input", (event) => {
 
 // Actions
 
-async function perform(verb) {
-  if (verb === "stop" && !(await confirmed("confirm"))) return;
+async function performAction(verb) {
+  if (verb === "stop" && !(await confirmInDialog("confirm"))) return;
   const buttons = document.querySelectorAll("[data-act]");
   buttons.forEach((button) => { button.disabled = true; });
   try {
-    tell(await act(`${api}:${verb}`));
-    relog();
-    reread();
+    showStudy(await post(`${api}:${verb}`));
+    updateLog();
+    updateTable();
   } catch (error) {
-    toast(error.message);
+    showToast(error.message);
   } finally {
     buttons.forEach((button) => { button.disabled = false; });
   }
@@ -179,77 +173,76 @@ async function perform(verb) {
 
 document.getElementById("actions").addEventListener("click", (event) => {
   const verb = event.target.dataset?.act;
-  if (verb) perform(verb);
+  if (verb) performAction(verb);
 });
 
-// What the server tells as it happens
+// What the server sends as it happens
 
-const place = (name) => document.querySelector(`[data-live="${name}"]`);
-const put = (name, words) => {
-  const element = place(name);
-  if (element.textContent !== words) element.textContent = words;
+const liveElement = (name) => document.querySelector(`[data-live="${name}"]`);
+const setText = (name, text) => {
+  const element = liveElement(name);
+  if (element.textContent !== text) element.textContent = text;
 };
 
-function tell(study) {
+function showStudy(study) {
   const { counts } = study;
-  put("best_value", number(study.best_value));
+  setText("best_value", number(study.best_value));
   if (study.best_trial !== null) {
     const link = document.createElement("a");
     link.href = `/studies/${id}/trials/${study.best_trial}`;
     link.textContent = `trial ${study.best_trial}`;
-    place("best_trial").replaceChildren(link);
+    liveElement("best_trial").replaceChildren(link);
   }
-  put("ended", number(counts.complete + counts.pruned + counts.failed));
-  put("epochs_done", number(study.epochs_done));
-  put("epochs_planned", number(study.epochs_planned));
-  place("progress").max = Math.max(study.epochs_planned, 1);
-  place("progress").value = study.epochs_done;
-  for (const name of ["running", "pruned", "failed"]) put(name, number(counts[name]));
-  put("checkpoints", number(study.checkpoints));
-  put("checkpoint_bytes", size(study.checkpoint_bytes));
+  setText("ended", number(counts.complete + counts.pruned + counts.failed));
+  setText("epochs_done", number(study.epochs_done));
+  setText("epochs_planned", number(study.epochs_planned));
+  liveElement("progress").max = Math.max(study.epochs_planned, 1);
+  liveElement("progress").value = study.epochs_done;
+  for (const name of ["running", "pruned", "failed"]) setText(name, number(counts[name]));
+  setText("checkpoints", number(study.checkpoints));
+  setText("checkpoint_bytes", size(study.checkpoint_bytes));
   const card = document.getElementById("ensembles");
   if (study.best_trial !== null && card.dataset.canBuild === "yes") card.hidden = false;
-  if (number(study.ensembles) !== place("ensembles").textContent) reassemble();
+  if (number(study.ensembles) !== liveElement("ensembles").textContent) updateEnsembles();
   const start = new Date(study.started_at ?? study.created_at);
-  put("time_label", study.finished_at ? "Took" : "Time left");
-  put("time", study.finished_at ? duration((new Date(study.finished_at) - start) / 1000) : duration(study.eta_seconds));
+  setText("time_label", study.finished_at ? "Took" : "Time left");
+  setText("time", study.finished_at ? duration((new Date(study.finished_at) - start) / 1000) : duration(study.eta_seconds));
   if (study.state !== main.dataset.state) {
     main.dataset.state = study.state;
     const badge = document.createElement("span");
     badge.className = `badge ${study.state}`;
     badge.textContent = study.state;
-    place("badge").replaceChildren(badge);
-    relog();
+    liveElement("badge").replaceChildren(badge);
+    updateLog();
   }
   if (String(study.stage) !== main.dataset.stage) {
     main.dataset.stage = study.stage;
-    restage();
-    relog();
+    updateStages();
+    updateLog();
   }
   document.querySelector('[data-act="pause"]').hidden = !["queued", "running"].includes(study.state);
   document.querySelector('[data-act="resume"]').hidden = study.state !== "paused";
-  document.querySelector('[data-act="stop"]').hidden = !open(study.state);
+  document.querySelector('[data-act="stop"]').hidden = !isOpen(study.state);
 }
 
-const line = watch(`${api}/live`, {
+const connection = watch(`${api}/live`, {
   study({ study, trials }) {
-    tell(study);
+    showStudy(study);
     if (trials.length) {
-      Object.values(redraw).forEach((run) => run());
-      reread();
-      readvise();
+      redrawAll();
+      updateTable();
+      updateAdvice();
     }
-    if (trials.some((trial) => trial.state === "failed" || trial.attempt > 1)) relog();
-    if (!open(study.state)) { Object.values(redraw).forEach((run) => run()); reread(); restage(); readvise(); }
+    if (trials.some((trial) => trial.state === "failed" || trial.attempt > 1)) updateLog();
+    if (!isOpen(study.state)) { redrawAll(); updateTable(); updateStages(); updateAdvice(); }
   },
   gone() {
-    line.end("deleted");
-    toast("This study was deleted.");
+    connection.end("deleted");
+    showToast("This study was deleted.");
   },
 }, main.dataset.since);
 
-// What takes the server longest is asked for when the rest is there.
-const { importances, ...first } = redraw;
-await Promise.all(Object.values(first).map((run) => run()));
-importances();
-readvise();
+// Slow figures and the advice are requested when the rest is there.
+await redrawAll((figure) => !figure.slow);
+redrawAll((figure) => figure.slow);
+updateAdvice();

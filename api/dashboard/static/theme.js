@@ -1,12 +1,12 @@
 // Before the first paint: the theme that was chosen here, else the system's.
-const kept = localStorage.getItem("theme");
-if (kept) document.documentElement.dataset.theme = kept;
+const stored = localStorage.getItem("theme");
+if (stored) document.documentElement.dataset.theme = stored;
 
 const names = { "": "as the system", light: "light", dark: "dark" };
 
 document.addEventListener("DOMContentLoaded", () => {
   const button = document.getElementById("theme");
-  const say = () => {
+  const updateButton = () => {
     const theme = document.documentElement.dataset.theme ?? "";
     button.setAttribute("aria-label", `Theme: ${names[theme]}`);
     button.title = `Theme: ${names[theme]}`;
@@ -21,10 +21,10 @@ document.addEventListener("DOMContentLoaded", () => {
       delete document.documentElement.dataset.theme;
       localStorage.removeItem("theme");
     }
-    say();
+    updateButton();
     document.dispatchEvent(new Event("theme"));
   });
-  say();
+  updateButton();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
   document.dispatchEvent(new Event("theme")));

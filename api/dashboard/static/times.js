@@ -3,7 +3,7 @@
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
-export function sayTimes(root = document) {
+export function showRelativeTimes(root = document) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const at = new Date(element.dateTime);
     const ago = (Date.now() - at) / 1000;
@@ -13,5 +13,5 @@ export function sayTimes(root = document) {
   }
 }
 
-sayTimes();
-setInterval(() => document.hidden || sayTimes(), 15000);
+showRelativeTimes();
+setInterval(() => document.hidden || showRelativeTimes(), 15000);

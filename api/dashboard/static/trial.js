@@ -1,10 +1,10 @@
 // A trial's page: its curves, drawn anew as epochs come in; the page itself anew when it ends; its
-// checkpoints, pinned and let go.
+// checkpoints, pinned and unpinned.
 
 import { draw } from "./figure.js";
 import { watch } from "./live.js";
-import { paced } from "./pace.js";
-import { act, toast } from "./server.js";
+import { post, showToast } from "./server.js";
+import { throttled } from "./throttle.js";
 import "./times.js";
 
 const main = document.getElementById("main");
@@ -14,7 +14,7 @@ const drawAll = () => Promise.all([...document.querySelectorAll("[data-panel]")]
   const query = new URLSearchParams({ trial, panel: element.dataset.panel });
   return draw(element, `/api/v1/studies/${study}/figures/trial?${query}`);
 }));
-const redraw = paced(900, drawAll);
+const redraw = throttled(900, drawAll);
 
 document.getElementById("checkpoints")?.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-checkpoint]");
@@ -23,11 +23,11 @@ document.getElementById("checkpoints")?.addEventListener("click", async (event) 
   button.disabled = true;
   try {
     const verb = tag.hidden ? "pin" : "unpin";
-    const { pinned } = await act(`/api/v1/checkpoints/${button.dataset.checkpoint}:${verb}`);
+    const { pinned } = await post(`/api/v1/checkpoints/${button.dataset.checkpoint}:${verb}`);
     tag.hidden = !pinned;
     button.firstChild.textContent = pinned ? "Unpin" : "Pin";
   } catch (error) {
-    toast(error.message);
+    showToast(error.message);
   } finally {
     button.disabled = false;
   }
@@ -37,7 +37,7 @@ redraw();
 if (["queued", "running"].includes(main.dataset.state)) {
   watch(`/api/v1/studies/${study}/live`, {
     study({ trials }) {
-      const mine = trials.find((one) => one.number === Number(trial));
+      const mine = trials.find(({ number }) => number === Number(trial));
       if (!mine) return;
       const first = main.dataset.panels === "" && mine.epochs_done > 0;
       if (mine.state !== main.dataset.state || first) location.reload();

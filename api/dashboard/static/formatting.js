@@ -1,4 +1,4 @@
-// How pages say numbers, lengths of time and sizes: the same words as the server's.
+// Numbers, lengths of time and sizes as text, the same as the server formats them.
 
 export function number(value) {
   if (value === null || value === undefined) return "–";

@@ -1,7 +1,7 @@
 // Runs a task at most once in so many milliseconds: at once, then after the pause if it was asked
 // for meanwhile. A task never overlaps itself.
 
-export function paced(milliseconds, task) {
+export function throttled(milliseconds, task) {
   let busy = false;
   let again = false;
   return async function run() {
