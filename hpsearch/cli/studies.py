@@ -76,7 +76,10 @@ def show(
 @app.command()
 def trials(
     study_id: StudyId,
-    sort: Annotated[str, typer.Option(help="number, value, -value, epochs_done, ...")] = "number",
+    sort: Annotated[
+        str,
+        typer.Option(help="number, value or epochs_done; after a - the highest comes first."),
+    ] = "number",
     state: Annotated[TrialState | None, typer.Option(help="Only those in this state.")] = None,
     server: Server = None,
     as_json: AsJson = False,

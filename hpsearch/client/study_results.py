@@ -81,11 +81,11 @@ class StudyResults(Handle[records.Study]):
 
         Args:
             state: queued, running, complete, pruned or failed.
-            sort: a field of a trial to order by, such as `number`, `value` or `epochs_done`; with
-                a - before it the highest comes first.
+            sort: `number`, `value` or `epochs_done`; after a - (`-value`) the highest comes first.
+                Trials without a value come last.
 
         Raises:
-            InvalidInput: for a state or a field that there is not.
+            InvalidInput: for another state or order.
 
         >>> [trial.number for trial in study.trials(state="complete")]
         [0, 1, 2, 3]
