@@ -1,11 +1,12 @@
 """Whether the best trials lie at the end of a range, so that better ones may lie past it.
 
-A place is where a value lies on its range's own axis, 0 at the low end and 1 at the high. A trial
-is at an end when it is within `EDGE` of it, or past it; of a discrete range when it has the last
-value. A range that ends where its field does is not at fault.
+A position is where a value lies on its range's own axis, 0 at the low end and 1 at the high. A
+trial is at an end when it is within `EDGE` of it, or past it; of a discrete range when it has the
+last value. An end that the field itself sets is left out, as no range can pass it.
 
-The best trial at an end is told; it is a warning when the best quarter lies there more often than
-chance explains: in the edge itself, or in the `OUTER` part where the best trial is in the edge.
+A finding is made where the best trial is at an end; it is a warning when the best quarter lies
+there more often than chance explains: in the edge itself, or in the `OUTER` part where the best
+trial is in the edge.
 All tests of a study together are wrong in at most `LEVEL` of studies where nothing matters.
 """
 
@@ -36,21 +37,21 @@ LEAST_VALUES = 3
 LEAST_TRIALS = 4
 """Of fewer trials, the best says nothing."""
 
-End = Literal["low", "high"]
+Side = Literal["low", "high"]
 
 
 @dataclass(frozen=True)
-class _Range:
+class _RangeEnd:
     """One end of a parameter's range."""
 
     parameter: Parameter
     distribution: Interval
-    end: End
+    side: Side
 
     def holds(self, trial: Observation, width: float) -> bool:
         """Whether a trial lies within `width` of the end, or past it."""
         value, ends = trial.params[self.parameter.name], self.distribution
-        if self.end == "low":
+        if self.side == "low":
             return bool(value <= ends.low) or ends.to_unit(value) <= width
         return bool(value >= ends.high) or ends.to_unit(value) >= 1 - width
 
@@ -58,13 +59,13 @@ class _Range:
         """Whether a trial lies outside of the range, on this side."""
         value = trial.params[self.parameter.name]
         ends = self.distribution
-        return bool(value < ends.low if self.end == "low" else value > ends.high)
+        return bool(value < ends.low if self.side == "low" else value > ends.high)
 
-    def proposed(self, beyond: Sequence[Observation]) -> Interval:
-        """The range, further past its end (and past some trials) as far as the field allows."""
-        places = [self.distribution.to_unit(t.params[self.parameter.name]) for t in beyond]
-        start = min([0.0, *places]) - FURTHER if self.end == "low" else 0.0
-        end = max([1.0, *places]) + FURTHER if self.end == "high" else 1.0
+    def extended(self, beyond: Sequence[Observation]) -> Interval:
+        """The range, extended past its end, and past some trials, as far as the field allows."""
+        positions = [self.distribution.to_unit(t.params[self.parameter.name]) for t in beyond]
+        start = min([0.0, *positions]) - FURTHER if self.side == "low" else 0.0
+        end = max([1.0, *positions]) + FURTHER if self.side == "high" else 1.0
         low, high = self.parameter.bounds
         return _rounded(self.distribution.cut(start, end, low, high), self.distribution, low, high)
 
@@ -76,86 +77,91 @@ def borders(space: SearchSpace, tried: Sequence[Observation]) -> list[Finding]:
         space: as it was submitted.
         tried: the study's trials.
     """
-    ranges = [found for parameter in space.parameters for found in _ends(parameter)]
+    range_ends = [end for parameter in space.parameters for end in _ends(parameter)]
     compared = comparable(tried)
     complete = [trial for trial in tried if score(trial) < float("inf")]
     if len(complete) < LEAST_TRIALS:
         return []
     best = min(complete, key=lambda trial: (score(trial), trial.number))
-    findings = (_finding(one, best, compared, 2 * len(ranges)) for one in ranges)
+    findings = (_finding(end, best, compared, 2 * len(range_ends)) for end in range_ends)
     return [finding for finding in findings if finding is not None]
 
 
-def _ends(parameter: Parameter) -> Iterator[_Range]:
-    found = parameter.distribution
-    if not isinstance(found, Interval) or found.low == found.high:
+def _ends(parameter: Parameter) -> Iterator[_RangeEnd]:
+    """The ends that a range could be extended past."""
+    interval = parameter.distribution
+    if not isinstance(interval, Interval) or interval.low == interval.high:
         return
-    if found.spacing is not None and (found.high - found.low) / found.spacing < LEAST_VALUES - 1:
+    width = interval.high - interval.low
+    if interval.spacing is not None and width / interval.spacing < LEAST_VALUES - 1:
         return
     low, high = parameter.bounds
-    if low is None or low < found.low:
-        yield _Range(parameter, found, "low")
-    if high is None or high > found.high:
-        yield _Range(parameter, found, "high")
+    if low is None or low < interval.low:
+        yield _RangeEnd(parameter, interval, "low")
+    if high is None or high > interval.high:
+        yield _RangeEnd(parameter, interval, "high")
 
 
 def _finding(
-    one: _Range, best: Observation, compared: Sequence[Observation], tests: int
+    end: _RangeEnd, best: Observation, compared: Sequence[Observation], tests: int
 ) -> Finding | None:
-    name = one.parameter.name
-    there = [trial for trial in compared if name in trial.params]
-    top = best_of(there)
-    at_end = name in best.params and one.holds(best, EDGE)
-    edge_p, inside = _share(one, EDGE, there, top)
-    outer = [score(trial) for trial in there if one.holds(trial, OUTER)]
-    rest = [score(trial) for trial in there if not one.holds(trial, OUTER)]
+    name = end.parameter.name
+    with_value = [trial for trial in compared if name in trial.params]
+    top = best_of(with_value)
+    at_end = name in best.params and end.holds(best, EDGE)
+    edge_p, inside = _edge_share(end, EDGE, with_value, top)
+    outer = [score(trial) for trial in with_value if end.holds(trial, OUTER)]
+    rest = [score(trial) for trial in with_value if not end.holds(trial, OUTER)]
     alone = min(edge_p, lower_p(outer, rest) if at_end else 1.0)
-    p = min(1.0, tests * alone)
+    p = min(1.0, tests * alone)  # Bonferroni
     if p > LEVEL and not (at_end and alone <= HINT):
         return None
-    proposed = one.proposed([best] if at_end else [])
+    proposed = end.extended([best] if at_end else [])
     wire = proposed.model_dump(mode="json", exclude_none=True)
-    limit = one.distribution.low if one.end == "low" else one.distribution.high
+    limit = end.distribution.low if end.side == "low" else end.distribution.high
     lead = (
         f"the best trial has {name} {best.params[name]:.4g}, "
-        f"{'past' if one.is_past(best) else 'at'} the {one.end} end ({limit:g})"
+        f"{'past' if end.is_past(best) else 'at'} the {end.side} end ({limit:g})"
         if at_end
-        else f"{inside} of the best {pluralize(len(top), 'trial')} have {name} at the {one.end} "
+        else f"{inside} of the best {pluralize(len(top), 'trial')} have {name} at the {end.side} "
         f"end ({limit:g})"
     )
     chance = (
         f"good ones lie there more often than chance explains (p = {p:.2g})"
         if p <= LEVEL
-        else f"with {pluralize(len(there), 'trial')} that may be chance"
+        else f"with {pluralize(len(with_value), 'trial')} that may be chance"
     )
-    further = "lower" if one.end == "low" else "higher"
+    further = "lower" if end.side == "low" else "higher"
     return Finding(
         kind="border",
         parameter=name,
         severity="warning" if p <= LEVEL else "info",
-        message=f"{lead}; {chance}. Try {further} values: {_shown(proposed)}",
+        message=f"{lead}; {chance}. Try {further} values: {_format_range(proposed)}",
         evidence={
-            "end": one.end,
+            "end": end.side,
             "limit": limit,
             "best_trial": best.number,
             "best_value": best.params.get(name),
             "best_quarter": len(top),
             "best_quarter_at_end": inside,
-            "trials": len(there),
-            "trials_at_end": sum(one.holds(trial, EDGE) for trial in there),
+            "trials": len(with_value),
+            "trials_at_end": sum(end.holds(trial, EDGE) for trial in with_value),
             "p_value": p,
             "proposed": wire,
         },
     )
 
 
-def _share(
-    one: _Range, width: float, there: Sequence[Observation], top: Sequence[Observation]
+def _edge_share(
+    end: _RangeEnd,
+    width: float,
+    with_value: Sequence[Observation],
+    top: Sequence[Observation],
 ) -> tuple[float, int]:
-    """How likely chance puts so many of the best near an end, and how many they are."""
-    inside = sum(one.holds(trial, width) for trial in top)
-    part = sum(one.holds(trial, width) for trial in there)
-    return share_p(len(there), part, len(top), inside), inside
+    """The p-value of so many of the best lying near an end, and how many do."""
+    inside = sum(end.holds(trial, width) for trial in top)
+    part = sum(end.holds(trial, width) for trial in with_value)
+    return share_p(len(with_value), part, len(top), inside), inside
 
 
 def _rounded(wider: Interval, before: Interval, low: float | None, high: float | None) -> Interval:
@@ -168,5 +174,5 @@ def _rounded(wider: Interval, before: Interval, low: float | None, high: float |
     return wider.model_copy(update={wider.key: tuple(ends)})
 
 
-def _shown(wider: Interval) -> str:
+def _format_range(wider: Interval) -> str:
     return f"{wider.key}: [{wider.low:g}, {wider.high:g}]"

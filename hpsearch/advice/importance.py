@@ -39,11 +39,10 @@ NAMES: Mapping[Target, str] = {
 
 
 class _Row(NamedTuple):
-    """A trial: where each of its parameters lies on its axis (of a choice, which option), and what
-    it came to.
-    """  # noqa: D205
+    """A trial as evaluators see it."""
 
-    places: Mapping[str, float | int]
+    positions: Mapping[str, float | int]
+    """Of each of its parameters, on its axis in [0, 1], or the index of its option."""
     target: float
 
 
@@ -67,13 +66,13 @@ def importances(
     parameters = [parameter for parameter in space.parameters if not _is_single(parameter)]
     stage, rows = _rows(parameters, tried, target)
 
-    def answer(note: str, found: Sequence[Importance] = ()) -> Importances:
+    def answer(note: str, ranked: Sequence[Importance] = ()) -> Importances:
         return Importances(
             evaluator=evaluator,
             target=target,
             stage=stage,
             trials=len(rows),
-            importances=list(found),
+            importances=list(ranked),
             note=note,
         )
 
@@ -94,13 +93,16 @@ def importances(
         rows = rows[:MOST_TRIALS]
         notes.append(f"the first {MOST_TRIALS:,} of them")
     optuna = require_extra("optuna", "server", "importances")
-    chosen = _evaluator(optuna, evaluator)
+    optunas = _evaluator(optuna, evaluator)
     trials = _as_trials(optuna, parameters, rows, fill=evaluator != "ped_anova")
-    found = dict.fromkeys((p.name for p in parameters), 0.0) | _evaluated(optuna, chosen, trials)
-    spreads = _spreads(optuna, chosen, trials) if evaluator == "ped_anova" else {}
-    ranked = sorted(found, key=lambda name: (-found[name], name))
+    shares = dict.fromkeys((p.name for p in parameters), 0.0) | _evaluate(optuna, optunas, trials)
+    spreads = _spreads(optuna, optunas, trials) if evaluator == "ped_anova" else {}
     return answer(
-        ", ".join(notes), [_importance(name, found[name], spreads.get(name)) for name in ranked]
+        ", ".join(notes),
+        [
+            Importance(parameter=name, importance=shares[name], spread=spreads.get(name))
+            for name in sorted(shares, key=lambda name: (-shares[name], name))
+        ],
     )
 
 
@@ -113,15 +115,11 @@ def _evaluator(optuna: Any, name: Evaluator) -> Any:
     return optuna.importance.MeanDecreaseImpurityImportanceEvaluator(seed=SEED)
 
 
-def _importance(name: str, value: float, spread: float | None) -> Importance:
-    return Importance(parameter=name, importance=value, spread=spread)
-
-
 def _is_single(parameter: Parameter) -> bool:
-    found = parameter.distribution
-    if isinstance(found, Choice):
-        return len(found.choice) == 1
-    return isinstance(found, Interval) and found.low == found.high
+    distribution = parameter.distribution
+    if isinstance(distribution, Choice):
+        return len(distribution.choice) == 1
+    return isinstance(distribution, Interval) and distribution.low == distribution.high
 
 
 def _rows(
@@ -135,18 +133,20 @@ def _rows(
         measured = complete[trial.number]
         value = trial.loss if target == "value" else getattr(measured, target)
         if value is not None and math.isfinite(value):
-            places = {
-                parameter.name: _place(parameter, trial.params[parameter.name])
+            positions = {
+                parameter.name: _position(parameter, trial.params[parameter.name])
                 for parameter in parameters
                 if parameter.name in trial.params
             }
-            rows.append(_Row(places, float(value)))
+            rows.append(_Row(positions, float(value)))
     return (compared[0].stage if compared else 0), rows
 
 
-def _place(parameter: Parameter, value: Any) -> float | int:
-    found = parameter.distribution
-    return found.index(value) if isinstance(found, Choice) else found.to_unit(value)
+def _position(parameter: Parameter, value: Any) -> float | int:
+    distribution = parameter.distribution
+    if isinstance(distribution, Choice):
+        return distribution.index(value)
+    return distribution.to_unit(value)
 
 
 def _as_trials(
@@ -157,64 +157,83 @@ def _as_trials(
     absent = {p.name: 0 if isinstance(p.distribution, Choice) else 0.5 for p in parameters}
     trials = []
     for number, row in enumerate(rows):
-        params = {**absent, **row.places} if fill else row.places
+        params = {**absent, **row.positions} if fill else row.positions
         distributions = {name: axes[name] for name in params}
-        trial = optuna.trial.create_trial(
-            params=dict(params), distributions=distributions, value=row.target
+        trials.append(
+            optuna.trial.FrozenTrial(
+                number=number,
+                trial_id=number,
+                state=optuna.trial.TrialState.COMPLETE,
+                value=row.target,
+                params=dict(params),
+                distributions=distributions,
+                datetime_start=None,
+                datetime_complete=None,
+                user_attrs={},
+                system_attrs={},
+                intermediate_values={},
+            )
         )
-        trial.number = trial._trial_id = number
-        trials.append(trial)
     return trials
 
 
-def _evaluated(optuna: Any, evaluator: Any, trials: Sequence[Any]) -> dict[str, float]:
-    """Importances that sum to 1; what all but one have, or one alone has, is left out."""
+def _evaluate(optuna: Any, evaluator: Any, trials: Sequence[Any]) -> dict[str, float]:
+    """Importances that sum to 1, by parameter.
+
+    A parameter that all trials but one have, or one alone has, is left out.
+    """
     present = Counter(name for trial in trials for name in trial.params)
     # In the order of their names, as some evaluators take them to be.
-    names = sorted(name for name, times in present.items() if _tells(times, len(trials)))
-    values = evaluator.evaluate(_Told(optuna, trials), params=names)
+    names = sorted(name for name, times in present.items() if _can_judge(times, len(trials)))
+    values = evaluator.evaluate(_FixedStudy(optuna, trials), params=names)
     total = math.fsum(values.values())
     if total <= 0:
         return dict.fromkeys(names, 1 / len(names))
     return {name: float(value) / total for name, value in values.items()}
 
 
-def _tells(present: int, trials: int) -> bool:
-    """Whether so many of the trials have a parameter that its presence can be judged too."""
+def _can_judge(present: int, trials: int) -> bool:
+    """Whether so many of the trials have a parameter that its importance can be judged."""
     return present == trials or 1 < present < trials - 1
 
 
 def _axis(optuna: Any, parameter: Parameter, rows: Sequence[_Row]) -> Any:
     """As Optuna's distribution: the unit interval, wider where trials lie past it."""
-    found = parameter.distribution
-    if isinstance(found, Choice):
-        return optuna.distributions.CategoricalDistribution(range(len(found.choice)))
-    places = [row.places[parameter.name] for row in rows if parameter.name in row.places]
-    return optuna.distributions.FloatDistribution(min([0.0, *places]), max([1.0, *places]))
+    distribution = parameter.distribution
+    if isinstance(distribution, Choice):
+        return optuna.distributions.CategoricalDistribution(range(len(distribution.choice)))
+    positions = [row.positions[parameter.name] for row in rows if parameter.name in row.positions]
+    return optuna.distributions.FloatDistribution(min([0.0, *positions]), max([1.0, *positions]))
 
 
 def _spreads(optuna: Any, evaluator: Any, trials: Sequence[Any]) -> dict[str, float]:
-    """Standard deviations, by those of random halves (Politis & Romano 1994): a half's deviation
-    from the whole is distributed as the whole's from the truth.
-    """  # noqa: D205
+    """Standard deviations of the importances, by those of random halves of the trials.
+
+    A half's deviation from the whole is distributed as the whole's from the truth (Politis & Romano
+    1994).
+    """
     random = Random(SEED)  # noqa: S311 (no secret)
     halves = [
-        _evaluated(optuna, evaluator, random.sample(trials, len(trials) // 2))
-        for _ in range(HALVES)
+        _evaluate(optuna, evaluator, random.sample(trials, len(trials) // 2)) for _ in range(HALVES)
     ]
-    names = {name for found in halves for name in found}
-    return {name: stdev(found.get(name, 0.0) for found in halves) for name in names}
+    names = {name for shares in halves for name in shares}
+    return {name: stdev(shares.get(name, 0.0) for shares in halves) for name in names}
 
 
-class _Told:
-    """What an evaluator reads of a study: Optuna's own would copy every trial, and log that."""
+class _FixedStudy:
+    """What an evaluator reads of a study, over trials that are given.
+
+    Optuna's own study copies every trial (of 10,000 trials that takes three times as long as the
+    evaluation itself) and logs that it was made. What evaluators read of it is no public interface,
+    so pyproject.toml bounds Optuna's version.
+    """
 
     def __init__(self, optuna: Any, trials: Sequence[Any]) -> None:
         self.directions = [optuna.study.StudyDirection.MINIMIZE]
         self._trials = trials
 
     def get_trials(self, deepcopy: bool = True, states: Any = None) -> Sequence[Any]:  # noqa: ARG002
-        """All trials: each is complete."""
+        """All trials, whatever is asked for: each of them is complete."""
         return self._trials
 
     @staticmethod

@@ -2,10 +2,10 @@
 
 Each answers with a p-value:
 
-    share_p     are the best too often in a part of the trials?      hypergeometric, one-sided
-    groups_p    do groups of trials differ in rank?                  Kruskal & Wallis 1952
-    lower_p     is one group lower than another?                     the same, one-sided
-    corrected   several p-values held against one level              Holm 1979
+    share_p          are the best too often in a part of the trials?    hypergeometric, one-sided
+    groups_p         do groups of trials differ in rank?                Kruskal & Wallis 1952
+    lower_p          is one group lower than another?                   Mann & Whitney 1947
+    holm_corrected   several p-values compared with one level           Holm 1979
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def groups_p(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     H = 12/(N(N+1))·Σ R_g²/n_g − 3(N+1), divided by 1 − Σ(t³−t)/(N³−N) for ties of t, against χ²
     with one degree of freedom fewer than there are groups; explained is (H − G + 1)/(N − G).
     """
-    pooled = sorted((value, place) for place, group in enumerate(groups) for value in group)
+    pooled = sorted((value, index) for index, group in enumerate(groups) for value in group)
     total = len(pooled)
     sums, ties, rank = [0.0] * len(groups), 0, 0
     for _, equals in groupby(pooled, key=lambda pair: pair[0]):
-        members = [place for _, place in equals]
-        for place in members:
-            sums[place] += rank + (len(members) + 1) / 2
+        members = [index for _, index in equals]
+        for index in members:
+            sums[index] += rank + (len(members) + 1) / 2
         ties += len(members) ** 3 - len(members)
         rank += len(members)
     free = total**3 - total
@@ -93,13 +93,13 @@ def chi2_tail(x: float, freedom: int) -> float:
     return min(1.0, tail)
 
 
-def corrected(values: Sequence[float]) -> list[float]:
-    """P-values that may each be held against one level: Holm's step-down."""
+def holm_corrected(values: Sequence[float]) -> list[float]:
+    """P-values that may each be compared with one level, in their order: Holm's step-down."""
     order = sorted(range(len(values)), key=values.__getitem__)
-    held, result = 0.0, [1.0] * len(values)
-    for place, index in enumerate(order):
-        held = max(held, min(1.0, (len(values) - place) * values[index]))
-        result[index] = held
+    largest, result = 0.0, [1.0] * len(values)
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
+        result[index] = largest
     return result
 
 

@@ -19,8 +19,10 @@ def advise(space: SearchSpace, tried: Sequence[Observation]) -> Diagnosis:
         space: as it was submitted.
         tried: the study's trials.
     """
-    found = borders(space, tried)
-    warned = {finding.parameter for finding in found if finding.severity == "warning"}
-    found += [one for one in insensitive(space, tried) if one.parameter not in warned]
-    found.sort(key=lambda finding: finding.severity != "warning")
-    return Diagnosis(trials=len(comparable(tried)), findings=found)
+    findings = borders(space, tried)
+    warned = {finding.parameter for finding in findings if finding.severity == "warning"}
+    findings += [
+        finding for finding in insensitive(space, tried) if finding.parameter not in warned
+    ]
+    findings.sort(key=lambda finding: finding.severity != "warning")
+    return Diagnosis(trials=len(comparable(tried)), findings=findings)

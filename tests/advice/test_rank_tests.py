@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpsearch.advice.rank_tests import chi2_tail, corrected, groups_p, lower_p, share_p
+from hpsearch.advice.rank_tests import chi2_tail, groups_p, holm_corrected, lower_p, share_p
 
 few = st.integers(0, 7).map(float)  # ties are common
 
@@ -49,5 +49,5 @@ def test_equal_groups_do_not_differ() -> None:
 
 
 def test_correction_is_holms() -> None:
-    assert corrected([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert corrected([]) == []
+    assert holm_corrected([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm_corrected([]) == []
