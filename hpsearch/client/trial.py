@@ -21,7 +21,7 @@ from hpsearch.spec.wire.records import CheckpointList
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hpsearch.inference.model import Predictor
+    from hpsearch.inference.model import TrainedPredictor
 
 
 class Trial(Handle[records.Trial]):
@@ -217,7 +217,7 @@ class Trial(Handle[records.Trial]):
     def _path(self) -> str:
         return f"/studies/{self.study_id}/trials/{self.number}"
 
-    def load_model(self, which: Literal["best", "last"] = "best") -> Predictor:
+    def load_model(self, which: Literal["best", "last"] = "best") -> TrainedPredictor:
         """Returns its model, a torch module that takes rows as the data set has them.
 
         Of a trial that is several runs (folds, repeats) it predicts the mean of theirs, for

@@ -1,11 +1,11 @@
 """Trained models for other programs: ONNX files and `torch.export` programs.
 
-What is exported takes rows as the data set has them, float32 [N, *features] with any N, and gives
-what the model gives, [N, C]: logits, of which softmax makes probabilities, or numbers in the
-data's own unit. Standardisation is inside, and several runs (folds, repeats) are one graph.
+A graph takes rows as the data set has them, float32 [N, *features] with any N, and returns the
+model's outputs, [N, C]: logits, of which softmax makes probabilities, or numbers in the data's own
+unit. Standardisation is inside, and several runs (folds, repeats) are one graph.
 
-Text has no place in it: of an uploaded table it takes encoded rows, numbers as they are (missing
-ones filled) and a 1 or 0 for each category; `columns` says which. Beside the graph lie as JSON
+It cannot read text: of an uploaded table it takes encoded rows, numbers as they are (missing ones
+filled) and a 1 or 0 for each category; `columns` says which. Beside the graph lie as JSON
 `classes`, the names in the order of the outputs, and for a table `columns`: ONNX keeps them in
 `metadata_props`, `torch.export.load` gives them by `extra_files`.
 """
@@ -25,18 +25,18 @@ import torch
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
-from hpsearch.inference.model import Predictor, TrainedMean, TrainedModel
+from hpsearch.inference.model import TrainedMean, TrainedModel, TrainedPredictor
 from hpsearch.inference.torch_module import plain_model
 from hpsearch.optional import require_extra
 
 Format = Literal["onnx", "torch"]
 
 ROWS = 2
-"""Of the example that a graph is traced with: any number but 0 and 1, which torch takes for
+"""Rows of the example that a graph is traced with: any number but 0 and 1, which torch treats as
 fixed."""
 
 
-def export_model(model: Predictor, path: Path | str, format: Format = "onnx") -> None:  # noqa: A002
+def export_model(model: TrainedPredictor, path: Path | str, format: Format = "onnx") -> None:  # noqa: A002
     """Writes a trained model to one file.
 
     Args:
@@ -47,21 +47,24 @@ def export_model(model: Predictor, path: Path | str, format: Format = "onnx") ->
     Raises:
         InvalidInput: when there is no such format.
         MissingPackage: when the extra `export` is not installed.
+
+    Example:
+        >>> export_model(model, "wine.pt2", format="torch")
     """
     if format not in get_args(Format):
         raise InvalidInput.at("format", f"must be onnx or torch, got {format}; use onnx")
     graph, example = graph_of(model), (torch.zeros(ROWS, *model.features),)
-    said = {name: json.dumps(names) for name, names in _names(model).items()}
+    metadata = {name: json.dumps(names) for name, names in _names(model).items()}
     rows = ({0: torch.export.Dim("rows")},)
     if format == "torch":
         program = torch.export.export(graph, example, dynamic_shapes=rows)
         with Path(path).open("wb") as file:
-            torch.export.save(program, file, extra_files=said)
+            torch.export.save(program, file, extra_files=metadata)
         return
     for module in ("onnx", "onnxscript"):
         require_extra(module, "export", "ONNX files")
     with _quiet():
-        made = torch.onnx.export(
+        exported = torch.onnx.export(
             graph,
             example,
             input_names=["rows"],
@@ -70,13 +73,19 @@ def export_model(model: Predictor, path: Path | str, format: Format = "onnx") ->
             dynamo=True,
             verbose=False,
         )
-    made = cast("torch.onnx.ONNXProgram", made)
-    made.model.metadata_props.update(said)
-    made.save(str(path), external_data=False)
+    onnx_program = cast("torch.onnx.ONNXProgram", exported)
+    onnx_program.model.metadata_props.update(metadata)
+    onnx_program.save(str(path), external_data=False)
 
 
 def graph_of(model: nn.Module) -> nn.Module:
-    """What is exported of a trained model: plain modules in evaluation, from raw rows to outputs.
+    """The graph that is exported of a trained model: plain modules, from raw rows to outputs.
+
+    Args:
+        model: a `TrainedModel` or a `TrainedMean`.
+
+    Returns:
+        A module in evaluation mode, [N, *features] → [N, C].
 
     Raises:
         TypeError: when it is no model that checkpoints make.
@@ -90,7 +99,7 @@ def graph_of(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what torch's exporter says of itself: packages that it can do without, old calls."""
+    """Hides the exporter's notes on its own work: packages that it can do without, old calls."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -144,7 +153,7 @@ class _Mean(nn.Module):
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(self.runs))
 
 
-def _names(model: Predictor) -> dict[str, list[str]]:
+def _names(model: TrainedPredictor) -> dict[str, list[str]]:
     """What outputs and, of a table, inputs are called."""
     first = model.runs[0] if isinstance(model, TrainedMean) else model
     encoding = first.standardization.encoding if isinstance(first, TrainedModel) else None

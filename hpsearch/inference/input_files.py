@@ -14,21 +14,24 @@ from hpsearch.errors import InvalidInput
 from hpsearch.optional import require_extra
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
-"""What a field says where it has no value, as in tables that are uploaded."""
+"""Texts of a field without a value, as in tables that are uploaded."""
 
 
 HEADERS = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}
-"""What reads the header of each format of `.npy`; 3.0 is for names of fields."""
+"""NumPy's reader of the header by version of `.npy`; 3.0 is for names of fields."""
 
 
 def read_rows(path: Path, *, named: bool) -> Any:
-    """The rows of a file.
+    """Reads the rows of a file.
 
     Args:
         path: `.csv` (separated by commas, semicolons or tabs; a first line without numbers names
             the columns), `.json` (a list of rows), `.parquet` or `.npy`.
         named: rows are to map columns to values, as those of an uploaded table; else they hold
             numbers alone.
+
+    Returns:
+        Rows that a model's or an ensemble's `predict` takes: a list, or an array from `.npy`.
 
     Raises:
         InvalidInput: when the file cannot be read, or holds no rows.
@@ -57,13 +60,13 @@ def _named_csv(path: Path) -> list[dict[str, str | None]]:
     """Fields as they are: whether `007` is a number or a category, the model knows."""
     names, *rows = _fields(path)
     _check_names(names)
-    found = []
+    records = []
     for line, row in enumerate(rows, start=2):
         if len(row) > len(names):
             raise ValueError(f"row {line} has {len(row)} fields, the first one {len(names)}")
         values = [None if text in MISSING else text for text in row]
-        found.append(dict(zip(names, values, strict=False)))
-    return found
+        records.append(dict(zip(names, values, strict=False)))
+    return records
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -102,10 +105,10 @@ def _number(text: str) -> float | str | None:
 
 
 def _json(path: Path) -> Any:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, list):
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(rows, list):
         raise ValueError("it holds no list of rows")
-    return found
+    return rows
 
 
 def _named_parquet(path: Path) -> Any:
@@ -126,23 +129,23 @@ def _parquet(path: Path) -> Any:
 
 
 def _numpy(path: Path) -> Any:
-    """An array, of which no more is promised than the file holds.
+    """An array, once its file is known to hold as many bytes as its header says.
 
-    A header may say any shape, for which memory would be taken before the first number is read.
+    A header may say any shape, and memory would be allocated for it before a number is read.
     """
-    form = require_extra("numpy.lib.format", "worker", "files of NumPy")
+    npy = require_extra("numpy.lib.format", "worker", "files of NumPy")
     with path.open("rb") as file:
         try:
-            version = form.read_magic(file)
+            version = npy.read_magic(file)
             if version not in HEADERS:
                 raise ValueError(f"its format is {version[0]}.{version[1]}")
-            shape, _, kind = getattr(form, HEADERS[version])(file)
+            shape, _, dtype = getattr(npy, HEADERS[version])(file)
         except (SyntaxError, TypeError, TokenError, MemoryError) as error:
             raise ValueError(f"its header cannot be read, {error}") from None
-        said, there = prod(shape) * kind.itemsize, path.stat().st_size - file.tell()
-        if said > there:
-            raise ValueError(f"its header says {said:,} bytes, and {there:,} follow")
+        promised, left = prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+        if promised > left:
+            raise ValueError(f"its header says {promised:,} bytes, and {left:,} follow")
         if not shape:
             raise ValueError("it holds no rows")
         file.seek(0)
-        return form.read_array(file, allow_pickle=False)
+        return npy.read_array(file, allow_pickle=False)

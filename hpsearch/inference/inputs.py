@@ -1,7 +1,7 @@
-"""Fresh rows, held to what a model takes before it sees them.
+"""New rows, checked against what a model takes before it sees them.
 
 A table's rows come by the names of its columns, in any order: a DataFrame of pandas or polars, a
-table of Arrow, or a mapping for each row. Rows of numbers come by their places alone: what can be
+table of Arrow, or a mapping for each row. Rows of numbers come by position: anything that can be
 made an array.
 """
 
@@ -19,45 +19,54 @@ from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.messages import format_value
 
 MOST_NAMES = 10
-"""So many columns are named in an error."""
+"""Columns that an error names; more are only counted."""
 
 
-def records_of(x: Any, columns: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Rows of an uploaded table: a data frame, or a mapping from column to value for each row.
+def table_records(x: Any, columns: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Rows of an uploaded table as mappings from column to value.
 
     A column that a row's mapping lacks is missing there, and columns that the model does not know
-    do not count. A frame must have all of them, as one that is not there was mostly forgotten.
+    do not count. A frame must have all columns, as one that is not there was mostly forgotten.
+
+    Args:
+        x: a data frame, or a mapping for each row.
+        columns: the names that the model knows.
 
     Raises:
-        InvalidInput: when they are something else, or a name is but nearly a column's.
+        InvalidInput: when rows are something else, or a name differs from a column's by case or
+            spaces alone.
     """
-    found = _of_frame(x, columns)
-    if isinstance(found, Mapping | str) or not isinstance(found, Sequence | np.ndarray):
+    rows = _of_frame(x, columns)
+    if isinstance(rows, Mapping | str) or not isinstance(rows, Sequence | np.ndarray):
         raise InvalidInput.at(
             "x", f"must be a DataFrame or a list of rows, got {type(x).__name__}; put one row in []"
         )
-    for place, row in enumerate(found):
+    for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise InvalidInput.at(
-                f"x.{place}",
+                f"x.{index}",
                 f"must map columns to values, got {format_value(row)}; name the columns, "
                 "as the table does",
             )
-        _check_names(row, columns, f"x.{place}")
+        _check_names(row, columns, f"x.{index}")
         if not any(column in row for column in columns):
             raise InvalidInput.at(
-                f"x.{place}",
+                f"x.{index}",
                 f"must have some of the columns {_listed(columns)}, got {format_value(dict(row))}; "
                 "name them as in training",
             )
-    return list(found)
+    return list(rows)
 
 
-def numbers_of(x: Any, features: tuple[int, ...]) -> NDArray[np.float64]:
-    """Rows of numbers, [N, *features]; an empty list is no rows.
+def numeric_rows(x: Any, features: tuple[int, ...]) -> NDArray[np.float64]:
+    """Rows of numbers as an array [N, *features]; an empty list has no rows.
+
+    Args:
+        x: anything that NumPy makes an array of, or a tensor.
+        features: the shape that a row must have.
 
     Raises:
-        InvalidInput: when they are no numbers, not finite, or of another shape.
+        InvalidInput: when rows are no numbers, not finite, or of another shape.
     """
     rows = _array(x, features)
     if rows.shape == (0,):
@@ -77,8 +86,8 @@ def check_finite(rows: NDArray[Any], rule: str, first: int = 0) -> None:
 
     Args:
         rows: [N, ...].
-        rule: what is said of it.
-        first: what number the first row has.
+        rule: the error's sentence.
+        first: the index of the first row in what the person gave.
     """
     finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
     if not finite.all():

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
-from hpsearch.inference.inputs import check_finite, numbers_of, records_of
+from hpsearch.inference.inputs import check_finite, numeric_rows, table_records
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.checkpoint import Checkpoint, columns_of
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.models import model_for
 
-Reading: TypeAlias = tuple[tuple[str, int, tuple[str, ...]], ...]
-"""Of each column its name, its place in the table, and its categories by code."""
+TableSchema: TypeAlias = tuple[tuple[str, int, tuple[str, ...]], ...]
+"""Of each column of a table its name, its position, and its categories by code."""
 
 NO_PROBABILITIES = "must be of classes to have probabilities, and these are numbers; use predict"
 NOT_FINITE = (
@@ -35,47 +35,74 @@ NOT_FINITE = (
 )
 
 
-class Predictor(nn.Module, ABC):
-    """What gives outputs [N, C] of rows, and what these say."""
+class TrainedPredictor(nn.Module, ABC):
+    """A trained model that predicts rows as the data set has them.
+
+    N   rows        C   classes, or 1 for numbers
+    """
 
     classes: tuple[str, ...]
-    """Names in the order of the outputs; none for numbers."""
+    """The classes' names in the order of the outputs; none for numbers."""
     features: tuple[int, ...]
-    """Shape of a row as it is taken."""
+    """The shape of a row: [columns], or [channels, height, width] of images."""
     spec: StudySpec
-    """Of the trial, resolved."""
+    """The trial's spec, with every value that was searched."""
     epoch: int
-    """The last one trained, 0-based."""
-    reading: Reading
-    """How a table's rows are read; none for numbers. Models with one reading take the same rows."""
+    """The last epoch that was trained, 0-based."""
+    schema: TableSchema
+    """How a table's rows are read; empty for numbers. Models of one schema take the same rows."""
 
     def forward(self, x: Any) -> Tensor:
-        """Outputs [N, C] (logits, or the target's own numbers) of rows.
+        """The model's outputs, with gradients.
 
         Args:
             x: rows [N, *features]; of an uploaded table a DataFrame, or a mapping from column to
                 value for each row, None or NaN where one is missing.
 
+        Returns:
+            [N, C]: logits, of which softmax makes probabilities, or numbers in the data's own unit.
+
         Raises:
             InvalidInput: when rows have another shape, or do not hold what they must.
         """
-        if not self.reading and isinstance(x, np.ndarray) and x.shape[1:] != self.features:
+        if not self.schema and isinstance(x, np.ndarray) and x.shape[1:] != self.features:
             raise InvalidInput.at(
                 "x", f"must have rows of shape {list(self.features)}, got {list(x.shape[1:])}"
             )
-        return self.outputs(self.taken(x))
+        return self.outputs(self.validate_rows(x))
 
     @abstractmethod
-    def taken(self, x: Any) -> NDArray[np.float64]:
-        """Rows, after every check, as `outputs` takes them."""
+    def validate_rows(self, x: Any) -> NDArray[np.float64]:
+        """Checks rows, and makes the array of them that `outputs` takes.
+
+        Args:
+            x: rows, as `forward` takes them.
+
+        Raises:
+            InvalidInput: when rows have another shape, or do not hold what they must.
+        """
 
     @abstractmethod
     def outputs(self, rows: NDArray[np.float64]) -> Tensor:
-        """What `forward` gives of rows that `taken` made."""
+        """What `forward` returns, [N, C], for rows that `validate_rows` made."""
 
     @torch.no_grad()
     def predict(self, x: Any) -> list[Any]:
-        """For each row its class's name, or its number."""
+        """Predicts rows.
+
+        Args:
+            x: rows, as `forward` takes them.
+
+        Returns:
+            For each row its class by name, or its number in the data's own unit.
+
+        Raises:
+            InvalidInput: when rows do not fit, or outputs are not finite.
+
+        Example:
+            >>> model.predict(rows)
+            ['class_0', 'class_2']
+        """
         outputs = self._finite(x)
         if not self.classes:
             return [float(value) for value in outputs[:, 0]]
@@ -83,10 +110,20 @@ class Predictor(nn.Module, ABC):
 
     @torch.no_grad()
     def predict_probabilities(self, x: Any) -> Tensor:
-        """Softmax of the outputs [N, C].
+        """The probabilities of the classes, which are the softmax of the outputs.
+
+        Args:
+            x: rows, as `forward` takes them.
+
+        Returns:
+            [N, C], each row with sum 1.
 
         Raises:
             InvalidInput: when rows do not fit, or there are no classes.
+
+        Example:
+            >>> model.predict_probabilities(rows).shape
+            torch.Size([2, 3])
         """
         if not self.classes:
             raise InvalidInput.at("x", NO_PROBABILITIES)
@@ -98,12 +135,19 @@ class Predictor(nn.Module, ABC):
         return outputs
 
 
-class TrainedModel(Predictor):
-    """One run's model.
+class TrainedModel(TrainedPredictor):
+    """The model of one run of a trial, with its parameters under the checkpoint's names.
 
     Args:
         checkpoint: its weights, running statistics and standardisation.
         features: shape of one row as the model takes it, [columns] or [channels, height, width].
+
+    Raises:
+        InvalidInput: when the checkpoint is of a plug-in, whose model needs its own code.
+
+    Example:
+        >>> sorted(name for name, _ in model.named_parameters())[:2]
+        ['layers.0.bias', 'layers.0.norm.scale']
     """
 
     def __init__(self, checkpoint: Checkpoint, features: tuple[int, ...]) -> None:
@@ -116,21 +160,21 @@ class TrainedModel(Predictor):
         self.classes = checkpoint.classes
         self.features = features
         self._encoding = checkpoint.standardization.encoding
-        self.reading = _reading(self._encoding)
+        self.schema = _schema(self._encoding)
         self.spec = checkpoint.spec
         self.epoch = checkpoint.epoch
         self._model = model_for(model, features, len(checkpoint.classes) or 1)
         self.standardization = checkpoint.standardization
-        """What rows, and targets that are numbers, go through."""
+        """How rows, and targets that are numbers, are standardised."""
         self._buffer_names = tuple(checkpoint.buffers)
         for name, tensor in checkpoint.weights.items():
-            _place(self, name, nn.Parameter(tensor.clone()))
+            _put(self, name, nn.Parameter(tensor.clone()))
         for name, tensor in checkpoint.buffers.items():
-            _place(self, name, tensor.clone())
+            _put(self, name, tensor.clone())
         self.eval()
 
     def outputs(self, rows: NDArray[np.float64]) -> Tensor:
-        """What `forward` gives of rows that `taken` made."""
+        """What `forward` returns, [N, C], for rows that `validate_rows` made."""
         weights = {name: weight[None] for name, weight in self.named_parameters()}
         buffers = {name: self.get_buffer(name)[None] for name in self._buffer_names}
         first = next(iter(weights.values()))
@@ -140,11 +184,11 @@ class TrainedModel(Predictor):
             return outputs
         return outputs * self.standardization.target_scale + self.standardization.target_shift
 
-    def taken(self, x: Any) -> NDArray[np.float64]:
-        """Rows, after every check: [N, *features], or [N, columns] of a table before encoding."""
+    def validate_rows(self, x: Any) -> NDArray[np.float64]:
+        """Checks rows: [N, *features], or [N, columns] of a table before its encoding."""
         if self._encoding is None:
-            return numbers_of(x, self.features)
-        records = records_of(x, [column.name for column in self._encoding.columns])
+            return numeric_rows(x, self.features)
+        records = table_records(x, [column.name for column in self._encoding.columns])
         try:
             table = self._encoding.rows(records)
         except OverflowError:
@@ -158,11 +202,14 @@ class TrainedModel(Predictor):
         return table
 
 
-class TrainedMean(Predictor):
-    """A trial's runs as one model.
+class TrainedMean(TrainedPredictor):
+    """The models of a trial's runs (folds, repeats) as one, whose predictions are their means.
 
     Args:
-        models: of the runs, at least one; `runs` keeps them.
+        models: of the runs, at least one; they are in `runs`.
+
+    Raises:
+        ValueError: when they read a table in different ways.
     """
 
     def __init__(self, models: Sequence[TrainedModel]) -> None:
@@ -170,33 +217,31 @@ class TrainedMean(Predictor):
         first = models[0]
         self.classes, self.features, self.spec = first.classes, first.features, first.spec
         self.epoch = max(model.epoch for model in models)
-        self.reading = first.reading
-        if any(model.reading != first.reading for model in models):
+        self.schema = first.schema
+        if any(model.schema != first.schema for model in models):
             raise ValueError("runs of a trial must read a table alike")
         self.runs = nn.ModuleList(models)
         self.eval()
 
-    def taken(self, x: Any) -> NDArray[np.float64]:
-        """Rows, after every check, as every run takes them."""
-        return self._first.taken(x)
+    def validate_rows(self, x: Any) -> NDArray[np.float64]:
+        """Checks rows once for all runs, as their schema is the same."""
+        return cast("TrainedModel", self.runs[0]).validate_rows(x)
 
     def outputs(self, rows: NDArray[np.float64]) -> Tensor:
         """The mean of the runs' outputs [N, C]; for classes the logarithm of the mean probability.
 
         Args:
-            rows: as `taken` made them.
+            rows: that `validate_rows` made.
         """
         outputs = torch.stack([cast("TrainedModel", run).outputs(rows) for run in self.runs])
         if not self.classes:
             return outputs.mean(0)
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(self.runs))
 
-    @property
-    def _first(self) -> TrainedModel:
-        return cast("TrainedModel", self.runs[0])
 
-
-def load_model(content: bytes, features_of: Callable[[str | None], Sequence[int]]) -> Predictor:
+def load_model(
+    content: bytes, features_of: Callable[[str | None], Sequence[int]]
+) -> TrainedPredictor:
     """Returns the model of a checkpoint's file.
 
     Args:
@@ -212,23 +257,29 @@ def load_model(content: bytes, features_of: Callable[[str | None], Sequence[int]
     return model_of(runs, features)
 
 
-def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> Predictor:
-    """The model of a trial's runs, mostly one.
+def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> TrainedPredictor:
+    """The model of a trial.
 
     Args:
-        checkpoints: of the runs.
+        checkpoints: of the trial's runs, mostly one.
         features: shape of one row where checkpoints do not say it, see `columns_of`.
+
+    Returns:
+        A `TrainedModel`, or for several runs a `TrainedMean`.
+
+    Raises:
+        InvalidInput: when the trial is of a plug-in, whose model needs its own code.
     """
-    models = [TrainedModel(one, columns_of(one) or features) for one in checkpoints]
+    models = [TrainedModel(run, columns_of(run) or features) for run in checkpoints]
     return models[0] if len(models) == 1 else TrainedMean(models)
 
 
-def _reading(encoding: Encoding | None) -> Reading:
+def _schema(encoding: Encoding | None) -> TableSchema:
     columns = () if encoding is None else encoding.columns
-    return tuple((one.name, one.place, one.categories) for one in columns)
+    return tuple((column.name, column.place, column.categories) for column in columns)
 
 
-def _place(root: nn.Module, name: str, tensor: Tensor) -> None:
+def _put(root: nn.Module, name: str, tensor: Tensor) -> None:
     """Puts a tensor at a dotted name, making the modules on the way there."""
     *path, leaf = name.split(".")
     for part in path:

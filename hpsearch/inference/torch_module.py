@@ -1,7 +1,7 @@
-"""A trained model as plain modules of torch, which other programs read: no numbers but its own.
+"""A trained model as plain modules of `torch.nn`, with no tensors but its own.
 
-The engine's models compute many trials at once; these are the same for one, from `torch.nn` alone,
-so that they can be traced and exported. A new model kind has one builder more here.
+Models compute many trials at once while they train; these modules compute one, from `torch.nn`
+alone, so that they can be traced and exported. A new model kind has one builder more here.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 
 
 def plain_model(spec: specs.Model, tensors: Tensors) -> nn.Module:
-    """The model of a resolved spec with these numbers, in evaluation: rows [N, *features] → [N, C].
+    """A model with given tensors.
 
     Args:
-        spec: of the model.
-        tensors: in one precision.
+        spec: of the model, resolved.
+        tensors: its weights and running statistics, all of one dtype.
+
+    Returns:
+        A module in evaluation mode: standardised rows [N, *features] → outputs [N, C].
     """
     return BUILDERS[type(spec)](spec, tensors).eval()
 
@@ -82,7 +85,7 @@ BUILDERS: Mapping[type[Any], Callable[..., nn.Module]] = {
     specs.Cnn: _cnn,
     specs.Resnet: _resnet,
 }
-"""What builds each kind of model."""
+"""The builder of each kind of model."""
 
 
 class _Pool(nn.Module):
@@ -109,9 +112,9 @@ class _Block(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """[N, C, H, W] → [N, C', H', W']."""
         inner: Tensor = self.second(torch.relu(self.first(maps)))
-        kept = maps[..., :: self._stride, :: self._stride]
-        missing = inner.shape[1] - kept.shape[1]
-        return torch.relu(inner + F.pad(kept, (0, 0, 0, 0, 0, missing)))
+        shortcut = maps[..., :: self._stride, :: self._stride]
+        missing = inner.shape[1] - shortcut.shape[1]
+        return torch.relu(inner + F.pad(shortcut, (0, 0, 0, 0, 0, missing)))
 
 
 def _layer(tensors: Tensors, name: str, stride: int) -> nn.Sequential:
@@ -123,22 +126,22 @@ def _layer(tensors: Tensors, name: str, stride: int) -> nn.Sequential:
 
 def _dense(tensors: Tensors, name: str) -> nn.Module:
     weight = tensors[f"{name}.weight"].T
-    made = nn.Linear(weight.shape[1], weight.shape[0])
-    return _with(made, weight=weight, bias=tensors[f"{name}.bias"])
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    return _with_tensors(layer, weight=weight, bias=tensors[f"{name}.bias"])
 
 
 def _convolution(tensors: Tensors, name: str, stride: int, padding: str) -> nn.Module:
-    """As the engine pads: one more behind than before for even kernels."""
+    """Padded as in training: one more after than before for even kernels."""
     weight, bias = tensors[f"{name}.weight"], tensors.get(f"{name}.bias")
     outputs, inputs, height, width = weight.shape
     is_even = padding == "same" and not (height % 2 and width % 2)
     around = 0 if is_even or padding == "valid" else (height // 2, width // 2)
-    made = nn.Conv2d(inputs, outputs, (height, width), stride, around, bias=bias is not None)
-    _with(made, **({"weight": weight} if bias is None else {"weight": weight, "bias": bias}))
+    layer = nn.Conv2d(inputs, outputs, (height, width), stride, around, bias=bias is not None)
+    _with_tensors(layer, **{"weight": weight} | ({} if bias is None else {"bias": bias}))
     if not is_even:
-        return made
+        return layer
     sides = ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2)
-    return nn.Sequential(nn.ZeroPad2d(sides), made)
+    return nn.Sequential(nn.ZeroPad2d(sides), layer)
 
 
 def _norm(
@@ -149,14 +152,14 @@ def _norm(
         return []
     scale, shift = tensors[f"{name}.norm.scale"], tensors[f"{name}.norm.shift"]
     if kind == "layer":
-        return [_with(nn.GroupNorm(1, len(scale), EPS), weight=scale, bias=shift)]
+        return [_with_tensors(nn.GroupNorm(1, len(scale), EPS), weight=scale, bias=shift)]
     mean, var = tensors[f"{name}.norm.mean"], tensors[f"{name}.norm.var"]
-    made = batch(len(scale), EPS)
-    return [_with(made, weight=scale, bias=shift, running_mean=mean, running_var=var)]
+    layer = batch(len(scale), EPS)
+    return [_with_tensors(layer, weight=scale, bias=shift, running_mean=mean, running_var=var)]
 
 
-def _with(module: nn.Module, **tensors: Tensor) -> nn.Module:
-    """The module with these numbers."""
+def _with_tensors(module: nn.Module, **tensors: Tensor) -> nn.Module:
+    """Copies tensors into a module's parameters and buffers, and returns it."""
     module.to(next(iter(tensors.values())).dtype)
     with torch.no_grad():
         for name, tensor in tensors.items():

@@ -32,7 +32,7 @@ from hpsearch.ensembling import predictions
 from hpsearch.ensembling.calibration import apply_temperature
 from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
-from hpsearch.inference.inputs import records_of
+from hpsearch.inference.inputs import table_records
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.data import local_uploads
 from hpsearch.training.data.builtin import load as rows_of
@@ -330,8 +330,8 @@ def test_rows_of_numbers_may_come_in_any_form(wine: TrainedEnsemble, x: Any) -> 
 
 def test_rows_of_a_table_map_columns_to_values() -> None:
     rows = [{"age": 3, "town": "Bern"}, {"town": None}]
-    assert records_of(rows, ("age", "town")) == rows
-    assert records_of(pd.DataFrame(rows[:1]), ("age", "town")) == rows[:1]
+    assert table_records(rows, ("age", "town")) == rows
+    assert table_records(pd.DataFrame(rows[:1]), ("age", "town")) == rows[:1]
     for strange, sentence in (
         ([[3, "Bern"]], r"x\.0: must map columns to values, got \[3, 'Bern'\]"),
         ({"age": 3}, "must be a DataFrame or a list of rows, got dict"),
@@ -345,7 +345,7 @@ def test_rows_of_a_table_map_columns_to_values() -> None:
         (pd.DataFrame([[3, 4, "Bern"]], columns=["age", "age", "town"]), "got 'age' more often"),
     ):
         with pytest.raises(InvalidInput, match=sentence):
-            records_of(strange, ("age", "town"))
+            table_records(strange, ("age", "town"))
 
 
 def test_an_uploaded_table_s_rows_are_encoded_as_in_training(tmp_path: Path) -> None:

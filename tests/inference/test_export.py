@@ -17,7 +17,7 @@ import torch
 from hpsearch.ensemble_builder.input_columns import features_of
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.export import export_model, graph_of
-from hpsearch.inference.model import Predictor, model_of
+from hpsearch.inference.model import TrainedPredictor, model_of
 from hpsearch.inference.torch_module import ACTIVATIONS, BUILDERS
 from hpsearch.optional import MissingPackage
 from hpsearch.spec.study import StudySpec, parse_study
@@ -46,7 +46,7 @@ def stored(dataset: str, model: Any, **training: Any) -> tuple[StudySpec, bytes]
     return spec, group.checkpoint(0)
 
 
-def trained(dataset: str, model: Any, **training: Any) -> Predictor:
+def trained(dataset: str, model: Any, **training: Any) -> TrainedPredictor:
     spec, blob = stored(dataset, model, **training)
     runs = multi_run.run_checkpoints(blob)
     return model_of(runs, features_of(spec, runs[0]) or ())

@@ -24,7 +24,7 @@ from hpsearch.ensembling.combining import Combined, combine
 from hpsearch.errors import InvalidInput
 from hpsearch.inference import ensemble as trained_ensemble
 from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
-from hpsearch.inference.inputs import numbers_of
+from hpsearch.inference.inputs import numeric_rows
 from hpsearch.inference.model import model_of
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.checkpoints import multi_run
@@ -173,7 +173,7 @@ def test_rows_in_chunks_say_what_they_say_at_once(count: int, chunk: int, how: A
         patch.setattr(ensemble, "_manifest", ensemble._manifest.model_copy(update={"combine": how}))
         members = np.stack(
             [
-                np.concatenate([ensemble._said(one, x[rows], rows.start) for rows in passes])
+                np.concatenate([ensemble._values(one, x[rows], rows.start) for rows in passes])
                 for one in ensemble._models
             ]
         )
@@ -278,7 +278,7 @@ def test_a_value_far_down_is_named_by_its_own_row(
 )
 def test_whatever_is_given_numbers_come_or_a_sentence(x: Any) -> None:
     with contextlib.suppress(InvalidInput):
-        rows = numbers_of(x, (2,))
+        rows = numeric_rows(x, (2,))
         assert rows.shape[1:] == (2,)
         assert np.isfinite(rows).all()
 
