@@ -14,7 +14,10 @@ from hpsearch.processes.local_server import LocalDeployment
 
 @contextmanager
 def running(workers: int = 1) -> Iterator[LocalDeployment]:
-    """On a data directory of its own; the person's state directory and signals are left alone."""
+    """A server and `workers` worker processes on a data directory of their own.
+
+    The person's state directory and this process's signal handlers are as before afterwards.
+    """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     before = os.environ.get("XDG_STATE_HOME")
     with tempfile.TemporaryDirectory(prefix="hpsearch-running-") as home:

@@ -24,7 +24,12 @@ _PART = ".part-"
 
 
 class Datasets:
-    """The cache of one worker; several workers of a machine may share its directory."""
+    """The cache of one worker; several workers of a machine may share its directory.
+
+    Args:
+        client: the server that has the data sets.
+        directory: where they are cached, in a directory of their own.
+    """
 
     def __init__(self, client: WorkerClient, directory: Path) -> None:
         self._client = client
@@ -43,9 +48,9 @@ class Datasets:
             if not path.exists() or _sha256(path) != dataset.sha256:
                 self._fetch(dataset, path)
             self._checked.add(dataset.sha256)
-        recipe = ReadOptions(dataset.format, dataset.target_column, dataset.uses)
+        options = ReadOptions(dataset.format, dataset.target_column, dataset.uses)
         local_uploads.register(
-            local_uploads.LocalUpload(dataset.name, path, dataset.sha256, recipe)
+            local_uploads.LocalUpload(dataset.name, path, dataset.sha256, options)
         )
 
     def _fetch(self, dataset: DatasetFile, path: Path) -> None:
@@ -55,11 +60,11 @@ class Datasets:
             descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=_PART)
             os.close(descriptor)
             try:
-                found = self._client.fetch_dataset(dataset.name, Path(part))
-                if found != dataset.sha256:
+                sha256 = self._client.fetch_dataset(dataset.name, Path(part))
+                if sha256 != dataset.sha256:
                     raise CorruptArtifact(
                         f"data set {dataset.name} must have the sha256 {dataset.sha256}, and what "
-                        f"came has {found}; upload it again"
+                        f"came has {sha256}; upload it again"
                     )
                 os.replace(part, path)
             finally:

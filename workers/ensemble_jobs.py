@@ -55,7 +55,7 @@ class EnsembleBuilder:
         )
         digest = sha256(built.content).hexdigest()
         upload = EnsembleUpload(attempt=job.attempt, sha256=digest, result=built.result)
-        client.keep_ensemble(job, upload, built.content)
+        client.store_ensemble(job, upload, built.content)
         members = pluralize(len(built.result.members), "member")
         logger.info("ensemble %d is built of %s", job.ensemble, members)
 
@@ -78,7 +78,7 @@ class EnsemblePredictor:
             content = self._client.fetch_ensemble(job.ensemble)
             self._loaded = (job.sha256, load_ensemble(content))
         result = self._loaded[1].answer(job.inputs)
-        self._client.predicted(job, PredictionAnswer(attempt=job.attempt, result=result))
+        self._client.answer_prediction(job, PredictionAnswer(attempt=job.attempt, result=result))
 
 
 class StoredContents:
@@ -93,7 +93,7 @@ class StoredContents:
 
     def checkpoint(self, candidate: Candidate) -> bytes:
         """A candidate's checkpoint."""
-        return self._client.fetch(candidate.checkpoint)
+        return self._client.fetch_checkpoint(candidate.checkpoint)
 
 
 class ProgressReporter:
@@ -118,4 +118,4 @@ class ProgressReporter:
         if is_due or what != self._sent_step:
             self._sent_at, self._sent_step = time.monotonic(), what
             progress = ProgressReport(attempt=self._job.attempt, done=done, total=total, what=what)
-            self._client.advance(self._job, progress)
+            self._client.report_progress(self._job, progress)

@@ -43,11 +43,11 @@ def _resume(trial: LeasedTrial, client: WorkerClient) -> None:
     if resume is None:
         return
     try:
-        trial.last = client.fetch(resume.checkpoint)
+        trial.last = client.fetch_checkpoint(resume.checkpoint)
         if resume.best_checkpoint == resume.checkpoint:
             trial.best = trial.last
         elif resume.best_checkpoint is not None:
-            trial.best = client.fetch(resume.best_checkpoint)
+            trial.best = client.fetch_checkpoint(resume.best_checkpoint)
     except (CorruptArtifact, NotFound) as error:
         _start_over(trial, error)
     else:

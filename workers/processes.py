@@ -8,7 +8,11 @@ from hpsearch.processes.supervisor import Program, Supervisor
 
 
 def run_processes(count: int, arguments: Sequence[str]) -> None:
-    """Runs `count` workers until told to end.
+    """Runs `count` workers until SIGTERM or SIGINT comes.
+
+    Args:
+        count: how many processes.
+        arguments: the command line of each.
 
     Raises:
         CannotStart: when one of them cannot start or crashes again and again.

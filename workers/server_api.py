@@ -66,7 +66,18 @@ class WorkerClient:
         """Whom the server takes this process for; known once it has joined."""
 
     def join(self, name: str) -> Worker:
-        """Introduces this process; all later calls are in the name it is given."""
+        """Introduces this process; all later requests are in the name of the worker it becomes.
+
+        Args:
+            name: host and process, for people.
+
+        Returns:
+            The worker and the terms it works on. Joining again gives a fresh identity.
+
+        Raises:
+            Unauthorized: when the server does not know this process's token.
+            VersionMismatch: when the server runs another version of hpsearch.
+        """
         key = secrets.token_urlsafe(16)
         joining = WorkerJoin(name=name, version=VERSION)
         worker = self._send(
@@ -78,7 +89,12 @@ class WorkerClient:
         return worker
 
     def lease(self, capacity: int, only: Literal[JobKind.PREDICT] | None = None) -> list[AnyJob]:
-        """Up to `capacity` jobs, or predictions alone; none when there is no work."""
+        """Up to `capacity` jobs, or predictions alone; empty when there is no work.
+
+        Raises:
+            NotFound: when the server knows no such worker; join again.
+            Conflict: when it has set this worker aside.
+        """
         key = secrets.token_urlsafe(16)
         request = LeaseRequest(worker=self.worker_id, capacity=capacity, only=only)
         return self._send(
@@ -88,84 +104,130 @@ class WorkerClient:
         ).jobs
 
     def heartbeat(self, tokens: Sequence[LeaseToken]) -> None:
-        """Renews leases once; the caller comes again anyway."""
+        """Renews leases: all or none, in one attempt, as the caller comes again anyway.
+
+        Raises:
+            StaleLease: when one of them is no longer in force.
+            ServerUnreachable, DatabaseUnavailable, ServerFault: when the attempt failed.
+        """
         beat = HeartbeatRequest(worker=self.worker_id, jobs=list(tokens))
         self._transport.post("/jobs:heartbeat", LeaseRenewal, beat, repeatable=True)
 
     def report(self, reports: Sequence[Report]) -> Decisions:
-        """Stores epochs: all or none."""
+        """Stores epochs, all or none, and returns a decision on each job.
+
+        Raises:
+            StaleLease: when one of the jobs is no longer this worker's.
+            StorageFull: when the server has no room.
+        """
         batch = ReportBatch(worker=self.worker_id, reports=list(reports))
         return self._send(
             lambda: self._transport.post("/jobs:report", Decisions, batch, repeatable=True)
         )
 
-    def store(self, checkpoints: Sequence[tuple[CheckpointPart, bytes]]) -> None:
-        """Stores checkpoints: all or none."""
-        body = pack([sent for sent, _ in checkpoints], [content for _, content in checkpoints])
+    def store_checkpoints(self, parts: Sequence[tuple[CheckpointPart, bytes]]) -> None:
+        """Stores checkpoints and predictions, all or none.
+
+        Args:
+            parts: what is said of each content, and the content.
+
+        Raises:
+            StaleLease: when one of the jobs is no longer this worker's.
+            CorruptArtifact: when a content did not arrive as it was sent.
+            StorageFull: when the server has no room.
+        """
+        body = pack([header for header, _ in parts], [content for _, content in parts])
         sha256 = hashlib.sha256(body).hexdigest()
         self._send(lambda: self._transport.put("/jobs:checkpoints", CheckpointList, body, sha256))
 
-    def fetch(self, checkpoint_id: int) -> bytes:
+    def fetch_checkpoint(self, checkpoint_id: int) -> bytes:
         """A checkpoint's content, whole.
 
         Raises:
+            NotFound: when the server has no such checkpoint.
             CorruptArtifact: when it is not what was stored.
         """
-        return self._whole(f"/checkpoints/{checkpoint_id}/artifact", f"checkpoint {checkpoint_id}")
+        return self._download(
+            f"/checkpoints/{checkpoint_id}/artifact", f"checkpoint {checkpoint_id}"
+        )
 
     def fetch_predictions(self, checkpoint_id: int) -> bytes:
-        """What a checkpoint predicts, whole.
+        """The stored predictions of a checkpoint, whole.
 
         Raises:
+            NotFound: when the server has none.
             CorruptArtifact: when it is not what was stored.
         """
         noun = f"predictions of checkpoint {checkpoint_id}"
-        return self._whole(f"/checkpoints/{checkpoint_id}/predictions", noun)
+        return self._download(f"/checkpoints/{checkpoint_id}/predictions", noun)
 
     def fetch_ensemble(self, ensemble_id: int) -> bytes:
         """An ensemble's file, whole.
 
         Raises:
+            NotFound: when it is not built.
             CorruptArtifact: when it is not what was stored.
         """
-        return self._whole(f"/ensembles/{ensemble_id}/artifact", f"ensemble {ensemble_id}")
+        return self._download(f"/ensembles/{ensemble_id}/artifact", f"ensemble {ensemble_id}")
 
-    def _whole(self, path: str, noun: str) -> bytes:
+    def _download(self, path: str, noun: str) -> bytes:
         content, sha256 = self._send(lambda: self._transport.download(path))
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
-            raise CorruptArtifact(f"{noun} must have the sha256 {sha256[:12]}…, got {found[:12]}…")
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != sha256:
+            raise CorruptArtifact(f"{noun} must have the sha256 {sha256[:12]}…, got {actual[:12]}…")
         return content
 
-    def advance(self, job: EnsembleJob, progress: ProgressReport) -> None:
-        """Says how far a job is."""
+    def report_progress(self, job: EnsembleJob, progress: ProgressReport) -> None:
+        """Says how far a job is, which renews its lease.
+
+        Raises:
+            StaleLease: when it is no longer this worker's.
+        """
         self._send(
             lambda: self._transport.post(
                 f"/jobs/{job.id}:advance", JobStatus, progress, repeatable=True
             )
         )
 
-    def keep_ensemble(self, job: EnsembleJob, built: EnsembleUpload, content: bytes) -> None:
-        """Ends the building of an ensemble."""
-        body = pack_ensemble(built, content)
+    def store_ensemble(self, job: EnsembleJob, upload: EnsembleUpload, content: bytes) -> None:
+        """Stores a built ensemble's file, which ends its job.
+
+        Raises:
+            StaleLease: when the job is no longer this worker's.
+            StorageFull: when the server has no room.
+        """
+        body = pack_ensemble(upload, content)
         sha256 = hashlib.sha256(body).hexdigest()
         self._send(lambda: self._transport.put(f"/jobs/{job.id}/ensemble", JobStatus, body, sha256))
 
-    def predicted(self, job: PredictJob, said: PredictionAnswer) -> None:
-        """Ends a prediction."""
+    def answer_prediction(self, job: PredictJob, answer: PredictionAnswer) -> None:
+        """Sends what an ensemble predicts, which ends the job.
+
+        Raises:
+            StaleLease: when the job is no longer this worker's.
+        """
         key = secrets.token_urlsafe(16)
         self._send(
             lambda: self._transport.post(
-                f"/jobs/{job.id}:predicted", JobStatus, said, idempotency_key=key
+                f"/jobs/{job.id}:predicted", JobStatus, answer, idempotency_key=key
             )
         )
 
     def fetch_dataset(self, name: str, path: Path) -> str:
-        """Writes an uploaded data set to a file; returns the sha256 of what came."""
+        """Writes an uploaded data set to a file; returns the sha256 of what came.
+
+        Raises:
+            NotFound: when the server has no data set of this name.
+            OSError: when the file cannot be written.
+        """
         return self._send(lambda: self._transport.download_to(f"/datasets/{name}/artifact", path))
 
     def complete(self, completions: Sequence[JobCompletion]) -> None:
-        """Ends trials of one study: all or none."""
+        """Ends trials, all or none.
+
+        Raises:
+            StaleLease: when one of them is no longer this worker's.
+        """
         key = secrets.token_urlsafe(16)
         batch = CompletionBatch(completions=list(completions))
         self._send(
@@ -175,7 +237,11 @@ class WorkerClient:
         )
 
     def fail(self, job: LeasedJob, failure: Failure) -> None:
-        """Gives a job back."""
+        """Says why a job is not done; the server queues it again or gives it up.
+
+        Raises:
+            StaleLease: when it is no longer this worker's.
+        """
         key = secrets.token_urlsafe(16)
         self._send(
             lambda: self._transport.post(

@@ -111,7 +111,7 @@ class Uploader:
         """
         for left in reversed(range(TRIES)):
             try:
-                self._client.store([(part.header, part.content) for _, part in items])
+                self._client.store_checkpoints([(part.header, part.content) for _, part in items])
             except CorruptArtifact as error:
                 if not left:
                     raise

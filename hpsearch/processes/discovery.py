@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server's note of itself."""
+    """What a server that runs here says of itself to other programs of its person."""
 
     url: str
     data_dir: str
@@ -24,31 +24,36 @@ class RunningServer:
 
 
 def token_path(data_dir: Path) -> Path:
-    """Where a server's token lies."""
+    """The file that holds a server's token."""
     return data_dir / "token"
 
 
 def ensure_token(data_dir: Path, given: str | None = None) -> str:
-    """The server's token: the one given, else the one on file, else a new one; kept on file."""
+    """The server's token, which is on file from now on.
+
+    Args:
+        data_dir: the server's data directory.
+        given: the token to use; without one it is that on file, else a new one.
+    """
     path = token_path(data_dir)
     data_dir.mkdir(parents=True, exist_ok=True)
-    kept = read_token(data_dir)
-    token = (given or "").strip() or kept or secrets.token_urlsafe(32)
-    if token != kept:
+    stored = read_token(data_dir)
+    token = (given or "").strip() or stored or secrets.token_urlsafe(32)
+    if token != stored:
         _write_private(path, token + "\n")
     path.chmod(0o600)
     return token
 
 
 def read_token(data_dir: Path) -> str | None:
-    """The token on file, if there is one and this person may read it."""
+    """The token on file; None where there is none, or this person may not read it."""
     with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
         return token_path(data_dir).read_text().strip() or None
     return None
 
 
 def announce(server: RunningServer) -> Path:
-    """Notes a running server; returns the note, to be removed at its end."""
+    """Lets other programs find a running server; returns the file to remove at its end."""
     directory = _notes_directory()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / f"{server.pid}.json"
@@ -58,7 +63,7 @@ def announce(server: RunningServer) -> Path:
 
 def running_servers() -> list[RunningServer]:
     """Servers that announced themselves and are alive, the latest first."""
-    found = []
+    servers = []
     for path in _notes_directory().glob("*.json"):
         try:
             server = RunningServer(**json.loads(path.read_text()))
@@ -67,10 +72,10 @@ def running_servers() -> list[RunningServer]:
         except (OSError, ValueError, TypeError, OverflowError):
             continue  # Its server has just ended, or it is none of ours.
         if alive:
-            found.append((written_at, server))
+            servers.append((written_at, server))
         else:
             path.unlink(missing_ok=True)
-    return [server for _, server in sorted(found, key=lambda pair: pair[0], reverse=True)]
+    return [server for _, server in sorted(servers, key=lambda pair: pair[0], reverse=True)]
 
 
 def _notes_directory() -> Path:

@@ -17,11 +17,20 @@ from hpsearch.processes.discovery import read_token
 from hpsearch.processes.supervisor import CANNOT_START, Program, Supervisor
 
 START_SECONDS = 60.0
+"""How long a server may take to answer."""
 _ANNOUNCEMENT = "hpsearch serves at "
+"""What a server prints before its address (`api.server`)."""
 
 
 class LocalDeployment:
     """Runs `api` and `workers` as subprocesses; `url` and `token` are known once entered.
+
+    Args:
+        host: the address to listen on.
+        port: 0 for a free one.
+        workers: processes that train; 0 for a server alone.
+        data_dir: where the server keeps its database, artifacts and token.
+        capacity: trials that a worker takes on at once; none for as many as pay.
 
     Raises:
         CannotStart: when either cannot start; what it printed says why.
@@ -58,11 +67,20 @@ class LocalDeployment:
         self._supervisor.end()
 
     def run(self) -> None:
-        """Runs until told to end."""
+        """Runs until SIGTERM or SIGINT comes, and restarts what crashes.
+
+        Raises:
+            CannotStart: when a process cannot start or crashes again and again.
+        """
         self._supervisor.run()
 
     def check(self) -> None:
-        """Restarts what crashed; ends the process when it was told to."""
+        """Restarts what crashed; for loops of the caller's own.
+
+        Raises:
+            SystemExit: when SIGTERM or SIGINT came.
+            CannotStart: when a process cannot start or crashes again and again.
+        """
         self._supervisor.check()
         if self._supervisor.is_stopping:
             raise SystemExit(0)
@@ -113,7 +131,7 @@ class LocalDeployment:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether a port can be listened on."""
+    """Whether this process could listen on a port."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -124,7 +142,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def _read(stream: IO[str], addresses: SimpleQueue[str | None]) -> None:
-    """Tells the address once it is there, none at the end; lets all else be seen."""
+    """Puts the announced address, then None at the stream's end; prints all other lines."""
     with suppress(ValueError, OSError):
         for line in stream:
             if line.startswith(_ANNOUNCEMENT):

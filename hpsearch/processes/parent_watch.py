@@ -15,10 +15,10 @@ import threading
 def exit_with_parent() -> None:
     """Sends this process SIGTERM once its standard input is closed."""
 
-    def watch() -> None:
+    def wait_for_end() -> None:
         while os.read(descriptor, 1024):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     descriptor = sys.stdin.fileno()
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+    threading.Thread(target=wait_for_end, name="parent watch", daemon=True).start()

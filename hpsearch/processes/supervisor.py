@@ -1,4 +1,4 @@
-"""Keeps programs running: starts them, restarts those that crash, ends them all when told.
+"""Keeps programs running: starts them, restarts those that crash, ends them all on a signal.
 
 A program's exit status says what to do: 0 it is finished, 1 it cannot start (its own message says
 why), 3 it asks not to be started again, anything else is a crash. Children end with this process
@@ -30,16 +30,20 @@ GRACE_SECONDS = 20.0
 
 @dataclass
 class Program:
-    """One program; `arguments` follow `python -P -m`."""
+    """One of hpsearch's own programs, as a subprocess."""
 
     name: str
+    """For people."""
     arguments: Sequence[str]
+    """What follows `python -P -m`."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside those of this process."""
     process: subprocess.Popen[str] | None = None
     crashes: list[float] = field(default_factory=list)
+    """When it crashed lately, by the monotonic clock."""
 
     def start(self, *, capture: bool = False) -> None:
-        """Starts it; with `capture` its output can be read from `process.stdout`."""
+        """Starts the subprocess; with `capture` its output is read from `process.stdout`."""
         self.process = subprocess.Popen(  # noqa: S603 (our own modules)
             [sys.executable, "-P", "-m", *self.arguments, "--with-parent"],
             stdin=subprocess.PIPE,
@@ -50,7 +54,7 @@ class Program:
         )
 
     def end(self) -> None:
-        """Asks it to end, and after `GRACE_SECONDS` makes it."""
+        """Sends SIGTERM, and SIGKILL after `GRACE_SECONDS`."""
         if self.process is None:
             return
         self.process.terminate()
@@ -64,19 +68,23 @@ class Program:
 
 
 class Supervisor:
-    """Runs programs until all are finished or SIGTERM or SIGINT comes."""
+    """Runs programs until all are finished or SIGTERM or SIGINT comes.
+
+    It takes these signals over from whoever handled them in this process.
+    """
 
     def __init__(self) -> None:
         self.programs: list[Program] = []
         self.is_stopping = False
+        """Whether a signal came."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+            signal.signal(number, self._on_signal)
 
-    def _end(self, _signal: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         self.is_stopping = True
 
     def add(self, program: Program, *, started: bool = False) -> None:
-        """Takes a program on, and starts it unless it already runs."""
+        """Adds a program to watch, and starts it unless it runs already."""
         if not started:
             program.start()
         self.programs.append(program)
@@ -116,7 +124,11 @@ class Supervisor:
         program.start()
 
     def run(self) -> None:
-        """Watches until told to end or nothing is left to watch."""
+        """Watches until a signal comes or all programs are finished.
+
+        Raises:
+            CannotStart: when a program cannot start or crashes again and again.
+        """
         while self.programs and not self.is_stopping:
             self.check()
             time.sleep(0.1)

@@ -151,7 +151,7 @@ def test_states_whose_predictions_were_lost_are_predicted_anew(
     assert built(inside, again, kind="top_k", size=2).test == ensemble.test
 
 
-class Told:
+class FakeServer:
     """What a worker says to its server."""
 
     def __init__(self) -> None:
@@ -161,7 +161,7 @@ class Told:
     def fail(self, job: Any, failure: Any) -> None:
         self.failed.append((failure.reason, failure.message))
 
-    def advance(self, job: Any, progress: Any) -> None:
+    def report_progress(self, job: Any, progress: Any) -> None:
         self.advanced.append(progress)
 
 
@@ -200,9 +200,9 @@ def test_why_a_job_fails_is_told(
         raise error
 
     monkeypatch.setattr(ensemble_jobs, "build", fail)
-    told: Any = Told()
-    single_jobs(told).run(a_job())
-    assert told.failed == [(reason, message)]
+    server: Any = FakeServer()
+    single_jobs(server).run(a_job())
+    assert server.failed == [(reason, message)]
 
 
 @pytest.mark.parametrize("error", [ServerUnreachable("away"), Unauthorized("who")])
@@ -213,10 +213,10 @@ def test_a_server_that_is_away_ends_no_job(
         raise error
 
     monkeypatch.setattr(ensemble_jobs, "build", fail)
-    told: Any = Told()
+    server: Any = FakeServer()
     with pytest.raises(type(error)):
-        single_jobs(told).run(a_job())
-    assert not told.failed
+        single_jobs(server).run(a_job())
+    assert not server.failed
 
 
 def test_a_job_that_is_another_s_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,9 +224,9 @@ def test_a_job_that_is_another_s_is_dropped(monkeypatch: pytest.MonkeyPatch) -> 
         raise StaleLease("gone")
 
     monkeypatch.setattr(ensemble_jobs, "build", fail)
-    told: Any = Told()
-    single_jobs(told).run(a_job())
-    assert not told.failed
+    server: Any = FakeServer()
+    single_jobs(server).run(a_job())
+    assert not server.failed
 
 
 def test_told_to_end_a_worker_gives_its_ensemble_back(inside: Inside) -> None:
@@ -241,12 +241,12 @@ def test_told_to_end_a_worker_gives_its_ensemble_back(inside: Inside) -> None:
 
 
 def test_progress_is_told_at_most_twice_a_second() -> None:
-    told: Any = Told()
-    tell = ensemble_jobs.ProgressReporter(told, a_job(), threading.Event())
+    server: Any = FakeServer()
+    tell = ensemble_jobs.ProgressReporter(server, a_job(), threading.Event())
     for done in range(1000):
         tell(done, 1000, "choosing")
-    assert 1 <= len(told.advanced) <= 3
-    first = told.advanced[0]
+    assert 1 <= len(server.advanced) <= 3
+    first = server.advanced[0]
     assert (first.done, first.total, first.what) == (0, 1000, "choosing")
 
 
@@ -254,16 +254,16 @@ def test_an_ensemble_is_fetched_once_for_many_questions(inside: Inside) -> None:
     ensemble = built(inside, inside.trained(training={"epochs": 1}))
     content, fetched = ensemble.content(), []
 
-    class Asked(Told):
+    class PredictServer(FakeServer):
         def fetch_ensemble(self, number: int) -> bytes:
             fetched.append(number)
             return content
 
-        def predicted(self, job: Any, said: Any) -> None:
+        def answer_prediction(self, job: Any, said: Any) -> None:
             self.advanced.append(said.result.predictions)
 
-    told: Any = Asked()
-    jobs = single_jobs(told)
+    server: Any = PredictServer()
+    jobs = single_jobs(server)
     for number in range(3):
         jobs.run(
             PredictJob(
@@ -271,8 +271,8 @@ def test_an_ensemble_is_fetched_once_for_many_questions(inside: Inside) -> None:
             )
         )
     assert fetched == [1]
-    assert len(told.advanced) == 3
-    assert np.unique(np.array(told.advanced), axis=0).shape[0] == 1
+    assert len(server.advanced) == 3
+    assert np.unique(np.array(server.advanced), axis=0).shape[0] == 1
     assert io.BytesIO(content).read(2) == b"PK"
 
 
@@ -283,9 +283,9 @@ def test_ensembles_come_before_trials_that_were_leased_with_them(inside: Inside)
     order: list[str] = []
 
     def listen(client: Any) -> None:
-        report, keep = client.report, client.keep_ensemble
+        report, keep = client.report, client.store_ensemble
         client.report = lambda *given: (order.append("epoch"), report(*given))[1]
-        client.keep_ensemble = lambda *given: (order.append("ensemble"), keep(*given))[1]
+        client.store_ensemble = lambda *given: (order.append("ensemble"), keep(*given))[1]
 
     runner = inside.runner(change=listen)
     runner.work()

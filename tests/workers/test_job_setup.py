@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from inside import Inside, document
 from sqlalchemy import update
-from test_pending_states import kept
+from test_pending_states import stored_states
 
 from hpsearch.client.client import Study
 from hpsearch.errors import ServerRefused
@@ -69,7 +69,7 @@ def test_a_checkpoint_that_cannot_be_read_sends_its_own_trial_back_alone(
     untroubled = inside.trained()
     for number in (0, 1):
         assert study.trial(number).state is TrialState.COMPLETE
-        assert kept(inside, study, number) == kept(inside, untroubled, number)
+        assert stored_states(inside, study, number) == stored_states(inside, untroubled, number)
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_a_checkpoint_that_cannot_be_fetched_costs_its_own_trial_alone(
     study = interrupted(inside)
 
     def refuse(client: WorkerClient) -> None:
-        fetch = client.fetch
+        fetch = client.fetch_checkpoint
 
         def refused(checkpoint_id: int) -> bytes:
             if checkpoint_id in [one.id for one in inside.checkpoints(study, 0)]:
                 raise error
             return fetch(checkpoint_id)
 
-        client.fetch = refused  # type: ignore[method-assign]
+        client.fetch_checkpoint = refused  # type: ignore[method-assign]
 
     inside.work(inside.runner(change=refuse))
     assert study.trial(1).state is TrialState.COMPLETE

@@ -64,7 +64,7 @@ class Server:
         jobs = sorted({report.job for report in reports})
         return Decisions(decisions=[JobDecision(job=j, decision=Decision.CONTINUE) for j in jobs])
 
-    def store(self, checkpoints: Sequence[Any]) -> None:
+    def store_checkpoints(self, checkpoints: Sequence[Any]) -> None:
         pass
 
     def complete(self, completions: Sequence[JobCompletion]) -> None:

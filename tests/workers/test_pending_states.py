@@ -31,10 +31,10 @@ POLICIES: list[tuple[dict[str, Any], dict[Reason, set[int]]]] = [
         {"every": {3, 7}, "recent": {8, 9}, "snapshot": ENDS_OF_PERIODS},
     ),
 ]
-Told = dict[int, tuple[bool, bool, tuple[str, ...], str, str | None]]
+StoredStates = dict[int, tuple[bool, bool, tuple[str, ...], str, str | None]]
 
 
-def kept(inside: Inside, study: Study, number: int) -> Told:
+def stored_states(inside: Inside, study: Study, number: int) -> StoredStates:
     """What is stored of a trial, by epoch."""
     return {
         one.epoch: (one.best, one.last, one.reasons, one.sha256, one.predictions_sha256)
@@ -51,7 +51,7 @@ def test_what_the_policy_names_is_kept_and_nothing_else(
         (curve,) = study.curves(trials=[number]).curves
         values = list(curve.values)
         best = values.index(max(values))
-        found = kept(inside, study, number)
+        found = stored_states(inside, study, number)
         assert {e for e, (is_best, *_) in found.items() if is_best} == {best}
         assert {e for e, (_, is_last, *_) in found.items() if is_last} == {EPOCHS - 1}
         for reason in ("every", "recent", "snapshot"):
@@ -84,7 +84,7 @@ def test_kills_change_nothing_in_what_is_kept(
     inside.work()
     for number in (0, 1):
         assert study.trial(number).attempt == 1 + len(killed_after)
-        assert kept(inside, study, number) == kept(inside, expected, number)
+        assert stored_states(inside, study, number) == stored_states(inside, expected, number)
 
 
 def test_a_trial_that_keeps_its_best_alone_goes_on_from_its_last(inside: Inside) -> None:
@@ -143,14 +143,14 @@ def plan_keeping(policy: dict[str, Any], epochs: int) -> Plan:
 def test_whenever_states_are_taken_the_same_come_to_be_kept(
     every: int | None, recent: int | None, epochs: int, taken_after: set[int]
 ) -> None:
-    held = PendingStates(plan_keeping({"every": every, "recent": recent}, epochs), 4)
+    pending = PendingStates(plan_keeping({"every": every, "recent": recent}, epochs), 4)
     sent: dict[int, PendingState] = {}
     for epoch in range(epochs):
-        if reasons := held.reasons(epoch):
-            held.add(epoch, bytes([epoch]), reasons)
+        if reasons := pending.reasons(epoch):
+            pending.add(epoch, bytes([epoch]), reasons)
         if epoch in taken_after or epoch == epochs - 1:
-            sent |= {state.epoch: state for state in held.take(None, None)}
-    assert held.size_bytes == 0
+            sent |= {state.epoch: state for state in pending.take(None, None)}
+    assert pending.size_bytes == 0
     expected = {e for e in range(epochs) if every and e % every == every - 1}
     expected |= set(range(epochs)[-(recent or 0) :]) if recent else set()
     assert expected <= set(sent)
@@ -161,16 +161,16 @@ def test_whenever_states_are_taken_the_same_come_to_be_kept(
 
 
 def test_an_epoch_is_sent_once_with_all_that_it_is() -> None:
-    held = PendingStates(plan_keeping({"every": 1}, 3), 4)
+    pending = PendingStates(plan_keeping({"every": 1}, 3), 4)
     for epoch in range(3):
-        held.add(epoch, b"%d" % epoch, ("every",))
+        pending.add(epoch, b"%d" % epoch, ("every",))
     best, last = PendingState(1, b"1", best=True), PendingState(2, b"2", last=True)
-    assert held.take(best, last) == [
+    assert pending.take(best, last) == [
         PendingState(0, b"0", reasons=("every",)),
         PendingState(1, b"1", best=True, reasons=("every",)),
         PendingState(2, b"2", last=True, reasons=("every",)),
     ]
-    assert held.take(PendingState(2, b"2", best=True), last) == [
+    assert pending.take(PendingState(2, b"2", best=True), last) == [
         PendingState(2, b"2", best=True, last=True)
     ]
-    assert held.take(None, None) == []
+    assert pending.take(None, None) == []

@@ -54,13 +54,13 @@ def test_rows_are_predicted_while_trials_train(
     seen: list[list[TrialState]] = []
 
     def watch(client: WorkerClient) -> None:
-        predicted = client.predicted
+        predicted = client.answer_prediction
 
         def noted(job: Any, said: PredictionAnswer) -> None:
             seen.append([trial.state for trial in study.trials()])
             predicted(job, said)
 
-        client.predicted = noted  # type: ignore[method-assign]
+        client.answer_prediction = noted  # type: ignore[method-assign]
 
     asking(
         monkeypatch,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from inside import Inside, document
-from test_pending_states import kept
+from test_pending_states import stored_states
 from test_runner_groups import EPOCHS, FakeClient, runner
 from test_trial_ends_errors import fused
 
@@ -28,7 +28,7 @@ def check_untroubled(inside: Inside, study: Study, **sections: Any) -> None:
     for number in (0, 1):
         assert study.trial(number).state is TrialState.COMPLETE
         assert study.trial(number).attempt == 1
-        assert kept(inside, study, number) == kept(inside, expected, number)
+        assert stored_states(inside, study, number) == stored_states(inside, expected, number)
 
 
 def failing_checkpoints(

@@ -67,7 +67,7 @@ class FakeClient:
         if self.lost in jobs:
             raise StaleLease("its lease is gone")
 
-    def store(self, checkpoints: Any) -> None:
+    def store_checkpoints(self, checkpoints: Any) -> None:
         self._refuse([sent.job for sent, _ in checkpoints])
         self.calls.append(("store", [sent.job for sent, _ in checkpoints]))
         for sent, content in checkpoints:

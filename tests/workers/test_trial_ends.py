@@ -264,13 +264,13 @@ def test_what_is_sent_comes_in_parcels_of_a_bounded_size(
     parcels: list[tuple[int, int]] = []
 
     def listen(client: Any) -> None:
-        store = client.store
+        store = client.store_checkpoints
 
         def noted(sent: Any) -> None:
             parcels.append((len(sent), sum(len(content) for _, content in sent)))
             store(sent)
 
-        client.store = noted
+        client.store_checkpoints = noted
 
     study = inside.client.submit(document(**SMALL))
     inside.work(inside.runner(change=listen))
@@ -289,13 +289,13 @@ def test_states_are_sent_before_they_fill_the_memory(
     sent: list[set[int]] = []
 
     def listen(client: Any) -> None:
-        store = client.store
+        store = client.store_checkpoints
 
         def noted(parcel: Any) -> None:
             sent.append({one.epoch for one, _ in parcel if one.content == "checkpoint"})
             store(parcel)
 
-        client.store = noted
+        client.store_checkpoints = noted
 
     inside.client.submit(document(checkpoints={"every": 1}, training={"epochs": 5}))
     inside.work(inside.runner(change=listen))
