@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -25,6 +25,7 @@ from hpsearch.spec.ensemble import ENSEMBLES
 from hpsearch.spec.language.base import wire_names
 from hpsearch.spec.language.family import Family, kind_of
 from hpsearch.spec.language.fields import TargetKind
+from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.losses import losses_for
 from hpsearch.spec.metrics import METRICS, objective_curves
 from hpsearch.spec.optimizer import OPTIMIZERS
@@ -69,51 +70,101 @@ a default is required. A distribution may stand for any number, and `choice` for
 
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join([HEAD, *_families(), *_words(), *_figures(), *_parts()])
+    return "\n".join([HEAD, *_families(), *_tables(), *_sections()])
 
 
 def _families() -> Iterator[str]:
     for title, family in FAMILIES.items():
-        yield f"## {title}\n"
-        yield "| kind | what it is | fields (default) |"
-        yield "|---|---|---|"
-        for member in family.members.values():
-            yield f"| `{kind_of(member)}` | {_said(member)} | {_fields(member)} |"
-        yield ""
+        rows = [
+            (f"`{kind_of(member)}`", _docstring(member), _fields(member))
+            for member in family.members.values()
+        ]
+        yield from _table(title, ("kind", "what it is", "fields (default)"), rows)
 
 
-def _words() -> Iterator[str]:
-    yield "## Activations\n"
-    yield _names(get_args(Activation)) + "\n"
-    yield "## Losses and objectives\n"
-    yield "| target | losses (the first is the default) | objectives (the first is the default) |"
-    yield "|---|---|---|"
-    for target in get_args(TargetKind):
-        losses = _names(losses_for(target)) or "its own"
-        yield f"| {target} | {losses} | {_names(objective_curves(target))} |"
-    yield ""
-    yield "## Metrics\n"
-    yield (
-        "Measured on validation rows as `val_<metric>`. Where a curve has another name, its "
-        "direction is that of the metric it ends in.\n"
+def _tables() -> Iterator[str]:
+    yield f"## Activations\n\n{_names(get_args(Activation))}\n"
+    first = "(the first is the default)"
+    yield from _table(
+        "Losses and objectives",
+        ("target", f"losses {first}", f"objectives {first}"),
+        [
+            (target, _names(losses_for(target)) or "its own", _names(objective_curves(target)))
+            for target in get_args(TargetKind)
+        ],
     )
-    yield "| metric | better | what it is | on training rows too |"
-    yield "|---|---|---|---|"
-    for metric in METRICS.values():
-        better = "larger" if metric.direction == "maximize" else "smaller"
-        training = f"`train_{metric.name}`" if metric.on_training_rows else ""
-        yield f"| `{metric.name}` | {better} | {_cell(metric.description)} | {training} |"
-    yield "\n## Built-in data sets\n"
-    yield "| name | rows | shape of a row | target |"
-    yield "|---|---|---|---|"
-    for info in BUILT_IN.values():
-        what = f"{info.classes} classes" if info.classes else info.target
-        yield f"| `{info.name}` | {info.rows} | {list(info.features)} | {what} |"
-    yield "\n## Upload formats (`format`)\n"
-    yield "| name | what it is | what a file holds |"
-    yield "|---|---|---|"
-    for row in UPLOAD_FORMATS.values():
-        yield f"| `{row.name}` | {row.label} | {_cell(row.description)} |"
+    yield from _table(
+        "Metrics",
+        ("metric", "better", "what it is", "on training rows too"),
+        [
+            (
+                f"`{metric.name}`",
+                "larger" if metric.direction == "maximize" else "smaller",
+                metric.description,
+                f"`train_{metric.name}`" if metric.on_training_rows else "",
+            )
+            for metric in METRICS.values()
+        ],
+        "Measured on validation rows as `val_<metric>`. Where a curve has another name, its "
+        "direction is that of the metric it ends in.",
+    )
+    yield from _table(
+        "Built-in data sets",
+        ("name", "rows", "shape of a row", "target"),
+        [
+            (
+                f"`{info.name}`",
+                str(info.rows),
+                str(list(info.features)),
+                f"{info.classes} classes" if info.classes else info.target,
+            )
+            for info in BUILT_IN.values()
+        ],
+    )
+    yield from _table(
+        "Upload formats (`format`)",
+        ("name", "what it is", "what a file holds"),
+        [(f"`{row.name}`", row.label, row.description) for row in UPLOAD_FORMATS.values()],
+    )
+    yield from _table(
+        "Figures (`study.plot`, `/studies/{id}/figures/{name}`)",
+        ("figure", "what it shows", "query (default)"),
+        [(f"`{name}`", figure.summary, _fields(figure.query)) for name, figure in FIGURES.items()],
+    )
+    yield from _table(
+        "Events (`study.events()`, `/studies/{id}/events`)",
+        ("kind", "when it is written", "`data`"),
+        [
+            (
+                f"`{kind}`",
+                kind.description,
+                "; ".join(f"`{key}`: {meaning}" for key, meaning in kind.data.items()),
+            )
+            for kind in EventKind
+        ],
+    )
+
+
+def _sections() -> Iterator[str]:
+    for title, section in PARTS.items():
+        rows = [
+            (f"`{name}`", _default(field), field.description or "")
+            for name, field in section.model_fields.items()
+        ]
+        yield from _table(title, ("field", "default", "what it is"), rows)
+
+
+def _table(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = ""
+) -> Iterator[str]:
+    """A heading, a note, a table, and an empty line, line by line."""
+    yield f"## {title}\n"
+    if note:
+        yield f"{note}\n"
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield f"| {' | '.join(map(_cell, row))} |"
     yield ""
 
 
@@ -121,27 +172,8 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _figures() -> Iterator[str]:
-    yield "## Figures (`study.plot`, `/studies/{id}/figures/{name}`)\n"
-    yield "| figure | what it shows | query (default) |"
-    yield "|---|---|---|"
-    for name, figure in FIGURES.items():
-        yield f"| `{name}` | {_cell(figure.summary)} | {_fields(figure.query)} |"
-    yield ""
-
-
-def _parts() -> Iterator[str]:
-    for title, part in PARTS.items():
-        yield f"## {title}\n"
-        yield "| field | default | what it is |"
-        yield "|---|---|---|"
-        for name, field in part.model_fields.items():
-            yield f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
-        yield ""
-
-
-def _said(member: type[BaseModel]) -> str:
-    return _cell(inspect.cleandoc(member.__doc__ or ""))
+def _docstring(member: type[BaseModel]) -> str:
+    return inspect.cleandoc(member.__doc__ or "")
 
 
 def _fields(member: type[BaseModel]) -> str:
@@ -158,7 +190,7 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, BaseModel):
         value = getattr(value, "kind", {})
-    return f"({_cell(json.dumps(value, default=_plain))})"
+    return f"({json.dumps(value, default=_plain)})"
 
 
 def _plain(value: Any) -> Any:
@@ -166,6 +198,7 @@ def _plain(value: Any) -> Any:
 
 
 def _cell(text: str) -> str:
+    """A text in one line, in which no bar ends the cell."""
     return " ".join(text.replace("|", "\\|").split())
 
 

@@ -8,6 +8,14 @@ from typing import TypeVar
 
 from hpsearch.errors import IllegalTransition
 
+_RANGE_CHANGE: Mapping[str, str] = {
+    "stage": "the number of the stage that searches it, from 0",
+    "parameter": "its name",
+    "before": "the range until then, as specs write it",
+    "after": "the range from then on",
+    "reason": "why, in words",
+}
+
 
 class StudyState(StrEnum):
     """Queued until its first trial starts."""
@@ -98,23 +106,110 @@ class Decision(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What a study's log tells."""
+    """What an entry of a study's log is about; `data` says which keys its `data` has."""
 
-    STUDY_CREATED = "study_created"
-    STATE_CHANGED = "state_changed"
-    STUDY_EDITED = "study_edited"
-    STAGE_STARTED = "stage_started"
-    STAGE_FINISHED = "stage_finished"
-    RANGE_NARROWED = "range_narrowed"
-    RANGE_EXTENDED = "range_extended"
-    BORDER_WARNING = "border_warning"
-    TRIAL_FAILED = "trial_failed"
-    LEASE_EXPIRED = "lease_expired"
-    WORKER_JOINED = "worker_joined"
-    WORKER_LOST = "worker_lost"
-    ENSEMBLE_COMPLETE = "ensemble_complete"
-    ENSEMBLE_FAILED = "ensemble_failed"
-    LIMIT_REACHED = "limit_reached"
+    description: str
+    data: Mapping[str, str]
+
+    def __new__(
+        cls, value: str, description: str = "", data: Mapping[str, str] | None = None
+    ) -> EventKind:
+        """A kind.
+
+        Args:
+            value: as events carry it.
+            description: when such an event is written.
+            data: the keys of an event's `data` with what each holds.
+        """
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.description = description
+        kind.data = data or {}
+        return kind
+
+    STUDY_CREATED = "study_created", "A study was submitted."
+    STATE_CHANGED = (
+        "state_changed",
+        "A study's state changed.",
+        {"before": "the state until then", "after": "the state from then on"},
+    )
+    STUDY_EDITED = (
+        "study_edited",
+        "The spec of a study under way was edited.",
+        {"version": "the number of the new version"},
+    )
+    STAGE_STARTED = (
+        "stage_started",
+        "A stage of a search began.",
+        {
+            "stage": "its number, from 0",
+            "trials": "how many are planned",
+            "epochs": "the length of each; null where the spec's `training.epochs` counts",
+        },
+    )
+    STAGE_FINISHED = (
+        "stage_finished",
+        "A stage of a search is over.",
+        {
+            "stage": "its number, from 0",
+            "best_trial": "the number of its best trial; null where none came to a value",
+        },
+    )
+    RANGE_NARROWED = (
+        "range_narrowed",
+        "A stage searches a smaller range of a parameter than the one before.",
+        _RANGE_CHANGE,
+    )
+    RANGE_EXTENDED = (
+        "range_extended",
+        "A stage searches past the end of a parameter's range, where the best trials were.",
+        _RANGE_CHANGE,
+    )
+    BORDER_WARNING = (
+        "border_warning",
+        "The best trials lie at an end of a parameter's range.",
+        {
+            "parameter": "its name",
+            "severity": "`info` or `warning`",
+            "end": "`low` or `high`",
+            "limit": "the range's value there",
+            "best_trial": "the number of the best trial",
+            "best_value": "the parameter's value in it",
+            "best_quarter": "how many trials the best quarter has",
+            "best_quarter_at_end": "how many of them are at the end",
+            "trials": "how many were compared",
+            "trials_at_end": "how many of them are at the end",
+            "p_value": "of the test, corrected for the number of ranges",
+            "proposed": "a wider range",
+        },
+    )
+    TRIAL_FAILED = (
+        "trial_failed",
+        "A trial failed for good.",
+        {"trial": "its number", "reason": "a trial's `reason`"},
+    )
+    LEASE_EXPIRED = (
+        "lease_expired",
+        "A worker was not heard of, and its job is given to another.",
+        {"job": "its id", "attempt": "which attempt was lost, from 1"},
+    )
+    WORKER_JOINED = "worker_joined", "A worker joined; the event belongs to no study."
+    WORKER_LOST = (
+        "worker_lost",
+        "A worker was not heard of, or failed again and again; the event belongs to no study.",
+        {"worker": "its id"},
+    )
+    ENSEMBLE_COMPLETE = (
+        "ensemble_complete",
+        "An ensemble was built.",
+        {"ensemble": "its id", "validation": "its scores on validation rows, by metric"},
+    )
+    ENSEMBLE_FAILED = (
+        "ensemble_failed",
+        "An ensemble could not be built.",
+        {"ensemble": "its id; left out where none was queued"},
+    )
+    LIMIT_REACHED = "limit_reached", "A study reached one of its `limits`."
 
 
 TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
