@@ -18,7 +18,7 @@ from api.middleware import RequestEnvelope
 from api.routes import routers, service, studies
 from api.services import Services
 from hpsearch.processes.discovery import ensure_token
-from hpsearch.service.ensembles import Combiner
+from hpsearch.service.context import ServiceContext
 from hpsearch.service.tuner import Tuner
 from hpsearch.settings import Settings
 from hpsearch.store import jobs as queue
@@ -64,7 +64,7 @@ def make_services(settings: Settings) -> Services:
     database = Database(settings.resolved_database_url)
     database.upgrade()
     artifacts = ArtifactStore(settings.artifacts_dir)
-    tuner = Tuner(artifacts, settings.lease_seconds, settings.max_attempts)
+    tuner = Tuner(ServiceContext(artifacts, settings.lease_seconds, settings.max_attempts))
     token = ensure_token(settings.data_dir, settings.token)
     with database.write() as session:
         queue.renew_all(session, settings.lease_seconds)
@@ -72,7 +72,6 @@ def make_services(settings: Settings) -> Services:
         database,
         artifacts,
         tuner,
-        Combiner(tuner),
         token,
         settings.lease_seconds,
         settings.max_dataset_bytes,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from api.lru import Latest
 from hpsearch.spec.wire.advice import Diagnosis, Importances
 from hpsearch.spec.wire.points import TrialPoint
+from hpsearch.store.lru import LruCache
 
 
 @dataclass(frozen=True)
 class StudyCaches:
     """Each holds its latest entries, under a key that changes when their study does."""
 
-    points: Latest[list[TrialPoint]] = field(default_factory=lambda: Latest(4))
+    points: LruCache[Hashable, list[TrialPoint]] = field(default_factory=lambda: LruCache(4))
     """The largest: a page's figures, drawn one after the other, need only one."""
-    figures: Latest[bytes] = field(default_factory=lambda: Latest(200))
+    figures: LruCache[Hashable, bytes] = field(default_factory=lambda: LruCache(200))
     """As JSON."""
-    diagnoses: Latest[Diagnosis] = field(default_factory=lambda: Latest(100))
-    importances: Latest[Importances] = field(default_factory=lambda: Latest(100))
+    diagnoses: LruCache[Hashable, Diagnosis] = field(default_factory=lambda: LruCache(100))
+    importances: LruCache[Hashable, Importances] = field(default_factory=lambda: LruCache(100))

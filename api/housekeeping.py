@@ -40,7 +40,7 @@ def sweep(database: Database, tuner: Tuner) -> None:
             _in_transaction(database, partial(tuner.expire, study_id=study_id))
         for study_id in unfinished:
             _in_transaction(database, partial(tuner.enforce_limits, study_id=study_id))
-        _in_transaction(database, tuner.lose_silent)
+        _in_transaction(database, tuner.mark_lost_workers)
         _in_transaction(database, jobs.delete_old_predictions)
         _in_transaction(database, idempotency.delete_old)
 

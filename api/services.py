@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.caches import StudyCaches
-from hpsearch.service.ensembles import Combiner
 from hpsearch.service.tuner import Tuner
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
@@ -21,7 +20,6 @@ class Services:
     database: Database
     artifacts: ArtifactStore
     tuner: Tuner
-    combiner: Combiner
     token: str
     lease_seconds: float
     max_dataset_bytes: int

@@ -42,7 +42,7 @@ class StudyReader:
 
     def points(self) -> Sequence[TrialPoint]:
         """Every trial by number, with its parameters."""
-        return self._caches.points.get(
+        return self._caches.points.get_or_make(
             self._fingerprint,
             lambda: figure_points.points(self._session, self.study_id, params=True),
         )
@@ -89,13 +89,13 @@ class StudyReader:
 
     def diagnosis(self) -> Diagnosis:
         """Where the space should be extended, and what in it makes no difference."""
-        return self._caches.diagnoses.get(
+        return self._caches.diagnoses.get_or_make(
             self._fingerprint, lambda: diagnose(self._session, self.study_id)
         )
 
     def importances(self, evaluator: Evaluator, target: Target) -> Importances:
         """How much each parameter decides of a target."""
-        return self._caches.importances.get(
+        return self._caches.importances.get_or_make(
             (self._fingerprint, evaluator, target),
             lambda: measure_importances(self._session, self.study_id, evaluator, target),
         )
@@ -113,4 +113,4 @@ class StudyReader:
                 raise InvalidInput.at("name", reason)
             return orjson.dumps(figure.draw(self, query))
 
-        return self._caches.figures.get((self._fingerprint, figure.name, query), draw)
+        return self._caches.figures.get_or_make((self._fingerprint, figure.name, query), draw)

@@ -97,7 +97,7 @@ def _filled(services: Services, search: dict[str, Any]) -> int:
         stages.record_proposed(session, study_id, 0, given=0, sampled=TRIALS)
         studies.change_state(session, study_id, StudyState.RUNNING, "filled")
     with services.database.write() as session:
-        services.tuner.settle(session, studies.lock(session, study_id))
+        services.tuner.enforce_limits(session, study_id)
     return study_id
 
 

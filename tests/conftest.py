@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from rig import TOKEN, Rig
 
 from api.app import create_app
+from hpsearch.service.context import ServiceContext
 from hpsearch.service.tuner import Tuner
 from hpsearch.settings import Settings
 from hpsearch.store.artifacts import ArtifactStore
@@ -147,7 +148,8 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def tuner(tmp_path: Path) -> Tuner:
-    return Tuner(ArtifactStore(tmp_path / "artifacts"), lease_seconds=30, max_attempts=3)
+    store = ArtifactStore(tmp_path / "artifacts")
+    return Tuner(ServiceContext(store, lease_seconds=30, max_attempts=3))
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import NotFound, StaleLease
-from hpsearch.service.ensembles import Combiner
 from hpsearch.service.tuner import Tuner
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.language.states import FailureReason, JobState
@@ -74,7 +73,9 @@ class Rig:
         return self.do(lambda session: self.tuner.submit(session, parse_study(document))).id
 
     def join(self, name: str = "tester") -> int:
-        return self.do(lambda session: workers.join(session, name, {}, self.tuner.lease_seconds)).id
+        return self.do(
+            lambda session: workers.join(session, name, {}, self.tuner.context.lease_seconds)
+        ).id
 
     def lease(self, worker: int, capacity: int = 1) -> list[AnyJob]:
         request = LeaseRequest(worker=worker, capacity=capacity)
@@ -120,9 +121,9 @@ class Rig:
             reasons=tuple(reasons), content=kind, size_bytes=len(content), sha256=sha256,
         )  # fmt: skip
         (prefix,) = self.do(lambda s: self.tuner.check_checkpoints(s, [sent]))
-        artifact = self.tuner.artifacts.put(f"{prefix}-{sha256[:16]}.safetensors", content)
+        artifact = self.tuner.context.artifacts.put(f"{prefix}-{sha256[:16]}.safetensors", content)
         with self._dropped_when_stale(artifact):
-            (kept,) = self.do(lambda s: self.tuner.keep_checkpoints(s, [(sent, artifact)]))
+            (kept,) = self.do(lambda s: self.tuner.store_checkpoints(s, [(sent, artifact)]))
         return kept
 
     @contextmanager
@@ -131,17 +132,13 @@ class Rig:
         try:
             yield
         except (StaleLease, NotFound):
-            self.do(lambda session: self.tuner.drop_unkept(session, artifact))
+            self.do(lambda session: self.tuner.remove_unreferenced(session, artifact))
             raise
-
-    @property
-    def combiner(self) -> Combiner:
-        return Combiner(self.tuner)
 
     def request(self, study_id: int, **asked: Any) -> int:
         """Asks for an ensemble; returns its id."""
         request = TypeAdapter(EnsembleSpec).validate_python({"kind": "top_k", **asked})
-        return self.do(lambda session: self.combiner.request(session, study_id, request)).id
+        return self.do(lambda session: self.tuner.request_ensemble(session, study_id, request)).id
 
     def build(
         self, job: EnsembleJob, *members: tuple[int, int], content: bytes = b"ensemble"
@@ -150,15 +147,15 @@ class Rig:
         sha256 = hashlib.sha256(content).hexdigest()
         result = a_result(*(members or [(one.trial, one.epoch) for one in job.candidates]))
         built = EnsembleUpload(attempt=job.attempt, sha256=sha256, result=result)
-        prefix = self.do(lambda s: self.combiner.prefix(s, job.id, job.attempt))
-        artifact = self.tuner.artifacts.put(f"{prefix}-{sha256[:16]}.zip", content)
+        prefix = self.do(lambda s: self.tuner.ensemble_key_prefix(s, job.id, job.attempt))
+        artifact = self.tuner.context.artifacts.put(f"{prefix}-{sha256[:16]}.zip", content)
         with self._dropped_when_stale(artifact):
-            return self.do(lambda s: self.combiner.finish(s, job.id, built, artifact))
+            return self.do(lambda s: self.tuner.finish_ensemble(s, job.id, built, artifact))
 
     def ask(self, ensemble_id: int, *inputs: Any) -> int:
         """Asks an ensemble to predict; returns the job's id."""
         asked = PredictRequest(inputs=list(inputs))
-        return self.do(lambda session: self.combiner.ask(session, ensemble_id, asked)).job
+        return self.do(lambda session: self.tuner.predict(session, ensemble_id, asked)).job
 
     def ensembles(self, study_id: int) -> list[Ensemble]:
         with self.database.read() as session:
@@ -181,7 +178,7 @@ class Rig:
             expired = jobs.expired_studies(session)
         for study_id in expired:
             self.do(partial(self.tuner.expire, study_id=study_id))
-        self.do(self.tuner.lose_silent)
+        self.do(self.tuner.mark_lost_workers)
 
     def enforce_limits(self) -> None:
         with self.database.read() as session:
@@ -218,7 +215,7 @@ class Rig:
 
     def artifacts(self) -> list[str]:
         """Every file in the artifact store."""
-        root = self.tuner.artifacts.root
+        root = self.tuner.context.artifacts.root
         return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from hpsearch.service.ensemble_jobs import target_of
+from hpsearch.service.datasets import target_of
 from hpsearch.spec.checks.ensemble import combine_options, predicts_rows, selection_metrics
 from hpsearch.spec.ensemble import ENSEMBLES, EnsembleBase
 from hpsearch.spec.language.family import kind_of

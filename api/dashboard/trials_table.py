@@ -13,7 +13,7 @@ from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import Objective, parse_study
 from hpsearch.spec.wire.filters import parse_filter
 from hpsearch.spec.wire.records import Trial
-from hpsearch.store import studies, trial_table
+from hpsearch.store import ranking, studies, trial_table
 
 PAGE_SIZE = 25
 LAST_PAGE = 1_000_000
@@ -66,7 +66,7 @@ def read_trials_table(session: Session, study_id: int, address: Mapping[str, str
     spec = parse_study(row.spec)
     space = search_space(spec)
     objective = spec.objectives[0]
-    best = studies.best_trial(session, study_id, spec)
+    best = ranking.best_trial(session, study_id, spec)
     error = ""
     try:
         request = _request(address, objective)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Response
 from api.idempotent_requests import IdempotentDep
 from api.parameters import Id, Number
 from api.services import ServicesDep
-from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.wire.jobs import (
     AskRequest,
     TrialCompletion,
@@ -25,8 +24,7 @@ def ask(
     study_id: Id, request: AskRequest, idempotent: IdempotentDep, services: ServicesDep
 ) -> Response:
     """Up to `count` trials to train."""
-    asking = Asking(services.tuner)
-    return idempotent.run(lambda session: asking.ask(session, study_id, request))
+    return idempotent.run(lambda session: services.tuner.ask(session, study_id, request))
 
 
 @router.post("/studies/{study_id:int}/trials/{number:int}:report", response_model=TrialDecision)
@@ -38,8 +36,9 @@ def report(
     services: ServicesDep,
 ) -> Response:
     """Stores an epoch of a trial that was asked for."""
-    asking = Asking(services.tuner)
-    return idempotent.run(lambda session: asking.report(session, study_id, number, report))
+    return idempotent.run(
+        lambda session: services.tuner.report_trial(session, study_id, number, report)
+    )
 
 
 @router.post("/studies/{study_id:int}/trials/{number:int}:complete", response_model=Trial)
@@ -51,5 +50,6 @@ def complete(
     services: ServicesDep,
 ) -> Response:
     """Ends a trial that was asked for."""
-    asking = Asking(services.tuner)
-    return idempotent.run(lambda session: asking.complete(session, study_id, number, end))
+    return idempotent.run(
+        lambda session: services.tuner.complete_trial(session, study_id, number, end)
+    )

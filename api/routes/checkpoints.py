@@ -66,9 +66,9 @@ def collect(
     files = services.artifacts.files()
     if terms.dry_run:
         with services.database.read() as session:
-            return json_response(services.combiner.collect(session, files, terms))
+            return json_response(services.tuner.collect_garbage(session, files, terms))
 
     def sweep(session: Session) -> GarbageCollection:
-        return services.combiner.collect(session, files, terms)
+        return services.tuner.collect_garbage(session, files, terms)
 
     return idempotent.run(sweep)

@@ -34,7 +34,9 @@ def build(
     services: ServicesDep,
 ) -> Response:
     """Queues an ensemble of a study's checkpoints; a worker builds it."""
-    return idempotent.run(lambda session: services.combiner.request(session, study_id, asked), 202)
+    return idempotent.run(
+        lambda session: services.tuner.request_ensemble(session, study_id, asked), 202
+    )
 
 
 @router.get("/ensembles/{ensemble_id:int}", response_model=Ensemble)
@@ -48,7 +50,7 @@ def get(ensemble_id: Id, services: ServicesDep) -> Response:
 def delete(ensemble_id: Id, services: ServicesDep) -> Response:
     """Removes an ensemble with its file; one that is not over is built no further."""
     with services.database.write() as session:
-        services.combiner.delete(session, ensemble_id)
+        services.tuner.delete_ensemble(session, ensemble_id)
     return Response(status_code=204)
 
 
@@ -66,4 +68,4 @@ def predict(
     ensemble_id: Id, asked: PredictRequest, idempotent: IdempotentDep, services: ServicesDep
 ) -> Response:
     """Queues rows for an ensemble to predict; `GET /jobs/{job}` has the answer when it is done."""
-    return idempotent.run(lambda session: services.combiner.ask(session, ensemble_id, asked), 202)
+    return idempotent.run(lambda session: services.tuner.predict(session, ensemble_id, asked), 202)

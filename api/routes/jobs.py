@@ -158,7 +158,7 @@ def _store_checkpoints(
             written.append(services.artifacts.put(key, content, one.sha256))
         kept = zip((one for one, _ in sent), written, strict=True)
         with services.database.write() as session:
-            return services.tuner.keep_checkpoints(session, list(kept))
+            return services.tuner.store_checkpoints(session, list(kept))
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def _removed_on_failure(services: Services, written: Sequence[StoredArtifact]) -
     except (StaleLease, NotFound, StorageFull, CorruptArtifact):
         with suppress(StorageFull), services.database.write() as session:
             for artifact in written:
-                services.tuner.drop_unkept(session, artifact)
+                services.tuner.remove_unreferenced(session, artifact)
         raise
 
 
@@ -186,11 +186,11 @@ def put_ensemble(job_id: Id, body: Body, services: ServicesDep) -> Response:
     """
     built, content = unpack_ensemble(body)
     with services.database.write() as session:
-        prefix = services.combiner.prefix(session, job_id, built.attempt)
+        prefix = services.tuner.ensemble_key_prefix(session, job_id, built.attempt)
     key = f"{prefix}-{built.sha256[:16]}.zip"
     artifact = services.artifacts.put(key, content, built.sha256)
     with _removed_on_failure(services, [artifact]), services.database.write() as session:
-        return json_response(services.combiner.finish(session, job_id, built, artifact))
+        return json_response(services.tuner.finish_ensemble(session, job_id, built, artifact))
 
 
 @router.post("/jobs/{job_id:int}:advance", response_model=JobStatus)
@@ -198,7 +198,7 @@ def advance(
     job_id: Id, progress: ProgressReport, idempotent: IdempotentDep, services: ServicesDep
 ) -> Response:
     """How far the building of an ensemble is; renews the lease."""
-    return idempotent.run(lambda session: services.combiner.advance(session, job_id, progress))
+    return idempotent.run(lambda session: services.tuner.report_progress(session, job_id, progress))
 
 
 @router.post("/jobs/{job_id:int}:predicted", response_model=JobStatus)
@@ -206,7 +206,9 @@ def predicted(
     job_id: Id, predictions: PredictionAnswer, idempotent: IdempotentDep, services: ServicesDep
 ) -> Response:
     """What an ensemble says of the rows that it was asked about."""
-    return idempotent.run(lambda session: services.combiner.answer(session, job_id, predictions))
+    return idempotent.run(
+        lambda session: services.tuner.finish_prediction(session, job_id, predictions)
+    )
 
 
 @router.post("/jobs:complete", response_model=JobStatusList)

@@ -1,121 +1,118 @@
-"""Ask and tell: trials of an external study, which somebody's own loop trains.
+"""Ask and tell: trials of an external study, which a user's own loop trains.
 
-The loop asks for configurations, reports epochs if it has any, and tells the value. Between ask
-and tell a trial is held under (trial, attempt) as a worker's is under (job, attempt): one not
-heard of for `task.timeout_seconds` is given to the next who asks, and what comes late is refused.
+The loop asks for configurations, reports epochs if it has any (`reports.report_trial`), and tells
+the value. Between ask and tell a trial is leased under (trial, attempt) as a worker's job is under
+(job, attempt): one that is not heard of for `task.timeout_seconds` is given to the next who asks,
+and what comes late is refused.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, InvalidInput
-from hpsearch.service import leasing, pruning
-from hpsearch.service.tuner import Tuner
+from hpsearch.service import completion, leasing, trial_jobs
+from hpsearch.service.context import ServiceContext
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.language.states import Decision, JobState, StudyState, TrialReason, TrialState
+from hpsearch.spec.language.states import JobKind, JobState, StudyState, TrialReason, TrialState
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.jobs import (
-    AskRequest,
-    TrialCompletion,
-    TrialDecision,
-    TrialList,
-    TrialReport,
-)
+from hpsearch.spec.wire.jobs import AskRequest, TrialCompletion, TrialList
 from hpsearch.spec.wire.records import Trial
-from hpsearch.store import jobs, pruning_state, reports, studies, trials
+from hpsearch.store import jobs, pruning_state, studies, trials
 from hpsearch.store.jobs import QueuedJob
-from hpsearch.store.reports import Epoch
 
 
-@dataclass(frozen=True)
-class Asking:
-    """The tuner's rules for external studies."""
+def ask(session: Session, context: ServiceContext, study_id: int, request: AskRequest) -> TrialList:
+    """Leases up to `count` trials: requeued ones first, then new ones; none when all are leased.
 
-    tuner: Tuner
-
-    def ask(self, session: Session, study_id: int, request: AskRequest) -> TrialList:
-        """Up to `count` trials: given-up ones first, then new ones; none when all are handed out.
-
-        Raises:
-            Conflict: when the study is not external, or was paused, stopped or failed.
-        """
-        study = studies.lock(session, study_id)
-        task = _external(study.spec, study_id)
-        if study.state is StudyState.COMPLETE:
-            return TrialList(trials=[])
-        if study.state not in studies.OPEN:
-            raise Conflict(
-                f"a study must be open to be asked, and study {study_id} is {study.state}; "
-                + ("resume it" if study.state is StudyState.PAUSED else "clone it")
-            )
-        taken = [job.id for job in jobs.lock_queued(session, study_id, request.count)]
-        taken += leasing.sample(session, self.tuner.memory, study, request.count - len(taken))
-        leased = jobs.lease(session, taken, None, task.timeout_seconds)
-        given = leasing.start(session, study, leased)
-        return TrialList(trials=[trials.get(session, study_id, job.trial) for job in given])
-
-    def report(
-        self, session: Session, study_id: int, number: int, report: TrialReport
-    ) -> TrialDecision:
-        """Stores an epoch; the answer says whether to go on."""
-        spec = studies.spec_of(session, study_id)
-        task = _external(spec, study_id)
-        judges = pruning.judges_of_trial(session, self.tuner.tables, study_id, number)
-        job = self._hold(session, study_id, number, report.attempt, task)
-        epoch = Epoch(report.epoch, report.metrics)
-        reports.append(session, job.required_trial_id, [epoch], spec.objectives)
-        if study_id not in judges:
-            return TrialDecision(decision=Decision.CONTINUE)
-        verdict = judges[study_id].judge(job.required_trial_id, [epoch])
-        decision = Decision.STOP if verdict.stop else Decision.CONTINUE
-        return TrialDecision(decision=decision, why=verdict.why)
-
-    def complete(self, session: Session, study_id: int, number: int, end: TrialCompletion) -> Trial:
-        """A trial's end, with its value unless the reports have told it."""
-        study = studies.lock(session, study_id)
-        task = _external(study.spec, study_id)
-        if end.state not in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED):
-            raise InvalidInput.at("state", f"must be complete, pruned or failed, got {end.state}")
-        if end.value is not None and not math.isfinite(end.value):
-            raise InvalidInput.at(
-                "value", f"must be finite, got {end.value}; tell state failed or pruned instead"
-            )
-        job = self._hold(session, study_id, number, end.attempt, task)
-        if end.value is not None:
-            trials.set_value(session, job.required_trial_id, end.value)
-        elif (
-            end.state is TrialState.COMPLETE
-            and trials.best_value(session, job.required_trial_id) is None
-        ):
-            raise InvalidInput.at("value", "is required when no epoch was reported; add it")
-        failed = end.state is TrialState.FAILED
-        jobs.finish(session, job.id, JobState.FAILED if failed else JobState.DONE)
-        reason = TrialReason.ERROR if failed else None
-        message = end.message
-        if end.state is TrialState.PRUNED and message is None:
-            message = pruning_state.stop_reason(session, job.required_trial_id)
-        trials.finish(session, job.required_trial_id, end.state, reason, message)
-        self.tuner.settle(session, study)
-        return trials.get(session, study_id, number)
-
-    def _hold(
-        self, session: Session, study_id: int, number: int, attempt: int, task: ExternalTask
-    ) -> QueuedJob:
-        trial = trials.get(session, study_id, number)
-        if trial.state is not TrialState.RUNNING:
-            raise Conflict(
-                f"a trial must be running to be told of, and trial {number} of study {study_id} "
-                f"is {trial.state}; ask for another"
-            )
-        job_id = jobs.id_of_trial(session, trial.id)
-        return jobs.renew(session, [(job_id, attempt)], task.timeout_seconds)[job_id]
+    Raises:
+        Conflict: when the study is not external, or was paused, stopped or failed.
+    """
+    study = studies.lock(session, study_id)
+    task = external_task(study.spec, study_id)
+    if study.state is StudyState.COMPLETE:
+        return TrialList(trials=[])
+    if study.state not in studies.OPEN:
+        raise Conflict(
+            f"a study must be open to be asked, and study {study_id} is {study.state}; "
+            + ("resume it" if study.state is StudyState.PAUSED else "clone it")
+        )
+    queued = jobs.lock_queued(session, study_id, request.count, [JobKind.TRIAL])
+    ids = [job.id for job in queued]
+    ids += leasing.sample(session, context, study, request.count - len(ids))
+    leased = jobs.lease(session, ids, None, task.timeout_seconds)
+    started = trial_jobs.mark_started(session, study, leased)
+    return TrialList(
+        trials=trials.of_numbers(session, study_id, [trial.number for trial in started])
+    )
 
 
-def _external(spec: StudySpec, study_id: int) -> ExternalTask:
+def complete(
+    session: Session,
+    context: ServiceContext,
+    study_id: int,
+    number: int,
+    end: TrialCompletion,
+) -> Trial:
+    """Ends a trial, with its value unless its reports have told it.
+
+    Raises:
+        Conflict: when the study is not external, or the trial does not run.
+        InvalidInput: when the state is no end, the value is not finite, or there is none.
+        StaleLease: when the lease is no longer in force.
+    """
+    study = studies.lock(session, study_id)
+    task = external_task(study.spec, study_id)
+    state, value = end.state, end.value
+    if state not in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED):
+        raise InvalidInput.at("state", f"must be complete, pruned or failed, got {state}")
+    if value is not None and not math.isfinite(value):
+        raise InvalidInput.at(
+            "value", f"must be finite, got {value}; tell state failed or pruned instead"
+        )
+    job = renew(session, study_id, number, end.attempt, task)
+    trial_id = job.required_trial_id
+    if value is not None:
+        trials.set_value(session, trial_id, value)
+    elif state is TrialState.COMPLETE and trials.best_value(session, trial_id) is None:
+        raise InvalidInput.at("value", "is required when no epoch was reported; add it")
+    failed = state is TrialState.FAILED
+    jobs.finish(session, job.id, JobState.FAILED if failed else JobState.DONE)
+    message = end.message
+    if state is TrialState.PRUNED and message is None:
+        message = pruning_state.stop_reason(session, trial_id)
+    trials.finish(session, trial_id, state, TrialReason.ERROR if failed else None, message)
+    completion.finalize(session, context, study)
+    return trials.get(session, study_id, number)
+
+
+def renew(
+    session: Session, study_id: int, number: int, attempt: int, task: ExternalTask
+) -> QueuedJob:
+    """Locks the job of a leased trial and renews the lease.
+
+    Raises:
+        Conflict: when the trial does not run.
+        StaleLease: when the lease is no longer in force.
+    """
+    trial = trials.get(session, study_id, number)
+    if trial.state is not TrialState.RUNNING:
+        raise Conflict(
+            f"a trial must be running to be told of, and trial {number} of study {study_id} "
+            f"is {trial.state}; ask for another"
+        )
+    job_id = jobs.id_of_trial(session, trial.id)
+    return jobs.renew(session, [(job_id, attempt)], task.timeout_seconds)[job_id]
+
+
+def external_task(spec: StudySpec, study_id: int) -> ExternalTask:
+    """The task of an external study.
+
+    Raises:
+        Conflict: when workers train the study's trials.
+    """
     if not isinstance(spec.task, ExternalTask):
         raise Conflict(
             f"only an external study is asked and told, and study {study_id} is {spec.task.kind}; "

@@ -1,125 +1,57 @@
-"""What becomes of what was trained: ensembles are asked for, built and used; rubbish is removed.
+"""Ensembles as people and workers use them: requested, deleted, built.
 
-The tuner's other half. Each method works inside the caller's transaction.
+All work inside the caller's transaction. Whatever ends the work on an ensemble finalizes its study.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from sqlalchemy.orm import Session
 
-from hpsearch.service import checkpoint_uploads, ensemble_jobs, retention
-from hpsearch.service.tuner import Tuner
+from hpsearch.service import completion, ensemble_jobs, ensemble_requests, leasing
+from hpsearch.service.context import ServiceContext
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.language.base import as_json
-from hpsearch.spec.language.states import JobKind, JobState
-from hpsearch.spec.wire.ensembles import Ensemble, JobTicket, PredictRequest, Progress
-from hpsearch.spec.wire.jobs import (
-    EnsembleUpload,
-    GarbageCollectionRequest,
-    JobStatus,
-    PredictionAnswer,
-    ProgressReport,
-)
-from hpsearch.spec.wire.records import GarbageCollection, GarbageItem
-from hpsearch.store import checkpoints, ensembles, jobs, studies
-from hpsearch.store.artifacts import StoredFile
+from hpsearch.spec.language.states import JobKind
+from hpsearch.spec.wire.ensembles import Ensemble, Progress
+from hpsearch.spec.wire.jobs import EnsembleUpload, JobStatus, ProgressReport
+from hpsearch.store import ensembles, jobs, studies
 from hpsearch.store.checkpoints import StoredArtifact
 
 
-@dataclass(frozen=True)
-class Combiner:
-    """Ensembles of the studies that a tuner runs."""
+def request(session: Session, study_id: int, spec: EnsembleSpec) -> Ensemble:
+    """Queues an ensemble of a study that a person asks for."""
+    study = studies.lock(session, study_id)
+    return ensembles.get(session, ensemble_requests.request(session, study, spec))
 
-    tuner: Tuner
 
-    # What people ask for
+def delete(session: Session, context: ServiceContext, ensemble_id: int) -> None:
+    """Removes an ensemble with its file; one that is not over is built no further."""
+    study = studies.lock(session, ensembles.get_stored(session, ensemble_id).study_id)
+    jobs.delete_of_ensemble(session, ensemble_id)
+    key = ensembles.delete(session, ensemble_id)
+    context.artifacts.delete_on_commit(session, [] if key is None else [key])
+    completion.finalize(session, context, study, ensemble_deleted=True)
 
-    def request(self, session: Session, study_id: int, asked: EnsembleSpec) -> Ensemble:
-        """Queues an ensemble."""
-        study = studies.lock(session, study_id)
-        return ensembles.get(session, ensemble_jobs.request(session, study, asked).id)
 
-    def delete(self, session: Session, ensemble_id: int) -> None:
-        """Removes an ensemble with its file; one that is not over is built no further."""
-        study = studies.lock(session, ensembles.get_stored(session, ensemble_id).study_id)
-        jobs.delete_of_ensemble(session, ensemble_id)
-        key = ensembles.delete(session, ensemble_id)
-        self.tuner.discard(session, [] if key is None else [key])
-        self.tuner.settle(session, study)
-        self.tuner.discard(session, retention.after_all(session, study))
+def report_progress(
+    session: Session, context: ServiceContext, job_id: int, report: ProgressReport
+) -> JobStatus:
+    """Stores how far the building of an ensemble is, and renews the lease."""
+    job = jobs.renew(session, [(job_id, report.attempt)], context.lease_seconds)[job_id]
+    job.check_kind(JobKind.ENSEMBLE)
+    progress = Progress(done=report.done, total=report.total, what=report.what)
+    ensembles.set_progress(session, job.required_ensemble_id, progress)
+    return jobs.status(session, job_id)
 
-    def ask(self, session: Session, ensemble_id: int, asked: PredictRequest) -> JobTicket:
-        """Queues rows for an ensemble to predict."""
-        return JobTicket(job=ensemble_jobs.ask(session, ensemble_id, asked.inputs))
 
-    def collect(
-        self, session: Session, files: Sequence[StoredFile], terms: GarbageCollectionRequest
-    ) -> GarbageCollection:
-        """Removes what nothing needs, or says what that would be.
-
-        Args:
-            session: the transaction.
-            files: all there were in the artifact store before it began.
-            terms: how.
-        """
-        gone = retention.unneeded_anywhere(session)
-        sizes = {file.key: file.size_bytes for file in files}
-        reasons = {
-            key: f"study {one.checkpoint.study_id} does not keep the state of trial "
-            f"{one.checkpoint.trial} after epoch {one.checkpoint.epoch}"
-            for one, keys in gone
-            for key in keys
-        }
-        strays = retention.strays(session, files, terms.older_than_seconds)
-        reasons |= dict.fromkeys(strays, "nothing refers to it")
-        found = [
-            GarbageItem(key=key, size_bytes=sizes.get(key, 0), why=why)
-            for key, why in reasons.items()
-        ]
-        if not terms.dry_run:
-            removed = checkpoints.remove(session, [one.checkpoint.id for one, _ in gone])
-            found = [one for one in found if one.key in {*removed, *strays}]
-            self.tuner.discard(session, [one.key for one in found])
-        return GarbageCollection(
-            dry_run=terms.dry_run, files=found, size_bytes=sum(one.size_bytes for one in found)
-        )
-
-    # What workers say
-
-    def advance(self, session: Session, job_id: int, progress: ProgressReport) -> JobStatus:
-        """How far the building of an ensemble is; renews the lease."""
-        token = (job_id, progress.attempt)
-        job = jobs.renew(session, [token], self.tuner.lease_seconds)[job_id]
-        job.check_kind(JobKind.ENSEMBLE)
-        so_far = Progress(done=progress.done, total=progress.total, what=progress.what)
-        ensembles.set_progress(session, job.required_ensemble_id, so_far)
-        return jobs.status(session, job_id)
-
-    def prefix(self, session: Session, job_id: int, attempt: int) -> str:
-        """Whether an ensemble's file may come; the start of its artifact key."""
-        return checkpoint_uploads.ensemble_prefix(
-            session, job_id, attempt, self.tuner.lease_seconds
-        )
-
-    def finish(
-        self, session: Session, job_id: int, built: EnsembleUpload, artifact: StoredArtifact
-    ) -> JobStatus:
-        """A worker has built an ensemble, whose file is whole."""
-        study, job = self.tuner.hold(session, job_id, built.attempt)
-        job.check_kind(JobKind.ENSEMBLE)
-        jobs.finish(session, job_id, JobState.DONE)
-        ensemble_jobs.finish(session, study, job.required_ensemble_id, built.result, artifact)
-        self.tuner.settle(session, study, [job])
-        return jobs.status(session, job_id)
-
-    def answer(self, session: Session, job_id: int, said: PredictionAnswer) -> JobStatus:
-        """A worker has predicted what it was asked."""
-        token = (job_id, said.attempt)
-        job = jobs.renew(session, [token], self.tuner.lease_seconds)[job_id]
-        job.check_kind(JobKind.PREDICT)
-        jobs.finish(session, job_id, JobState.DONE)
-        jobs.set_result(session, job_id, as_json(said.result))
-        return jobs.status(session, job_id)
+def finish(
+    session: Session,
+    context: ServiceContext,
+    job_id: int,
+    upload: EnsembleUpload,
+    artifact: StoredArtifact,
+) -> JobStatus:
+    """A worker has built an ensemble, whose whole file is `artifact`."""
+    study, job = leasing.lock_leased(session, context, job_id, upload.attempt)
+    ensemble_jobs.finish(session, job, upload.result, artifact)
+    completion.finalize(session, context, study, [job])
+    return jobs.status(session, job_id)

@@ -1,67 +1,90 @@
-"""How jobs end that nobody completed, and how they are given to the next attempt."""
+"""Jobs that do not end well: given back, failed, or their lease has expired."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from sqlalchemy.orm import Session
 
-from hpsearch.service import ensemble_jobs
-from hpsearch.spec.language.states import EventKind, JobKind, JobState, TrialReason, TrialState
-from hpsearch.store import ensembles, events, jobs, trials
+from hpsearch.service import completion, job_kinds, leasing
+from hpsearch.service.context import ServiceContext
+from hpsearch.spec.language.states import (
+    EventKind,
+    FailureReason,
+    JobState,
+    StudyState,
+    TrialReason,
+    is_final,
+)
+from hpsearch.spec.wire.jobs import Failure, JobStatus
+from hpsearch.store import events, jobs, studies, workers
 from hpsearch.store.jobs import QueuedJob
 
 
-def requeue(session: Session, job: QueuedJob, *, lost: bool) -> None:
-    """Back to the queue, for the next attempt; a loss is counted against the job."""
-    again = jobs.requeue(session, job.id, lost=lost)
-    if job.kind is JobKind.TRIAL:
-        trials.requeue(session, job.required_trial_id, again.attempt)
-    elif job.kind is JobKind.ENSEMBLE:
-        ensembles.requeue(session, job.required_ensemble_id)
+def fail(session: Session, context: ServiceContext, job_id: int, failure: Failure) -> JobStatus:
+    """A worker gives a job back undone: it is queued again, or fails for good, by the reason.
 
-
-def fail(session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
-    """A job has failed for good."""
-    jobs.finish(session, job.id, JobState.FAILED)
-    if job.kind is JobKind.ENSEMBLE:
-        ensemble_jobs.give_up(session, job.study_id, job.required_ensemble_id, message)
-    elif job.kind is JobKind.PREDICT:
-        jobs.set_result(session, job.id, {"error": message})
+    Raises:
+        StaleLease: when the lease is no longer in force.
+    """
+    study, job = leasing.lock_leased(session, context, job_id, failure.attempt)
+    held_by_pause = job.kind in job_kinds.STUDY_RULES and job.kind not in job_kinds.PAUSED_KINDS
+    if failure.reason is FailureReason.RELEASED:
+        _requeue(session, job, lost=False)
+    elif (
+        failure.reason is FailureReason.STORAGE_FULL and held_by_pause and not is_final(study.state)
+    ):
+        _requeue(session, job, lost=False)
+        if study.state in studies.OPEN:
+            studies.change_state(session, study.id, StudyState.PAUSED, failure.message)
+    elif failure.reason in (FailureReason.ERROR, FailureReason.STORAGE_FULL):
+        # A pause would not hold this job back: without a count it would come again for ever.
+        _lose(session, context, job, TrialReason.ERROR, failure.message)
     else:
-        _fail_trial(session, job, reason, message)
+        reason = (
+            TrialReason.OUT_OF_MEMORY
+            if failure.reason is FailureReason.OUT_OF_MEMORY
+            else TrialReason.ERROR
+        )
+        _fail(session, job, reason, failure.message)
+    completion.finalize(session, context, study, [job])
+    if failure.reason is FailureReason.ERROR and job.trial_id is not None:
+        workers.record_failure(session, job.worker_id, job.trial_id, failure.message)
+    return jobs.status(session, job_id)
 
 
-def _fail_trial(session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
-    number = trials.finish(session, job.required_trial_id, TrialState.FAILED, reason, message)
-    events.add(
-        session,
-        job.study_id,
-        EventKind.TRIAL_FAILED,
-        f"trial {number} failed ({reason}): {message}",
-        trial=number,
-        reason=reason,
-    )
+def expire(session: Session, context: ServiceContext, study_id: int) -> None:
+    """Takes back every lease of a study that has run out, by the database's clock.
+
+    The job's next attempt is queued in the same transaction, or the job fails if it was the last.
+    """
+    study = studies.lock(session, study_id)
+    expired = jobs.lock_expired(session, study_id)
+    for job in expired:
+        message = (
+            f"worker {job.worker_id} let the lease (job {job.id}, attempt {job.attempt}) run out"
+        )
+        events.add(
+            session, study_id, EventKind.LEASE_EXPIRED, message, job=job.id,
+            attempt=job.attempt,
+        )  # fmt: skip
+        _lose(session, context, job, TrialReason.LOST, message)
+    completion.finalize(session, context, study, expired)
 
 
-def stop_open_trials(
-    session: Session, study_id: int, message: str, only: Collection[int] | None = None
-) -> int:
-    """Ends the trials that are queued or run, or `only` some of them by id; returns how many."""
-    stopped = 0
-    for job in jobs.lock_unfinished(session, study_id):
-        if job.kind is JobKind.TRIAL and (only is None or job.trial_id in only):
-            jobs.finish(session, job.id, JobState.FAILED)
-            trials.finish(
-                session, job.required_trial_id, TrialState.FAILED, TrialReason.STOPPED, message
-            )
-            stopped += 1
-    return stopped
+def _lose(
+    session: Session, context: ServiceContext, job: QueuedJob, reason: TrialReason, message: str
+) -> None:
+    """Counts a lost attempt: the job is queued again, or fails when it was the last one."""
+    if job.losses + 1 < context.max_attempts:
+        _requeue(session, job, lost=True)
+    else:
+        _fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
 
-def stop_ensembles(session: Session, study_id: int, message: str) -> None:
-    """Ends the ensembles that are not over, and what they wait for."""
-    for job in jobs.lock_unfinished(session, study_id):
-        if job.kind is JobKind.ENSEMBLE:
-            jobs.finish(session, job.id, JobState.FAILED)
-    ensemble_jobs.stop(session, study_id, message)
+def _requeue(session: Session, job: QueuedJob, *, lost: bool) -> None:
+    requeued = jobs.requeue(session, job.id, lost=lost)
+    job_kinds.RULES[job.kind].requeue(session, requeued)
+
+
+def _fail(session: Session, job: QueuedJob, reason: TrialReason, message: str) -> None:
+    jobs.finish(session, job.id, JobState.FAILED)
+    job_kinds.RULES[job.kind].fail(session, job, reason, message)

@@ -1,11 +1,11 @@
-"""Reports judged: whether each trial of a study with a pruner goes on.
+"""Which reporting trials their study's pruner stops.
 
-Tables   this process's curve tables; the database is the truth
-Judge    decides on one study's reports, under its lock, within one transaction
+CurveTables   the curves of this process's studies; the database is the truth
+StudyPruner   decides on one study's reports, under its lock, within one transaction
 
-A table is valid while its revision is the study's. It has none from the moment a transaction
-begins to change it until that has been committed; whoever finds it so, or finds that another
-process wrote, reads again what may differ.
+A table is valid while its revision is the study's. It has none from the moment when a transaction
+begins to change it until that transaction has been committed; where it has none, or an older one
+because another process wrote meanwhile, `_catch_up` reads again what may differ.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from sqlalchemy.orm import Session
 
 from hpsearch.search.pruners import CurveTable, Pruner, Verdict, judge, pruner_for
 from hpsearch.spec.language.states import TrialState, is_final
-from hpsearch.spec.study import parse_study
 from hpsearch.store import pruning_state
 from hpsearch.store.database import on_commit
-from hpsearch.store.pruning_state import LockedStudyState, PrunerState, TrialSnapshot
+from hpsearch.store.lru import LruCache
+from hpsearch.store.pruning_state import PrunableStudy, PrunableTrial, PrunerState
 from hpsearch.store.reports import Epoch
 
-REMEMBERED_STUDIES = 16
-"""So many tables are kept; others are read anew when needed."""
+CACHED_STUDIES = 16
+"""Curve tables that are held; others are read anew when they are needed."""
 
 
 @dataclass
-class _Kept:
+class _StudyCurves:
     """The curves of one study; `version` is that of the spec that its pruner comes from."""
 
     identity: tuple[int, float]
@@ -38,146 +38,159 @@ class _Kept:
     pruner: Pruner[Any]
     table: CurveTable
     numbers: dict[int, int] = field(default_factory=dict)
-    """By trial id."""
+    """Trial numbers by trial id."""
     revision: int | None = None
+    """The study's when the table was last valid; none while a transaction changes it."""
     ended: int = 0
-    """How many trials that have ended it knows."""
-    touched: set[int] = field(default_factory=set)
+    """How many ended trials are in it."""
+    changed: set[int] = field(default_factory=set)
     """Ids of trials that changed since it was last valid."""
     writer: object = None
     """The transaction that changes it, or was the last to do so."""
 
 
+class CurveTables:
+    """Curve tables by study; the one used least recently goes first."""
+
+    def __init__(self, size: int = CACHED_STUDIES) -> None:
+        self._curves: LruCache[int, _StudyCurves] = LruCache(size)
+        self._lock = Lock()
+
+    def table_of(self, study_id: int) -> CurveTable | None:
+        """A study's curves as this process knows them, valid or not; none where it holds none."""
+        curves = self._curves.get(study_id)
+        return None if curves is None else curves.table
+
+    def begin(self, study: PrunableStudy, writer: object) -> tuple[_StudyCurves, bool]:
+        """Gives a study's curves to a writer; returns them, and whether they are valid."""
+        with self._lock:
+            curves = self._curves.get(study.id)
+            if curves is None or (curves.identity, curves.version) != (
+                study.identity,
+                study.version,
+            ):
+                curves = _new(study)
+                self._curves.put(study.id, curves)
+            valid = curves.revision == study.revision
+            curves.revision, curves.writer = None, writer
+            return curves, valid
+
+    def commit(self, curves: _StudyCurves, revision: int, writer: object) -> None:
+        """Makes a writer's curves valid, unless the next writer has begun."""
+        with self._lock:
+            if curves.writer is writer:
+                curves.revision = revision
+                curves.changed.clear()
+
+
 @dataclass(frozen=True)
-class Tables:
-    """Curve tables by study, the one used last at the end."""
-
-    kept: dict[int, _Kept] = field(default_factory=dict)
-    guard: Lock = field(default_factory=Lock)
-
-    def begin(self, study: LockedStudyState, writer: object) -> tuple[_Kept, bool]:
-        """The study's table, given to a writer, and whether it is valid."""
-        with self.guard:
-            found = self.kept.pop(study.id, None)
-            if found is None or (found.identity, found.version) != (study.identity, study.version):
-                found = _new(study)
-            self.kept[study.id] = found
-            while len(self.kept) > REMEMBERED_STUDIES:
-                del self.kept[next(iter(self.kept))]
-            valid = found.revision == study.revision
-            found.revision, found.writer = None, writer
-            return found, valid
-
-    def commit(self, kept: _Kept, revision: int, writer: object) -> None:
-        """Makes a table valid, unless the next writer has begun."""
-        with self.guard:
-            if kept.writer is writer:
-                kept.revision = revision
-                kept.touched.clear()
-
-
-@dataclass(frozen=True)
-class Judge:
+class StudyPruner:
     """Decides on the reports of one study's trials."""
 
     session: Session
-    study: LockedStudyState
-    kept: _Kept
+    study: PrunableStudy
+    curves: _StudyCurves
 
-    def judge(self, trial_id: int, epochs: Sequence[Epoch]) -> Verdict:
-        """Takes a trial's epochs on, those known already left out, and says whether it stops."""
-        table, number = self.kept.table, self.kept.numbers[trial_id]
+    def decide(self, trial_id: int, epochs: Sequence[Epoch]) -> Verdict:
+        """Adds a trial's epochs to its curve, those known already left out; stops it or does not.
+
+        Stores what the pruner must know again after a restart: rungs entered, and a stop.
+        """
+        table, number = self.curves.table, self.curves.numbers[trial_id]
         curve = table.curves[number]
         values: list[float | None] = []
         for report in sorted(epochs, key=lambda report: report.epoch):
             if report.epoch == curve.done + len(values):
                 values.append(report.metrics.get(table.metric))
-        entered, was_stopped = len(curve.rungs), curve.stopped is not None
-        verdict = judge(self.kept.pruner, table, number, values)
-        if len(curve.rungs) > entered or (verdict.stop and not was_stopped):
+        rungs_before, was_stopped = len(curve.rungs), curve.stopped is not None
+        verdict = judge(self.curves.pruner, table, number, values)
+        if len(curve.rungs) > rungs_before or (verdict.stop and not was_stopped):
             rungs = [(*rung, value) for rung, value in curve.rungs.items()]
             pruning_state.store_state(self.session, trial_id, PrunerState(rungs, verdict.why))
-        if table.max_epochs != self.study.lengths:
+        if table.max_epochs != self.study.max_epochs:
             pruning_state.store_max_epochs(self.session, self.study.id, table.max_epochs)
         return verdict
 
 
-def judges_of_jobs(session: Session, tables: Tables, job_ids: Collection[int]) -> dict[int, Judge]:
-    """Locks those studies of some jobs that have a pruner; a judge for each, by study."""
-    return _judges(session, tables, pruning_state.lock_of_jobs(session, job_ids))
+def pruners_of_jobs(
+    session: Session, tables: CurveTables, job_ids: Collection[int]
+) -> dict[int, StudyPruner]:
+    """Locks those studies of some jobs that have a pruner; returns their pruners by study id."""
+    return _pruners(session, tables, pruning_state.lock_of_jobs(session, job_ids))
 
 
-def judges_of_trial(
-    session: Session, tables: Tables, study_id: int, number: int
-) -> dict[int, Judge]:
-    """Locks a trial's study if it has a pruner; its judge, by study."""
-    return _judges(session, tables, pruning_state.lock_of_trial(session, study_id, number))
+def pruners_of_trial(
+    session: Session, tables: CurveTables, study_id: int, number: int
+) -> dict[int, StudyPruner]:
+    """Locks a trial's study if it has a pruner; returns that pruner by study id."""
+    return _pruners(session, tables, pruning_state.lock_of_trial(session, study_id, number))
 
 
-def _judges(
-    session: Session, tables: Tables, studies: Iterable[LockedStudyState]
-) -> dict[int, Judge]:
-    return {study.id: _judge(session, tables, study) for study in studies}
+def _pruners(
+    session: Session, tables: CurveTables, studies: Iterable[PrunableStudy]
+) -> dict[int, StudyPruner]:
+    return {study.id: _pruner(session, tables, study) for study in studies}
 
 
-def _judge(session: Session, tables: Tables, study: LockedStudyState) -> Judge:
+def _pruner(session: Session, tables: CurveTables, study: PrunableStudy) -> StudyPruner:
     writer = object()
-    kept, valid = tables.begin(study, writer)
-    _catch_up(session, study, kept, valid=valid)
-    kept.touched.update(study.reporting)
+    curves, valid = tables.begin(study, writer)
+    _catch_up(session, study, curves, valid=valid)
+    curves.changed.update(study.reporting)
     revision = pruning_state.new_revision(session, study.id)
-    on_commit(session, lambda: tables.commit(kept, revision, writer))
-    return Judge(session, study, kept)
+    on_commit(session, lambda: tables.commit(curves, revision, writer))
+    return StudyPruner(session, study, curves)
 
 
-def _new(study: LockedStudyState) -> _Kept:
-    spec = parse_study(study.document)
-    pruner = pruner_for(spec.pruner, spec.seed)
+def _new(study: PrunableStudy) -> _StudyCurves:
+    pruner = pruner_for(study.spec.pruner, study.spec.seed)
     if pruner is None:
-        raise TypeError(f"study {study.id} has no pruner to judge its trials")
-    return _Kept(study.identity, study.version, pruner, CurveTable(spec.objectives[0]))
+        raise TypeError(f"study {study.id} has no pruner")
+    table = CurveTable(study.spec.objectives[0])
+    return _StudyCurves(study.identity, study.version, pruner, table)
 
 
-def _catch_up(session: Session, study: LockedStudyState, kept: _Kept, *, valid: bool) -> None:
-    """Reads what happened since the table was last valid."""
-    unknown = set(study.reporting) - kept.numbers.keys()
-    if valid and not unknown and kept.ended == study.trials_ended:
+def _catch_up(session: Session, study: PrunableStudy, curves: _StudyCurves, *, valid: bool) -> None:
+    """Reads what happened since the curves were last valid."""
+    unknown = set(study.reporting) - curves.numbers.keys()
+    if valid and not unknown and curves.ended == study.trials_ended:
         return
-    table = kept.table
-    found = pruning_state.trials(session, study.id, unknown, kept.ended, open_too=not valid)
+    table = curves.table
+    trials = pruning_state.trials(session, study.id, unknown, curves.ended, open_too=not valid)
     if not valid:
-        table.max_epochs = dict(study.lengths)
-    known = {}
-    for trial in found:
+        table.max_epochs = dict(study.max_epochs)
+    epochs_known = {}
+    for trial in trials:
         curve = table.curves.get(trial.number)
-        if curve is None or trial.id in kept.touched or curve.done > trial.epochs_done:
+        if curve is None or trial.id in curves.changed or curve.done > trial.epochs_done:
             curve = table.add(trial.number, stage=trial.stage, inherited=trial.inherited)
-            kept.numbers[trial.id] = trial.number
+            curves.numbers[trial.id] = trial.number
             _restore(table, trial)
         elif not valid:
             _restore(table, trial)
-        if curve.done < trial.epochs_done and _is_read(kept, trial):
-            known[trial.id] = curve.done
-    for trial_id, value in pruning_state.values(session, table.metric, known):
-        table.report(kept.numbers[trial_id], [value])
-    for trial in found:
+        if curve.done < trial.epochs_done and _needs_curve(curves, trial):
+            epochs_known[trial.id] = curve.done
+    for trial_id, value in pruning_state.values(session, table.metric, epochs_known):
+        table.report(curves.numbers[trial_id], [value])
+    for trial in trials:
         if trial.state is TrialState.COMPLETE:
             table.complete(trial.number)
-    kept.ended = study.trials_ended
+    curves.ended = study.trials_ended
 
 
-def _restore(table: CurveTable, trial: TrialSnapshot) -> None:
-    noted = trial.noted
-    rungs = {(bracket, epoch): value for bracket, epoch, value in noted.rungs}
-    stopped = None if noted.why is None else Verdict(stop=True, why=noted.why)
+def _restore(table: CurveTable, trial: PrunableTrial) -> None:
+    """Puts a trial's stored pruner state into the table."""
+    state = trial.pruner_state
+    rungs = {(bracket, epoch): value for bracket, epoch, value in state.rungs}
+    stopped = None if state.why is None else Verdict(stop=True, why=state.why)
     table.restore(trial.number, rungs, stopped)
 
 
-def _is_read(kept: _Kept, trial: TrialSnapshot) -> bool:
-    """Whether a trial's curve can still matter."""
+def _needs_curve(curves: _StudyCurves, trial: PrunableTrial) -> bool:
+    """Whether a trial's curve can still matter to a decision."""
     if trial.state is not TrialState.COMPLETE:
         return not is_final(trial.state)
-    pruner = kept.pruner
+    pruner = curves.pruner
     return pruner.reads_curves or (
-        pruner.reads_max_epochs and trial.stage not in kept.table.max_epochs
+        pruner.reads_max_epochs and trial.stage not in curves.table.max_epochs
     )

@@ -31,7 +31,7 @@ from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.datasets import BUILT_IN
 from hpsearch.spec.wire.observation import Observation
-from hpsearch.spec.wire.records import StudyPreview
+from hpsearch.spec.wire.records import Study, StudyPreview, Trial
 from hpsearch.spec.wire.space import space_to_wire
 from hpsearch.store import datasets, events, jobs, observations, stages, studies, trials, versions
 from hpsearch.store.studies import LockedStudy
@@ -54,7 +54,7 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
         spec = complete_external(spec)
     else:
         name = spec.supervised.dataset
-        info = BUILT_IN.get(name) or datasets.find(session, name, hold=True)
+        info = BUILT_IN.get(name) or datasets.find(session, name, lock=True)
         if info is None:
             raise InvalidInput.at(
                 "task.dataset",
@@ -67,13 +67,12 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
     return with_checkpoints(spec)
 
 
-def submit(session: Session, spec: StudySpec) -> int:
-    """Queues a study; returns its id."""
+def submit(session: Session, spec: StudySpec) -> Study:
+    """Queues a study."""
     spec = check(session, spec)
-    known = _known(session, spec)
-    study_id = studies.create(session, spec)
+    known = _warm_start(session, spec)
+    study_id = studies.create(session, spec, known)
     versions.add(session, study_id, spec, [])
-    observations.keep_known(session, study_id, known)
     events.add(
         session,
         study_id,
@@ -83,8 +82,8 @@ def submit(session: Session, spec: StudySpec) -> int:
         f"over {pluralize(len(search_space(spec).parameters), 'parameter')}"
         + (f", knowing {pluralize(len(known), 'trial')} of an earlier study" if known else ""),
     )
-    suggestion.begin(session, study_id, spec, known)
-    return study_id
+    suggestion.start(session, study_id, spec, known)
+    return studies.get(session, study_id)
 
 
 def preview(session: Session, spec: StudySpec) -> StudyPreview:
@@ -104,8 +103,8 @@ def preview(session: Session, spec: StudySpec) -> StudyPreview:
 
 def add_trials(
     session: Session, study_id: int, configurations: Sequence[Mapping[str, Value]]
-) -> list[int]:
-    """Queues trials with given parameters, beside those that are planned; returns their numbers.
+) -> list[Trial]:
+    """Queues trials with given parameters, in addition to those that are planned.
 
     Raises:
         Conflict: when the study, or its search, is over.
@@ -119,14 +118,15 @@ def add_trials(
         )
     space = search_space(study.spec)
     errors: list[FieldError] = []
-    for place, params in enumerate(configurations):
+    for index, params in enumerate(configurations):
         try:
             space.check(params)
         except InvalidInput as error:
-            errors += [FieldError(f"trials.{place}.{e.path}", e.message) for e in error.errors]
+            errors += [FieldError(f"trials.{index}.{e.path}", e.message) for e in error.errors]
     if errors:
         raise InvalidInput(errors)
-    return queue_trials(session, study, configurations)
+    numbers = queue_trials(session, study, configurations)
+    return trials.of_numbers(session, study_id, numbers)
 
 
 def queue_trials(
@@ -139,23 +139,23 @@ def queue_trials(
     repeats: int | None = None,
     ensemble: int | None = None,
 ) -> list[int]:
-    """Queues trials beside those that are planned; returns their numbers.
+    """Queues trials in addition to those that are planned; returns their numbers.
 
     Args:
         session: the transaction.
         study: the study, as it is under its lock.
-        configurations: their parameters.
-        epochs: their length; none as the study's present stage, or its spec, says.
-        version: of the spec that they are of; none for the present one.
-        repeats: how often each trains; none as the study's present stage, or its spec, says.
-        ensemble: the id of the one that asks for them.
+        configurations: the parameters of each.
+        epochs: how many each trains; none for those of the present stage, or of the spec.
+        version: the spec version that they run with; none for the present one.
+        repeats: runs of each; none for those of the present stage, or of the spec.
+        ensemble: id of the ensemble that asks for them, if one does.
     """
     if not configurations:
         return []
     stage = stages.get(session, study.id, study.stage)
     new = [
         NewTrial(
-            number=study.trials_created + place,
+            number=study.trials_created + index,
             params=params,
             stage=stage.index,
             version=version or study.version,
@@ -163,7 +163,7 @@ def queue_trials(
             repeats=repeats,
             ensemble=ensemble,
         )
-        for place, params in enumerate(configurations)
+        for index, params in enumerate(configurations)
     ]
     stages.add_trials(session, study.id, stage.index, len(new))
     jobs.add(session, study.id, trials.create(session, study.id, new), study.priority)
@@ -219,7 +219,7 @@ def edit(session: Session, study_id: int, patch: Mapping[str, Any]) -> list[str]
     return changes
 
 
-def _known(session: Session, spec: StudySpec) -> list[Observation]:
+def _warm_start(session: Session, spec: StudySpec) -> list[Observation]:
     """The best trials of the study that a search starts from."""
     search = spec.search
     if not isinstance(search, LearningSearch) or search.warm_start is None:

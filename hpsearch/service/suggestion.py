@@ -1,9 +1,9 @@
 """What a study tries next: its stages, and the sampler that proposes in them.
 
-begin     opens a study's first stage
-propose   new trials for a worker that asks
-advance   opens the next stage once enough trials of the present one have ended
-Memory    what this process's samplers were told so far; the database is the truth
+start             opens a study's first stage
+propose           new trials for a worker that asks
+open_due_stages   opens the next stage once enough trials of the present one have ended
+SamplerCache      this process's samplers with the trials that they know; the database is the truth
 
 All work inside the caller's transaction, under the study's lock.
 """
@@ -11,8 +11,7 @@ All work inside the caller's transaction, under the study's lock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from threading import Lock
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -31,64 +30,62 @@ from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.space import space_from_wire, space_to_wire
 from hpsearch.store import events, observations, stages
+from hpsearch.store.lru import LruCache
 from hpsearch.store.stages import StoredStage
 from hpsearch.store.studies import LockedStudy
 from hpsearch.store.trials import NewTrial
 
-REMEMBERED_STUDIES = 64
-"""So many samplers are kept with what they were told; others are told anew when needed."""
+CACHED_STUDIES = 64
+"""Samplers that are held with what they learned; others learn anew when they are needed."""
 
 
 @dataclass
-class _Kept:
-    """A sampler with the trials that ended.
-
-    `key` is the study's creation (a database may give an id again), version and stage.
-    """
+class _StudySampler:
+    """A sampler of one stage of a study, and the ended trials that it knows."""
 
     key: tuple[float, int, int]
+    """The study's creation (a database may give an id again), its version, and the stage."""
     sampler: Sampler[SearchKind]
     ended: list[Observation]
-    seen: int = 0
+    """Those of an earlier study first."""
+    own_ended: int = 0
     """How many of them are the study's own."""
 
     def learn(self, trials: Sequence[Observation]) -> None:
-        """Takes on trials that ended meanwhile."""
-        self.seen += len(trials)
+        """Adds trials of the study that ended meanwhile."""
+        self.own_ended += len(trials)
         self.ended += trials
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Samplers by study, the one used last at the end."""
+class SamplerCache:
+    """Samplers by study; the one used least recently goes first."""
 
-    kept: dict[int, _Kept] = field(default_factory=dict)
-    guard: Lock = field(default_factory=Lock)
+    def __init__(self, size: int = CACHED_STUDIES) -> None:
+        self._samplers: LruCache[int, _StudySampler] = LruCache(size)
 
-    def of(self, session: Session, study: LockedStudy, stage: OpenStage) -> _Kept:
+    def sampler_of(self, session: Session, study: LockedStudy, stage: OpenStage) -> _StudySampler:
         """The study's sampler as it was left, or a new one that knows an earlier study alone."""
-        with self.guard:
-            found = self.kept.pop(study.id, None)
         key = (study.created_at, study.version, stage.index)
-        if found is None or found.key != key:
-            sampler = sampler_for(stage.problem(study.spec))
-            found = _Kept(key, sampler, observations.warm_start(session, study.id))
-        with self.guard:
-            self.kept[study.id] = found
-            while len(self.kept) > REMEMBERED_STUDIES:
-                del self.kept[next(iter(self.kept))]
-        return found
+        cached = self._samplers.get(study.id)
+        if cached is not None and cached.key == key:
+            return cached
+        sampler = sampler_for(stage.problem(study.spec))
+        made = _StudySampler(key, sampler, observations.warm_start(session, study.id))
+        self._samplers.put(study.id, made)
+        return made
 
 
-def begin(session: Session, study_id: int, spec: StudySpec, known: Sequence[Observation]) -> None:
+def start(session: Session, study_id: int, spec: StudySpec, known: Sequence[Observation]) -> None:
     """Opens a study's first stage; `known` are trials of an earlier study to learn from."""
     stage = first_stage(spec, known)
     stages.start(session, study_id, _stored(stage))
     if spec.search.is_staged:
-        _tell_start(session, study_id, stage)
+        _log_start(session, study_id, stage)
 
 
-def propose(session: Session, memory: Memory, study: LockedStudy, count: int) -> list[NewTrial]:
+def propose(
+    session: Session, samplers: SamplerCache, study: LockedStudy, count: int
+) -> list[NewTrial]:
     """Up to `count` new trials, numbered from where the study is."""
     stored = stages.get(session, study.id, study.stage)
     stage = _stage(study.spec, stored)
@@ -97,7 +94,7 @@ def propose(session: Session, memory: Memory, study: LockedStudy, count: int) ->
         return []
     given = list(stage.initial[stored.given_done : stored.given_done + count])
     proposals = given + _sampled(
-        session, memory, study, stage, stage.first_sampled + stored.sampled, count - len(given)
+        session, samplers, study, stage, stage.first_sampled + stored.sampled, count - len(given)
     )
     stages.record_proposed(
         session,
@@ -108,19 +105,22 @@ def propose(session: Session, memory: Memory, study: LockedStudy, count: int) ->
     )
     return [
         NewTrial(
-            number=study.trials_created + place,
+            number=study.trials_created + index,
             params=proposal.params,
             stage=stage.index,
             version=study.version,
             epochs=stage.plan.epochs or epochs_of(study.spec, proposal.params),
             continues=proposal.continues,
         )
-        for place, proposal in enumerate(proposals)
+        for index, proposal in enumerate(proposals)
     ]
 
 
-def advance(session: Session, study: LockedStudy) -> None:
-    """Opens the stages whose turn has come."""
+def open_due_stages(session: Session, study: LockedStudy) -> None:
+    """Opens each next stage once a quorum of the trials of the one before has ended.
+
+    Its box is where a range is narrowed or extended; the study's log says which and why.
+    """
     plans = stages_of(study.spec)
     if len(plans) == 1:
         return
@@ -131,31 +131,38 @@ def advance(session: Session, study: LockedStudy) -> None:
             return
         tried = observations.of_stage(session, study.id, study.spec, stage.index)
         stages.finish(session, study.id, stage.index)
-        _tell_end(session, study, stage, tried)
+        _log_end(session, study, stage, tried)
         # Under a quorum below one, trials of this stage may still be missing: they never come.
         stages.add_trials(session, study.id, stage.index, len(tried) - stage.plan.trials)
         stage = next_stage(study.spec, stage, tried, stage.first + len(tried))
         stages.start(session, study.id, _stored(stage))
         for change in stage.changes:
-            _tell_change(session, study.id, stage, change)
-        _tell_start(session, study.id, stage)
+            _log_change(session, study.id, stage, change)
+        _log_start(session, study.id, stage)
 
 
 def _sampled(
-    session: Session, memory: Memory, study: LockedStudy, stage: OpenStage, first: int, count: int
+    session: Session,
+    samplers: SamplerCache,
+    study: LockedStudy,
+    stage: OpenStage,
+    first: int,
+    count: int,
 ) -> list[Proposal]:
-    """Up to `count` configurations of the sampler, which numbers them on its own: whatever people
-    add to a study takes nothing out of a grid.
-    """  # noqa: D205
+    """Up to `count` configurations that the sampler suggests.
+
+    The sampler numbers them on its own, from `first` on: trials that people add to a study take
+    nothing out of a grid.
+    """
     if count == 0:
         return []
-    kept = memory.of(session, study, stage)
-    tried = History()
-    if kept.sampler.reads_history:
-        kept.learn(observations.ended(session, study.id, study.spec, after=kept.seen))
-        tried = History(kept.ended, observations.running(session, study.id, study.spec))
-    count = min(count, kept.sampler.max_suggestions(tried, count))
-    return kept.sampler.suggest(range(first, first + count), tried)
+    cached = samplers.sampler_of(session, study, stage)
+    history = History()
+    if cached.sampler.reads_history:
+        cached.learn(observations.ended(session, study.id, study.spec, after=cached.own_ended))
+        history = History(cached.ended, observations.running(session, study.id, study.spec))
+    count = min(count, cached.sampler.max_suggestions(history, count))
+    return cached.sampler.suggest(range(first, first + count), history)
 
 
 def box_after(
@@ -212,7 +219,7 @@ def epochs_of(spec: StudySpec, params: Mapping[str, Value]) -> int:
     return int(params.get("training.epochs", spec.training.epochs))
 
 
-def _tell_start(session: Session, study_id: int, stage: OpenStage) -> None:
+def _log_start(session: Session, study_id: int, stage: OpenStage) -> None:
     again = len(stage.initial) if stage.index else 0
     events.add(
         session,
@@ -228,7 +235,7 @@ def _tell_start(session: Session, study_id: int, stage: OpenStage) -> None:
     )
 
 
-def _tell_end(
+def _log_end(
     session: Session, study: LockedStudy, stage: OpenStage, tried: Sequence[Observation]
 ) -> None:
     best = rank_trials(tried)[:1]
@@ -243,7 +250,7 @@ def _tell_end(
     )
 
 
-def _tell_change(session: Session, study_id: int, stage: OpenStage, change: RangeChange) -> None:
+def _log_change(session: Session, study_id: int, stage: OpenStage, change: RangeChange) -> None:
     extended = change.kind == "extended"
     events.add(
         session,

@@ -11,13 +11,16 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.store.checkpoints import StoredArtifact
+from hpsearch.store.database import on_commit
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -119,8 +122,17 @@ class ArtifactStore:
             except OSError:
                 break
 
+    def delete_on_commit(self, session: Session, keys: Sequence[str]) -> None:
+        """Removes artifacts once a transaction has been committed; none if it is rolled back."""
+
+        def delete_all() -> None:
+            for key in keys:
+                self.delete(key)
+
+        on_commit(session, delete_all)
+
     def files(self) -> list[StoredFile]:
-        """Every file there is, unfinished ones too."""
+        """Every file in the store, unfinished ones too."""
         found = []
         for path in sorted(self.root.rglob("*")):
             with suppress(FileNotFoundError):  # it may go while we look

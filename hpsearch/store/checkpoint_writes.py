@@ -1,7 +1,7 @@
-"""Checkpoints of several trials that arrive together, and what they predict.
+"""Checkpoints of several trials that are stored together, and their predictions.
 
-A row exists only for a whole artifact. A trial keeps its best, its last, those with a reason and
-those pinned: whatever a new one takes the place of goes.
+A row exists only for a whole artifact. A trial retains its best checkpoint, its last one, those
+with a reason and those that are pinned; a new checkpoint removes those that it replaces.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.checkpoints import Reason
+from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store.checkpoints import StoredArtifact, keys_of, record_of
 from hpsearch.store.database import now
@@ -19,11 +19,11 @@ from hpsearch.store.tables import CheckpointRow, TrialRow
 
 
 class CheckpointWriter:
-    """The checkpoints of some trials, locked while others join them.
+    """Adds to the checkpoints of some trials, which it locks.
 
     Args:
         session: the transaction.
-        trial_ids: whose.
+        trial_ids: the trials whose checkpoints may be added to.
     """
 
     def __init__(self, session: Session, trial_ids: Collection[int]) -> None:
@@ -42,92 +42,79 @@ class CheckpointWriter:
             trial: (study, number)
             for trial, study, number in session.execute(named.where(TrialRow.id.in_(trial_ids)))
         }
-        self._came: list[CheckpointRow] = []
-        self._left: set[tuple[int, int]] = set()
-        self._replaced: set[str] = set()
+        self._written: list[CheckpointRow] = []
+        self._removed: set[tuple[int, int]] = set()
+        """(trial, epoch) of rows whose removal may not be flushed yet."""
+        self._replaced_keys: set[str] = set()
 
     @property
     def unneeded(self) -> list[str]:
         """Keys of the artifacts that nothing needs any more."""
-        kept = {
+        referenced = {
             key for rows in self._rows.values() for row in rows.values() for key in keys_of(row)
         }
-        return sorted(self._replaced - kept)
+        return sorted(self._replaced_keys - referenced)
 
     def put(
         self,
         trial_id: int,
-        epoch: int,
+        part: CheckpointPart,
         artifact: StoredArtifact,
-        *,
-        attempt: int,
-        best: bool,
-        last: bool,
-        reasons: Collection[Reason] = (),
-        recent: int | None = None,
+        recent_limit: int | None,
     ) -> None:
-        """Makes a checkpoint visible.
-
-        An attempt's best and last epochs only ever move on: what was sent before a later one and
-        comes after it takes nothing away.
+        """Makes a checkpoint visible, and removes those of its trial that nothing retains any more.
 
         Args:
             trial_id: whose state it is.
-            epoch: after which.
+            part: how the checkpoint was sent.
             artifact: where it lies.
-            attempt: of the trial, that it comes from.
-            best: it is the best one now.
-            last: it is the last one now.
-            reasons: why it is kept beside these.
-            recent: how many with the reason `recent` are kept; none for all.
+            recent_limit: how many of the trial's checkpoints may have the reason `recent`, the
+                latest ones; none to leave these as they are.
         """
         rows = self._rows[trial_id]
-        row = rows.get(epoch) or self._added(trial_id, epoch)
+        row = rows.get(part.epoch) or self._add(trial_id, part.epoch)
+        self._set_artifact(row, part.attempt, artifact)
+        row.reasons = sorted({*row.reasons, *part.reasons})
+        if recent_limit is not None:
+            _drop_older_recent(rows, recent_limit)
+        _move_marks(rows.values(), row, best=part.best, last=part.last)
+        for other in list(rows.values()):
+            if other is not row and not _is_retained(other):
+                self._remove(other)
+        self._written.append(row)
+
+    def put_predictions(self, trial_id: int, epoch: int, artifact: StoredArtifact) -> None:
+        """Adds the predictions of a checkpoint, unless the checkpoint was removed meanwhile."""
+        row = self._rows[trial_id].get(epoch)
+        if row is None:
+            self._replaced_keys.add(artifact.key)
+            return
+        if row.predictions not in (None, artifact.key):
+            self._replaced_keys.add(row.predictions)
+        row.predictions, row.predictions_bytes = artifact.key, artifact.size_bytes
+        row.predictions_sha256 = artifact.sha256
+        self._written.append(row)
+
+    def records(self) -> list[Checkpoint]:
+        """The checkpoints that were put or given predictions and are still there, in that order."""
+        self._session.flush()
+        present = dict.fromkeys(
+            row for row in self._written if self._rows[row.trial_id].get(row.epoch) is row
+        )
+        return [record_of(row, *self._names[row.trial_id]) for row in present]
+
+    def _set_artifact(self, row: CheckpointRow, attempt: int, artifact: StoredArtifact) -> None:
+        """Points a row at a new artifact; predictions of other content go."""
         if row.artifact not in (None, artifact.key):
-            self._replaced.add(row.artifact)
+            self._replaced_keys.add(row.artifact)
         if row.sha256 != artifact.sha256 and row.predictions is not None:
-            self._replaced.add(row.predictions)
+            self._replaced_keys.add(row.predictions)
             row.predictions, row.predictions_sha256, row.predictions_bytes = None, None, 0
         row.artifact, row.sha256 = artifact.key, artifact.sha256
         row.size_bytes, row.attempt = artifact.size_bytes, attempt
-        row.reasons = sorted({*row.reasons, *reasons})
-        if recent is not None:
-            _drop_older_recent(rows, recent)
-        later = [
-            other for other in rows.values() if other.attempt == attempt and other.epoch > epoch
-        ]
-        best = best and not any(other.best for other in later)
-        last = last and not any(other.last for other in later)
-        for other in list(rows.values()):
-            other.best = other is row if best else other.best
-            other.last = other is row if last else other.last
-            is_kept = other.best or other.last or other.reasons or other.pinned
-            if not is_kept and other is not row:
-                self._remove(other)
-        self._came.append(row)
 
-    def put_predictions(self, trial_id: int, epoch: int, artifact: StoredArtifact) -> None:
-        """Adds what a checkpoint predicts, unless the checkpoint is not kept any more."""
-        row = self._rows[trial_id].get(epoch)
-        if row is None:
-            self._replaced.add(artifact.key)
-            return
-        if row.predictions not in (None, artifact.key):
-            self._replaced.add(row.predictions)
-        row.predictions, row.predictions_bytes = artifact.key, artifact.size_bytes
-        row.predictions_sha256 = artifact.sha256
-        self._came.append(row)
-
-    def records(self) -> list[Checkpoint]:
-        """What has come and is kept, in that order."""
-        self._session.flush()
-        kept = dict.fromkeys(
-            row for row in self._came if self._rows[row.trial_id].get(row.epoch) is row
-        )
-        return [record_of(row, *self._names[row.trial_id]) for row in kept]
-
-    def _added(self, trial_id: int, epoch: int) -> CheckpointRow:
-        if (trial_id, epoch) in self._left:
+    def _add(self, trial_id: int, epoch: int) -> CheckpointRow:
+        if (trial_id, epoch) in self._removed:
             self._session.flush()  # an insert would come before the delete
         row = CheckpointRow(
             trial_id=trial_id, epoch=epoch, best=False, last=False, reasons=[], pinned=False,
@@ -138,17 +125,39 @@ class CheckpointWriter:
         return row
 
     def _remove(self, row: CheckpointRow) -> None:
-        self._replaced.update(keys_of(row))
+        self._replaced_keys.update(keys_of(row))
         del self._rows[row.trial_id][row.epoch]
-        self._left.add((row.trial_id, row.epoch))
+        self._removed.add((row.trial_id, row.epoch))
         if row in self._session.new:
             self._session.expunge(row)
         else:
             self._session.delete(row)
 
 
-def _drop_older_recent(rows: Mapping[int, CheckpointRow], count: int) -> None:
+def _move_marks(
+    rows: Collection[CheckpointRow], row: CheckpointRow, *, best: bool, last: bool
+) -> None:
+    """Moves the marks `best` and `last` of a trial to a row that was sent with them.
+
+    An attempt's marks only ever move to later epochs: what was sent before a later one and arrives
+    after it takes nothing away.
+    """
+    later = [other for other in rows if other.attempt == row.attempt and other.epoch > row.epoch]
+    moves_best = best and not any(other.best for other in later)
+    moves_last = last and not any(other.last for other in later)
+    for other in rows:
+        if moves_best:
+            other.best = other is row
+        if moves_last:
+            other.last = other is row
+
+
+def _is_retained(row: CheckpointRow) -> bool:
+    return bool(row.best or row.last or row.reasons or row.pinned)
+
+
+def _drop_older_recent(rows: Mapping[int, CheckpointRow], limit: int) -> None:
     """Takes the reason `recent` from all but the latest so many."""
     recent = sorted(epoch for epoch, row in rows.items() if "recent" in row.reasons)
-    for epoch in recent[: max(0, len(recent) - count)]:
+    for epoch in recent[: max(0, len(recent) - limit)]:
         rows[epoch].reasons = [reason for reason in rows[epoch].reasons if reason != "recent"]

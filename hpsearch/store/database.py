@@ -42,6 +42,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from hpsearch.errors import CannotStart, DatabaseUnavailable, StorageFull
+from hpsearch.store.specs import SpecCache
 
 SQLITE_BUSY_SECONDS = 30
 _MIGRATION_LOCK = 0x68707365
@@ -101,6 +102,7 @@ class Database:
             ) from None
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
+        self._specs = SpecCache()
         self.shown_url = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
@@ -156,6 +158,7 @@ class Database:
             if self.is_sqlite:
                 connection = connection.execution_options(hpsearch_writes=writes)
             with Session(connection, expire_on_commit=False) as session, session.begin():
+                self._specs.join(session)
                 yield session
 
     @contextmanager

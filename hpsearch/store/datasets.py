@@ -64,11 +64,11 @@ def add(session: Session, dataset: Dataset, artifact: StoredArtifact) -> tuple[D
     return _record(row), True
 
 
-def find(session: Session, name: str, *, hold: bool = False) -> Dataset | None:
-    """A data set by its name; `hold` keeps it from being removed until the transaction ends."""
+def find(session: Session, name: str, *, lock: bool = False) -> Dataset | None:
+    """A data set by its name; `lock` keeps it from being removed until the transaction ends."""
     if not re.fullmatch(DATASET_NAME, name):
         return None
-    row = session.get(DatasetRow, name, with_for_update={"read": True} if hold else None)
+    row = session.get(DatasetRow, name, with_for_update={"read": True} if lock else None)
     return None if row is None else _record(row)
 
 
@@ -99,7 +99,7 @@ def remove(session: Session, name: str) -> StoredArtifact:
         NotFound: when none has this name.
         Conflict: when a study that is not over trains on it.
     """
-    row = _row(session, name, hold=True)
+    row = _row(session, name, lock=True)
     used = session.scalars(
         select(StudyRow.id)
         .where(StudyRow.state.in_(_OPEN), StudyRow.spec["task"]["dataset"].as_string() == name)
@@ -128,10 +128,10 @@ def artifact_keys(session: Session) -> set[str]:
     return set(session.scalars(select(DatasetRow.artifact)))
 
 
-def _row(session: Session, name: str, *, hold: bool = False) -> DatasetRow:
+def _row(session: Session, name: str, *, lock: bool = False) -> DatasetRow:
     row = None
     if re.fullmatch(DATASET_NAME, name):
-        row = session.get(DatasetRow, name, with_for_update=hold or None)
+        row = session.get(DatasetRow, name, with_for_update=lock or None)
     if row is None:
         listed = ", ".join([*BUILT_IN, *names(session)])
         raise NotFound(

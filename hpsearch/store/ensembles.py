@@ -38,10 +38,15 @@ class StoredEnsemble:
     """Numbers of the trials that it is limited to; all where there are none."""
 
 
-def create(
-    session: Session, study_id: int, request: EnsembleSpec, *, automatic: bool
-) -> StoredEnsemble:
-    """A new ensemble in the queue."""
+def create(session: Session, study_id: int, request: EnsembleSpec, *, automatic: bool) -> int:
+    """Adds a queued ensemble; returns its id.
+
+    Args:
+        session: the transaction.
+        study_id: whose.
+        request: what was asked for.
+        automatic: whether the study's spec asks for it, and not a person.
+    """
     row = EnsembleRow(
         study_id=study_id,
         state=EnsembleState.QUEUED,
@@ -52,7 +57,7 @@ def create(
     )
     session.add(row)
     session.flush()
-    return _stored(row)
+    return row.id
 
 
 def set_trials(session: Session, ensemble_id: int, trials: Sequence[int]) -> None:
@@ -88,19 +93,19 @@ def open_of_study(session: Session, study_id: int) -> list[StoredEnsemble]:
     return [_stored(row) for row in rows]
 
 
-def ready_to_build(session: Session, study_id: int) -> list[StoredEnsemble]:
-    """Those of a study that have no job yet and whose trials are all over."""
+def ready_to_build(session: Session, study_id: int) -> list[int]:
+    """Ids of a study's ensembles that have no job yet and whose trials are all over."""
     has_job = select(JobRow.id).where(JobRow.ensemble_id == EnsembleRow.id).exists()
     rows = session.scalars(
         select(EnsembleRow).where(
             EnsembleRow.study_id == study_id, EnsembleRow.state == EnsembleState.QUEUED, ~has_job
         )
     ).all()
-    return [_stored(row) for row in rows if not _runs(session, study_id, row.trials)]
+    return [row.id for row in rows if not _has_open(session, study_id, row.trials)]
 
 
-def _runs(session: Session, study_id: int, numbers: Sequence[int]) -> bool:
-    """Whether one of these trials is not over."""
+def _has_open(session: Session, study_id: int, numbers: Sequence[int]) -> bool:
+    """Whether one of these trials is queued or running."""
     found = session.scalar(
         select(TrialRow.id)
         .where(

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from hpsearch.spec.language.states import StudyState, TrialState, is_final
 from hpsearch.spec.study import Objective
 from hpsearch.spec.wire.points import TrialPoint
-from hpsearch.store.studies import row_of, value_order
+from hpsearch.store.ranking import value_order
+from hpsearch.store.studies import row_of
 from hpsearch.store.tables import TrialRow
 
 

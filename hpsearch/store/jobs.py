@@ -6,7 +6,7 @@ A lease that runs out moves to the next attempt, so an old token never fits agai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,19 +120,15 @@ def add_for_ensemble(
 
 
 def lock_queued(
-    session: Session, study_id: int, count: int, *, trials: bool = True
+    session: Session, study_id: int, count: int, kinds: Collection[JobKind]
 ) -> list[QueuedJob]:
-    """Locks up to `count` of a study's waiting jobs, the oldest first; perhaps but for trials.
-
-    Predictions are not among them: whoever waits for one must not wait for its study as well.
-    """
-    kinds = (JobKind.TRIAL, JobKind.ENSEMBLE) if trials else (JobKind.ENSEMBLE,)
+    """Locks up to `count` of a study's queued jobs of some kinds, the oldest first."""
     rows = session.scalars(
         select(JobRow)
         .where(
             JobRow.study_id == study_id,
             JobRow.state == JobState.QUEUED,
-            JobRow.kind.in_(kinds),
+            JobRow.kind.in_(list(kinds)),
         )
         .order_by(JobRow.id)
         .limit(count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -11,7 +10,8 @@ from sqlalchemy.orm import Session
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.observation import Observation
-from hpsearch.store.studies import losses_of, row_of
+from hpsearch.store.ranking import losses_of
+from hpsearch.store.studies import row_of
 from hpsearch.store.tables import TrialRow
 
 COLUMNS = (
@@ -58,24 +58,17 @@ def of_stage(session: Session, study_id: int, spec: StudySpec, stage: int) -> li
     return _observations(session, query, spec)
 
 
-def keep_known(session: Session, study_id: int, trials: Sequence[Observation]) -> None:
-    """Stores what an earlier study's trials came to; they count from -1 downwards."""
-    row_of(session, study_id).known = [
-        {"params": dict(trial.params), "losses": list(trial.losses or ())} for trial in trials
-    ]
-
-
 def warm_start(session: Session, study_id: int) -> list[Observation]:
-    """The earlier study's trials that a study learns from."""
+    """The trials of an earlier study that a study learns from, numbered from -1 downwards."""
     return [
         Observation(
-            number=-1 - place,
+            number=-1 - index,
             params=trial["params"],
             stage=0,
             state=TrialState.COMPLETE,
             losses=tuple(trial["losses"]),
         )
-        for place, trial in enumerate(row_of(session, study_id).known)
+        for index, trial in enumerate(row_of(session, study_id).known)
     ]
 
 

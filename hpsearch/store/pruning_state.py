@@ -1,8 +1,8 @@
-"""What a pruner remembers, and how it is read again: the reports are the truth.
+"""The stored state of pruners, and what they decide from: the reports are the truth.
 
-JudgedStudy   a study with a pruner, under its lock
-JudgedTrial   one of its trials, without its curve
-Noted         what a pruner said of a trial: kept in the trial's `attributes`
+PrunableStudy   a study with a pruner, under its lock
+PrunableTrial   one of its trials, without its curve
+PrunerState     what a pruner has decided on a trial: stored in the trial's `attributes`
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.pruner import PRUNERS
+from hpsearch.spec.study import StudySpec
+from hpsearch.store import specs
 from hpsearch.store.reports import encoded
 from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, ReportRow, StudyRow, TrialRow
@@ -30,40 +31,40 @@ _KEY = "pruner"
 
 
 @dataclass(frozen=True)
-class LockedStudyState:
-    """A study with a pruner; `identity` never names another one, even when an id is used again."""
+class PrunableStudy:
+    """A study with a pruner, as it is under its lock."""
 
     identity: tuple[int, float]
-    document: Mapping[str, Any]
-    """Its spec, not parsed: that takes longer than a decision."""
+    """Id and creation: names no other study, even where a database gives an id again."""
+    spec: StudySpec
     version: int
     revision: int
-    """Rises with each batch of its reports."""
+    """Rises with each batch of the study's reports."""
     trials_ended: int
-    lengths: Mapping[int, int]
-    """The length of trials that its rungs were laid by, by stage."""
+    max_epochs: Mapping[int, int]
+    """Epochs of the longest trial when the rungs were laid, by stage."""
     reporting: Collection[int]
     """Ids of the trials that are about to report."""
 
     @property
     def id(self) -> int:
-        """Its key."""
+        """The study's id."""
         return self.identity[0]
 
 
 @dataclass(frozen=True)
 class PrunerState:
-    """What a pruner noted of a trial."""
+    """What a pruner has decided on a trial."""
 
     rungs: Sequence[tuple[int, int, float]] = ()
-    """Bracket, epoch, and the value with which it came there."""
+    """Bracket, epoch, and the value with which the trial entered the rung."""
     why: str | None = None
-    """Why it was told to stop; none unless it was."""
+    """Why the trial was to stop; none while it may continue."""
 
 
 @dataclass(frozen=True)
-class TrialSnapshot:
-    """A trial of such a study."""
+class PrunableTrial:
+    """A trial of a study with a pruner."""
 
     id: int
     number: int
@@ -71,13 +72,13 @@ class TrialSnapshot:
     state: TrialState
     inherited: int
     epochs_done: int
-    noted: PrunerState
+    pruner_state: PrunerState
 
 
-def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[LockedStudyState]:
+def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[PrunableStudy]:
     """Locks those studies of some jobs that have a pruner, in `LOCK_ORDER`.
 
-    Trials that an ensemble asked for are not judged.
+    Trials that an ensemble asked for are never pruned.
     """
     found = session.execute(
         select(JobRow.study_id, JobRow.trial_id)
@@ -87,7 +88,7 @@ def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[LockedStudy
     return _lock(session, [(row[0], row[1]) for row in found])
 
 
-def lock_of_trial(session: Session, study_id: int, number: int) -> list[LockedStudyState]:
+def lock_of_trial(session: Session, study_id: int, number: int) -> list[PrunableStudy]:
     """Locks a trial's study if it has a pruner."""
     found = session.execute(
         select(TrialRow.study_id, TrialRow.id).where(
@@ -97,16 +98,16 @@ def lock_of_trial(session: Session, study_id: int, number: int) -> list[LockedSt
     return _lock(session, [(row[0], row[1]) for row in found])
 
 
-def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list[LockedStudyState]:
+def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list[PrunableStudy]:
     trials: defaultdict[int, set[int]] = defaultdict(set)
     for study_id, trial_id in reporting:
         if trial_id is not None:
             trials[study_id].add(trial_id)
     # Columns, not rows: what is read before the lock must not be what is seen after it.
-    specs = session.execute(select(StudyRow.id, StudyRow.spec).where(StudyRow.id.in_(trials)))
-    wanted = [
-        study_id for study_id, spec in specs if PRUNERS.members[spec["pruner"]["kind"]].stops_trials
-    ]
+    found = session.execute(
+        select(StudyRow.id, StudyRow.version, StudyRow.spec).where(StudyRow.id.in_(trials))
+    )
+    wanted = [row.id for row in found if specs.parse(session, *row).is_pruned]
     if not wanted:
         return []
     locked = session.execute(
@@ -124,14 +125,14 @@ def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list
         .with_for_update()
     ).all()
     return [
-        LockedStudyState(
-            (row.id, row.created_at),
-            row.spec,
-            row.version,
-            row.revision,
-            row.trials_ended,
-            {int(stage): n for stage, n in row.attributes.get(_KEY, {}).items()},
-            trials[row.id],
+        PrunableStudy(
+            identity=(row.id, row.created_at),
+            spec=specs.parse(session, row.id, row.version, row.spec),
+            version=row.version,
+            revision=row.revision,
+            trials_ended=row.trials_ended,
+            max_epochs={int(stage): n for stage, n in row.attributes.get(_KEY, {}).items()},
+            reporting=trials[row.id],
         )
         for row in locked
     ]
@@ -149,7 +150,7 @@ def new_revision(session: Session, study_id: int) -> int:
 
 def trials(
     session: Session, study_id: int, ids: Collection[int], ended_from: int, *, open_too: bool
-) -> list[TrialSnapshot]:
+) -> list[PrunableTrial]:
     """Some trials, those that ended from the n-th on, and all that have not, each once.
 
     Args:
@@ -176,7 +177,7 @@ def trials(
         .order_by(TrialRow.number)
     )
     return [
-        TrialSnapshot(id_, number, stage, TrialState(state), inherited, done, _state(attributes))
+        PrunableTrial(id_, number, stage, TrialState(state), inherited, done, _state(attributes))
         for id_, number, stage, state, inherited, done, attributes in rows
     ]
 
@@ -208,30 +209,30 @@ def values(
                 yield trial_id, None if value is None else float(value)
 
 
-def store_state(session: Session, trial_id: int, noted: PrunerState) -> None:
-    """Keeps what a pruner noted of a trial."""
+def store_state(session: Session, trial_id: int, state: PrunerState) -> None:
+    """Stores what a pruner has decided on a trial."""
     rungs = [
         {"bracket": bracket, "epoch": epoch, **encoded({"value": value})}
-        for bracket, epoch, value in noted.rungs
+        for bracket, epoch, value in state.rungs
     ]
-    set_attributes(session, trial_id, {_KEY: {"rungs": rungs, "why": noted.why}})
+    set_attributes(session, trial_id, {_KEY: {"rungs": rungs, "why": state.why}})
 
 
-def store_max_epochs(session: Session, study_id: int, lengths: Mapping[int, int]) -> None:
-    """Keeps the lengths that a study's rungs are laid by."""
+def store_max_epochs(session: Session, study_id: int, max_epochs: Mapping[int, int]) -> None:
+    """Stores the epochs, by stage, that a study's rungs are laid by."""
     row = session.get_one(StudyRow, study_id)
-    kept = {str(stage): length for stage, length in lengths.items()}
-    row.attributes = {**row.attributes, _KEY: kept}
+    by_stage = {str(stage): epochs for stage, epochs in max_epochs.items()}
+    row.attributes = {**row.attributes, _KEY: by_stage}
 
 
 def stop_reason(session: Session, trial_id: int) -> str | None:
-    """Why a trial was told to stop; none unless it was."""
+    """Why a trial was to stop; none while it may continue."""
     return _state(session.get_one(TrialRow, trial_id).attributes).why
 
 
 def _state(attributes: Mapping[str, Any]) -> PrunerState:
-    kept = attributes.get(_KEY)
-    if kept is None:
+    stored = attributes.get(_KEY)
+    if stored is None:
         return PrunerState()
-    rungs = [(rung["bracket"], rung["epoch"], float(rung["value"])) for rung in kept["rungs"]]
-    return PrunerState(rungs, kept["why"])
+    rungs = [(rung["bracket"], rung["epoch"], float(rung["value"])) for rung in stored["rungs"]]
+    return PrunerState(rungs, stored["why"])

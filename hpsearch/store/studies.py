@@ -1,13 +1,15 @@
-"""Studies."""
+"""Studies: created, locked, given states, deleted.
+
+Whoever locks several of them does so in `LOCK_ORDER`.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, not_, or_, select, true
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
@@ -18,21 +20,17 @@ from hpsearch.spec.language.states import (
     JobKind,
     JobState,
     StudyState,
-    TrialState,
     is_final,
     transition,
 )
-from hpsearch.spec.space.pareto import pareto_front
-from hpsearch.spec.space.stages import stages_of, typical_epochs
-from hpsearch.spec.study import Objective, StudySpec, parse_study
-from hpsearch.spec.wire.records import Counts, StageSummary, Study, StudyPage
-from hpsearch.store import checkpoints, ensembles, events, stages
+from hpsearch.spec.space.stages import stages_of
+from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.observation import Observation
+from hpsearch.spec.wire.records import Study, StudyPage
+from hpsearch.store import events, specs, stages, study_records
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor
-from hpsearch.store.tables import JobRow, StudyRow, TrialRow
-from hpsearch.store.timestamps import as_datetime
-
-R = TypeVar("R")
+from hpsearch.store.tables import JobRow, StudyRow
 
 OPEN = (StudyState.QUEUED, StudyState.RUNNING)
 """States in which trials are handed out."""
@@ -45,11 +43,13 @@ LOCK_ORDER = (StudyRow.priority.desc(), StudyRow.id)
 
 @dataclass(frozen=True)
 class LockedStudy:
-    """What the tuner needs to know of a study under its lock."""
+    """A study as it is under its lock."""
 
     id: int
     state: StudyState
     spec: StudySpec
+    document: dict[str, Any]
+    """The spec as it is stored: JSON, every default filled in."""
     version: int
     priority: int
     stage: int
@@ -61,8 +61,14 @@ class LockedStudy:
     started_at: float | None
 
 
-def create(session: Session, spec: StudySpec) -> int:
-    """A new study in the queue, none of its stages begun; returns its id."""
+def create(session: Session, spec: StudySpec, known: Sequence[Observation]) -> int:
+    """Adds a queued study, none of its stages started; returns its id.
+
+    Args:
+        session: the transaction.
+        spec: the spec, every default filled in.
+        known: trials of an earlier study that it learns from.
+    """
     row = StudyRow(
         name=spec.name,
         state=StudyState.QUEUED,
@@ -71,7 +77,9 @@ def create(session: Session, spec: StudySpec) -> int:
         trials_planned=sum(stage.trials for stage in stages_of(spec)),
         trials_open=0,
         spec=spec.model_dump(mode="json"),
-        known=[],
+        known=[
+            {"params": dict(trial.params), "losses": list(trial.losses or ())} for trial in known
+        ],
         search_over=False,
         attributes={},
         created_at=now(session),
@@ -83,7 +91,7 @@ def create(session: Session, spec: StudySpec) -> int:
 
 def get(session: Session, study_id: int) -> Study:
     """One study as people see it."""
-    return _records(session, [row_of(session, study_id)])[0]
+    return study_records.records(session, [row_of(session, study_id)])[0]
 
 
 def of_ids(session: Session, study_ids: Sequence[int]) -> list[Study]:
@@ -91,7 +99,7 @@ def of_ids(session: Session, study_ids: Sequence[int]) -> list[Study]:
     rows = session.scalars(
         select(StudyRow).where(StudyRow.id.in_(study_ids)).order_by(StudyRow.id.desc())
     ).all()
-    return _records(session, rows)
+    return study_records.records(session, rows)
 
 
 def page(session: Session, size: int, token: str | None, state: StudyState | None) -> StudyPage:
@@ -104,7 +112,7 @@ def page(session: Session, size: int, token: str | None, state: StudyState | Non
         query = query.where(StudyRow.id < before)
     rows = session.scalars(query.order_by(StudyRow.id.desc()).limit(size + 1)).all()
     return StudyPage(
-        studies=_records(session, rows[:size]),
+        studies=study_records.records(session, rows[:size]),
         next_page_token=encode_cursor([rows[size - 1].id]) if len(rows) > size else None,
     )
 
@@ -116,13 +124,24 @@ def lock(session: Session, study_id: int) -> LockedStudy:
     ).one_or_none()
     if row is None:
         raise _not_found(study_id)
-    return _locked(row)
+    return _locked(session, row)
 
 
-def next_with_work(session: Session, after: LockedStudy | None) -> LockedStudy | None:
+def next_with_work(
+    session: Session,
+    after: LockedStudy | None,
+    kinds: Collection[JobKind],
+    paused_kinds: Collection[JobKind],
+) -> LockedStudy | None:
     """Locks the first study with work for workers, of those behind `after` in `LOCK_ORDER`.
 
     One that stands before it may have got work meanwhile, but must not be locked any more.
+
+    Args:
+        session: the transaction.
+        after: the study that was locked last; none for the first one.
+        kinds: jobs that are handed out in their study's turn.
+        paused_kinds: those of them that a paused study hands out.
     """
     behind: ColumnElement[bool] = true()
     if after is not None:
@@ -133,7 +152,7 @@ def next_with_work(session: Session, after: LockedStudy | None) -> LockedStudy |
     waiting = exists().where(
         JobRow.study_id == StudyRow.id,
         JobRow.state == JobState.QUEUED,
-        JobRow.kind != JobKind.PREDICT,
+        JobRow.kind.in_(list(kinds)),
     )
     to_sample = and_(StudyRow.trials_created < StudyRow.trials_open, not_(StudyRow.search_over))
     row = session.scalars(
@@ -145,10 +164,9 @@ def next_with_work(session: Session, after: LockedStudy | None) -> LockedStudy |
                 and_(StudyRow.state.in_(OPEN), or_(to_sample, waiting)),
                 # What people asked of a study that is over.
                 and_(StudyRow.state.in_(OVER), waiting),
-                # A pause holds trials back, nothing else.
                 and_(
                     StudyRow.state == StudyState.PAUSED,
-                    waiting.where(JobRow.kind == JobKind.ENSEMBLE),
+                    waiting.where(JobRow.kind.in_(list(paused_kinds))),
                 ),
             ),
         )
@@ -156,7 +174,7 @@ def next_with_work(session: Session, after: LockedStudy | None) -> LockedStudy |
         .limit(1)
         .with_for_update()
     ).one_or_none()
-    return None if row is None else _locked(row)
+    return None if row is None else _locked(session, row)
 
 
 def get_state(session: Session, study_id: int) -> StudyState:
@@ -165,8 +183,8 @@ def get_state(session: Session, study_id: int) -> StudyState:
 
 
 def spec_of(session: Session, study_id: int) -> StudySpec:
-    """The spec that runs."""
-    return parse_study(row_of(session, study_id).spec)
+    """The present spec."""
+    return specs.of_row(session, row_of(session, study_id))
 
 
 def open_ids(session: Session) -> Sequence[int]:
@@ -239,11 +257,12 @@ def _not_found(study_id: int) -> NotFound:
     return NotFound(f"a study must exist to be used, and none has id {study_id}; list the studies")
 
 
-def _locked(row: StudyRow) -> LockedStudy:
+def _locked(session: Session, row: StudyRow) -> LockedStudy:
     return LockedStudy(
         id=row.id,
         state=StudyState(row.state),
-        spec=parse_study(row.spec),
+        spec=specs.of_row(session, row),
+        document=row.spec,
         version=row.version,
         priority=row.priority,
         stage=row.stage,
@@ -254,149 +273,3 @@ def _locked(row: StudyRow) -> LockedStudy:
         created_at=row.created_at,
         started_at=row.started_at,
     )
-
-
-def _records(session: Session, rows: Sequence[StudyRow]) -> list[Study]:
-    ids = [row.id for row in rows]
-    counts: dict[int, dict[str, int]] = defaultdict(dict)
-    done: dict[int, int] = defaultdict(int)
-    planned: dict[int, int] = defaultdict(int)
-    left: dict[int, int] = defaultdict(int)
-    for study_id, state, number, trained, length in session.execute(
-        select(
-            TrialRow.study_id,
-            TrialRow.state,
-            func.count(),
-            func.sum(TrialRow.epochs_done - TrialRow.inherited),
-            func.sum(TrialRow.epochs - TrialRow.inherited),
-        )
-        .where(TrialRow.study_id.in_(ids))
-        .group_by(TrialRow.study_id, TrialRow.state)
-    ):
-        counts[study_id][state] = number
-        done[study_id] += int(trained)
-        planned[study_id] += int(length)
-        if not is_final(TrialState(state)):
-            left[study_id] += int(length) - int(trained)
-    begun = stages.of_studies(session, ids)
-    moment = now(session)
-    stored, combined = checkpoints.sizes(session, ids), ensembles.counts(session, ids)
-    records = []
-    for row in rows:
-        coming = _epochs_to_come(row, begun[row.id])
-        epochs = _Epochs(done[row.id], planned[row.id] + coming, left[row.id] + coming)
-        record = _record(session, row, Counts(**counts[row.id]), begun[row.id], epochs, moment)
-        number, size_bytes = stored.get(row.id, (0, 0))
-        made = {
-            "checkpoints": number,
-            "checkpoint_bytes": size_bytes,
-            "ensembles": combined.get(row.id, 0),
-        }
-        records.append(record.model_copy(update=made))
-    return records
-
-
-@dataclass(frozen=True)
-class _Epochs:
-    """Of all trials: trained, planned, and still to be trained."""
-
-    done: int
-    planned: int
-    left: int
-
-
-def _epochs_to_come(row: StudyRow, begun: Sequence[StageSummary]) -> int:
-    """Epochs of the trials that are not there yet."""
-    if row.trials_created == row.trials_planned or row.search_over:
-        return 0
-    spec = parse_study(row.spec)
-    plans = stages_of(spec)
-    here = (row.trials_open - row.trials_created) * typical_epochs(spec, row.stage)
-    return here + sum(
-        plans[i].trials * typical_epochs(spec, i) for i in range(len(begun), len(plans))
-    )
-
-
-def _record(
-    session: Session,
-    row: StudyRow,
-    counts: Counts,
-    begun: list[StageSummary],
-    epochs: _Epochs,
-    moment: float,
-) -> Study:
-    spec = parse_study(row.spec)
-    best = best_trial(session, row.id, spec)
-    eta = None
-    is_training = row.state == StudyState.RUNNING and not row.search_over
-    if is_training and row.started_at is not None and epochs.done:
-        eta = epochs.left * (moment - row.started_at) / epochs.done
-    return Study(
-        id=row.id,
-        name=row.name,
-        state=StudyState(row.state),
-        spec=row.spec,
-        version=row.version,
-        stage=row.stage,
-        stages=begun,
-        trials_planned=row.trials_planned,
-        counts=counts,
-        best_trial=best.number if best else None,
-        best_value=best.value if best else None,
-        pareto_front=_pareto_front(session, row.id, spec) if len(spec.objectives) > 1 else None,
-        epochs_done=epochs.done,
-        epochs_planned=epochs.planned,
-        eta_seconds=eta,
-        attributes=row.attributes,
-        created_at=as_datetime(row.created_at),
-        started_at=as_datetime(row.started_at),
-        finished_at=as_datetime(row.finished_at),
-    )
-
-
-def _pareto_front(session: Session, study_id: int, spec: StudySpec) -> list[int]:
-    found = session.execute(
-        select(TrialRow.number, TrialRow.objectives)
-        .where(TrialRow.study_id == study_id, TrialRow.state == TrialState.COMPLETE)
-        .order_by(TrialRow.number)
-    )
-    losses = {number: losses_of(values, spec) for number, values in found}
-    return pareto_front({number: point for number, point in losses.items() if point is not None})
-
-
-def losses_of(
-    objectives: Sequence[float | None] | None, spec: StudySpec
-) -> tuple[float, ...] | None:
-    """A trial's objectives, all minimised; none while one of them is missing."""
-    if objectives is None or any(value is None for value in objectives):
-        return None
-    return tuple(
-        objective.sign * float(value or 0)
-        for value, objective in zip(objectives, spec.objectives, strict=True)
-    )
-
-
-def best_trial(session: Session, study_id: int, spec: StudySpec) -> TrialRow | None:
-    """The complete trial with the best (first) objective, the earliest among equals."""
-    return session.scalars(_best_first(select(TrialRow), study_id, spec).limit(1)).one_or_none()
-
-
-def best_numbers(session: Session, study_id: int, spec: StudySpec, count: int) -> Sequence[int]:
-    """Numbers of the complete trials with the best values, the best first."""
-    return session.scalars(_best_first(select(TrialRow.number), study_id, spec).limit(count)).all()
-
-
-def value_order(objective: Objective | None) -> ColumnElement[float | None]:
-    """Orders trials by value, the best first; the lowest first where there is no objective."""
-    if objective is not None and objective.is_maximized:
-        return TrialRow.value.desc()
-    return TrialRow.value.asc()
-
-
-def _best_first(query: Select[R], study_id: int, spec: StudySpec) -> Select[R]:
-    order = value_order(spec.first_objective)
-    return query.where(
-        TrialRow.study_id == study_id,
-        TrialRow.state == TrialState.COMPLETE,
-        TrialRow.value.is_not(None),
-    ).order_by(order, TrialRow.number)

@@ -9,7 +9,7 @@ from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.advice import Measured
 from hpsearch.spec.wire.observation import Observation
-from hpsearch.store.studies import losses_of
+from hpsearch.store.ranking import losses_of
 from hpsearch.store.tables import TrialRow
 
 

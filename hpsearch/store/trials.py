@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from hpsearch.errors import InvalidInput, NotFound, ReportGap
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import StudyState, TrialReason, TrialState, is_final, transition
-from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.progress import Progress
 from hpsearch.spec.wire.records import Trial, TrialPage
-from hpsearch.store import studies
+from hpsearch.store import ranking, specs, studies
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor
 from hpsearch.store.reports import encoded
@@ -184,11 +184,6 @@ def same_configuration(session: Session, study_id: int, number: int) -> list[int
     return [number, *(other for _, other in same)]
 
 
-def repeats(session: Session, study_id: int, number: int) -> int | None:
-    """How often a trial trains; none as its stage says."""
-    return session.get_one(TrialRow, id_of(session, study_id, number)).repeats
-
-
 def open_for_ensembles(session: Session, study_id: int) -> dict[int, int]:
     """Numbers, by id, of the trials that ensembles asked for and that are not over."""
     found = session.execute(
@@ -249,6 +244,15 @@ def get(session: Session, study_id: int, number: int) -> Trial:
             f"it has {study.trials_created} so far"
         )
     return records(session, study_id, [row])[0]
+
+
+def of_numbers(session: Session, study_id: int, numbers: Sequence[int]) -> list[Trial]:
+    """Records of some trials of one study, in the order of `numbers`, which must exist."""
+    found = session.scalars(
+        select(TrialRow).where(TrialRow.study_id == study_id, TrialRow.number.in_(numbers))
+    )
+    rows = {row.number: row for row in found}
+    return records(session, study_id, [rows[number] for number in numbers])
 
 
 def page(
@@ -314,7 +318,7 @@ def progress(
         .where(TrialRow.study_id == study_id)
         .group_by(TrialRow.state, TrialRow.reason)
     ).all()
-    best = studies.best_trial(session, study_id, spec)
+    best = ranking.best_trial(session, study_id, spec)
     since_best = 0
     if best is not None:
         since_best = session.execute(
@@ -348,7 +352,7 @@ def records(session: Session, study_id: int, rows: Sequence[TrialRow]) -> list[T
     study = _study(session, study_id)
     revealed = None
     if is_final(StudyState(study.state)):
-        best = studies.best_trial(session, study_id, parse_study(study.spec))
+        best = ranking.best_trial(session, study_id, specs.of_row(session, study))
         revealed = best.id if best else None
     return [_record(row, reveal_test=row.id == revealed) for row in rows]
 

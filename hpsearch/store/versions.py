@@ -1,13 +1,14 @@
-"""The specs that a study ran with: an edit makes a new version, and trials keep theirs."""
+"""Versions of a study's spec: an edit makes a new one, and each trial keeps its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.records import StudyVersion
 from hpsearch.store.database import now
 from hpsearch.store.studies import row_of
@@ -42,9 +43,16 @@ def add(session: Session, study_id: int, spec: StudySpec, changes: Sequence[str]
     return version
 
 
-def spec_of(session: Session, study_id: int, version: int) -> StudySpec:
-    """The spec of a version."""
-    return parse_study(session.get_one(VersionRow, (study_id, version)).spec)
+def documents(
+    session: Session, study_id: int, versions: Collection[int]
+) -> dict[int, dict[str, Any]]:
+    """The specs of some versions as stored: JSON documents, every default filled in."""
+    rows = session.execute(
+        select(VersionRow.version, VersionRow.spec).where(
+            VersionRow.study_id == study_id, VersionRow.version.in_(versions)
+        )
+    )
+    return {version: document for version, document in rows}  # noqa: C416 (rows are no pairs to mypy)
 
 
 def of_study(session: Session, study_id: int) -> list[StudyVersion]:

@@ -9,7 +9,6 @@ import pytest
 from fastapi.testclient import TestClient
 from rig import Rig
 
-from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.wire.jobs import AskRequest, TrialCompletion
 from hpsearch.store import events
@@ -26,11 +25,10 @@ STUDY: dict[str, Any] = {
 def run(rig: Rig) -> int:
     """A study whose value falls with `a` up to its range's end."""
     study_id = rig.submit(**STUDY)
-    asking = Asking(rig.tuner)
-    asked = rig.do(lambda s: asking.ask(s, study_id, AskRequest(count=24))).trials
+    asked = rig.do(lambda s: rig.tuner.ask(s, study_id, AskRequest(count=24))).trials
     for trial in asked:
         end = TrialCompletion(attempt=1, value=-float(np.log10(trial.params["task.params.a"])))
-        rig.do(lambda s, n=trial.number, e=end: asking.complete(s, study_id, n, e))
+        rig.do(lambda s, n=trial.number, e=end: rig.tuner.complete_trial(s, study_id, n, e))
     return study_id
 
 

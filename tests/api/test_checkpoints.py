@@ -105,7 +105,7 @@ def test_an_unreported_epoch_is_refused(api: TestClient, served: Rig, job: Job) 
 
 def test_a_file_that_went_missing_is_said_so(api: TestClient, served: Rig, job: Job) -> None:
     record = _put(api, job).json()
-    (file,) = served.tuner.artifacts.root.rglob("*.safetensors")
+    (file,) = served.tuner.context.artifacts.root.rglob("*.safetensors")
     for damage in (lambda: file.write_bytes(CONTENT[:7]), file.unlink):
         damage()
         answer = api.get(f"{API}/checkpoints/{record['id']}/artifact")

@@ -252,7 +252,7 @@ def test_too_large_a_file_is_refused_whether_it_says_so_or_not(
 
 def test_a_lost_file_is_named_and_sent_anew(api: TestClient, served: Rig) -> None:
     sha256 = add(api).json()["sha256"]
-    path = served.tuner.artifacts.path(f"datasets/{sha256}")
+    path = served.tuner.context.artifacts.path(f"datasets/{sha256}")
     path.unlink()
     answer = api.get(f"{URL}/mine/artifact")
     assert answer.status_code == 422

@@ -263,7 +263,7 @@ def test_its_file_comes_back_and_goes_with_it(
     got = api.get(f"{url}/artifact")
     assert (got.content, got.headers["X-Content-Sha256"]) == (FILE, SHA256)
     assert f"ensemble-{job.ensemble}.zip" in got.headers["Content-Disposition"]
-    (path,) = served.tuner.artifacts.root.rglob("*.zip")
+    (path,) = served.tuner.context.artifacts.root.rglob("*.zip")
     path.write_bytes(FILE[:9])
     damaged = api.get(f"{url}/artifact")
     assert (damaged.status_code, damaged.json()["code"]) == (422, "corrupt_artifact")
@@ -306,9 +306,9 @@ def test_a_checkpoint_may_be_pinned(api: TestClient, served: Rig, study: int) ->
 
 def test_rubbish_is_collected_after_a_dry_run(api: TestClient, served: Rig, study: int) -> None:
     needed = served.artifacts()
-    old = served.tuner.artifacts.put("studies/9/old", b"12345")
-    served.tuner.artifacts.put("studies/9/young", b"1")
-    os.utime(served.tuner.artifacts.path(old.key), (0, 0))
+    old = served.tuner.context.artifacts.put("studies/9/old", b"12345")
+    served.tuner.context.artifacts.put("studies/9/young", b"1")
+    os.utime(served.tuner.context.artifacts.path(old.key), (0, 0))
     url = f"{API}/artifacts:collect"
     told = api.post(url, json={"dry_run": True}).json()
     assert told == {
@@ -330,6 +330,6 @@ def test_an_uploaded_data_set_is_no_rubbish(api: TestClient, served: Rig) -> Non
     )
     assert sent.status_code == 201, sent.text
     for key in served.artifacts():
-        os.utime(served.tuner.artifacts.path(key), (0, 0))
+        os.utime(served.tuner.context.artifacts.path(key), (0, 0))
     assert len(served.artifacts()) == 1
     assert api.post(f"{API}/artifacts:collect", json={}).json()["files"] == []

@@ -314,8 +314,8 @@ def test_a_checkpoint_is_pinned_and_left_to_the_policy(client: Client, served: R
 
 def test_garbage_is_listed_before_it_is_removed(client: Client, served: Rig) -> None:
     study = client.study(trained(client, served))
-    stray = served.tuner.artifacts.put("studies/99/stray.safetensors", b"stray")
-    os.utime(served.tuner.artifacts.path(stray.key), (0, 0))
+    stray = served.tuner.context.artifacts.put("studies/99/stray.safetensors", b"stray")
+    os.utime(served.tuner.context.artifacts.path(stray.key), (0, 0))
     garbage = client.collect_garbage()
     assert (garbage.dry_run, [file.key for file in garbage.files], garbage.size_bytes) == (
         True, [stray.key], 5,

@@ -210,7 +210,7 @@ def test_each_state_says_how_far_it_is(known: TestClient, rig_of: Rig) -> None:
 
     def fill(session: Session) -> None:
         def new() -> int:
-            return ensembles.create(session, study, greedy, automatic=False).id
+            return ensembles.create(session, study, greedy, automatic=False)
 
         done, failed, running = new(), new(), new()
         ensembles.create(session, study, ReinitEnsemble(kind="reinit"), automatic=False)

@@ -9,7 +9,6 @@ from fastapi.testclient import TestClient
 from rig import Rig
 
 from hpsearch.errors import Conflict, InvalidInput, StaleLease
-from hpsearch.service.ask_tell import Asking
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.jobs import AskRequest, TrialCompletion, TrialReport
 from hpsearch.spec.wire.records import Trial
@@ -23,17 +22,17 @@ EXTERNAL = {
 
 def ask(rig: Rig, study_id: int, count: int = 1) -> list[Trial]:
     request = AskRequest(count=count)
-    return rig.do(lambda s: Asking(rig.tuner).ask(s, study_id, request)).trials
+    return rig.do(lambda s: rig.tuner.ask(s, study_id, request)).trials
 
 
 def tell(rig: Rig, trial: Trial, attempt: int | None = None, **end: Any) -> Trial:
     told = TrialCompletion(attempt=attempt or trial.attempt, **end)
-    return rig.do(lambda s: Asking(rig.tuner).complete(s, trial.study_id, trial.number, told))
+    return rig.do(lambda s: rig.tuner.complete_trial(s, trial.study_id, trial.number, told))
 
 
 def report(rig: Rig, trial: Trial, epoch: int, **metrics: float) -> None:
     told = TrialReport(attempt=trial.attempt, epoch=epoch, metrics=metrics)
-    rig.do(lambda s: Asking(rig.tuner).report(s, trial.study_id, trial.number, told))
+    rig.do(lambda s: rig.tuner.report_trial(s, trial.study_id, trial.number, told))
 
 
 def test_asked_trials_carry_the_sampled_parameters_and_end_the_study(rig: Rig) -> None:

@@ -103,11 +103,11 @@ def test_a_lease_lost_while_the_file_came_leaves_nothing(rig: Rig, job: Job) -> 
     before = rig.artifacts()
     sent = CheckpointPart(job=job.id, attempt=job.attempt, epoch=2, size_bytes=5, sha256="0" * 64)
     (prefix,) = rig.do(lambda s: rig.tuner.check_checkpoints(s, [sent]))
-    artifact = rig.tuner.artifacts.put(f"{prefix}-x", b"after")
+    artifact = rig.tuner.context.artifacts.put(f"{prefix}-x", b"after")
     rig.run_out(job)
     with pytest.raises(StaleLease):
-        rig.do(lambda s: rig.tuner.keep_checkpoints(s, [(sent, artifact)]))
-    rig.do(lambda s: rig.tuner.drop_unkept(s, artifact))
+        rig.do(lambda s: rig.tuner.store_checkpoints(s, [(sent, artifact)]))
+    rig.do(lambda s: rig.tuner.remove_unreferenced(s, artifact))
     assert rig.artifacts() == before
     assert [kept.epoch for kept in _kept(rig, job)] == [1]
 
@@ -116,7 +116,7 @@ def test_dropping_spares_what_a_repeat_made_visible(rig: Rig, job: Job) -> None:
     rig.store(job, 1, b"kept")
     with rig.database.read() as session:
         artifact = checkpoints.get(session, _kept(rig, job)[0].id)[1]
-    rig.do(lambda s: rig.tuner.drop_unkept(s, artifact))
+    rig.do(lambda s: rig.tuner.remove_unreferenced(s, artifact))
     _files_match(rig, job)
 
 

@@ -9,6 +9,7 @@ from rig import Rig
 from sqlalchemy import select, update
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound, StaleLease
+from hpsearch.service.job_kinds import PAUSED_KINDS, STUDY_RULES
 from hpsearch.spec.language.states import (
     EnsembleState,
     EventKind,
@@ -68,13 +69,13 @@ def status(rig: Rig, job_id: int) -> JobStatus:
 
 def advance(rig: Rig, job: AnyJob) -> JobStatus:
     said = ProgressReport(attempt=job.attempt, done=1, total=4, what="it selects")
-    return rig.do(lambda session: rig.combiner.advance(session, job.id, said))
+    return rig.do(lambda session: rig.tuner.report_progress(session, job.id, said))
 
 
 def answer(rig: Rig, job: AnyJob) -> JobStatus:
     result = PredictionResult(predictions=[1], labels=["b"], probabilities=[[0.25, 0.75]])
     said = PredictionAnswer(attempt=job.attempt, result=result)
-    return rig.do(lambda session: rig.combiner.answer(session, job.id, said))
+    return rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, said))
 
 
 # At the end of a study
@@ -352,16 +353,16 @@ def test_a_file_whose_lease_was_lost_on_the_way_goes(rig: Rig) -> None:
     searched(rig, worker, ensemble=TOP_K)
     (job,) = rig.lease(worker)
     before = rig.artifacts()
-    prefix = rig.do(lambda s: rig.combiner.prefix(s, job.id, job.attempt))
-    artifact = rig.tuner.artifacts.put(f"{prefix}-x.zip", b"late")
-    rig.do(lambda s: rig.tuner.drop_unkept(s, artifact))
+    prefix = rig.do(lambda s: rig.tuner.ensemble_key_prefix(s, job.id, job.attempt))
+    artifact = rig.tuner.context.artifacts.put(f"{prefix}-x.zip", b"late")
+    rig.do(lambda s: rig.tuner.remove_unreferenced(s, artifact))
     assert rig.artifacts() == before
     rig.build(job)
     kept = rig.artifacts()
     (own,) = set(kept) - set(before)
     assert own.startswith(f"studies/1/ensembles/{job.ensemble}/attempt-1-")
-    stored = rig.tuner.artifacts.put(own, b"ensemble")
-    rig.do(lambda s: rig.tuner.drop_unkept(s, stored))
+    stored = rig.tuner.context.artifacts.put(own, b"ensemble")
+    rig.do(lambda s: rig.tuner.remove_unreferenced(s, stored))
     assert rig.artifacts() == kept
 
 
@@ -486,8 +487,8 @@ def test_a_prediction_is_locked_in_its_studys_place_but_not_taken_with_its_trial
     rig.ask(job.ensemble, [0.0])
     with rig.database.write() as session:
         assert set(session.scalars(select(JobRow.priority))) == {3}
-        assert jobs.lock_queued(session, job.study_id, 9) == []
-        assert studies.next_with_work(session, None) is None
+        assert jobs.lock_queued(session, job.study_id, 9, STUDY_RULES) == []
+        assert studies.next_with_work(session, None, STUDY_RULES, PAUSED_KINDS) is None
     assert len(rig.lease(worker)) == 1
 
 
@@ -536,7 +537,7 @@ def test_deleting_an_ensemble_takes_its_jobs_and_its_file(rig: Rig) -> None:
     worker = rig.join()
     ensemble = built(rig, worker)
     job_id = rig.ask(ensemble, [0.0])
-    rig.do(lambda session: rig.combiner.delete(session, ensemble))
+    rig.do(lambda session: rig.tuner.delete_ensemble(session, ensemble))
     assert not any(key.endswith(".zip") for key in rig.artifacts())
     assert (rig.ensembles(1), rig.lease(worker)) == ([], [])
     with pytest.raises(NotFound):
@@ -553,7 +554,7 @@ def test_deleting_an_ensemble_that_is_being_built_ends_its_job_and_what_waits_fo
     (job,) = rig.lease(worker)
     assert rig.study(study).state is StudyState.RUNNING
     (ensemble,) = rig.ensembles(study)
-    rig.do(lambda session: rig.combiner.delete(session, ensemble.id))
+    rig.do(lambda session: rig.tuner.delete_ensemble(session, ensemble.id))
     assert (rig.ensembles(study), rig.study(study).state) == ([], StudyState.COMPLETE)
     with pytest.raises((StaleLease, NotFound)):
         rig.build(job)

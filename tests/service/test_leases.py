@@ -11,6 +11,7 @@ from rig import Rig, a_report
 from sqlalchemy import event, func, select, update
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound, ReportGap, StaleLease
+from hpsearch.service.job_kinds import PAUSED_KINDS, STUDY_RULES
 from hpsearch.spec.language.states import (
     FailureReason,
     StudyState,
@@ -340,12 +341,12 @@ def test_studies_are_served_by_priority_then_age(rig: Rig) -> None:
 def test_a_lease_never_turns_back_to_a_study_that_got_work_meanwhile(rig: Rig) -> None:
     low, high = rig.submit(), rig.submit(priority=5)
     with rig.database.write() as session:
-        first = studies.next_with_work(session, None)
+        first = studies.next_with_work(session, None, STUDY_RULES, PAUSED_KINDS)
         assert first is not None
-        second = studies.next_with_work(session, first)
+        second = studies.next_with_work(session, first, STUDY_RULES, PAUSED_KINDS)
         assert second is not None
         assert (first.id, second.id) == (high, low)
-        assert studies.next_with_work(session, second) is None
+        assert studies.next_with_work(session, second, STUDY_RULES, PAUSED_KINDS) is None
 
 
 def test_given_back_trials_come_before_new_ones(rig: Rig, job: Job) -> None:

@@ -16,7 +16,8 @@ from rig import Rig, a_report
 from sqlalchemy.orm import Session
 
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
-from hpsearch.service.pruning import Tables, judges_of_trial
+from hpsearch.service.pruning import CurveTables, pruners_of_trial
+from hpsearch.service.tuner import Tuner
 from hpsearch.spec.language.states import Decision, TrialState
 from hpsearch.spec.study import Objective
 from hpsearch.spec.wire.jobs import Decisions, Job, ReportBatch
@@ -52,7 +53,8 @@ def tell(rig: Rig, *reports: tuple[Job, int, float], fails: bool = False) -> lis
 
 def restarted(rig: Rig) -> Rig:
     """The same store behind another process."""
-    return Rig(rig.database, replace(rig.tuner, tables=Tables()))
+    context = replace(rig.tuner.context, curve_tables=CurveTables())
+    return Rig(rig.database, Tuner(context))
 
 
 def test_a_trial_worse_than_the_median_is_told_why_and_keeps_its_curve(rig: Rig) -> None:
@@ -189,7 +191,7 @@ def test_studies_without_a_pruner_are_not_counted(rig: Rig) -> None:
     tell(rig, (job, 0, 1.0))
     rows = rig.snapshot()["studies"]
     assert len(rows) == 1
-    assert rig.tuner.tables.kept == {}
+    assert rig.tuner.context.curve_tables.table_of(study_id) is None
     assert rig.study(study_id).attributes == {}
 
 
@@ -219,11 +221,13 @@ def test_what_many_threads_leave_in_memory_is_what_the_database_says(rig: Rig, k
     for thread in threads:
         thread.join(60)
     assert not failures
-    fresh = Tables()
-    for tables in (rig.tuner.tables, fresh):
+    known, fresh = rig.tuner.context.curve_tables, CurveTables()
+    for tables in (known, fresh):
         with rig.database.write() as session:
-            assert judges_of_trial(session, tables, study_id, 0).keys() == {study_id}
-    ours, read = (tables.kept[study_id].table for tables in (rig.tuner.tables, fresh))
+            assert pruners_of_trial(session, tables, study_id, 0).keys() == {study_id}
+    ours, read = known.table_of(study_id), fresh.table_of(study_id)
+    assert ours is not None
+    assert read is not None
     assert ours.completed == read.completed
     assert ours.max_epochs == read.max_epochs
     for number, curve in read.curves.items():

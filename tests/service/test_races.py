@@ -188,7 +188,7 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
             rig.build(job, (job.candidates[0].trial, job.candidates[0].epoch))
         else:
             said = PredictionAnswer(attempt=job.attempt, result=PredictionResult(predictions=[0]))
-            rig.do(lambda session: rig.combiner.answer(session, job.id, said))
+            rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, said))
 
     def work(seed: int) -> Callable[[], None]:
         def run() -> None:
@@ -216,7 +216,7 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
                     rig.ask(one.id, [0.0])
                     rig.ask(one.id, [1.0])
                     if luck.random() < 0.2:
-                        rig.do(lambda session: rig.combiner.delete(session, one.id))  # noqa: B023
+                        rig.do(lambda session: rig.tuner.delete_ensemble(session, one.id))  # noqa: B023
             with suppress(Conflict):
                 rig.request(study)
             time.sleep(0.02)
@@ -227,8 +227,8 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
             while not all(is_final(rig.study(study).state) for study in studies):
                 rig.expire()
                 rig.enforce_limits()
-                files, terms = rig.tuner.artifacts.files(), GarbageCollectionRequest()
-                rig.do(lambda session: rig.combiner.collect(session, files, terms))  # noqa: B023
+                files, terms = rig.tuner.context.artifacts.files(), GarbageCollectionRequest()
+                rig.do(lambda session: rig.tuner.collect_garbage(session, files, terms))  # noqa: B023
                 if time.monotonic() - began > 1:
                     with suppress(IllegalTransition):  # it has ended by itself
                         rig.do(lambda session: rig.tuner.stop(session, studies[0]))

@@ -144,7 +144,7 @@ def test_trials_end_with_the_ensemble_that_asked_for_them(rig: Rig) -> None:
     study = searched(rig, worker)
     ensemble = rig.request(study, **REINIT)
     (running,) = rig.lease(worker)
-    rig.do(lambda session: rig.combiner.delete(session, ensemble))
+    rig.do(lambda session: rig.tuner.delete_ensemble(session, ensemble))
     assert ends(rig, study, 2, 3) == [STOPPED, STOPPED]
     assert rig.trial(study, 2).message == "no ensemble waits for it any more"
     assert rig.lease(worker, 9) == []
@@ -156,7 +156,7 @@ def test_a_trial_that_another_ensemble_waits_for_goes_on(rig: Rig) -> None:
     worker = rig.join()
     study = searched(rig, worker)
     first, second = rig.request(study, **REINIT), rig.request(study, kind="reinit", size=2)
-    rig.do(lambda session: rig.combiner.delete(session, first))
+    rig.do(lambda session: rig.tuner.delete_ensemble(session, first))
     assert ends(rig, study, 2, 3) == [(TrialState.QUEUED, None), STOPPED]
     (job,) = rig.lease(worker, 9)
     rig.train(job)
@@ -173,7 +173,7 @@ def test_a_trial_that_the_search_made_goes_on_when_an_ensemble_of_it_is_deleted(
     rig.train(first)
     ensemble = rig.request(study, kind="reinit", size=2)
     assert rig.study(study).trials_planned == 2
-    rig.do(lambda session: rig.combiner.delete(session, ensemble))
+    rig.do(lambda session: rig.tuner.delete_ensemble(session, ensemble))
     rig.train(second)
     assert (state(rig, study), rig.study(study).counts.complete) == (StudyState.COMPLETE, 2)
 

@@ -22,6 +22,7 @@ from rig import Rig
 from sqlalchemy import select
 
 from hpsearch.errors import NotFound
+from hpsearch.service.context import ServiceContext
 from hpsearch.service.tuner import Tuner
 from hpsearch.spec.language.states import FailureReason, StudyState
 from hpsearch.spec.wire.jobs import EnsembleJob, GarbageCollectionRequest, Job
@@ -52,8 +53,8 @@ def kept(rig: Rig, study: int) -> list[tuple[int, int]]:
 
 def collect(rig: Rig, older_than: float = 3600, *, dry_run: bool = False) -> GarbageCollection:
     terms = GarbageCollectionRequest(dry_run=dry_run, older_than_seconds=older_than)
-    files = rig.tuner.artifacts.files()
-    return rig.do(lambda session: rig.combiner.collect(session, files, terms))
+    files = rig.tuner.context.artifacts.files()
+    return rig.do(lambda session: rig.tuner.collect_garbage(session, files, terms))
 
 
 def pin(rig: Rig, study: int, trial: int, epoch: int, *, pinned: bool = True) -> None:
@@ -192,7 +193,7 @@ def test_a_resume_finds_its_state(rig: Rig, policy: dict[str, Any]) -> None:
     assert again.resume is not None
     with rig.database.read() as session:
         _, artifact = checkpoints.get(session, again.resume.checkpoint)
-    assert rig.tuner.artifacts.path(artifact.key).read_bytes() == b"state"
+    assert rig.tuner.context.artifacts.path(artifact.key).read_bytes() == b"state"
     assert (0, 0) in kept(rig, study)
 
 
@@ -265,7 +266,7 @@ def test_members_of_an_ensemble_stay_as_long_as_it_does(rig: Rig) -> None:
     (building,) = rig.lease(1)
     rig.build(building, (0, 1), (2, 1))
     assert kept(rig, study) == [(0, 1), (2, 0), (2, 1)]
-    rig.do(lambda session: rig.combiner.delete(session, building.ensemble))
+    rig.do(lambda session: rig.tuner.delete_ensemble(session, building.ensemble))
     assert kept(rig, study) == [(2, 0)]
 
 
@@ -326,7 +327,7 @@ def test_only_old_strays_go_and_a_dry_run_says_which(rig: Rig) -> None:
     (building,) = rig.lease(1)
     rig.build(building)
     needed = rig.artifacts()
-    store = rig.tuner.artifacts
+    store = rig.tuner.context.artifacts
     store.put("studies/1/trials/1/old", b"12345")
     store.put("studies/9/ensembles/1/old.zip", b"1")
     store.put("datasets/.part-old", b"")
@@ -470,7 +471,7 @@ def test_whatever_the_order_needed_ones_stay_and_no_file_is_stray(
         folder.mkdir()
         shutil.copy(sqlite_template, folder / "hpsearch.db")
         store = ArtifactStore(folder / "artifacts")
-        tuner = Tuner(store, lease_seconds=30, max_attempts=3)
+        tuner = Tuner(ServiceContext(store, lease_seconds=30, max_attempts=3))
         return Retention(Rig(Database(f"sqlite:///{folder / 'hpsearch.db'}"), tuner))
 
     run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=25))

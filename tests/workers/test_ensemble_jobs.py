@@ -69,7 +69,7 @@ def test_rows_that_do_not_fit_are_refused_in_a_sentence(inside: Inside) -> None:
 
 
 def damage(inside: Inside, one: Checkpoint, of: str, change: Callable[[bytes], bytes]) -> None:
-    root = inside.rig.tuner.artifacts.root
+    root = inside.rig.tuner.context.artifacts.root
     folder = root / f"studies/{one.study_id}/trials"
     sha256 = one.sha256 if of == "checkpoint" else one.predictions_sha256
     assert sha256 is not None

@@ -20,7 +20,7 @@ from workers.server_api import WorkerClient
 
 def replaced(inside: Inside, one: Checkpoint, content: bytes) -> None:
     """Stores another content in a checkpoint's place, whole by its hash."""
-    root = inside.rig.tuner.artifacts.root
+    root = inside.rig.tuner.context.artifacts.root
     (path,) = root.rglob(f"studies/{one.study_id}/**/*-{one.sha256[:16]}.safetensors")
     path.write_bytes(content)
     found = update(CheckpointRow).where(CheckpointRow.id == one.id)

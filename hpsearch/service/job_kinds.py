@@ -1,0 +1,45 @@
+"""The table of job kinds: what the service does with each stands in the kind's own module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from hpsearch.service.ensemble_jobs import EnsembleJobs
+from hpsearch.service.job_rules import JobRules, StudyJobRules
+from hpsearch.service.prediction_jobs import PredictionJobs
+from hpsearch.service.trial_jobs import TrialJobs
+from hpsearch.spec.language.states import JobKind
+from hpsearch.spec.wire.jobs import AnyJob
+from hpsearch.store.jobs import QueuedJob
+from hpsearch.store.studies import LockedStudy
+
+RULES: Mapping[JobKind, JobRules] = {
+    JobKind.TRIAL: TrialJobs(),
+    JobKind.ENSEMBLE: EnsembleJobs(),
+    JobKind.PREDICT: PredictionJobs(),
+}
+
+STUDY_RULES: Mapping[JobKind, StudyJobRules] = {
+    kind: rules for kind, rules in RULES.items() if isinstance(rules, StudyJobRules)
+}
+"""Kinds that are leased in their study's turn."""
+
+PAUSED_KINDS = tuple(kind for kind, rules in STUDY_RULES.items() if rules.while_paused)
+"""Those of them that a paused study still hands out."""
+
+
+def start(session: Session, study: LockedStudy, leased: Sequence[QueuedJob]) -> list[AnyJob]:
+    """Starts leased jobs of a study; returns what their worker needs, by kind."""
+    return [
+        started
+        for kind, rules in STUDY_RULES.items()
+        for started in rules.start(session, study, [job for job in leased if job.kind is kind])
+    ]
+
+
+def stop_all(session: Session, study_id: int, message: str) -> None:
+    """Fails whatever a study has queued or leased."""
+    for rules in STUDY_RULES.values():
+        rules.stop(session, study_id, message)
