@@ -136,7 +136,8 @@ def shared_database(
 def shared_rig(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     """Store and service for a whole module, whose tests only read what it holds."""
     artifacts = ArtifactStore(tmp_path_factory.mktemp("artifacts"))
-    return Rig(shared_database, Tuner(artifacts, lease_seconds=30, max_attempts=3))
+    context = ServiceContext(artifacts, lease_seconds=30, max_attempts=3)
+    return Rig(shared_database, Tuner(context))
 
 
 @pytest.fixture
