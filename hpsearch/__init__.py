@@ -5,13 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.client.client import Client, Study
 from hpsearch.optional import importing_extra
 
 if TYPE_CHECKING:
+    from hpsearch.client.client import Client, Study
     from hpsearch.inference.ensemble import TrainedEnsemble
 
 __all__ = ["Client", "Study", "load_ensemble"]
+
+
+def __getattr__(name: str) -> object:
+    """The client's classes, imported at first use: server and workers start without them."""
+    if name in ("Client", "Study"):
+        from hpsearch.client import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
