@@ -3,7 +3,7 @@
 For each case of `benchmarks.cases.REAL` it trains Sobol points of the wide space at full length,
 fused, and keeps the objective of every epoch in `benchmarks/data/<case>.npz`:
 
-    units    float32 [N, D]   place on each parameter's own axis; NaN where it does not exist
+    units    float32 [N, D]   position on each parameter's own axis; NaN where it does not exist
     losses   float16 [N, E]   the objective, lower is better; NaN from where a trial diverged
 """
 
@@ -40,12 +40,12 @@ def main() -> None:
     """Trains the tables that the command line names, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", help="names of cases; all unless given")
-    chosen = parser.parse_args().tables
+    tables = parser.parse_args().tables
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         register(friedman(Path(folder)))
         for case in REAL:
-            if case.table == case.name and (not chosen or case.name in chosen):
+            if case.table == case.name and (not tables or case.name in tables):
                 started = time.perf_counter()
                 units, losses = trained(case)
                 DATA.mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ def friedman(folder: Path) -> LocalUpload:
 
 
 def trained(case: Case) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
-    """Places and curves of a case's table."""
+    """Points and curves of a case's table."""
     spec = parse_study(widened(case))
     space = search_space(spec)
     metric = case.document["objective"]["metric"]
@@ -85,8 +85,8 @@ def trained(case: Case) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
         )
         for parameter in space.parameters:
             if parameter.name in params:
-                place = parameter.distribution.to_unit(params[parameter.name])
-                units[row, columns[parameter.name]] = place
+                unit = parameter.distribution.to_unit(params[parameter.name])
+                units[row, columns[parameter.name]] = unit
         plan = Plan(row, resolve(spec, params), EPOCHS)
         groups[group_key(plan)].append(plan)
     for plans in groups.values():

@@ -87,7 +87,7 @@ def tab_megabytes(page: Page) -> float:
     browser = page.context.browser
     assert browser is not None
     processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
-    renderers = [one["id"] for one in processes if one["type"] == "renderer"]
+    renderers = [process["id"] for process in processes if process["type"] == "renderer"]
     return float(max(psutil.Process(pid).memory_full_info().uss for pid in renderers)) / 1e6
 
 

@@ -34,8 +34,8 @@ import torch
 from pydantic import TypeAdapter
 
 from benchmarks.gains import Pair, Row, Score, print_rows
-from benchmarks.trained_study import Stored, random_params, train
-from hpsearch.ensemble_builder import build
+from benchmarks.trained_study import StudyCheckpoints, random_params, train
+from hpsearch.ensemble_builder import build as build_ensemble
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.combining import combine, member_values
 from hpsearch.ensembling.scores import scores
@@ -68,7 +68,7 @@ FEWER = 20
 """Seeds of soups and averages."""
 
 
-Found = dict[str, Pair]
+Pairs = dict[str, Pair]
 """By row of a table."""
 
 
@@ -104,19 +104,19 @@ def restarts(name: str) -> Mapping[str, Any]:
 
 @dataclass
 class Trained:
-    """A study's candidates and what was chosen among them without an ensemble."""
+    """A study's candidates and what it would use without an ensemble."""
 
     study: StudySpec
-    stored: Stored
+    checkpoints: StudyCheckpoints
 
-    def built(self, request: Mapping[str, Any], candidates: Sequence[Candidate]) -> EnsembleResult:
+    def build(self, request: Mapping[str, Any], candidates: Sequence[Candidate]) -> EnsembleResult:
         """An ensemble of some of them."""
-        asked: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python(request)
-        return build(asked, self.study, candidates, self.stored).result
+        spec: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python(request)
+        return build_ensemble(spec, self.study, candidates, self.checkpoints).result
 
     def alone(self, candidate: Candidate) -> Score:
         """One checkpoint."""
-        part = predictions.read(self.stored.predictions(candidate)).test
+        part = predictions.read(self.checkpoints.predictions(candidate)).test
         if part is None:
             raise ValueError("the benchmark's studies keep test rows")
         members = member_values(part)[None]
@@ -124,24 +124,24 @@ class Trained:
 
     @property
     def usual(self) -> list[Candidate]:
-        """Best and last epochs, which a study keeps unless told otherwise."""
-        return [one for one in self.stored.candidates if one.best or one.last]
+        """Best and last epochs, which a study keeps by default."""
+        return [c for c in self.checkpoints.candidates if c.best or c.last]
 
     @property
     def single(self) -> Candidate:
         """The best epoch of the best trial; of equals the first."""
-        best = [one for one in self.stored.candidates if one.best]
-        return min(best, key=lambda one: (-(one.value or 0.0), one.trial))
+        best = [c for c in self.checkpoints.candidates if c.best]
+        return min(best, key=lambda c: (-(c.value or 0.0), c.trial))
 
 
-def _score(found: Mapping[str, float]) -> Score:
-    return Score(found["accuracy"], found["loss"])
+def _score(metrics: Mapping[str, float]) -> Score:
+    return Score(metrics["accuracy"], metrics["loss"])
 
 
 def _trained(name: str, seed: int, sections: Mapping[str, Any]) -> Trained:
     study = study_of(name, seed, sections)
     trials = train(study, random_params(study, TRIALS), CASES[name].epochs)
-    return Trained(study, Stored(trials))
+    return Trained(study, StudyCheckpoints(trials))
 
 
 def with_restarts(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
@@ -149,7 +149,7 @@ def with_restarts(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
     sections = {**restarts(name), "checkpoints": {"snapshots": True}}
     trained = _trained(name, seed, sections)
     single = trained.alone(trained.single)
-    snapshots = trained.stored.candidates
+    snapshots = trained.checkpoints.candidates
     for label, request, candidates in (
         ("greedy", {"kind": "greedy"}, trained.usual),
         ("greedy, no bags", {"kind": "greedy", "bags": 0}, trained.usual),
@@ -161,22 +161,22 @@ def with_restarts(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
         ("top_k, val_loss", {"kind": "top_k", "metric": "val_loss"}, trained.usual),
         ("snapshots", {"kind": "snapshots", "size": 5}, snapshots),
     ):
-        result = trained.built({"size": SIZE, **request}, candidates)
+        result = trained.build({"size": SIZE, **request}, candidates)
         yield label, Pair(_score(result.test), single)
         if label == "greedy":
-            rival = min(trained.usual, key=lambda one: _validation_loss(trained, one))
+            rival = min(trained.usual, key=lambda candidate: _validation_loss(trained, candidate))
             yield "greedy against least val_loss", Pair(_score(result.test), trained.alone(rival))
     plan = random_params(trained.study, TRIALS)[trained.single.trial]
     again = train(trained.study, [plan] * SIZE, CASES[name].epochs, first=TRIALS)
-    reinit = Trained(trained.study, Stored(again))
-    result = reinit.built({"kind": "reinit", "size": SIZE}, reinit.stored.candidates)
+    reinit = Trained(trained.study, StudyCheckpoints(again))
+    result = reinit.build({"kind": "reinit", "size": SIZE}, reinit.checkpoints.candidates)
     yield "reinit", Pair(_score(result.test), single)
 
 
 def _validation_loss(trained: Trained, candidate: Candidate) -> float:
-    part = predictions.read(trained.stored.predictions(candidate)).validation
-    said = combine(member_values(part)[None], np.ones(1), "mean")
-    return scores(said, part.targets)["loss"]
+    part = predictions.read(trained.checkpoints.predictions(candidate)).validation
+    combined = combine(member_values(part)[None], np.ones(1), "mean")
+    return scores(combined, part.targets)["loss"]
 
 
 def with_shared_weights(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
@@ -184,7 +184,7 @@ def with_shared_weights(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
     trained = _trained(name, seed, {**restarts(name), "training": {"init_seed": "shared"}})
     single = trained.alone(trained.single)
     for kind in ("soup_uniform", "soup_greedy"):
-        result = trained.built({"kind": kind, "size": SIZE}, trained.usual)
+        result = trained.build({"kind": kind, "size": SIZE}, trained.usual)
         yield kind, Pair(_score(result.test), single)
 
 
@@ -194,23 +194,23 @@ def at_a_constant_rate(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
     trained = _trained(name, seed, sections)
     best = trained.single
     single = trained.alone(best)
-    own = [one for one in trained.stored.candidates if one.trial == best.trial]
-    last = trained.alone(next(one for one in own if one.last))
+    of_trial = [c for c in trained.checkpoints.candidates if c.trial == best.trial]
+    last = trained.alone(next(c for c in of_trial if c.last))
     for kind in ("average", "ema", "swa"):
-        result = trained.built({"kind": kind, "size": SIZE}, trained.stored.candidates)
+        result = trained.build({"kind": kind, "size": SIZE}, trained.checkpoints.candidates)
         yield kind, Pair(_score(result.test), single)
         yield f"{kind} against last", Pair(_score(result.test), last)
 
 
-def measured(task: tuple[str, int, bool]) -> Found:
+def measure(task: tuple[str, int, bool]) -> Pairs:
     """All rows of one seed; soups and averages where asked for."""
     name, seed, is_whole = task
     torch.set_num_threads(1)
-    found = dict(with_restarts(name, seed))
+    pairs = dict(with_restarts(name, seed))
     if is_whole:
-        found |= dict(with_shared_weights(name, seed))
-        found |= dict(at_a_constant_rate(name, seed))
-    return found
+        pairs |= dict(with_shared_weights(name, seed))
+        pairs |= dict(at_a_constant_rate(name, seed))
+    return pairs
 
 
 def main() -> int:
@@ -226,11 +226,13 @@ def main() -> int:
         for name in options.datasets:
             seeds = options.seeds or CASES[name].seeds
             tasks = [
-                (name, options.first_seed + place, place < (options.seeds or FEWER))
-                for place in range(seeds)
+                (name, options.first_seed + i, i < (options.seeds or FEWER)) for i in range(seeds)
             ]
-            found = list(pool.map(measured, tasks))
-            rows = {label: Row([one[label] for one in found if label in one]) for label in found[0]}
+            results = list(pool.map(measure, tasks))
+            rows = {
+                label: Row([pairs[label] for pairs in results if label in pairs])
+                for label in results[0]
+            }
             others = {label: row for label, row in rows.items() if "against" in label}
             singles = {label: row for label, row in rows.items() if label not in others}
             print_rows(f"{name}: against the best single trial", singles)
@@ -243,20 +245,22 @@ def main() -> int:
 
 def _count(text: str) -> int:
     """At least 1."""
-    found = int(text)
-    if found < 1:
+    count = int(text)
+    if count < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}; leave it out for all")
-    return found
+    return count
 
 
 def _missed(name: str, greedy: Row) -> list[str]:
     """What the goal asks for and greedy ensembles do not show."""
-    found = []
+    sentences = []
     if greedy.accuracy.mean <= greedy.accuracy.half:
-        found.append(f"{name}: the gain of greedy ensembles, {greedy.accuracy}, may be 0")
+        sentences.append(f"{name}: the gain of greedy ensembles, {greedy.accuracy}, may be 0")
     if name == "digits" and greedy.reduction < GOAL:
-        found.append(f"digits: the error is cut by {greedy.reduction:.0%}, less than {GOAL:.0%}")
-    return found
+        sentences.append(
+            f"digits: the error is cut by {greedy.reduction:.0%}, less than {GOAL:.0%}"
+        )
+    return sentences
 
 
 if __name__ == "__main__":

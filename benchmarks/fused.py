@@ -136,52 +136,54 @@ def measure(
     with _processes(document, None if data == "digits" else upload) as (connections, choices):
         bound = max(seconds for _, seconds in choices)
         for k in ks:
-            shares = [k // len(connections)] * len(connections)
+            counts = [k // len(connections)] * len(connections)
             for extra in range(k % len(connections)):
-                shares[extra] += 1
-            alone, fused, both = [], [], []
+                counts[extra] += 1
+            alone, fused, ratios = [], [], []
             peak, difference, group = 0, 0.0, 1
             for _ in range(rounds):
-                one, answers = _round(connections, shares, is_fused=False, most=ALONE)
-                many, fused_answers = _round(connections, shares, is_fused=True, most=GROUPS)
+                seconds, answers = _round(connections, counts, is_fused=False, most=ALONE)
+                fused_seconds, fused_answers = _round(
+                    connections, counts, is_fused=True, most=GROUPS
+                )
                 group = max(answer.size for answer in fused_answers)
-                alone.append(one)
-                fused.append(many)
-                both.append(one / many)
+                alone.append(seconds)
+                fused.append(fused_seconds)
+                ratios.append(seconds / fused_seconds)
                 peak = max(answer.peak_bytes for answer in fused_answers)
                 difference = max(difference, _difference(answers, fused_answers))
             yield Figure(
-                f"{model} {data}", k, statistics.median(both), min(both), max(both),
+                f"{model} {data}", k, statistics.median(ratios), min(ratios), max(ratios),
                 group, statistics.median(alone), statistics.median(fused),
-                bound * max(shares) / statistics.median(fused), peak, difference,
+                bound * max(counts) / statistics.median(fused), peak, difference,
             )  # fmt: skip
 
 
 def _round(
-    connections: Sequence[Connection], shares: Sequence[int], *, is_fused: bool, most: int
+    connections: Sequence[Connection], counts: Sequence[int], *, is_fused: bool, most: int
 ) -> tuple[float, list[Answer]]:
-    """Seconds that all shares take side by side, the slowest counting."""
-    dealt = zip(connections, shares, _starts(shares), strict=True)
-    busy = [(connection, share, start) for connection, share, start in dealt if share]
-    for connection, share, start in busy:
-        connection.send(Order(tuple(range(start, start + share)), is_fused, most))
+    """Seconds that all processes take side by side, the slowest counting."""
+    dealt = zip(connections, counts, _starts(counts), strict=True)
+    busy = [(connection, count, start) for connection, count, start in dealt if count]
+    for connection, count, start in busy:
+        connection.send(Order(tuple(range(start, start + count)), is_fused, most))
     answers = [connection.recv() for connection, _, _ in busy]
     return max(answer.seconds for answer in answers), answers
 
 
-def _starts(shares: Sequence[int]) -> list[int]:
+def _starts(counts: Sequence[int]) -> list[int]:
     """Each process's first trial number."""
-    return [sum(shares[:place]) for place in range(len(shares))]
+    return [sum(counts[:i]) for i in range(len(counts))]
 
 
 def _difference(some: Sequence[Answer], others: Sequence[Answer]) -> float:
     """The largest between metrics of trials that both have trained."""
-    found = 0.0
-    for one, other in zip(some, others, strict=True):
-        for number in one.metrics.keys() & other.metrics.keys():
-            mine, theirs = one.metrics[number], other.metrics[number]
-            found = max([found, *(abs(mine[name] - theirs[name]) for name in mine)])
-    return found
+    largest = 0.0
+    for first, second in zip(some, others, strict=True):
+        for trial in first.metrics.keys() & second.metrics.keys():
+            metrics, other = first.metrics[trial], second.metrics[trial]
+            largest = max([largest, *(abs(metrics[name] - other[name]) for name in metrics)])
+    return largest
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def _train(document: dict[str, Any], order: Order, choice: GroupSize) -> Answer:
     plans = [_plan(document, number) for number in order.numbers[: order.most * size]]
     parts = -(-len(plans) // size)
     metrics = {}
-    _forget_peak()
+    _reset_peak()
     start = time.perf_counter()
     for part in range(parts):
         members = plans[part * len(plans) // parts : (part + 1) * len(plans) // parts]
@@ -123,33 +123,33 @@ def _layers(layout: Layout, plan: Plan) -> list[tuple[int, int, int]]:
     """(inputs, outputs, positions of a map) of each weight."""
     model: Any = plan.spec.supervised.model
     image = 32 * 32 if plan.spec.supervised.dataset == "synthetic" else 8 * 8
-    found = []
+    layers = []
     for entry in layout:
         if not entry.name.endswith("weight"):
             continue
         if len(entry.shape) == 2:
-            found.append((entry.shape[0], entry.shape[1], 1))
+            layers.append((entry.shape[0], entry.shape[1], 1))
             continue
         outputs, inputs, height, width = entry.shape
         if model.kind == "resnet":
             area = image // (outputs // model.width) ** 2
         else:
             area = image // model.pool ** (2 * int(entry.name.split(".")[1]))
-        found.append((inputs * height * width, outputs, area))
-    return found
+        layers.append((inputs * height * width, outputs, area))
+    return layers
 
 
 def _usual(operation: Any, *tensors: torch.Tensor) -> float:
     """The median: what disturbs the training disturbs the bound as well."""
-    found, until = [], time.perf_counter() + BOUND_SECONDS
-    while time.perf_counter() < until or not found:
+    seconds, until = [], time.perf_counter() + BOUND_SECONDS
+    while time.perf_counter() < until or not seconds:
         start = time.perf_counter()
         operation(*tensors)
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
-def _forget_peak() -> None:
+def _reset_peak() -> None:
     """Lets the kernel measure the peak anew (Linux; elsewhere it is that of the whole process)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")

@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """A mean with half the width of its interval; infinite where a single value tells of none."""
+    """A mean with half the width of its interval; infinite where a single value has none."""
 
     mean: float
     half: float
@@ -94,8 +94,8 @@ class Row:
             f"{self.reduction:5.0%} {self.loss!s:>17s} {len(self.pairs):5d}"
         )
 
-    def _changes(self, place: int) -> NDArray[np.float64]:
-        return np.array([pair.ours[place] - pair.theirs[place] for pair in self.pairs])
+    def _changes(self, index: int) -> NDArray[np.float64]:
+        return np.array([pair.ours[index] - pair.theirs[index] for pair in self.pairs])
 
 
 def print_rows(title: str, rows: Mapping[str, Row]) -> None:

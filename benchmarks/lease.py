@@ -2,8 +2,8 @@
 benchmarks.lease`.
 
 On SQLite and on PostgreSQL (from its wheel), for every search that may be asked for so many; what
-is timed is the whole transaction that a request runs, once its sampler has been told the history
-(`first` is the request that tells it). Goal: under 50 ms for random and coarse-to-fine.
+is timed is the whole transaction that a request runs, once its sampler has learned the history
+(`first` is the request in which it does). Goal: under 50 ms for random and coarse-to-fine.
 """  # noqa: D205
 
 from __future__ import annotations

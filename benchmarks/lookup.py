@@ -3,13 +3,13 @@
 In the unit cube of the table's own ranges, within the rows of the same choices:
 
     fit(x, t) = local linear fit of log loss at epoch t on the K nearest rows, weighted by
-                (1 − (d/d_K+1)³)³, held between the least and greatest of them
+                (1 − (d/d_K+1)³)³, clipped to lie between the least and greatest of them
     loss(x, t, seed) = exp(fit(x, t) + r(t))
 
 r is the whole residual curve, row minus fit from the others, of one of the K rows, drawn by the
-seed and the configuration; the sum is held between the K rows too. So the landscape is smooth, a
-repeat differs as a repeat of training does (and a little more, by what the fit misses), and a
-curve's wiggles are real. Where that row diverged, the trial does.
+seed and the configuration; the sum is clipped to lie between the K rows too. So the landscape is
+smooth, a repeat differs as a repeat of training does (and a little more, by what the fit misses),
+and a curve's wiggles are real. Where that row diverged, the trial does.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ UNTRAINED = 1.5
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a table with equal choices: places [N, D], log losses [N, E], where diverged [N]."""
+    """Rows of a table with equal choices: points [N, D], log losses [N, E], where diverged [N]."""
 
-    places: NDArray[np.float64]
+    points: NDArray[np.float64]
     logs: NDArray[np.float64]
     diverged: NDArray[np.int64]
     """The epoch at which it did; E for never."""
@@ -49,14 +49,14 @@ class Rows:
     def residuals(self) -> NDArray[np.float64]:
         """Each row minus the fit from the others, [N, E]."""
         return np.array(
-            [self.logs[i] - self.fit(self.places[i], without=i)[0] for i in range(len(self.logs))]
+            [self.logs[i] - self.fit(self.points[i], without=i)[0] for i in range(len(self.logs))]
         )
 
     def fit(
-        self, place: NDArray[np.float64], without: int | None = None
+        self, point: NDArray[np.float64], without: int | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """The fitted log losses [E] at a place, and the rows that they rest on."""
-        squares = ((self.places - place) ** 2).sum(1)
+        """The fitted log losses [E] at a point, and the rows that they rest on."""
+        squares = ((self.points - point) ** 2).sum(1)
         if without is not None:
             squares[without] = np.inf
         near = np.argpartition(squares, NEAREST)[: NEAREST + 1]
@@ -64,7 +64,7 @@ class Rows:
         distances = np.sqrt(squares[near])
         near, reach = near[:-1], max(distances[-1], 1e-9)
         weights = np.sqrt((1 - np.minimum(distances[:-1] / reach, 1) ** 3) ** 3 + 1e-6)
-        design = np.column_stack([np.ones(NEAREST), (self.places[near] - place) / reach])
+        design = np.column_stack([np.ones(NEAREST), (self.points[near] - point) / reach])
         ridge = np.diag([0.0, *([0.1] * (design.shape[1] - 1))])
         weighted = design * weights[:, None]
         values = self.logs[near]
@@ -87,18 +87,18 @@ class Lookup:
         self.groups: dict[tuple[Any, ...], Rows] = {}
         keys = [self._key_of_row(row) for row in units]
         for key in dict.fromkeys(keys):
-            chosen = [i for i, other in enumerate(keys) if other == key]
-            present = [d for d in range(units.shape[1]) if self._is_axis(d, units[chosen[0]])]
-            found = losses[chosen]
-            diverged = np.where(np.isnan(found).any(1), np.isnan(found).argmax(1), EPOCHS)
-            logs = np.log(np.where(np.isnan(found), cap, np.minimum(found, cap)) + FLOOR)
-            self.groups[key] = Rows(units[chosen][:, present], logs, diverged)
+            rows = [i for i, other in enumerate(keys) if other == key]
+            present = [d for d in range(units.shape[1]) if self._is_axis(d, units[rows[0]])]
+            curves = losses[rows]
+            diverged = np.where(np.isnan(curves).any(1), np.isnan(curves).argmax(1), EPOCHS)
+            logs = np.log(np.where(np.isnan(curves), cap, np.minimum(curves, cap)) + FLOOR)
+            self.groups[key] = Rows(units[rows][:, present], logs, diverged)
 
     def __call__(self, params: Mapping[str, Any], epochs: int, seed: tuple[int, int]) -> Trace:
         """The curve of one training run."""
-        rows, place = self._at(params)
-        log, near = rows.fit(place)
-        digest = int(np.abs(place * 2**20).sum())
+        rows, point = self._at(params)
+        log, near = rows.fit(point)
+        digest = int(np.abs(point * 2**20).sum())
         row = near[np.random.default_rng([*seed, digest]).integers(len(near))]
         values = rows.logs[near]
         logs = np.clip(log + rows.residuals[row], values.min(0), values.max(0))
@@ -108,16 +108,16 @@ class Lookup:
 
     def expected(self, params: Mapping[str, Any]) -> float:
         """The least loss of the fitted curve at full length: what a configuration is worth."""
-        rows, place = self._at(params)
-        return float(np.exp(rows.fit(place)[0]).min() - FLOOR)
+        rows, point = self._at(params)
+        return float(np.exp(rows.fit(point)[0]).min() - FLOOR)
 
     @cached_property
     def least(self) -> float:
         """The least expected loss at any row of the table."""
         return min(
-            float(np.exp(rows.fit(place)[0]).min() - FLOOR)
+            float(np.exp(rows.fit(point)[0]).min() - FLOOR)
             for rows in self.groups.values()
-            for place in rows.places
+            for point in rows.points
         )
 
     def _at(self, params: Mapping[str, Any]) -> tuple[Rows, NDArray[np.float64]]:
@@ -126,14 +126,14 @@ class Lookup:
             for p in self.space.parameters
             if isinstance(p.distribution, Choice)
         )
-        place = np.array(
+        point = np.array(
             [
                 p.distribution.to_unit(params[p.name])
                 for p in self.space.parameters
                 if p.name in params and not isinstance(p.distribution, Choice)
             ]
         )
-        return self.groups[tuple(None if v is None else round(v, 4) for v in key)], place
+        return self.groups[tuple(None if v is None else round(v, 4) for v in key)], point
 
     def _is_axis(self, column: int, row: NDArray[np.float64]) -> bool:
         is_choice = isinstance(self.space.parameters[column].distribution, Choice)
@@ -141,7 +141,7 @@ class Lookup:
 
     def _key_of_row(self, row: NDArray[np.float64]) -> tuple[Any, ...]:
         return tuple(
-            None if np.isnan(place) else round(float(place), 4)
-            for p, place in zip(self.space.parameters, row, strict=True)
+            None if np.isnan(unit) else round(float(unit), 4)
+            for p, unit in zip(self.space.parameters, row, strict=True)
             if isinstance(p.distribution, Choice)
         )

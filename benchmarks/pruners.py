@@ -70,14 +70,14 @@ def main() -> None:
     print(f"{options.trials:,} complete trials of {options.epochs} epochs; a report and decision:")
     for name, (settings, theirs) in PAIRS.items():
         table, study = _table(settings, curves), _study(settings, theirs(), curves)
-        own, other = [], []
+        ours, other = [], []
         for _ in range(options.rounds):
-            own.append(_seconds_of_ours(settings, table, len(curves), best))
+            ours.append(_seconds_of_ours(settings, table, len(curves), best))
             other.append(_seconds_of_optuna(study, best))
-        mine, seconds = statistics.median(own), statistics.median(other)
+        own, seconds = statistics.median(ours), statistics.median(other)
         print(
-            f"  {name:10} {mine * 1e6:6.1f} µs   Optuna {seconds * 1e6:9.1f} µs   "
-            f"ratio {seconds / mine:7.0f}"
+            f"  {name:10} {own * 1e6:6.1f} µs   Optuna {seconds * 1e6:9.1f} µs   "
+            f"ratio {seconds / own:7.0f}"
         )
 
 
@@ -112,8 +112,8 @@ def _study(settings: spec.Pruner, pruner: Any, curves: Curves) -> optuna.Study:
             value=float(curve[-1]),
             intermediate_values=dict(enumerate(curve.tolist())),
             system_attrs={
-                f"completed_rung_{place}": value
-                for place, (*_, value) in enumerate(_rungs(settings, number, curve))
+                f"completed_rung_{index}": value
+                for index, (*_, value) in enumerate(_rungs(settings, number, curve))
             },
         )
         for number, curve in enumerate(curves)

@@ -1,7 +1,7 @@
 """Time per suggestion after 10,000 trials, ours against Optuna's: `python -m benchmarks.samplers`.
 
 Both know the same history, Optuna's in a study in memory; they are asked in turn, and the medians
-and their ratio are printed. `cold` is the first suggestion of a sampler that was told nothing yet,
+and their ratio are printed. `cold` is the first suggestion of a sampler that has learned nothing,
 as after a server's restart, against filling Optuna's study and asking it once. Exits with 1 when
 TPE is slower than Optuna's by more than `TOLERANCE`.
 """
@@ -77,12 +77,12 @@ def _measured(
     repeats: int,
 ) -> float:
     """Asks both in turn; returns how many times as long ours takes."""
-    one = _sampler(kind)
-    cold = _timed(lambda: one.suggest([len(ended)], History(ended)))
+    sampler = _sampler(kind)
+    cold = _timed(lambda: sampler.suggest([len(ended)], History(ended)))
     study, their_cold = _filled(theirs(), ended)
     ours, other = [], []
     for number in range(len(ended) + 1, len(ended) + 1 + repeats):
-        ours.append(_timed(partial(one.suggest, [number], History(ended))))
+        ours.append(_timed(partial(sampler.suggest, [number], History(ended))))
         other.append(_timed(lambda: study.ask(dict(THEIRS))))
         study.tell(number, state=optuna.trial.TrialState.FAIL)
     _show(kind, statistics.median(ours), statistics.median(other))
@@ -142,10 +142,10 @@ def _filled(
     """Optuna's study with the history, and what filling it and asking once took."""
     start = time.perf_counter()
     study = optuna.create_study(sampler=sampler)
-    for found in ended:
+    for trial in ended:
         study.add_trial(
             optuna.trial.create_trial(
-                params=dict(found.params), distributions=dict(THEIRS), values=found.losses
+                params=dict(trial.params), distributions=dict(THEIRS), values=trial.losses
             )
         )
     study.ask(dict(THEIRS))

@@ -71,8 +71,8 @@ class SobolBoxSampler(BoxStages, SobolSampler[CoarseToFineSearch]):
     """Coarse-to-fine with Sobol points in its boxes instead of independent draws."""
 
 
-class Found(NamedTuple):
-    """What a search came to."""
+class Result(NamedTuple):
+    """How good the best trial of a search is."""
 
     score: float
     worth: float
@@ -100,23 +100,23 @@ def staged(
     }
 
 
-def found(
+def run_study(
     name: str, seed: int, sections: Mapping[str, Any], following: NextStage = next_stage
-) -> Found:
+) -> Result:
     """Runs one study, one trial at a time: so adaptive searches learn from every trial."""
     limits = {"epochs": BUDGET, "failed_trials": None}
     document = {**CASES[name].document, "seed": seed, "limits": limits, **sections}
     curve = curve_of(name)
-    chosen = simulate(parse_study(document), curve, next_stage=following).chosen
-    if chosen is None:
-        return Found(math.inf, math.inf, math.inf)
-    full = curve(chosen.params, EPOCHS, (seed, chosen.origin)).losses
-    worth = curve.expected(chosen.params)
-    return Found(min(filter(math.isfinite, full)), worth, worth / curve.least - 1)
+    best = simulate(parse_study(document), curve, next_stage=following).chosen
+    if best is None:
+        return Result(math.inf, math.inf, math.inf)
+    full = curve(best.params, EPOCHS, (seed, best.origin)).losses
+    worth = curve.expected(best.params)
+    return Result(min(filter(math.isfinite, full)), worth, worth / curve.least - 1)
 
 
 Table: TypeAlias = Mapping[str, NDArray[np.float64]]
-"""By case: what each seed found, [S, 3]."""
+"""By case: the results of each seed, [S, 3]."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ class Contest:
     ) -> Table:
         """A search on all of them; `sections` are those of the spec for a case."""
         return {
-            name: np.array([found(name, seed, sections(name), following) for seed in self.seeds])
+            name: np.array(
+                [run_study(name, seed, sections(name), following) for seed in self.seeds]
+            )
             for name in self.names
         }
 
@@ -145,7 +147,7 @@ def wins(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.flo
     return np.where(np.isclose(one, other, rtol=1e-6), 0.5, np.where(one < other, 1.0, 0.0))
 
 
-def share(won: NDArray[np.float64]) -> str:
+def win_rate(won: NDArray[np.float64]) -> str:
     """A share of wins with its 95 % interval."""
     return f"{won.mean():4.0%} ±{1.96 * won.std() / math.sqrt(won.size):4.0%}"
 
@@ -155,20 +157,20 @@ def compare(contest: Contest, others: Sequence[str]) -> None:
     names = contest.names
     ours = contest.run(staged)
     tables = {"coarse_to_fine": ours} | {method: contest.run_method(method) for method in others}
-    for column, title in enumerate(Found._fields):
+    for column, title in enumerate(Result._fields):
         print(f"\nmedian {title:15s}" + "".join(f"{method:>16s}" for method in tables))
         for name in names:
-            cells = [np.median(found[name][:, column]) for found in tables.values()]
+            cells = [np.median(table[name][:, column]) for table in tables.values()]
             print(f"{name:22s}" + "".join(f"{cell:16.4f}" for cell in cells))
-    for column, title in enumerate(Found._fields[:2]):
+    for column, title in enumerate(Result._fields[:2]):
         print(f"\nwins by {title:14s}" + "".join(f"{method:>16s}" for method in others))
         won = {
             method: [wins(ours[n][:, column], tables[method][n][:, column]) for n in names]
             for method in others
         }
         for i, name in enumerate(names):
-            print(f"{name:22s}" + "".join(f"{share(won[m][i]):>16s}" for m in others))
-        print(f"{'all':22s}" + "".join(f"{share(np.concatenate(won[m])):>16s}" for m in others))
+            print(f"{name:22s}" + "".join(f"{win_rate(won[m][i]):>16s}" for m in others))
+        print(f"{'all':22s}" + "".join(f"{win_rate(np.concatenate(won[m])):>16s}" for m in others))
         for method in others:
             lost = [n for n, w in zip(names, won[method], strict=True) if w.mean() < 0.5]
             level = [n for n, w in zip(names, won[method], strict=True) if w.mean() == 0.5]
@@ -186,7 +188,7 @@ def compare_rules(contest: Contest) -> None:
 
     def row(label: str, ours: Table) -> None:
         cells = [
-            share(np.concatenate([wins(ours[n][:, c], other[n][:, c]) for n in contest.names]))
+            win_rate(np.concatenate([wins(ours[n][:, c], other[n][:, c]) for n in contest.names]))
             for c in (0, 1)
             for other in base
         ]

@@ -38,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    alike = [_compared(metric, options.seed) for metric in MOST_SECONDS]
+    agreements = [_compared(metric, options.seed) for metric in MOST_SECONDS]
     candidates, targets = _candidates(CANDIDATES, ROWS, options.seed)
     reading, _ = _timed(lambda: [candidate.sum() for candidate in candidates])
     _show("one pass over the candidates", reading, reading)
@@ -50,7 +50,7 @@ def main() -> int:
             quick.append(bool(bags) or seconds < most)
     gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory {gib:.2f} GiB, of which candidates {candidates.nbytes / 2**30:.2f} GiB")
-    return int(not (all(alike) and all(quick) and gib < MOST_GIB))
+    return int(not (all(agreements) and all(quick) and gib < MOST_GIB))
 
 
 def _candidates(count: int, rows: int, seed: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
@@ -69,9 +69,9 @@ def _candidates(count: int, rows: int, seed: int) -> tuple[NDArray[np.float32], 
 def _compared(metric: str, seed: int) -> bool:
     """Whether the reference chooses the same out of the smaller case."""
     candidates, targets = _candidates(*SMALL, seed)
-    theirs, expected = _timed(lambda: _plainly(candidates, targets, metric))
-    ours, found = _timed(lambda: select(candidates, targets, MEMBERS, metric))
-    same: bool = found.counts.tolist() == expected.tolist()
+    theirs, expected = _timed(lambda: _select_plainly(candidates, targets, metric))
+    ours, result = _timed(lambda: select(candidates, targets, MEMBERS, metric))
+    same: bool = result.counts.tolist() == expected.tolist()
     print(
         f"{metric}, {SMALL[0]} × {SMALL[1]:,} × {CLASSES}: {ours:.3f} s, straightforwardly "
         f"{theirs:.3f} s ({theirs / ours:.0f} ×), {'the same' if same else 'OTHER'} members"
@@ -79,29 +79,29 @@ def _compared(metric: str, seed: int) -> bool:
     return same
 
 
-def _plainly(
+def _select_plainly(
     candidates: NDArray[np.float32], targets: NDArray[Any], metric: str
 ) -> NDArray[np.int64]:
     """Caruana's procedure without any shortcut."""
     rows = np.arange(len(targets))
-    chosen: list[int] = []
+    members: list[int] = []
     path = []
     for _ in range(MEMBERS):
         keys = []
-        for place in range(len(candidates)):
-            mean = candidates[[*chosen, place]].astype(np.float64).sum(axis=0) / (len(chosen) + 1)
+        for i in range(len(candidates)):
+            mean = candidates[[*members, i]].astype(np.float64).sum(axis=0) / (len(members) + 1)
             loss = -np.log(np.maximum(mean[rows, targets], SMALLEST_PROBABILITY)).mean()
             hits = (mean.argmax(axis=1) == targets).sum()
             keys.append((loss, 0.0) if metric == "val_loss" else (-hits, loss))
-        chosen.append(min(range(len(keys)), key=keys.__getitem__))
-        path.append(keys[chosen[-1]][0])
-    return np.bincount(chosen[: int(np.argmin(path)) + 1], minlength=len(candidates))
+        members.append(min(range(len(keys)), key=keys.__getitem__))
+        path.append(keys[members[-1]][0])
+    return np.bincount(members[: int(np.argmin(path)) + 1], minlength=len(candidates))
 
 
 def _timed(do: Callable[[], Returned]) -> tuple[float, Returned]:
     start = time.perf_counter()
-    found = do()
-    return time.perf_counter() - start, found
+    result = do()
+    return time.perf_counter() - start, result
 
 
 def _show(what: str, seconds: float, reading: float) -> None:

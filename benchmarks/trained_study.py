@@ -23,7 +23,7 @@ Params = Mapping[str, Any]
 
 
 @dataclass
-class Kept:
+class TrialCheckpoints:
     """A trial's checkpoints."""
 
     plan: Plan
@@ -36,45 +36,45 @@ class Kept:
     last: int = -1
 
 
-class Stored:
-    """Candidates and where their contents come from: this process's memory."""
+class StudyCheckpoints:
+    """The checkpoints of a study as candidates of an ensemble, with their contents in memory."""
 
-    def __init__(self, trials: Sequence[Kept]) -> None:
+    def __init__(self, trials: Sequence[TrialCheckpoints]) -> None:
         self.candidates: list[Candidate] = []
         self._checkpoints: dict[int, bytes] = {}
         self._predictions: dict[int, bytes] = {}
         predictor = Predictor()
-        for kept in trials:
-            for epoch, blob in sorted(kept.blobs.items()):
-                self._add(kept, epoch, blob, predictor)
+        for trial in trials:
+            for epoch, blob in sorted(trial.blobs.items()):
+                self._add(trial, epoch, blob, predictor)
 
     def predictions(self, candidate: Candidate) -> bytes:
-        """As a worker stored them."""
+        """Their content, as a worker would have uploaded it."""
         return self._predictions[candidate.checkpoint]
 
     def checkpoint(self, candidate: Candidate) -> bytes:
-        """As a worker stored it."""
+        """Its content, as a worker would have uploaded it."""
         return self._checkpoints[candidate.checkpoint]
 
-    def _add(self, kept: Kept, epoch: int, blob: bytes, predictor: Predictor) -> None:
-        number, content = len(self.candidates) + 1, sha256(blob).hexdigest()
-        predicted = predictor.predict(kept.plan, blob)
+    def _add(self, trial: TrialCheckpoints, epoch: int, blob: bytes, predictor: Predictor) -> None:
+        checkpoint, digest = len(self.candidates) + 1, sha256(blob).hexdigest()
+        predicted = predictor.predict(trial.plan, blob)
         if predicted is None:
-            raise ValueError(f"a task must predict rows, and {kept.plan.spec.name} does not")
-        trial = kept.plan.number
-        said = predictions_blob(predicted, trial=trial, epoch=epoch, checkpoint=content)
-        self._checkpoints[number], self._predictions[number] = blob, said
+            raise ValueError(f"a task must predict rows, and {trial.plan.spec.name} does not")
+        number = trial.plan.number
+        table = predictions_blob(predicted, trial=number, epoch=epoch, checkpoint=digest)
+        self._checkpoints[checkpoint], self._predictions[checkpoint] = blob, table
         self.candidates.append(
             Candidate(
-                checkpoint=number,
-                trial=trial,
+                checkpoint=checkpoint,
+                trial=number,
                 epoch=epoch,
-                value=kept.value,
-                best=epoch == kept.best,
-                last=epoch == kept.last,
-                reasons=tuple(kept.reasons.get(epoch, ())),
-                sha256=content,
-                predictions_sha256=sha256(said).hexdigest(),
+                value=trial.value,
+                best=epoch == trial.best,
+                last=epoch == trial.last,
+                reasons=tuple(trial.reasons.get(epoch, ())),
+                sha256=digest,
+                predictions_sha256=sha256(table).hexdigest(),
             )
         )
 
@@ -85,8 +85,10 @@ def random_params(study: StudySpec, trials: int) -> list[Params]:
     return [proposal.params for proposal in sampler.suggest(range(trials))]
 
 
-def train(study: StudySpec, params: Sequence[Params], epochs: int, first: int = 0) -> list[Kept]:
-    """Trains trials as one group, and keeps what `study.checkpoints` names.
+def train(
+    study: StudySpec, params: Sequence[Params], epochs: int, first: int = 0
+) -> list[TrialCheckpoints]:
+    """Trains trials as one group, and keeps the checkpoints that `study.checkpoints` names.
 
     Args:
         study: with an objective.
@@ -94,42 +96,44 @@ def train(study: StudySpec, params: Sequence[Params], epochs: int, first: int = 
         epochs: of each trial.
         first: number of the first trial.
     """
-    plans = [Plan(first + place, resolve(study, one), epochs) for place, one in enumerate(params)]
+    plans = [Plan(first + i, resolve(study, trial), epochs) for i, trial in enumerate(params)]
     group = Group(plans)
     minima: dict[int, frozenset[int]] = {}
     if study.checkpoints.snapshots:
         minima = {plan.number: snapshot_epochs(plan, group.steps) for plan in plans}
-    trials = {plan.number: Kept(plan) for plan in plans}
+    trials = {plan.number: TrialCheckpoints(plan) for plan in plans}
     recent = study.checkpoints.recent or 0
     for reports in group.epochs():
         for report in reports:
-            kept = trials[report.number]
+            trial = trials[report.number]
             reasons = _reasons(report, minima.get(report.number, frozenset()), epochs - recent)
-            if _improves(kept, study, report) or reasons or report.finished:
-                kept.blobs[report.epoch] = group.checkpoint(report.number)
+            if _improves(trial, study, report) or reasons or report.finished:
+                trial.blobs[report.epoch] = group.checkpoint(report.number)
             if reasons:
-                kept.reasons[report.epoch] = reasons
+                trial.reasons[report.epoch] = reasons
             if report.finished:
-                kept.last = report.epoch
-            wanted = {kept.best, kept.last, *kept.reasons}
-            kept.blobs = {epoch: blob for epoch, blob in kept.blobs.items() if epoch in wanted}
-    return [kept for kept in trials.values() if kept.value is not None]
+                trial.last = report.epoch
+            epochs_kept = {trial.best, trial.last, *trial.reasons}
+            trial.blobs = {
+                epoch: blob for epoch, blob in trial.blobs.items() if epoch in epochs_kept
+            }
+    return [trial for trial in trials.values() if trial.value is not None]
 
 
-def _improves(kept: Kept, study: StudySpec, report: EpochReport) -> bool:
+def _improves(trial: TrialCheckpoints, study: StudySpec, report: EpochReport) -> bool:
     """Notes an epoch that is better than all before."""
     objective = study.objectives[0]
     value = report.metrics[objective.metric]
-    if report.diverged or not objective.improves(value, kept.value):
+    if report.diverged or not objective.improves(value, trial.value):
         return False
-    kept.value, kept.best = value, report.epoch
+    trial.value, trial.best = value, report.epoch
     return True
 
 
 def _reasons(report: EpochReport, minima: frozenset[int], recent_from: int) -> list[Reason]:
-    found: list[Reason] = []
+    reasons: list[Reason] = []
     if report.epoch in minima:
-        found.append("snapshot")
+        reasons.append("snapshot")
     if report.epoch >= recent_from:
-        found.append("recent")
-    return [] if report.diverged else found
+        reasons.append("recent")
+    return [] if report.diverged else reasons
