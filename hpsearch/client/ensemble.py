@@ -88,7 +88,7 @@ class Ensemble(Handle[records.Ensemble]):
         return self.record.state
 
     @property
-    def progress(self) -> records.Progress | None:
+    def progress(self) -> records.BuildProgress | None:
         """How far its building is."""
         return self.record.progress
 

@@ -53,7 +53,7 @@ def write(manifest: Manifest, parts: Mapping[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-class Archive(AbstractContextManager["Archive"]):
+class EnsembleArchive(AbstractContextManager["EnsembleArchive"]):
     """An ensemble's files, to be closed after use.
 
     Args:
@@ -69,10 +69,10 @@ class Archive(AbstractContextManager["Archive"]):
     def __init__(self, source: str | Path | bytes) -> None:
         self._zip: zipfile.ZipFile | None = None
         if not isinstance(source, bytes) and Path(source).is_dir():
-            self._files: Files = _Directory(Path(source))
+            self._files: Files = _DirectoryFiles(Path(source))
         else:
             self._zip = open_zip(source)
-            self._files = _Zip(self._zip)
+            self._files = _ZipFiles(self._zip)
         try:
             self.manifest = self._manifest()
         except BaseException:
@@ -129,7 +129,7 @@ class Archive(AbstractContextManager["Archive"]):
         return manifests.read(content)
 
 
-class _Zip:
+class _ZipFiles:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
@@ -140,7 +140,7 @@ class _Zip:
         return self._archive.read(name)
 
 
-class _Directory:
+class _DirectoryFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
 

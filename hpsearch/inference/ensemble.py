@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.archive import EnsembleArchive
 from hpsearch.ensemble_builder.checkpoint_checks import incompatibility
 from hpsearch.ensemble_builder.input_columns import column_names
 from hpsearch.ensemble_builder.manifest import Manifest, MemberEntry, PartEntry
@@ -250,7 +250,7 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
         >>> ensemble.kind, len(ensemble), ensemble.classes
         ('top_k', 3, ('class_0', 'class_1', 'class_2'))
     """
-    with Archive(path) as archive:
+    with EnsembleArchive(path) as archive:
         manifest = archive.manifest
         if manifest.features is None:
             raise InvalidInput.at(

@@ -11,7 +11,7 @@ from hpsearch.service import completion, ensemble_jobs, ensemble_requests, leasi
 from hpsearch.service.context import ServiceContext
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.language.states import JobKind
-from hpsearch.spec.wire.ensembles import Ensemble, Progress
+from hpsearch.spec.wire.ensembles import BuildProgress, Ensemble
 from hpsearch.spec.wire.jobs import EnsembleUpload, JobStatus, ProgressReport
 from hpsearch.store import ensembles, jobs, studies
 from hpsearch.store.checkpoints import StoredArtifact
@@ -38,7 +38,7 @@ def report_progress(
     """Stores how far the building of an ensemble is, and renews the lease."""
     job = jobs.renew(session, [(job_id, report.attempt)], context.lease_seconds)[job_id]
     job.check_kind(JobKind.ENSEMBLE)
-    progress = Progress(done=report.done, total=report.total, what=report.what)
+    progress = BuildProgress(done=report.done, total=report.total, what=report.what)
     ensembles.set_progress(session, job.required_ensemble_id, progress)
     return jobs.status(session, job_id)
 

@@ -27,7 +27,7 @@ RunningAverage = Literal["ema", "swa"]
 """
 
 Combine = Literal["mean", "weighted", "vote", "median"]
-"""How the members' outputs become one.
+"""How the members' outputs are combined.
 
 mean: of probabilities, or of numbers; a member chosen n times counts n times.
 weighted: the weights ≥ 0 with sum 1 that are best on the validation rows.
@@ -91,7 +91,7 @@ class SingleTrialEnsemble(EnsembleBase):
     """What ensembles from the checkpoints of a single trial take."""
 
     trial: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)] | None = None
-    """Its number; none takes the best one."""
+    """The trial's number; none takes the best trial."""
 
 
 class GreedyEnsemble(EnsembleBase):

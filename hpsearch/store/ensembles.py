@@ -14,7 +14,7 @@ from hpsearch.errors import Conflict, NotFound
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.states import EnsembleState, TrialState, transition
-from hpsearch.spec.wire.ensembles import Ensemble, EnsembleResult, Progress
+from hpsearch.spec.wire.ensembles import BuildProgress, Ensemble, EnsembleResult
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import now
 from hpsearch.store.tables import EnsembleRow, JobRow, TrialRow
@@ -133,7 +133,7 @@ def requeue(session: Session, ensemble_id: int) -> None:
     row.progress = None
 
 
-def set_progress(session: Session, ensemble_id: int, progress: Progress) -> None:
+def set_progress(session: Session, ensemble_id: int, progress: BuildProgress) -> None:
     """How far its worker is."""
     row_of(session, ensemble_id).progress = progress.model_dump()
 

@@ -24,10 +24,10 @@ from hpsearch.spec.ensemble import GreedyEnsemble, ReinitEnsemble, TopKEnsemble
 from hpsearch.spec.language.states import EnsembleState
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.ensembles import (
+    BuildProgress,
     Ensemble,
     EnsembleResult,
     Member,
-    Progress,
     Range,
     Scores,
     Single,
@@ -219,7 +219,7 @@ def test_each_state_says_how_far_it_is(known: TestClient, rig_of: Rig) -> None:
         count = MOST_MEMBERS_SHOWN + 5
         ensembles.finish(session, done, result(count), StoredArtifact("key", 2048, "0" * 64))
         ensembles.fail(session, failed, f"nothing is whole: {HOSTILE}")
-        progress = Progress(done=120, total=2000, what="reading predictions")
+        progress = BuildProgress(done=120, total=2000, what="reading predictions")
         ensembles.set_progress(session, running, progress)
 
     rig_of.do(fill)

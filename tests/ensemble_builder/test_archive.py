@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from zip_files import files_of, zipped
 
 from hpsearch.ensemble_builder import build, manifest
-from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.archive import EnsembleArchive
 from hpsearch.ensemble_builder.manifest import PartEntry
 from hpsearch.errors import CorruptArtifact, NotFound
 from hpsearch.spec.ensemble import EnsembleSpec
@@ -52,7 +52,7 @@ def test_a_directory_reads_as_the_zip_does(content: bytes, tmp_path: Path) -> No
     (tmp_path / "it.zip").write_bytes(content)
     again = zipped(files_of(content), zipfile.ZIP_DEFLATED)
     for place in (tmp_path / "there", str(tmp_path / "it.zip"), content, again):
-        with Archive(place) as archive, Archive(content) as first:
+        with EnsembleArchive(place) as archive, EnsembleArchive(content) as first:
             assert archive.manifest == first.manifest
             for part in archive.manifest.parts:
                 assert archive.read_part(part) == first.read_part(part)
@@ -102,30 +102,30 @@ HOSTILE: Mapping[str, tuple[Callable[[Document], Any], str]] = {
 def test_a_manifest_that_breaks_a_rule_is_refused_in_a_sentence(content: bytes, what: str) -> None:
     change, sentence = HOSTILE[what]
     with pytest.raises(CorruptArtifact, match=sentence):
-        Archive(changed(content, change))
+        EnsembleArchive(changed(content, change))
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"null"])
 def test_a_manifest_that_is_none_is_refused(content: bytes, text: bytes) -> None:
     with pytest.raises(CorruptArtifact, match=r"manifest\.json"):
-        Archive(zipped({**files_of(content), "manifest.json": text}))
+        EnsembleArchive(zipped({**files_of(content), "manifest.json": text}))
     with pytest.raises(CorruptArtifact, match=r"hold a whole manifest\.json .* got none"):
-        Archive(zipped({"parts/a.safetensors": b""}))
+        EnsembleArchive(zipped({"parts/a.safetensors": b""}))
 
 
 def test_what_would_unpack_to_much_more_than_it_is_is_refused() -> None:
     bomb = zipped({"manifest.json": b" " * 10_000_000}, zipfile.ZIP_DEFLATED)
     with pytest.raises(CorruptArtifact, match="at most 20 times its size, got 10,000,000 bytes"):
-        Archive(bomb)
+        EnsembleArchive(bomb)
 
 
 def test_what_is_not_there_or_no_zip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="nothing is at"):
-        Archive(tmp_path / "missing.zip")
+        EnsembleArchive(tmp_path / "missing.zip")
     with pytest.raises(CorruptArtifact, match="must be a whole zip file"):
-        Archive(b"PK")
+        EnsembleArchive(b"PK")
     with pytest.raises(CorruptArtifact, match=r"got none; download"):
-        Archive(tmp_path)
+        EnsembleArchive(tmp_path)
 
 
 @settings(max_examples=100)
@@ -136,7 +136,7 @@ def test_no_flipped_byte_of_weights_passes_unseen(data: st.DataObject) -> None:
     harmed = bytearray(whole)
     harmed[place] ^= 1 << data.draw(st.integers(0, 7))
     try:
-        with Archive(bytes(harmed)) as archive:
+        with EnsembleArchive(bytes(harmed)) as archive:
             for part in archive.manifest.parts:
                 assert archive.read_part(part) == first[part]
     except CorruptArtifact:
@@ -147,10 +147,10 @@ def test_no_flipped_byte_of_weights_passes_unseen(data: st.DataObject) -> None:
 def known() -> tuple[bytes, dict[PartEntry, bytes]]:
     """A file, and its parts."""
     whole = made(2)
-    with Archive(whole) as archive:
+    with EnsembleArchive(whole) as archive:
         return whole, {part: archive.read_part(part) for part in archive.manifest.parts}
 
 
 def test_a_manifest_is_written_as_it_is_read(content: bytes) -> None:
-    with Archive(content) as archive:
+    with EnsembleArchive(content) as archive:
         assert manifest.read(manifest.write(archive.manifest)) == archive.manifest

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from hpsearch.ensemble_builder import build
-from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.archive import EnsembleArchive
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints.checkpoint import Checkpoint
@@ -22,7 +22,7 @@ from hpsearch.training.data.datasets import dataset_for
 def averaged(study: FinishedStudy, **request: Any) -> Checkpoint:
     """The one model of an ensemble of averaged weights."""
     asked: EnsembleSpec = TypeAdapter(EnsembleSpec).validate_python(request)
-    with Archive(build(asked, study.spec, study.candidates, study).content) as archive:
+    with EnsembleArchive(build(asked, study.spec, study.candidates, study).content) as archive:
         (part,) = archive.manifest.parts
         return checkpoints.read(archive.read_part(part))
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from hpsearch.ensemble_builder import BuiltEnsemble, build
-from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.archive import EnsembleArchive
 from hpsearch.ensemble_builder.candidates import describe
 from hpsearch.ensemble_builder.selection import equal_weights
 from hpsearch.ensembling import predictions
@@ -131,7 +131,7 @@ def test_test_outputs_that_are_no_numbers_change_no_choice(kind: str, size: int)
     assert [m.weight for m in found.result.members] == [m.weight for m in plain.result.members]
     assert found.result.validation == plain.result.validation
     assert found.result.best_single.validation == plain.result.best_single.validation
-    with Archive(plain.content) as one, Archive(found.content) as other:
+    with EnsembleArchive(plain.content) as one, EnsembleArchive(found.content) as other:
         assert one.manifest.parts == other.manifest.parts
         assert one.manifest.temperature == other.manifest.temperature
     assert found.result.best_single.test == {}
@@ -279,7 +279,7 @@ def test_what_is_undefined_travels_as_text() -> None:
     with zipfile.ZipFile(io.BytesIO(made.content)) as files:
         document = strictly(files.read("manifest.json").decode())
     assert document["validation"]["r2"] == "NaN"
-    with Archive(made.content) as archive:
+    with EnsembleArchive(made.content) as archive:
         assert np.isnan(archive.manifest.scores.validation["r2"])
 
 

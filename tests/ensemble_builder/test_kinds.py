@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
 from hpsearch.ensemble_builder import BuiltEnsemble, build
-from hpsearch.ensemble_builder.archive import Archive
+from hpsearch.ensemble_builder.archive import EnsembleArchive
 from hpsearch.ensemble_builder.ranking import evenly_spaced
 from hpsearch.ensembling import predictions
 from hpsearch.errors import InvalidInput, TrainingFailed
@@ -52,7 +52,7 @@ def best_first(study: FinishedStudy) -> list[Candidate]:
 
 
 def only_part(content: bytes) -> checkpoints.Checkpoint:
-    with Archive(content) as archive:
+    with EnsembleArchive(content) as archive:
         (part,) = archive.manifest.parts
         return checkpoints.read(archive.read_part(part))
 
@@ -285,7 +285,7 @@ def test_test_rows_never_change_a_choice(kind: str) -> None:
     first, second = built(study, kind=kind, size=3), built(turned, kind=kind, size=3)
     assert members(first.result) == members(second.result)
     assert first.result.validation == second.result.validation
-    with Archive(first.content) as one, Archive(second.content) as other:
+    with EnsembleArchive(first.content) as one, EnsembleArchive(second.content) as other:
         assert one.manifest.parts == other.manifest.parts
         assert one.manifest.temperature == other.manifest.temperature
 

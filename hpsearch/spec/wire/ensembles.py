@@ -1,4 +1,10 @@
-"""What is known of an ensemble: what people read, and what a worker finds out."""
+"""Ensembles on the wire.
+
+Candidate                         a checkpoint that a worker may choose
+EnsembleResult                    what a worker built: members and measurements
+Ensemble                          what people read of an ensemble
+PredictRequest, PredictionResult  rows to predict, and the answer
+"""
 
 from __future__ import annotations
 
@@ -13,27 +19,30 @@ from hpsearch.spec.language.fields import Key, Metrics, Sentence
 from hpsearch.spec.language.states import EnsembleState
 
 Copy = Literal["raw", "ema", "swa"]
-"""Which of a checkpoint's weights."""
+"""Which of a checkpoint's weights: as trained, or an average that the trial gathered of them."""
 
 
 class Candidate(Record):
     """A checkpoint that may become a member."""
 
     checkpoint: int
-    """Its id."""
+    """The checkpoint's id."""
     trial: int
     epoch: int
     value: float | None
-    """The trial's objective."""
+    """The trial's objective at its best epoch."""
     complete: bool = True
-    """The trial trained to its end; else it was pruned."""
+    """Whether the trial trained to its end; else it was pruned."""
     best: bool
+    """Whether it is the trial's best epoch."""
     last: bool
+    """Whether it is the trial's last epoch."""
     reasons: tuple[Reason, ...] = ()
+    """Why it is kept beside these."""
     sha256: str
-    """Of the checkpoint."""
+    """The checkpoint's hash."""
     predictions_sha256: str | None = None
-    """Of its stored predictions; none where there are none."""
+    """The hash of its stored predictions; none where none are stored."""
 
 
 class Member(Record):
@@ -44,9 +53,9 @@ class Member(Record):
     weight: float
     copy_: Copy = Field(default="raw", alias="copy")
     checkpoint: Key | None = None
-    """Its id."""
+    """The checkpoint's id."""
     validation: Metrics = {}
-    """Of the member alone; test rows say nothing of single trials but the best one."""
+    """The member's own metrics; on test rows only those of the best trial are shown."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -65,14 +74,14 @@ HEADLINES = ("accuracy", "rmse")
 
 
 class Scores(Record):
-    """The same metrics on both parts: `accuracy`, `loss`, `f1`, `auc`, or `loss`, `rmse`, ..."""
+    """The same metrics on validation and on test rows: `accuracy`, `loss`, `rmse`, ..."""
 
     validation: Metrics
     test: Metrics = {}
 
     @property
     def headline(self) -> str | None:
-        """The name of the metric to show first; none where neither part has it."""
+        """The name of the metric to show first; none where there are no scores."""
         return next((name for name in HEADLINES if name in {*self.validation, *self.test}), None)
 
 
@@ -84,21 +93,18 @@ class Range(Record):
 
 
 class Calibration(Record):
-    """How far stated probabilities are to be believed; errors are measured on test rows.
-
-    Guo et al. 2017.
-    """
+    """How well the probabilities are calibrated, measured on test rows (Guo et al. 2017)."""
 
     temperature: float
-    """Fitted on the validation rows."""
+    """What log probabilities are divided by; fitted on the validation rows."""
     ece: float
-    """Expected calibration error in 15 bins, as stated."""
+    """Expected calibration error in 15 bins."""
     ece_scaled: float
-    """After the temperature."""
+    """The same error of the probabilities after the temperature."""
 
 
 class EnsembleResult(SpecModel):
-    """What a worker found."""
+    """What a worker built: the members of an ensemble, and how good it is."""
 
     members: Annotated[list[Member], Field(min_length=1, max_length=100_000)]
     validation: Metrics
@@ -107,29 +113,32 @@ class EnsembleResult(SpecModel):
     mean_member: Scores
     """The mean of the members' scores, each member counted once."""
     intervals: dict[str, Range] = {}
-    """Of test scores (`accuracy`, `loss`, ...), and of the gain on the best single one
+    """Of test scores (`accuracy`, `loss`, ...), and of the gain over the best single trial
     (`accuracy_gain`: ensemble − single; `loss_gain`: single − ensemble; more is better)."""
     disagreement: float | None = None
-    """Mean over pairs of members of the share of test rows that they say another class of; for
-    numbers the mean standard deviation of members around the ensemble, in the target's unit."""
+    """Mean over pairs of members of the share of test rows whose classes they predict differently;
+    for numbers the mean standard deviation of members around the ensemble, in the target's unit."""
     calibration: Calibration | None = None
     candidates: int = 0
-    """How many were there to choose from."""
+    """How many checkpoints there were to choose from."""
     warnings: Annotated[list[Sentence], Field(max_length=10_000)] = []
     """What was left out, and why."""
 
     @property
     def scores(self) -> Scores:
-        """The ensemble's own, on both parts."""
+        """The ensemble's own scores."""
         return Scores(validation=self.validation, test=self.test)
 
 
-class Progress(Record):
-    """How far a job is."""
+class BuildProgress(Record):
+    """How far the building of an ensemble is."""
 
     done: int
+    """Steps done."""
     total: int
+    """Steps in all."""
     what: str
+    """What is being done."""
 
 
 class Ensemble(Record):
@@ -142,13 +151,13 @@ class Ensemble(Record):
     combine: str
     metric: str | None
     request: dict[str, Any]
-    """All that was asked for."""
+    """The request, with every field of its kind."""
     automatic: bool
-    """Asked for by the study's spec."""
+    """Whether the study's spec asked for it, rather than a person later."""
     state: EnsembleState
-    progress: Progress | None
+    progress: BuildProgress | None
     message: str | None
-    """What went wrong."""
+    """What went wrong, where it failed."""
     members: list[Member] = []
     validation: Metrics = {}
     test: Metrics = {}
@@ -160,7 +169,7 @@ class Ensemble(Record):
     candidates: int = 0
     warnings: list[str] = []
     size_bytes: int | None
-    """Of the file that `/artifact` gives."""
+    """Of the file at `/artifact`."""
     sha256: str | None
     created_at: datetime
     started_at: datetime | None
@@ -168,7 +177,7 @@ class Ensemble(Record):
 
     @property
     def scores(self) -> Scores:
-        """The ensemble's own, on both parts."""
+        """The ensemble's own scores."""
         return Scores(validation=self.validation, test=self.test)
 
 
@@ -191,11 +200,11 @@ class PredictRequest(SpecModel):
 
 
 class PredictionResult(SpecModel):
-    """One entry a row."""
+    """Predictions of N rows."""
 
     predictions: list[int] | list[float]
-    """Places of classes, or numbers."""
+    """[N]: indices of classes, or numbers."""
     labels: list[str] | None = None
-    """The classes' names."""
+    """[N]: the classes by name; none for numbers."""
     probabilities: list[list[float]] | None = None
-    """[N, C], for classes."""
+    """[N, C], of all classes; none for numbers."""
