@@ -77,7 +77,7 @@ def _build_group(trials: Sequence[LeasedTrial], device: torch.device) -> AnyGrou
         [trial.plan for trial in trials],
         device=device,
         resume={trial.number: trial.last for trial in trials if trial.last is not None},
-        rows=trials[0].max_runs,
+        max_runs=trials[0].max_runs,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
 from hpsearch.training.checkpoints.checkpoint import Checkpoint, columns_of
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 
 
 def features_of(study: StudySpec, checkpoint: Checkpoint) -> tuple[int, ...] | None:

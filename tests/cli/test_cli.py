@@ -26,7 +26,7 @@ from hpsearch.example_files import example, examples
 from hpsearch.processes.local_server import LocalDeployment
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import parse_study
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 from hpsearch.version import VERSION
 
 SPEC = """

@@ -26,7 +26,7 @@ from api.app import create_app
 from hpsearch.client.client import Client, Curves, Ensemble, Study, Trial, Trials
 from hpsearch.settings import Settings
 from hpsearch.spec.language.states import is_final
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 from workers import agent
 
 SPEC: Mapping[str, Any] = {

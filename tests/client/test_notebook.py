@@ -79,7 +79,7 @@ def test_figures_are_the_server_s(
 
 
 def test_a_loaded_model_scores_as_its_trial_did(study: Study) -> None:
-    from hpsearch.training.data.builtin import load
+    from hpsearch.training.data.sources import load
     from hpsearch.training.data.splits import split_rows
 
     best = study.best_trial

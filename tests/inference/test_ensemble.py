@@ -35,7 +35,7 @@ from hpsearch.inference.ensemble import TrainedEnsemble, load_ensemble
 from hpsearch.inference.inputs import table_records
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.data import local_uploads
-from hpsearch.training.data.builtin import load as rows_of
+from hpsearch.training.data.sources import load as rows_of
 from hpsearch.training.uploads.read_options import ReadOptions
 
 IMAGES = ("digits", (0.01, 0.003), 1, "val_accuracy")
@@ -141,10 +141,10 @@ ELSEWHERE = """
 import json, sys
 import numpy as np
 import hpsearch, torch
-import hpsearch.training.data.builtin as sources
+import hpsearch.training.data.sources as sources
 def gone(name):
     raise AssertionError(name)
-sources.load = gone
+sources.load = sources.find_source = gone
 found = []
 for threads in (1, 2):
     torch.set_num_threads(threads)

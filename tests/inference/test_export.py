@@ -24,8 +24,8 @@ from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.task import MODELS
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
-from hpsearch.training.data.builtin import load
 from hpsearch.training.data.encoding import EncodedColumn, Encoding
+from hpsearch.training.data.sources import load
 from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.models import activations
 from hpsearch.training.tasks.plan import Plan

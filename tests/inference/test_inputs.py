@@ -29,7 +29,7 @@ from hpsearch.inference.model import model_of
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.data import local_uploads
-from hpsearch.training.data.builtin import load as rows_of
+from hpsearch.training.data.sources import load as rows_of
 from hpsearch.training.uploads.read_options import ReadOptions
 
 X = np.arange(26, dtype=np.float64).reshape(2, 13)

@@ -12,7 +12,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.inference.model import TrainedMean, TrainedModel, model_of
 from hpsearch.spec.study import parse_study
 from hpsearch.training.checkpoints import multi_run
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 from hpsearch.training.data.splits import split_rows
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
 from hpsearch.training.group.multi_run_group import group_for

@@ -16,7 +16,7 @@ import hpsearch
 from hpsearch.client.client import Study
 from hpsearch.spec.language.states import EnsembleState, EventKind, StudyState
 from hpsearch.spec.wire.records import Checkpoint
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 
 SPEC = {
     "name": "ensembles",

@@ -12,7 +12,7 @@ from hpsearch.inference.model import TrainedMean
 from hpsearch.spec.language.states import StudyState
 from hpsearch.spec.space.space import resolve
 from hpsearch.spec.study import parse_study
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.group.group import Group
 from hpsearch.training.tasks.plan import Plan, run_ids

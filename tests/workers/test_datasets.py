@@ -11,7 +11,7 @@ import pytest
 from hpsearch.errors import CorruptArtifact, StorageFull
 from hpsearch.settings import Settings
 from hpsearch.spec.wire.upload import DatasetFile
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 from workers.datasets import ABANDONED_SECONDS, Datasets
 
 CSV = b"a,y\n1,0\n2,1\n"

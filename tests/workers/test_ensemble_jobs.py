@@ -28,7 +28,7 @@ from hpsearch.errors import (
 from hpsearch.spec.language.states import EnsembleState, FailureReason
 from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
 from hpsearch.spec.wire.records import Checkpoint
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 from workers import ensemble_jobs
 from workers.context import WorkerContext
 from workers.failures import WorkerStopping

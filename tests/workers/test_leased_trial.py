@@ -91,7 +91,7 @@ def test_repeats_that_do_not_fit_into_memory_train_fewer_at_once(
     epoch = Group._epoch
 
     def bounded(group: Group) -> Any:
-        if len(group.numbers) > fits and group._members[0].epoch > 0:
+        if len(group.numbers) > fits and group._trials[0].epoch > 0:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return epoch(group)
 

@@ -11,7 +11,7 @@ from inside import Inside
 
 from hpsearch.spec.language.states import EnsembleState, JobKind, JobState, TrialState
 from hpsearch.spec.wire.jobs import PredictionAnswer
-from hpsearch.training.data.datasets import load
+from hpsearch.training.data.sources import load
 from hpsearch.training.group.group import Group
 from workers.predictions import MOST_AT_ONCE
 from workers.server_api import WorkerClient

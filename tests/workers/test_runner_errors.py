@@ -83,7 +83,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, epoch: int) -> list[int]:
     train = Group._epoch
 
     def fragile(group: Group) -> Any:
-        if len(group.numbers) > 1 and group._members[0].epoch == epoch:
+        if len(group.numbers) > 1 and group._trials[0].epoch == epoch:
             broken.append(epoch)
             raise RuntimeError("a fault")
         return train(group)

@@ -68,7 +68,7 @@ class Checkpoint:
     """The metrics that schedules follow, one value per finished epoch; mostly empty."""
     best: BestEpoch = field(default_factory=BestEpoch)
     """The best epoch so far, followed under early stopping."""
-    averaged: int = 0
+    swa_epochs: int = 0
     """Epochs in `swa`."""
     stopped: bool = False
     """Early stopping has ended the trial."""
@@ -105,7 +105,7 @@ def write(checkpoint: Checkpoint) -> bytes:
         "epoch": checkpoint.epoch,
         "updates": checkpoint.updates,
         "best": {"epoch": checkpoint.best.epoch, "value": checkpoint.best.value},
-        "averaged": checkpoint.averaged,
+        "averaged": checkpoint.swa_epochs,
         "stopped": checkpoint.stopped,
         "copies": list(checkpoint.copies),
         "classes": checkpoint.classes,
@@ -139,7 +139,7 @@ def read(blob: bytes) -> Checkpoint:
             epoch=int(state["epoch"]),
             updates=int(state["updates"]),
             best=BestEpoch(int(state["best"]["epoch"]), state["best"]["value"]),
-            averaged=int(state["averaged"]),
+            swa_epochs=int(state["averaged"]),
             stopped=bool(state["stopped"]),
             spec=parse_study(state["spec"]),
             classes=tuple(state["classes"]),

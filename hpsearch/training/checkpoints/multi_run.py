@@ -33,8 +33,8 @@ class StoredRun:
 
     run_id: RunId
     checkpoint: bytes
-    ended: Mapping[str, float] | None = None
-    """Its last metrics, once it has ended."""
+    final_metrics: Mapping[str, float] | None = None
+    """Of its last epoch, once it has ended."""
 
 
 def write(number: int, epoch: int, runs: Sequence[StoredRun]) -> bytes:
@@ -42,8 +42,8 @@ def write(number: int, epoch: int, runs: Sequence[StoredRun]) -> bytes:
     tensors: dict[str, Tensor] = {}
     for i, run in enumerate(runs):
         tensors[f"replicas.{i}"] = torch.frombuffer(bytearray(run.checkpoint), dtype=torch.uint8)
-        if run.ended is not None:
-            values = torch.tensor(list(run.ended.values()), dtype=torch.float64)
+        if run.final_metrics is not None:
+            values = torch.tensor(list(run.final_metrics.values()), dtype=torch.float64)
             tensors[f"metrics.{i}"] = values
     state = {
         "format": FORMAT,
@@ -54,7 +54,7 @@ def write(number: int, epoch: int, runs: Sequence[StoredRun]) -> bytes:
             {
                 "fold": run.run_id.fold,
                 "repeat": run.run_id.repeat,
-                "metrics": None if run.ended is None else list(run.ended),
+                "metrics": None if run.final_metrics is None else list(run.final_metrics),
             }
             for run in runs
         ],
@@ -74,8 +74,8 @@ def read(blob: bytes) -> tuple[StoredRun, ...]:
         if not state["replicas"]:
             raise ValueError("it holds no runs")
         return tuple(
-            _stored(int(state["number"]), said, i, tensors)
-            for i, said in enumerate(state["replicas"])
+            _stored(int(state["number"]), document, i, tensors)
+            for i, document in enumerate(state["replicas"])
         )
     except (SafetensorError, *MALFORMED) as error:
         raise corrupt(str(error)) from None
@@ -98,13 +98,13 @@ def is_multi_run(blob: bytes) -> bool:
     return f'"{FORMAT}"'.encode() in blob[8 : 8 + size]
 
 
-def _stored(number: int, said: Any, i: int, tensors: Mapping[str, Tensor]) -> StoredRun:
-    names, fold = said["metrics"], said["fold"]
+def _stored(number: int, document: Any, i: int, tensors: Mapping[str, Tensor]) -> StoredRun:
+    names, fold = document["metrics"], document["fold"]
     content = tensors[f"replicas.{i}"]
     if content.dtype != torch.uint8:
         raise ValueError(f"replicas.{i} must hold bytes, got {content.dtype}")
     return StoredRun(
-        RunId(number, None if fold is None else int(fold), int(said["repeat"])),
+        RunId(number, None if fold is None else int(fold), int(document["repeat"])),
         content.numpy().tobytes(),
         None
         if names is None

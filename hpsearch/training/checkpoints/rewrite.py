@@ -25,7 +25,7 @@ def rewrite(blob: bytes, change: Change) -> bytes:
         return checkpoints.write(change(0, RunId(saved.number), saved))
     found = [(run, checkpoints.read(run.checkpoint)) for run in multi_run.read(blob)]
     runs = [
-        StoredRun(run.run_id, checkpoints.write(change(i, run.run_id, saved)), run.ended)
+        StoredRun(run.run_id, checkpoints.write(change(i, run.run_id, saved)), run.final_metrics)
         for i, (run, saved) in enumerate(found)
     ]
     return multi_run.write(found[0][1].number, max(saved.epoch for _, saved in found), runs)

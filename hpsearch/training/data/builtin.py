@@ -1,4 +1,4 @@
-"""Where data come from by name: one function per built-in set, and the uploads on the shelf.
+"""The built-in data sets: one function each.
 
 x is float64 [N, *features]; y is int64 [N] for classes, float64 [N] for numbers.
 """
@@ -6,12 +6,11 @@ x is float64 [N, *features]; y is int64 [N] for classes, float64 [N] for numbers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from hpsearch.errors import NotFound
-from hpsearch.training.data.local_uploads import find, read_upload
 from hpsearch.training.uploads.table import Table
 
 
@@ -62,7 +61,7 @@ def _spiral() -> Table:
     return Table(np.concatenate(arms), np.repeat(np.arange(3), 100), ("0", "1", "2"))
 
 
-SOURCES: Mapping[str, Callable[[], Table]] = {
+READERS: Mapping[str, Callable[[], Table]] = {
     "digits": _digits,
     "breast_cancer": _breast_cancer,
     "wine": _wine,
@@ -70,29 +69,20 @@ SOURCES: Mapping[str, Callable[[], Table]] = {
     "diabetes": _diabetes,
     "spiral": _spiral,
 }
-"""All built-in data with rows; `quadratic` has none."""
+"""By name; `quadratic`, which has no rows, has none."""
 
 
-def load(name: str) -> Table:
-    """A data set's rows, read once.
+@dataclass(frozen=True)
+class BuiltIn:
+    """A built-in data set that has rows."""
 
-    Raises:
-        NotFound: when nothing has this name.
-    """
-    if name in SOURCES:
-        return _built_in(name)
-    upload = find(name)
-    if upload is None:
-        raise NotFound(f"no data set is called '{name}'; use one of {', '.join(SOURCES)}")
-    return read_upload(upload)
+    name: str
 
-
-def version(name: str) -> str:
-    """Tells apart contents that had the same name; empty for built-in sets."""
-    upload = find(name)
-    return "" if upload is None else upload.content
+    def table(self) -> Table:
+        """Its rows; the last four sets that were read stay in memory."""
+        return _read(self.name)
 
 
 @lru_cache(maxsize=4)
-def _built_in(name: str) -> Table:
-    return SOURCES[name]()
+def _read(name: str) -> Table:
+    return READERS[name]()

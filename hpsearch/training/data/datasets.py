@@ -12,10 +12,10 @@ from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split, SupervisedTask
-from hpsearch.training.data.builtin import load, version
 from hpsearch.training.data.encoding import fit_encoding
 from hpsearch.training.data.folds import Fold, folds_of
 from hpsearch.training.data.given_splits import split_table
+from hpsearch.training.data.sources import Source, find_source
 from hpsearch.training.data.splits import Indices, SplitIndices
 from hpsearch.training.data.standardize import Kind, Standardization, fit
 from hpsearch.training.uploads.table import Table
@@ -43,8 +43,8 @@ class DataSet:
     test: SplitData
     standardization: Standardization
     classes: tuple[str, ...]
-    rows: SplitIndices
-    """Where in the whole set the rows of each part lie."""
+    indices: SplitIndices
+    """Of the rows of each part in the whole set."""
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -56,8 +56,8 @@ class DataSet:
         """What a model must give per row: one number per class, or one."""
         return len(self.classes) or 1
 
-    def part(self, name: SplitName) -> SplitData:
-        """A part by its name."""
+    def split(self, name: SplitName) -> SplitData:
+        """The rows and targets of a part, by its name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
 
@@ -69,7 +69,7 @@ def dataset_for(
     dtype: torch.dtype,
     fold: Fold | None = None,
 ) -> DataSet:
-    """The data of a resolved task in a study with this seed; made once and kept.
+    """The data of a resolved task in a study with this seed; the last ones made stay in memory.
 
     Args:
         task: of a resolved spec.
@@ -82,31 +82,30 @@ def dataset_for(
         NotFound: when nothing has the data set's name.
         TrainingFailed: when the split leaves a part without rows.
     """
-    images = load(task.dataset).x.ndim == 4
+    source = find_source(task.dataset)
+    images = source.table().x.ndim == 4
     kind: Kind = task.standardize or ("minmax" if images else "zscore")
-    source = (task.dataset, version(task.dataset), task.split, kind, seed, device, dtype)
-    return _fixed(*source) if fold is None else _folded(*source, fold.count)[fold.index]
+    key = (source, task.split, kind, seed, device, dtype)
+    return _fixed(*key) if fold is None else _folded(*key, fold.count)[fold.index]
 
 
 @lru_cache(maxsize=8)
 def _fixed(
-    name: str,
-    content: str,
+    source: Source,
     split: Split,
     kind: Kind,
     seed: int,
     device: torch.device,
     dtype: torch.dtype,
 ) -> DataSet:
-    del content  # tells apart contents that had the same name
-    table = load(name)
-    return _prepared(name, table, split_table(table, split, seed), split, kind, device, dtype)
+    table = source.table()
+    indices = split_table(table, split, seed)
+    return _prepare(source.name, table, indices, split, kind, device, dtype)
 
 
 @lru_cache(maxsize=1)
 def _folded(
-    name: str,
-    content: str,
+    source: Source,
     split: Split,
     kind: Kind,
     seed: int,
@@ -115,59 +114,58 @@ def _folded(
     count: int,
 ) -> tuple[DataSet, ...]:
     """All folds, which hold the data k times."""
-    del content
-    table = load(name)
+    table = source.table()
     return tuple(
-        _prepared(name, table, rows, split, kind, device, dtype)
-        for rows in folds_of(table, split, seed, count)
+        _prepare(source.name, table, indices, split, kind, device, dtype)
+        for indices in folds_of(table, split, seed, count)
     )
 
 
-def _prepared(
+def _prepare(
     name: str,
     table: Table,
-    rows: SplitIndices,
+    indices: SplitIndices,
     split: Split,
     kind: Kind,
     device: torch.device,
     dtype: torch.dtype,
 ) -> DataSet:
-    """Everything fitted on the training rows."""
+    """The parts on the device; encoding and standardisation are fitted on the training rows."""
     encoding = None
     if table.columns:
         without = [] if split.own is None else [split.own[1]]
-        encoding = fit_encoding(table.columns, table.x[rows.train], without=without)
+        encoding = fit_encoding(table.columns, table.x[indices.train], without=without)
         if not encoding.columns:
             raise TrainingFailed(
                 f"a data set must have a column to learn from, and {name} has none but "
                 f"{', '.join(without)}, which splits it; add one"
             )
-    numbers = None if table.classes else table.y[rows.train]
-    standardization = fit(table.x[rows.train], kind, numbers, encoding)
+    numbers = None if table.classes else table.y[indices.train]
+    standardization = fit(table.x[indices.train], kind, numbers, encoding)
 
-    def part(chosen: Indices) -> SplitData:
-        x = _standardised(table.x, chosen, standardization, dtype).to(device)
+    def part(rows: Indices) -> SplitData:
+        x = _standardize(table.x, rows, standardization, dtype).to(device)
         if table.classes:
-            return SplitData(x, torch.from_numpy(table.y[chosen]).to(device))
-        y = (table.y[chosen] - standardization.target_shift) / standardization.target_scale
+            return SplitData(x, torch.from_numpy(table.y[rows]).to(device))
+        y = (table.y[rows] - standardization.target_shift) / standardization.target_scale
         return SplitData(x, torch.from_numpy(y).to(device, dtype))
 
     return DataSet(
-        part(rows.train),
-        part(rows.validation),
-        part(rows.test),
+        part(indices.train),
+        part(indices.validation),
+        part(indices.test),
         standardization,
         table.classes,
-        rows,
+        indices,
     )
 
 
-def _standardised(
-    x: NDArray[Any], chosen: Indices, standardization: Standardization, dtype: torch.dtype
+def _standardize(
+    x: NDArray[Any], rows: Indices, standardization: Standardization, dtype: torch.dtype
 ) -> Tensor:
     """Rows as they are trained on, made block by block: a whole set in float64 may not fit."""
     blocks = [
-        torch.from_numpy(standardization(x[chosen[first : first + BLOCK_ROWS]])).to(dtype)
-        for first in range(0, max(len(chosen), 1), BLOCK_ROWS)
+        torch.from_numpy(standardization(x[rows[first : first + BLOCK_ROWS]])).to(dtype)
+        for first in range(0, max(len(rows), 1), BLOCK_ROWS)
     ]
     return torch.cat(blocks).contiguous()

@@ -1,8 +1,12 @@
-"""The uploads that lie on this machine, by name: a worker puts them here before it trains."""
+"""The uploads whose files lie on this machine, by name: a worker registers them before it trains.
+
+The registry is the process's own: the task of a study names its data set, and nothing between a
+worker and the reader of the rows needs to know where that lies.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,41 +15,40 @@ from hpsearch.training.uploads.read_options import ReadOptions
 from hpsearch.training.uploads.table import Table
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LocalUpload:
-    """A file whose hash has been checked, and how to read it."""
+    """A file whose hash has been checked, and how to read it.
+
+    Equal ones hold the same rows under the same name, wherever the file lies.
+    """
 
     name: str
-    path: Path
+    path: Path = field(compare=False)
     sha256: str
-    recipe: ReadOptions
+    options: ReadOptions
 
-    @property
-    def content(self) -> str:
-        """Equal for uploads that are read to the same rows."""
-        return f"{self.sha256} {self.recipe.told()}"
+    def table(self) -> Table:
+        """Its rows; the last two uploads that were read stay in memory.
+
+        Raises:
+            InvalidInput: when the file cannot be read, which the server should have found.
+        """
+        return _read(self)
 
 
-_SHELF: dict[str, LocalUpload] = {}
+_REGISTRY: dict[str, LocalUpload] = {}
 
 
-def register(shelved: LocalUpload) -> None:
+def register(upload: LocalUpload) -> None:
     """Makes an upload known under its name, in the place of what had that name before."""
-    before = find(shelved.name)
-    if before is None or (before.content, before.path) != (shelved.content, shelved.path):
-        _SHELF[shelved.name] = shelved
+    _REGISTRY[upload.name] = upload
 
 
 def find(name: str) -> LocalUpload | None:
-    """The upload of this name, if it lies here."""
-    return _SHELF.get(name)
+    """The upload of this name; none where it does not lie here."""
+    return _REGISTRY.get(name)
 
 
 @lru_cache(maxsize=2)
-def read_upload(shelved: LocalUpload) -> Table:
-    """Its rows.
-
-    Raises:
-        InvalidInput: when the file cannot be read, which the server should have found.
-    """
-    return read(shelved.path, shelved.recipe)
+def _read(upload: LocalUpload) -> Table:
+    return read(upload.path, upload.options)

@@ -53,5 +53,5 @@ def _refreshed(saved: Checkpoint, task: Task, device: torch.device) -> Checkpoin
         return saved
     weights = flatten(task.layout, saved.weights).to(device).unsqueeze(0)
     buffers = flatten(task.buffers, saved.buffers).to(device).unsqueeze(0)
-    task.refresh(task.layout.views(weights), task.buffers.views(buffers))
+    task.refresh_statistics(task.layout.views(weights), task.buffers.views(buffers))
     return replace(saved, buffers=unflatten(task.buffers, buffers[0].cpu()))

@@ -161,7 +161,7 @@ class Predictor:
         buffers = task.buffers.views(torch.stack([run.buffers.to(*where) for run in runs]))
         try:
             validation = Evaluation(*task.predictions(weights, buffers, "validation"), {})
-            test = task.measured(weights, buffers, "test") if task.has_rows("test") else None
+            test = task.evaluate(weights, buffers, "test") if task.has_rows("test") else None
         except TrainingFailed:
             if isinstance(task, PluginAdapter):
                 return {}

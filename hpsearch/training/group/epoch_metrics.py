@@ -10,10 +10,13 @@ from hpsearch.training.update.clipping import ClipResult
 
 
 class EpochMetrics:
-    """Weighted by rows where a mean over rows is meant; each sum is [K]."""
+    """Sums [K] over an epoch; means over rows weigh each batch by its rows.
+
+    Args:
+        weights: [K, P]; says K, dtype and device.
+    """
 
     def __init__(self, weights: Tensor) -> None:
-        """Zeros for the K rows of weights [K, P]."""
         zeros = torch.zeros(weights.shape[0], dtype=weights.dtype, device=weights.device)
         self._loss, self._penalty, self._norm = zeros, zeros.clone(), zeros.clone()
         self._hits = torch.zeros_like(zeros, dtype=torch.long)
@@ -21,35 +24,35 @@ class EpochMetrics:
         self._rows = self._steps = 0
         self._counts_hits = False
 
-    def add_batch(self, outcome: BatchResult) -> None:
-        """A batch's losses [K, B] and hits [K]."""
-        self._loss += outcome.losses.sum(1)
-        if outcome.hits is not None:
-            self._hits += outcome.hits
+    def add_batch(self, result: BatchResult) -> None:
+        """Adds a batch's losses [K, B] and hits [K]."""
+        self._loss += result.losses.sum(1)
+        if result.hits is not None:
+            self._hits += result.hits
             self._counts_hits = True
-        self._rows += outcome.losses.shape[1]
+        self._rows += result.losses.shape[1]
 
     def add_step(self, clipped: ClipResult) -> None:
-        """A step's gradient norms and whether they were clipped, [K]."""
+        """Adds a step's gradient norms and whether they were clipped, [K]."""
         self._norm += clipped.norm
         self._clipped += clipped.clipped
         self._steps += 1
 
     def add_penalty(self, penalty: Tensor | None, rows: int) -> None:
-        """The regulariser [K] beside the loss of so many rows."""
+        """Adds the regulariser [K] that stood beside the loss of so many rows."""
         if penalty is not None:
             self._penalty += penalty * rows
 
     def metrics(self) -> dict[str, Tensor]:
-        """Means over the epoch, each [K]."""
-        found = {
+        """Means over the epoch, each [K]; `train_accuracy` only where batches count hits."""
+        means = {
             "train_loss": self._loss / self._rows,
             "grad_norm": self._norm / self._steps,
             "clip_fraction": self._clipped.double() / self._steps,
         }
         if self._counts_hits:
-            found["train_accuracy"] = self._hits.double() / self._rows
-        return found
+            means["train_accuracy"] = self._hits.double() / self._rows
+        return means
 
     @property
     def penalty(self) -> Tensor:

@@ -4,37 +4,37 @@
     for reports in group.epochs():          # one report per living trial
         blob = group.checkpoint(reports[0].number)
 
-K   trials        B   rows of a batch        U   optimizer steps of an epoch
-Every number of a trial comes from its plan alone: the group's other members, its size, and when
-trials join or leave change nothing: on a CPU with one thread not even the last bit (`aligned`).
+K   trials
+Every number of a trial comes from its plan alone: the group's other trials, its size, and when
+trials join or leave change nothing: on a CPU with one thread not even the last bit (see
+`numerics.alignment`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from hpsearch.training.checkpoints import checkpoint as checkpoints
-from hpsearch.training.group.group_state import build_state, checkpoint_of
 from hpsearch.training.group.loop import Loop
+from hpsearch.training.group.saved_state import build_state, checkpoint_of
 from hpsearch.training.group.state import GroupState
 from hpsearch.training.group.trial_progress import TrialProgress
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.numerics.precision import check_precision
 from hpsearch.training.tasks import task_for
-from hpsearch.training.tasks.base import Batch
 from hpsearch.training.tasks.plan import EpochReport, Plan, group_key
 from hpsearch.training.update.ema_swa import update_swa
 
 __all__ = ["EpochReport", "Group", "Plan", "group_key"]
 
-Kept: TypeAlias = tuple[list[TrialProgress], GroupState]
-"""What changes while a group trains."""
+StateCopy: TypeAlias = tuple[list[TrialProgress], GroupState]
+"""What changes while a group trains, copied."""
 
 LEAST_SECONDS = 1e-9
 """Keeps a rate finite where the clock has not moved."""
@@ -70,11 +70,11 @@ class Group:
             plans[0].spec, device=torch.device(device), dtype=dtype, fold=plans[0].fold
         )
         saved = {number: checkpoints.read(blob) for number, blob in (resume or {}).items()}
-        self._members, self._state = build_state(
+        self._trials, self._state = build_state(
             plans, saved, self._task, device=torch.device(device), dtype=dtype
         )
         self._loop: Loop | None = None
-        """For the members and rows as they are; none when it has to be made."""
+        """For the trials and rows as they are; none when it has to be made."""
 
     @property
     def steps(self) -> int:
@@ -84,7 +84,7 @@ class Group:
     @property
     def updates_per_epoch(self) -> int:
         """Optimizer steps of an epoch."""
-        return -(-self.steps // self._members[0].plan.spec.training.accumulate)
+        return -(-self.steps // self._trials[0].plan.spec.training.accumulate)
 
     @property
     def layout(self) -> Layout:
@@ -93,13 +93,13 @@ class Group:
 
     @property
     def size_bytes(self) -> int:
-        """What the trials' state takes."""
+        """Memory that the trials' state takes."""
         return self._state.size_bytes
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """Trials in the group, in the order of their rows."""
-        return tuple(member.plan.number for member in self._members)
+        return tuple(trial.plan.number for trial in self._trials)
 
     def epochs(self) -> Iterator[tuple[EpochReport, ...]]:
         """Trains, an epoch per pass, until no trial is left or the caller stops asking.
@@ -108,38 +108,28 @@ class Group:
         Where memory runs out the error is raised, and each trial is as it was after the epoch last
         reported.
         """
-        while living := [member.plan.number for member in self._members if not member.finished]:
+        while living := [trial.plan.number for trial in self._trials if not trial.finished]:
             self._keep(living)
-            before = self.kept()
+            before = self.copy_state()
             try:
                 reports = self._epoch()
             except Exception as error:
                 if is_out_of_memory(error):
-                    self.back_to(before)
+                    self.restore_state(before)
                 raise
             del before
             yield reports
 
-    def kept(self) -> Kept:
-        """A copy of the trials as they are, which `back_to` gives the group again."""
-        return [one.copy() for one in self._members], self._state.copy()
+    def copy_state(self) -> StateCopy:
+        """A copy of the trials as they are, for `restore_state`."""
+        return [trial.copy() for trial in self._trials], self._state.copy()
 
-    def back_to(self, kept: Kept) -> None:
-        """Makes the trials what they were; a copy serves once."""
-        (self._members, self._state), self._loop = kept, None
-
-    def rehearse(self, change: Callable[[Iterator[Batch]], Iterable[Batch]]) -> None:
-        """Trains on what `change` makes of an epoch's batches; the group is of no use then."""
-        self._looping().epoch(change)
-
-    @torch.no_grad()
-    def validate(self) -> dict[str, Tensor]:
-        """The metrics of the weights as they are on the validation rows, each [K]."""
-        state = self._state
-        return self._task.measure(state.views, state.buffer_views, "validation")
+    def restore_state(self, copy: StateCopy) -> None:
+        """Makes the trials what they were when `copy_state` was called; a copy serves once."""
+        (self._trials, self._state), self._loop = copy, None
 
     def checkpoint(self, number: int) -> bytes:
-        """A trial's state after the epoch last reported.
+        """A trial's state after the epoch last reported, in the format of `checkpoints.checkpoint`.
 
         Under early stopping with `restore_best`, a finished trial has its best epoch's weights.
 
@@ -147,7 +137,7 @@ class Group:
             KeyError: when the trial is not in the group.
         """
         k = self._row(number)
-        return checkpoints.write(checkpoint_of(self._members[k], self._state.row(k), self._task))
+        return checkpoints.write(checkpoint_of(self._trials[k], self._state.trial(k), self._task))
 
     def drop(self, number: int) -> None:
         """Takes a trial out; the others go on as if it had never been there.
@@ -164,70 +154,68 @@ class Group:
         return self.numbers.index(number)
 
     def _keep(self, numbers: Sequence[int]) -> None:
-        if len(numbers) == len(self._members):
+        if len(numbers) == len(self._trials):
             return
         rows = [self._row(number) for number in numbers]
-        self._members = [self._members[k] for k in rows]
+        self._trials = [self._trials[k] for k in rows]
         if rows:
             self._state.keep(rows)
         self._loop = None
 
-    def _looping(self) -> Loop:
-        if self._loop is None:
-            self._loop = Loop(self._task, self._members, self._state)
-        return self._loop
-
     def _epoch(self) -> tuple[EpochReport, ...]:
         started = time.perf_counter()
-        loop = self._looping()
-        metrics, penalty = loop.epoch()
+        if self._loop is None:
+            self._loop = Loop(self._task, self._trials, self._state)
+        loop = self._loop
+        metrics, penalty = loop.epoch(loop.batches())
         with torch.no_grad():
-            self._average()
+            self._update_swa()
             metrics |= self._measure(metrics["train_loss"], penalty, loop)
             names = list(metrics)
             table = torch.stack([metrics[name].double() for name in names]).T.tolist()
-            seconds = (time.perf_counter() - started) / len(self._members)
+            seconds = (time.perf_counter() - started) / len(self._trials)
             speed = {
                 "seconds": seconds,
                 "samples_per_second": self._task.rows / max(seconds, LEAST_SECONDS),
             }
             reports = []
-            for k, (member, row) in enumerate(zip(self._members, table, strict=True)):
-                found = dict(zip(names, row, strict=True)) | loop.in_force(k) | speed
-                if not member.averaged:
-                    found = {n: v for n, v in found.items() if not n.startswith("swa_")}
-                reports.append(member.report(found))
-                self._remember(k)
+            for k, (trial, row) in enumerate(zip(self._trials, table, strict=True)):
+                values = dict(zip(names, row, strict=True)) | loop.last_rates(k) | speed
+                if not trial.swa_epochs:
+                    values = {n: v for n, v in values.items() if not n.startswith("swa_")}
+                reports.append(trial.report(values))
+                self._keep_best(k)
         return tuple(reports)
 
-    def _average(self) -> None:
-        """Takes the weights of those trials into their SWA whose turn it is."""
-        for k, member in enumerate(self._members):
-            if member.averages_now:
+    def _update_swa(self) -> None:
+        """Takes the weights into the SWA of those trials for which the epoch counts."""
+        for k, trial in enumerate(self._trials):
+            if trial.enters_swa:
                 row, mean = slice(k, k + 1), self._state.copies["swa"]
-                counted = torch.full_like(mean.weights[row, :1], member.averaged)
+                counted = torch.full_like(mean.weights[row, :1], trial.swa_epochs)
                 update_swa(mean.weights[row], self._state.weights[row], counted)
                 update_swa(mean.buffers[row], self._state.buffers[row], counted)
-                member.averaged += 1
+                trial.swa_epochs += 1
 
     def _measure(self, loss: Tensor, penalty: Tensor, loop: Loop) -> dict[str, Tensor]:
         """Metrics on validation rows, of the weights and of their averages; the objective."""
-        state, found = self._state, self.validate()
+        state = self._state
+        metrics = self._task.measure(state.views, state.buffer_views, "validation")
         for name in ("ema", "swa"):
-            if name in state.copies and (name == "ema" or any(m.averaged for m in self._members)):
-                measured = self._task.measure(*state.views_of(name), "validation")
-                found |= {f"{name}_{key}": v for key, v in measured.items() if key[:4] == "val_"}
-        if "train_loss" in found:  # such a task measures after the step
-            loss, penalty = found["train_loss"], loop.penalty()
-        return found | {"train_objective": loss + penalty}
+            if name in state.copies and (name == "ema" or any(t.swa_epochs for t in self._trials)):
+                of_copy = self._task.measure(*state.views_of(name), "validation")
+                metrics |= {f"{name}_{key}": v for key, v in of_copy.items() if key[:4] == "val_"}
+        if "train_loss" in metrics:  # such a task measures after the step
+            loss, penalty = metrics["train_loss"], loop.penalty()
+        return metrics | {"train_objective": loss + penalty}
 
-    def _remember(self, k: int) -> None:
-        """Keeps a best epoch's weights, and gives them back at the end."""
-        member, state = self._members[k], self._state
+    def _keep_best(self, k: int) -> None:
+        """Copies trial k's weights after its best epoch, and restores them at its end."""
+        trial, state = self._trials[k], self._state
         if "best" not in state.copies:
             return
         best = state.copies["best"]
-        if member.best.epoch == member.epoch - 1:
+        if trial.best.epoch == trial.epoch - 1:
             best.weights[k], best.buffers[k] = state.weights[k], state.buffers[k]
-        elif member.finished and member.best.epoch >= 0:
+        elif trial.finished and trial.best.epoch >= 0:
             state.weights[k], state.buffers[k] = best.weights[k], best.buffers[k]

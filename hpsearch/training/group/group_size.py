@@ -1,15 +1,15 @@
-"""How many trials to train at once: as many as a few rehearsed steps show to pay.
+"""How many trials to train at once: as many as a few measured steps show to pay.
 
 A shape (model, batch size, optimizer, device) is measured once per process: groups of 1, 4, 16
 and 64 trials take a few steps each. Of the sizes whose time per trial is within `NEAR` of the best
 the smallest is taken, and one by one is left only for a gain of `GAIN` and more. The choice moves
-no bit of a trial's curve on a CPU (`aligned`), so it may follow the clock.
+no bit of a trial's curve on a CPU (see `numerics.alignment`), so it may follow the clock.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -38,36 +38,37 @@ class GroupSize:
     size: int
     """Trials at once; 1 is one by one."""
     why: str
+    """In a sentence, with what was measured."""
     epoch_seconds: float | None = None
     """One trial's share of an epoch, where it was measured."""
 
 
 class GroupSizes:
-    """What one process found out on one device."""
+    """The group size of every shape that one process has trained on one device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._known: dict[Hashable, GroupSize] = {}
+        self._sizes: dict[Hashable, GroupSize] = {}
 
     def choose(self, plan: Plan) -> GroupSize:
-        """How to train trials that share this one's group key.
+        """How to train trials that share this one's group key; measured at the first asking.
 
         Raises:
             TrainingFailed: when model and data do not fit.
         """
         shape = self._shape(plan)
-        if shape not in self._known:
-            self._known[shape] = _measured(plan, self._device)
-        return self._known[shape]
+        if shape not in self._sizes:
+            self._sizes[shape] = _measure(plan, self._device)
+        return self._sizes[shape]
 
     def ran_out(self, plan: Plan, size: int) -> GroupSize:
-        """Halves the group: memory ran out with `size` trials like this one."""
+        """The group size after memory ran out with `size` trials like this one: half of it."""
         known = self.choose(plan)
         half = max(1, size // 2)
         if half < known.size:
             how = "one by one" if half == 1 else f"{half} at once"
             why = f"{how}: memory ran out with {size}"
-            self._known[self._shape(plan)] = known = replace(known, size=half, why=why)
+            self._sizes[self._shape(plan)] = known = replace(known, size=half, why=why)
         return known
 
     @staticmethod
@@ -76,52 +77,60 @@ class GroupSizes:
         return group_key(replace(plan, spec=plan.spec.model_copy(update={"seed": 0})))
 
 
-def _measured(plan: Plan, device: torch.device) -> GroupSize:
-    found: dict[int, StepCost] = {}
-    room = MOST
+def _measure(plan: Plan, device: torch.device) -> GroupSize:
+    costs: dict[int, StepCost] = {}
+    fitting = MOST
     left, last = SECONDS, 0.0
     for size in SIZES:
-        if size > room or SIZES[1] * last > left:
+        if size > fitting or SIZES[1] * last > left:
             break
         began = time.perf_counter()
         try:
-            found[size] = measure_step_cost(plan, size, device, left / 4)
+            costs[size] = measure_step_cost(plan, size, device, left / 4)
             if size == 1:
-                room = int(SHARE_OF_MEMORY * free_bytes(device)) // max(1, found[1].trial_bytes)
+                room = int(SHARE_OF_MEMORY * free_bytes(device))
+                fitting = room // max(1, costs[1].trial_bytes)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            room = size // 2
+            fitting = size // 2
             break
-        best = min(one.seconds for one in found.values())
-        if found[size].seconds > WORSE * best:
+        best = min(cost.seconds for cost in costs.values())
+        if costs[size].seconds > WORSE * best:
             break
         # The first one may have read the data set, which the others find ready; what libraries
         # prepare in a first step serves the training that comes.
-        took = time.perf_counter() - began - found[size].first
-        last = found[1].whole if size == 1 else took
+        took = time.perf_counter() - began - costs[size].first
+        last = costs[1].whole if size == 1 else took
         left -= last
-    return _chosen(found, room)
+    return _choose(costs, fitting)
 
 
-def _chosen(found: dict[int, StepCost], room: int) -> GroupSize:
-    if not found:
+def _choose(costs: Mapping[int, StepCost], fitting: int) -> GroupSize:
+    """The size to train with, from the cost of each size that was tried.
+
+    Args:
+        costs: by size; empty where memory had no room for a single trial's measurement.
+        fitting: the most trials for which memory is estimated to have room.
+    """
+    if not costs:
         return GroupSize(1, "one by one: memory has no room for more")
-    alone = found[1].seconds
-    best = min(one.seconds for one in found.values())
-    size = min(size for size, one in found.items() if one.seconds <= NEAR * best)
+    alone = costs[1].seconds
+    best = min(cost.seconds for cost in costs.values())
+    size = min(size for size, cost in costs.items() if cost.seconds <= NEAR * best)
     if alone < GAIN * best:
         size = 1
-    epoch = found[size].seconds * found[size].steps
+    epoch = costs[size].seconds * costs[size].steps
     if size > 1:
-        why = f"{size} at once: {_ms(found[size].seconds)} a step and trial, {_ms(alone)} alone"
-    elif len(found) == 1:
-        limit = "memory has no room for more" if room < SIZES[1] else "a step takes too long to try"
+        why = f"{size} at once: {_ms(costs[size].seconds)} a step and trial, {_ms(alone)} alone"
+    elif len(costs) == 1:
+        too_large = fitting < SIZES[1]
+        limit = "memory has no room for more" if too_large else "a step takes too long to try"
         why = f"one by one: {limit} ({_ms(alone)} a step)"
     else:
-        rival = min((one.seconds, size) for size, one in found.items() if size > 1)
+        rival = min((cost.seconds, size) for size, cost in costs.items() if size > 1)
         why = f"one by one: {_ms(alone)} a step, {_ms(rival[0])} with {rival[1]} at once"
-    if 1 < size == max(found) and room < SIZES[1] * size <= MOST:
+    if 1 < size == max(costs) and fitting < SIZES[1] * size <= MOST:
         why += "; memory has no room for more"
     return GroupSize(size, why, epoch)
 

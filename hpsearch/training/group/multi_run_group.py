@@ -6,7 +6,7 @@
 
 The runs of all trials on one fold are rows of the same groups, so K trials of r repeats train
 fused. Runs go in lockstep, an epoch of all at a time. What happens within a run (early stopping,
-plateaus, averages of weights) is its own business: one that has ended keeps its last metrics in
+plateaus, averages of weights) is its own affair: one that has ended keeps its last metrics in
 the means until all have.
 """
 
@@ -23,13 +23,14 @@ from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.multi_run import StoredRun
-from hpsearch.training.group.group import LEAST_SECONDS, Group, Kept
+from hpsearch.training.group.group import LEAST_SECONDS, Group, StateCopy
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.numerics.run_means import mean_metrics
 from hpsearch.training.tasks.plan import EpochReport, Plan, RunId, run_ids
 
 Reports: TypeAlias = tuple[EpochReport, ...]
-_Pass: TypeAlias = tuple[Group, Iterator[Reports]]
+_Epochs: TypeAlias = tuple[Group, Iterator[Reports]]
+"""A group and its epochs, from `Group.epochs`."""
 
 TIMES = ("seconds", "samples_per_second")
 """Metrics whose means over runs would say nothing: the first is summed, the second follows."""
@@ -37,12 +38,13 @@ TIMES = ("seconds", "samples_per_second")
 
 @dataclass
 class _Run:
-    """One run of a trial; `row` is its number in its group."""
+    """One run of a trial."""
 
-    row: int
+    number: int
+    """Names it in its group."""
     run_id: RunId
-    ended: bytes | None = None
-    """Its checkpoint, once it has ended."""
+    final_checkpoint: bytes | None = None
+    """Set once it has ended."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Of its last epoch."""
 
@@ -57,7 +59,7 @@ class _Trial:
 
     @property
     def living(self) -> list[_Run]:
-        return [run for run in self.runs if run.ended is None]
+        return [run for run in self.runs if run.final_checkpoint is None]
 
     @property
     def finished(self) -> bool:
@@ -72,7 +74,7 @@ class MultiRunGroup:
         device: where to train.
         dtype: precision of weights and data.
         resume: checkpoints by trial number; a trial without one starts from the beginning.
-        rows: the most runs that train as one group; none for all of a fold.
+        max_runs: that train as one group; none for all of a fold.
 
     Raises:
         ValueError: when the plans may not share a group.
@@ -87,7 +89,7 @@ class MultiRunGroup:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         resume: Mapping[int, bytes] | None = None,
-        rows: int | None = None,
+        max_runs: int | None = None,
     ) -> None:
         stored = {number: multi_run.read(blob) for number, blob in (resume or {}).items()}
         numbers = count()
@@ -97,18 +99,18 @@ class MultiRunGroup:
             runs = [_Run(next(numbers), run_id) for run_id in run_ids(plan)]
             trial = self._trials[plan.number] = _Trial(plan, runs)
             if plan.number in stored:
-                blobs |= _continued(trial, stored[plan.number])
+                blobs |= _resume(trial, stored[plan.number])
         self._groups: list[Group] = []
         self._group_of: dict[int, Group] = {}
         by_fold: dict[int | None, list[Plan]] = {}
         for trial in self._trials.values():
             for run in trial.living:
-                plan = Plan(run.row, trial.plan.spec, trial.plan.epochs, run.run_id)
+                plan = Plan(run.number, trial.plan.spec, trial.plan.epochs, run.run_id)
                 by_fold.setdefault(run.run_id.fold, []).append(plan)
-        for members in by_fold.values():
-            size = rows or len(members)
-            for start in range(0, len(members), size):
-                part = members[start : start + size]
+        for plans_of_fold in by_fold.values():
+            size = max_runs or len(plans_of_fold)
+            for start in range(0, len(plans_of_fold), size):
+                part = plans_of_fold[start : start + size]
                 saved = {p.number: blobs[p.number] for p in part if p.number in blobs}
                 group = Group(part, device=device, dtype=dtype, resume=saved)
                 self._groups.append(group)
@@ -126,19 +128,21 @@ class MultiRunGroup:
         Where memory runs out the error is raised, and each trial is as it was after the epoch last
         reported.
         """
-        passes = [(group, group.epochs()) for group in self._groups]
+        epochs = [(group, group.epochs()) for group in self._groups]
         while living := [number for number, trial in self._trials.items() if not trial.finished]:
             for number in set(self._trials).difference(living):
                 self._remove(number)
             training = {number: self._trials[number].living for number in living}
-            runs = {run.row: run for started in training.values() for run in started}
-            for group, reports in self._pass(passes):
+            runs = {run.number: run for of_trial in training.values() for run in of_trial}
+            for group, reports in self._next_epoch(epochs):
                 for report in reports:
-                    self._note(runs[report.number], group, report)
+                    self._record(runs[report.number], group, report)
             yield tuple(self._report(number, training[number]) for number in living)
 
     def checkpoint(self, number: int) -> bytes:
-        """A trial's state after the epoch last reported: a blob of all its runs, see `bundle`.
+        """A trial's state after the epoch last reported: a blob of all its runs.
+
+        Its format is that of `checkpoints.multi_run`.
 
         Raises:
             KeyError: when the trial is not in the group.
@@ -148,9 +152,9 @@ class MultiRunGroup:
             number,
             trial.epoch,
             [
-                StoredRun(run.run_id, run.ended, run.metrics)
-                if run.ended is not None
-                else StoredRun(run.run_id, self._group_of[run.row].checkpoint(run.row))
+                StoredRun(run.run_id, run.final_checkpoint, run.metrics)
+                if run.final_checkpoint is not None
+                else StoredRun(run.run_id, self._group_of[run.number].checkpoint(run.number))
                 for run in trial.runs
             ],
         )
@@ -170,19 +174,19 @@ class MultiRunGroup:
         self._remove(number)
 
     @staticmethod
-    def _pass(passes: Sequence[_Pass]) -> list[tuple[Group, Reports]]:
-        """An epoch of every group; where memory runs out those that had it go back before it."""
+    def _next_epoch(epochs: Sequence[_Epochs]) -> list[tuple[Group, Reports]]:
+        """An epoch of every group; where memory runs out, all are as they were before it."""
         done: list[tuple[Group, Reports]] = []
-        before: list[Kept] = []
+        before: list[StateCopy] = []
         try:
-            for group, reports in passes:
-                if len(passes) > 1:
-                    before.append(group.kept())
+            for group, reports in epochs:
+                if len(epochs) > 1:
+                    before.append(group.copy_state())
                 done.append((group, next(reports, ())))
         except Exception as error:
             if is_out_of_memory(error):
-                for (group, _), kept in zip(done, before, strict=False):
-                    group.back_to(kept)
+                for (group, _), copy in zip(done, before, strict=False):
+                    group.restore_state(copy)
             raise
         return done
 
@@ -194,14 +198,14 @@ class MultiRunGroup:
     def _remove(self, number: int) -> None:
         """Runs that have ended leave their groups by themselves."""
         for run in self._trials.pop(number).living:
-            self._group_of[run.row].drop(run.row)
+            self._group_of[run.number].drop(run.number)
 
-    def _note(self, run: _Run, group: Group, report: EpochReport) -> None:
+    def _record(self, run: _Run, group: Group, report: EpochReport) -> None:
         trial = self._trials[run.run_id.trial]
         trial.epoch, run.metrics = report.epoch, report.metrics
         trial.diverged = trial.diverged or report.diverged
         if report.finished:
-            run.ended = group.checkpoint(run.row)
+            run.final_checkpoint = group.checkpoint(run.number)
 
     def _report(self, number: int, trained: Sequence[_Run]) -> EpochReport:
         """The means of a trial's runs, of which some have trained in this pass."""
@@ -225,32 +229,45 @@ def group_for(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     resume: Mapping[int, bytes] | None = None,
-    rows: int | None = None,
+    max_runs: int | None = None,
 ) -> AnyGroup:
-    """What trains plans with equal `group_key`: replicas where their trials are several runs.
+    """What trains plans with equal `group_key`: several runs a trial, or one.
 
-    `rows` is for these alone: a trial of a single run is a row.
+    Args:
+        plans: the trials, at least one, each number once.
+        device: where to train.
+        dtype: precision of weights and data.
+        resume: checkpoints by trial number; a trial without one starts from the beginning.
+        max_runs: the most runs that train as one group, where trials have several; none for all
+            of a fold.
+
+    Raises:
+        ValueError: when the plans may not share a group.
+        CorruptArtifact: when a checkpoint cannot be read or does not fit its plan.
+        TrainingFailed: when model and data do not fit, the device lacks the precision, or rows
+            cannot be divided into folds.
     """
     if any(len(run_ids(plan)) > 1 for plan in plans):
-        return MultiRunGroup(plans, device=device, dtype=dtype, resume=resume, rows=rows)
+        return MultiRunGroup(plans, device=device, dtype=dtype, resume=resume, max_runs=max_runs)
     return Group(plans, device=device, dtype=dtype, resume=resume)
 
 
-def _continued(trial: _Trial, stored: Sequence[StoredRun]) -> dict[int, bytes]:
-    """Takes up a trial's stored runs; the checkpoints, by row, of those that go on."""
+def _resume(trial: _Trial, stored: Sequence[StoredRun]) -> dict[int, bytes]:
+    """Sets a trial's epoch and ended runs as stored; checkpoints, by run, of those that go on."""
     expected = [run.run_id[1:] for run in trial.runs]
-    if [kept.run_id[1:] for kept in stored] != expected:
+    if [stored_run.run_id[1:] for stored_run in stored] != expected:
         raise CorruptArtifact(
             f"a checkpoint must hold the {len(expected)} runs that folds and repeats make of trial "
             f"{trial.plan.number}, and it holds {len(stored)}, or others; start the trial from "
             "the beginning"
         )
     blobs = {}
-    for run, kept in zip(trial.runs, stored, strict=True):
-        saved = checkpoints.read(kept.checkpoint)
+    for run, stored_run in zip(trial.runs, stored, strict=True):
+        saved = checkpoints.read(stored_run.checkpoint)
         trial.epoch = max(trial.epoch, saved.epoch)
         if saved.stopped or saved.epoch + 1 >= trial.plan.epochs:
-            run.ended, run.metrics = kept.checkpoint, kept.ended or {}
+            run.final_checkpoint = stored_run.checkpoint
+            run.metrics = stored_run.final_metrics or {}
         else:
-            blobs[run.row] = kept.checkpoint
+            blobs[run.number] = stored_run.checkpoint
     return blobs

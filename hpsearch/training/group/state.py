@@ -24,7 +24,7 @@ class Copies:
 
     def keep(self, rows: Tensor) -> Copies:
         """Those of some of the trials."""
-        return Copies(_chosen(self.weights, rows), self.buffers[rows])
+        return Copies(_rows_of(self.weights, rows), self.buffers[rows])
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ class GroupState:
     copies: dict[str, Copies] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._look()
+        self._make_views()
 
-    def _look(self) -> None:
+    def _make_views(self) -> None:
         """Makes gradients and all views anew, after the matrices were."""
         self.grads = torch.zeros_like(self.weights)
         self.views = self.layout.views(self.weights)
         self.buffer_views = self.buffer_layout.views(self.buffers)
         self.leaves = {name: view.detach().requires_grad_() for name, view in self.views.items()}
 
-    def take(self, gradients: Sequence[Tensor], *, add: bool = False) -> None:
+    def set_gradients(self, gradients: Sequence[Tensor], *, add: bool = False) -> None:
         """Fills `grads` [K, P], or adds to it; gradients [K, *shape] in the order of the layout."""
         trials = len(self.grads)
         rows = [grad.reshape(trials, -1) for grad in gradients]
@@ -78,31 +78,31 @@ class GroupState:
 
     def views_of(self, copy: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """A copy's weights and running statistics by name."""
-        found = self.copies[copy]
-        return self.layout.views(found.weights), self.buffer_layout.views(found.buffers)
+        copies = self.copies[copy]
+        return self.layout.views(copies.weights), self.buffer_layout.views(copies.buffers)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Drops all other trials; the kept ones stay in the order given."""
+        """Drops all trials but those in these rows, which stay in the order given."""
         index = torch.tensor(list(rows), dtype=torch.long, device=self.weights.device)
-        self.weights = _chosen(self.weights, index)
+        self.weights = _rows_of(self.weights, index)
         self.buffers = self.buffers[index]
         self.optimizer_state = {
             name: tensor[index] for name, tensor in self.optimizer_state.items()
         }
         self.copies = {name: copies.keep(index) for name, copies in self.copies.items()}
         self.updates = self.updates[index]
-        self._look()
+        self._make_views()
 
     def copy(self) -> GroupState:
         """The same numbers in matrices of their own."""
         return replace(
             self,
-            weights=_own(self.weights),
+            weights=_aligned_copy(self.weights),
             buffers=self.buffers.clone(),
             optimizer_state={name: tensor.clone() for name, tensor in self.optimizer_state.items()},
             updates=self.updates.clone(),
             copies={
-                name: Copies(_own(copies.weights), copies.buffers.clone())
+                name: Copies(_aligned_copy(copies.weights), copies.buffers.clone())
                 for name, copies in self.copies.items()
             },
         )
@@ -115,30 +115,32 @@ class GroupState:
             matrices += [copies.weights, copies.buffers]
         return sum(matrix.numel() * matrix.element_size() for matrix in matrices)
 
-    def row(self, k: int) -> TrialState:
+    def trial(self, k: int) -> TrialState:
         """A copy of one trial's numbers."""
 
-        def taken(tensor: Tensor) -> Tensor:
+        def copy_row(tensor: Tensor) -> Tensor:
             return tensor[k].detach().cpu().clone()
 
         return TrialState(
-            weights=taken(self.weights),
-            buffers=taken(self.buffers),
-            optimizer_state={name: taken(tensor) for name, tensor in self.optimizer_state.items()},
+            weights=copy_row(self.weights),
+            buffers=copy_row(self.buffers),
+            optimizer_state={
+                name: copy_row(tensor) for name, tensor in self.optimizer_state.items()
+            },
             copies={
-                name: Copies(taken(copies.weights), taken(copies.buffers))
+                name: Copies(copy_row(copies.weights), copy_row(copies.buffers))
                 for name, copies in self.copies.items()
             },
             updates=int(self.updates[k]),
         )
 
 
-def _own(matrix: Tensor) -> Tensor:
+def _aligned_copy(matrix: Tensor) -> Tensor:
     """A copy of a matrix [K, P], on cache lines too."""
     return aligned_empty(tuple(matrix.shape), matrix).copy_(matrix)
 
 
-def _chosen(matrix: Tensor, rows: Tensor) -> Tensor:
+def _rows_of(matrix: Tensor, rows: Tensor) -> Tensor:
     """Some rows of a matrix [K, P], on cache lines again."""
     return torch.index_select(
         matrix, 0, rows, out=aligned_empty((len(rows), matrix.shape[1]), matrix)

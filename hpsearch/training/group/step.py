@@ -23,7 +23,14 @@ NO_CLIP = Clip.model_construct()
 
 
 class Step:
-    """The bounds and penalties of a group's trials, for the rows of `state` as they are."""
+    """What a step does, for the rows of `state` as they are.
+
+    Args:
+        specs: one for each row.
+        state: its weights, optimizer state and EMA are moved in place.
+        rule: the optimizer's.
+        scales: factors of rate and weight decay by column, where trials have them.
+    """
 
     def __init__(
         self, specs: Sequence[StudySpec], state: GroupState, rule: Rule, scales: Scales | None
@@ -48,17 +55,17 @@ class Step:
         ema_decay: Tensor | None,
         closure: Callable[[], Tensor] | None = None,
     ) -> ClipResult:
-        """Moves weights, optimizer state and EMA; says the gradients' norm before clipping.
+        """Moves weights, optimizer state and EMA; gives the gradients' norms before clipping.
 
         Args:
             coefficients: of the rule at this step.
             ema_decay: d [K, 1]; none without EMA.
             closure: for rules that evaluate loss and gradients themselves.
         """
-        state, l1 = self._state, self.regularization
+        state, regularization = self._state, self.regularization
         clipped = self._clip()
         if closure is None:
-            l1.add_l1_gradient(state.weights, state.grads)
+            regularization.add_l1_gradient(state.weights, state.grads)
         self._rule.update(
             state.weights, state.grads, state.optimizer_state, coefficients, self._scales, closure
         )

@@ -17,7 +17,7 @@ from hpsearch.training.update.ema_swa import is_swa_epoch
 
 @dataclass
 class TrialProgress:
-    """What of a trial is not a tensor."""
+    """What changes while a trial trains and is not a tensor."""
 
     plan: Plan
     epoch: int = 0
@@ -26,7 +26,7 @@ class TrialProgress:
     """The metrics that its schedules follow, one value per finished epoch."""
     best: BestEpoch = field(default_factory=BestEpoch)
     """Followed only under early stopping."""
-    averaged: int = 0
+    swa_epochs: int = 0
     """Epochs in its SWA."""
     diverged: bool = False
     stopped: bool = False
@@ -34,7 +34,7 @@ class TrialProgress:
 
     @cached_property
     def schedule_seed(self) -> int:
-        """Of the noise in its schedule."""
+        """The seed of the noise in its schedule."""
         return seed_of(Stream.SCHEDULE, self.plan.spec.seed, self.plan.run_id.trial)
 
     @property
@@ -43,25 +43,29 @@ class TrialProgress:
         return self.diverged or self.stopped or self.epoch >= self.plan.epochs
 
     @property
-    def averages_now(self) -> bool:
+    def enters_swa(self) -> bool:
         """Whether the weights at the end of the present epoch enter its SWA."""
         swa = self.plan.spec.training.swa
         return swa is not None and is_swa_epoch(swa.start, swa.every, self.epoch, self.plan.epochs)
 
-    def watched(self, metric: str | None) -> Sequence[float]:
+    def history_of(self, metric: str | None) -> Sequence[float]:
         """A metric's values so far; none for a schedule that follows time alone."""
         return self.history.get(metric, ()) if metric is not None else ()
 
     def copy(self) -> TrialProgress:
-        """The member as it is now; what becomes of this one does not touch it."""
+        """A copy that does not change when this one trains on."""
         return replace(self, history={name: list(values) for name, values in self.history.items()})
 
     def report(self, metrics: Mapping[str, float]) -> EpochReport:
-        """Counts an epoch as finished: keeps what schedules follow, and judges whether to stop."""
+        """Counts an epoch as finished: keeps what schedules follow, and decides whether to stop.
+
+        Args:
+            metrics: of the epoch, by name.
+        """
         epoch, spec = self.epoch, self.plan.spec
         for schedule in (spec.schedule, spec.optimizer.momentum_schedule):
             metric = None if schedule is None else reads_history(schedule)
-            if metric is not None and len(self.watched(metric)) == epoch:
+            if metric is not None and len(self.history_of(metric)) == epoch:
                 self.history.setdefault(metric, []).append(metrics[metric])
         self.diverged = not math.isfinite(metrics["train_loss"])
         if stopping := spec.training.early_stopping:
@@ -74,5 +78,5 @@ class TrialProgress:
 
 
 def _default_objective(metrics: Mapping[str, float]) -> Objective:
-    """What a spec is judged by that the server has not completed."""
+    """The objective of a spec that the server has not completed."""
     return Objective.default_for("classes" if "val_accuracy" in metrics else "numbers")

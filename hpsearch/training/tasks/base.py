@@ -110,7 +110,9 @@ class Task(Protocol):
         """The epoch's batches for trials that may be at different epochs."""
         ...
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
+    def loss_and_gradients(
+        self, weights: Views, buffers: Views, batch: Batch, total: int
+    ) -> BatchResult:
         """A batch's losses, and the gradients of their sum divided by `total`.
 
         Weights require gradients; whether by hand or by autograd is the task's own business.

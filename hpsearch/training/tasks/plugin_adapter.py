@@ -119,7 +119,9 @@ class PluginAdapter:
             self._pass.begin([int(key[step]) % 2**32 for key in keys], are_shared=are_shared)
             yield Batch(x, y, rows, step)
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
+    def loss_and_gradients(
+        self, weights: Views, buffers: Views, batch: Batch, total: int
+    ) -> BatchResult:
         """The plug-in's loss of a training batch; the model's buffers move on."""
         return self._pass(weights, buffers, batch, total)
 
@@ -155,7 +157,7 @@ class PluginAdapter:
             found.append(made)
         return torch.stack(found), targets
 
-    def measured(self, weights: Views, buffers: Views, split: HeldOut) -> Evaluation:
+    def evaluate(self, weights: Views, buffers: Views, split: HeldOut) -> Evaluation:
         """Predictions and metrics of one pass.
 
         Raises:
@@ -171,7 +173,7 @@ class PluginAdapter:
             found.append(made)
         return Evaluation(torch.stack(found), targets, self._columns(scores, split))
 
-    def refresh(self, weights: Views, buffers: Views) -> None:
+    def refresh_statistics(self, weights: Views, buffers: Views) -> None:
         """Sets batch norms' running statistics, in place, to their means over training batches.
 
         Rows come in the data's order; only batch norms are in training, so nothing is dropped and
@@ -189,7 +191,9 @@ class PluginAdapter:
                     )[0]
                     for rows in batches
                 )
-                self._module.refresh({n: view[k] for n, view in weights.items()}, own, inputs)
+                self._module.refresh_statistics(
+                    {n: view[k] for n, view in weights.items()}, own, inputs
+                )
             for name, view in buffers.items():
                 view[k].copy_(own[name])
 

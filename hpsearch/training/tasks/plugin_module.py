@@ -101,7 +101,7 @@ class PluginModule:
         own.update((name, tensors[name].detach()) for name in own)
         return outputs
 
-    def refresh(
+    def refresh_statistics(
         self, weights: Mapping[str, Tensor], own: dict[str, Tensor], batches: Iterable[PyTree]
     ) -> None:
         """Makes the running statistics in `own` the means over batches; alone batch norms train.

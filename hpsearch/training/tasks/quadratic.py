@@ -51,7 +51,9 @@ class Quadratic:
         del trials
         yield Batch(self._nothing, self._nothing, 1)
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
+    def loss_and_gradients(
+        self, weights: Views, buffers: Views, batch: Batch, total: int
+    ) -> BatchResult:
         """(w + 1)², [K, 1], and 2(w + 1)."""
         del buffers, batch
         distance = weights["w"].detach() + 1

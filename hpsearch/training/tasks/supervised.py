@@ -98,7 +98,9 @@ class Supervised:
         self._weights = self._class_weights([t.spec for t in trials])
         return self._batches.epoch(trials)
 
-    def learn(self, weights: Views, buffers: Views, batch: Batch, total: int) -> BatchResult:
+    def loss_and_gradients(
+        self, weights: Views, buffers: Views, batch: Batch, total: int
+    ) -> BatchResult:
         """The study's loss of a training batch, and rows got right for classes."""
         masks = None if batch.dropout is None else batch.dropout.step(batch.step)
         outputs, backward = self._model.trace(weights, buffers, batch.x, masks)
@@ -114,13 +116,13 @@ class Supervised:
         """The model's outputs on a part of the data, [K, N, C]."""
         parts = [
             self._model.forward(weights, buffers, x, None, False)
-            for x in torch.split(self._data.part(split).x, MEASURED_ROWS)
+            for x in torch.split(self._data.split(split).x, MEASURED_ROWS)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def targets(self, split: HeldOut) -> Tensor:
         """What the outputs of a part of the data are compared with, [N]."""
-        return self._data.part(split).y
+        return self._data.split(split).y
 
     def has_rows(self, split: HeldOut) -> bool:
         """Whether a part of the data holds any."""
@@ -128,7 +130,7 @@ class Supervised:
 
     def rows_of(self, split: HeldOut) -> Tensor:
         """Which rows of the data set a part holds, [N] on the CPU."""
-        return torch.from_numpy(self._data.rows._asdict()[split])
+        return torch.from_numpy(self._data.indices._asdict()[split])
 
     def predictions(self, weights: Views, buffers: Views, split: HeldOut) -> tuple[Tensor, Tensor]:
         """Outputs [K, N, C] and targets [N], numbers in the data's own unit."""
@@ -141,9 +143,9 @@ class Supervised:
         The loss of numbers is that of standardised targets; rmse and mae are in the targets' own
         unit.
         """
-        return self.measured(weights, buffers, split).metrics
+        return self.evaluate(weights, buffers, split).metrics
 
-    def measured(self, weights: Views, buffers: Views, split: HeldOut) -> Evaluation:
+    def evaluate(self, weights: Views, buffers: Views, split: HeldOut) -> Evaluation:
         """Predictions and metrics of one pass."""
         outputs, y = self.outputs(weights, buffers, split), self.targets(split)
         prefix = "val" if split == "validation" else split
@@ -154,7 +156,7 @@ class Supervised:
             metrics[f"{prefix}_{name}"] = metric(outputs, y)
         return Evaluation(outputs, y, metrics)
 
-    def refresh(self, weights: Views, buffers: Views) -> None:
+    def refresh_statistics(self, weights: Views, buffers: Views) -> None:
         """Sets running statistics, in place, to their means over the batches of training rows.
 
         Rows come in the data's order, neither augmented nor dropped from. A batch of a single row

@@ -1,8 +1,7 @@
-"""How an uploaded file is to be read, and how its faults are told."""
+"""How an uploaded file is to be read, and the error that says what is wrong with it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,13 +19,15 @@ class ReadOptions:
     format: str
     """A key of `hpsearch.spec.upload_formats.UPLOAD_FORMATS`."""
     target: str | None = None
-    columns: Mapping[str, ColumnUse] = field(default_factory=dict)
-
-    def told(self) -> str:
-        """The recipe in words; equal recipes in equal ones."""
-        return json.dumps([self.format, self.target, sorted(self.columns.items())])
+    columns: Mapping[str, ColumnUse] = field(default_factory=dict, hash=False)
 
 
 def invalid_upload(sentence: str, where: Field = "file", column: str | None = None) -> InvalidInput:
-    """What is wrong with an upload, and with which of the request's fields."""
+    """The error that an upload is refused with.
+
+    Args:
+        sentence: what must be, what is instead, and what to do.
+        where: the field of the request that is wrong.
+        column: the entry of that field, where it is one of several.
+    """
     return InvalidInput.at(where if column is None else f"{where}.{column}", sentence)

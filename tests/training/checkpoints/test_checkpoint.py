@@ -31,7 +31,7 @@ def example(**changes):
         "copies": {"ema": Parameters({"layers.0.weight": torch.randn(3, 2)}, {})},
         "standardization": Standardization(np.zeros(3), np.ones(3) / 3, 0.1, 1e300),
         "best": BestEpoch(4, 0.1),
-        "averaged": 2,
+        "swa_epochs": 2,
         "stopped": True,
         "history": {"val_loss": (1.0, math.nan, 0.1)},
     }
@@ -49,7 +49,7 @@ def assert_equal(one, other):
         atol=0,
         equal_nan=True,
     )
-    for name in ("number", "epoch", "updates", "spec", "classes", "best", "averaged", "stopped"):
+    for name in ("number", "epoch", "updates", "spec", "classes", "best", "swa_epochs", "stopped"):
         assert getattr(one, name) == getattr(other, name)
     assert one.copies.keys() == other.copies.keys()
     for name, copy in one.copies.items():

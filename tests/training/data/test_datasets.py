@@ -8,8 +8,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from hpsearch.errors import NotFound, TrainingFailed
 from hpsearch.spec.task import Split, SupervisedTask
 from hpsearch.spec.wire.datasets import BUILT_IN
-from hpsearch.training.data.builtin import SOURCES, load
+from hpsearch.training.data.builtin import READERS
 from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.data.sources import load
 from hpsearch.training.data.splits import split_rows
 from hpsearch.training.data.standardize import fit
 
@@ -22,10 +23,10 @@ def prepared(name, seed=0, **fields):
 
 
 def test_sources_and_the_server_s_table_name_the_same_data():
-    assert {*SOURCES, "quadratic"} == set(BUILT_IN)
+    assert {*READERS, "quadratic"} == set(BUILT_IN)
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", READERS)
 def test_the_server_s_table_is_right_about(name):
     table, info = load(name), BUILT_IN[name]
     assert table.x.shape == (info.rows, *info.features)

@@ -15,9 +15,9 @@ from studies import study, trained
 from hpsearch.errors import NotFound
 from hpsearch.spec.checks.complete import complete
 from hpsearch.training.data import local_uploads
-from hpsearch.training.data.builtin import load
 from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.encoding import Encoding, fit_encoding
+from hpsearch.training.data.sources import load
 from hpsearch.training.data.standardize import fit
 from hpsearch.training.group.group import Plan
 from hpsearch.training.uploads.describe import describe

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split, SupervisedTask
-from hpsearch.training.data.builtin import load
 from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.folds import Fold, folds_of
 from hpsearch.training.data.given_splits import divide, split_table
+from hpsearch.training.data.sources import load
 from hpsearch.training.uploads.table import Column, Table, Values, coded
 
 CPU = torch.device("cpu")
@@ -149,11 +151,11 @@ def test_each_fold_is_standardised_by_its_own_training_rows():
     x = load("wine").x
     for index in range(3):
         data = dataset_for(task, 7, device=CPU, dtype=torch.float64, fold=Fold(index, 3))
-        oracle = StandardScaler().fit(x[data.rows.train])
-        for part, rows in zip((data.train, data.validation, data.test), data.rows, strict=True):
+        oracle = StandardScaler().fit(x[data.indices.train])
+        for part, rows in zip((data.train, data.validation, data.test), data.indices, strict=True):
             np.testing.assert_allclose(part.x, oracle.transform(x[rows]), atol=1e-12)
     plain = dataset_for(task, 7, device=CPU, dtype=torch.float64)
-    np.testing.assert_array_equal(plain.rows.test, data.rows.test)
+    np.testing.assert_array_equal(plain.indices.test, data.indices.test)
 
 
 def test_each_fold_fills_holes_and_names_categories_by_its_own_training_rows(monkeypatch):
@@ -164,11 +166,12 @@ def test_each_fold_fills_holes_and_names_categories_by_its_own_training_rows(mon
     x[::7, 0] = np.nan
     columns = (Column("size"), Column("colour", "category", ("b", "g", "r")))
     mine = Table(x, np.arange(60) % 2, ("no", "yes"), columns)
-    monkeypatch.setattr(datasets, "load", lambda name: mine)
+    source = Mock(table=lambda: mine)
+    monkeypatch.setattr(datasets, "find_source", lambda name: source)
     datasets._folded.cache_clear()
     task = SupervisedTask(kind="supervised", dataset="holes")
     for index in range(3):
         data = dataset_for(task, 0, device=CPU, dtype=torch.float64, fold=Fold(index, 3))
-        fills = np.nanmedian(x[data.rows.train, 0])
+        fills = np.nanmedian(x[data.indices.train, 0])
         assert data.standardization.encoding.columns[0].fill == pytest.approx(fills)
     datasets._folded.cache_clear()

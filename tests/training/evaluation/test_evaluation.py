@@ -10,9 +10,9 @@ from studies import curves, study
 from test_multi_run_group import plan_of
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.training.data.builtin import load
 from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.folds import Fold, folds_of
+from hpsearch.training.data.sources import load
 from hpsearch.training.evaluation.evaluation import evaluate, outputs, run_outputs
 from hpsearch.training.group.group import Group, Plan
 from hpsearch.training.group.multi_run_group import group_for
@@ -120,7 +120,7 @@ def test_a_single_run_s_outputs_are_its_own():
     assert torch.equal(logits, run.outputs)
     assert torch.equal(y, run.targets)
     data = dataset_for(plan.spec.task, 0, device=torch.device("cpu"), dtype=torch.float32)
-    assert run.rows.tolist() == data.rows.validation.tolist()
+    assert run.rows.tolist() == data.indices.validation.tolist()
     assert run.run_id.fold is None
 
 

@@ -13,7 +13,7 @@ from test_plugin_task import fields, installed, rows  # noqa: F401 (a fixture)
 from test_plugin_task import study as plugin_study
 
 from hpsearch.errors import CorruptArtifact, TrainingFailed
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 from hpsearch.training.data.splits import split_rows
 from hpsearch.training.evaluation import predictions
 from hpsearch.training.evaluation.evaluation import evaluate, outputs

@@ -13,8 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.training.checkpoints import checkpoint as checkpoints
-from hpsearch.training.data.builtin import load
 from hpsearch.training.data.datasets import dataset_for
+from hpsearch.training.data.sources import load
 from hpsearch.training.data.subset import fraction_rows
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
 from hpsearch.training.group.group import Group, Plan

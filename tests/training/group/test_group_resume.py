@@ -33,7 +33,7 @@ def test_a_resumed_trial_is_the_uninterrupted_one(name):
     assert [report.epoch for report in rest] == [report.epoch for report in whole[split:]]
     assert [untimed(r) for r in rest] == [untimed(r) for r in whole[split:]]
     assert same(end, resumed_end)
-    for field in ("history", "best", "averaged", "stopped", "updates"):
+    for field in ("history", "best", "swa_epochs", "stopped", "updates"):
         assert getattr(end, field) == getattr(resumed_end, field)
 
 

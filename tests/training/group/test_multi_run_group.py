@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_runs_that_have_stopped_keep_their_last_metrics_also_after_a_resume():
         if report.epoch == shortest:  # one run has stopped an epoch ago
             break
     stored = multi_run.read(blob)
-    assert [run.ended is not None for run in stored] == [len(r) == shortest for r in runs]
+    assert [run.final_metrics is not None for run in stored] == [len(r) == shortest for r in runs]
     rest = curves(group_for([plan], dtype=DOUBLE, resume={plan.number: blob}))[plan.number]
     assert [report.epoch for report in rest] == list(range(shortest + 1, longest))
     ends = [run[-1].metrics for run in runs]
@@ -205,7 +206,7 @@ def test_trials_of_different_repeats_and_lengths_go_together():
 def test_small_groups_give_the_same_means():
     plans = [plan_of("both", number, 2) for number in (0, 1)]
     whole = curves(MultiRunGroup(plans, dtype=DOUBLE))
-    group = MultiRunGroup(plans, dtype=DOUBLE, rows=1)
+    group = MultiRunGroup(plans, dtype=DOUBLE, max_runs=1)
     assert len(group._groups) == 8
     for number, reports in curves(group).items():
         for one, other in zip(reports, whole[number], strict=True):
@@ -247,8 +248,8 @@ def test_dropping_a_trial_leaves_the_others_as_they_were():
 @pytest.mark.parametrize("failing", [0, 1, 3])
 def test_where_memory_runs_out_no_run_is_ahead_of_the_others(failing, monkeypatch):
     plans = [plan_of("both", number, 3) for number in (0, 1)]
-    expected = curves(MultiRunGroup(plans, dtype=DOUBLE, rows=2))
-    group = MultiRunGroup(plans, dtype=DOUBLE, rows=2)
+    expected = curves(MultiRunGroup(plans, dtype=DOUBLE, max_runs=2))
+    group = MultiRunGroup(plans, dtype=DOUBLE, max_runs=2)
     passes = group.epochs()
     next(passes)
 
@@ -262,7 +263,10 @@ def test_where_memory_runs_out_no_run_is_ahead_of_the_others(failing, monkeypatc
     blobs = {number: group.checkpoint(number) for number in group.numbers}
     for blob in blobs.values():
         assert {found.epoch for found in multi_run.run_checkpoints(blob)} == {0}
-    for rest in (curves(group), curves(MultiRunGroup(plans, dtype=DOUBLE, rows=2, resume=blobs))):
+    for rest in (
+        curves(group),
+        curves(MultiRunGroup(plans, dtype=DOUBLE, max_runs=2, resume=blobs)),
+    ):
         for number, reports in rest.items():
             assert [untimed(r) for r in reports] == [untimed(r) for r in expected[number][1:]]
 
@@ -297,18 +301,19 @@ def test_a_checkpoint_of_other_runs_is_refused():
 
 def test_test_rows_influence_nothing(monkeypatch):
     from hpsearch.training.data import datasets
-    from hpsearch.training.data.builtin import load
+    from hpsearch.training.data.sources import load
 
     plan = plan_of("folds", epochs=2)
     expected = curves(group_for([plan]))[3]
     rows = datasets.dataset_for(
         plan.spec.supervised, plan.spec.seed, device=torch.device("cpu"), dtype=torch.float32
-    ).rows.test
+    ).indices.test
     table = load("wine")
     x = table.x.copy()
     x[rows] = 1e6
     spoiled = type(table)(x, table.y, table.classes)
-    monkeypatch.setattr(datasets, "load", lambda name: spoiled)
+    source = Mock(table=lambda: spoiled)
+    monkeypatch.setattr(datasets, "find_source", lambda name: source)
     datasets._folded.cache_clear()
     found = curves(group_for([plan]))[3]
     datasets._folded.cache_clear()

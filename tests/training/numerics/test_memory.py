@@ -66,7 +66,7 @@ def test_halves_go_on_from_the_last_finished_epoch(where, epoch, monkeypatch):
 
     task = group._task
     left = {"first step": 0, "last step": len(task.sizes) - 1, "measuring": 0}[where]
-    method = "measure" if where == "measuring" else "learn"
+    method = "measure" if where == "measuring" else "loss_and_gradients"
     original = getattr(task, method)
 
     def failing(*arguments):

@@ -1,4 +1,4 @@
-"""How trials come into a group, fresh or from a checkpoint, and how a checkpoint is taken."""
+"""From plans and checkpoints to the state of a group, and from that to a trial's checkpoint."""
 
 from __future__ import annotations
 
@@ -25,21 +25,31 @@ def build_state(
     device: torch.device,
     dtype: torch.dtype,
 ) -> tuple[list[TrialProgress], GroupState]:
-    """One member and one row per plan.
+    """Progress and tensors of the trials, fresh or as their checkpoints have them.
+
+    Args:
+        plans: one per trial, with equal `group_key`.
+        saved: checkpoints by trial number.
+        task: the one that they share.
+        device: where the tensors lie.
+        dtype: of weights and running statistics.
+
+    Returns:
+        One progress and one row of the state per plan, in their order.
 
     Raises:
         CorruptArtifact: when a checkpoint does not fit its plan.
     """
-    members, weights, buffers = [], [], []
+    progress, weights, buffers = [], [], []
     for plan in plans:
-        found = saved.get(plan.number)
-        if found is None:
-            members.append(TrialProgress(plan))
+        checkpoint = saved.get(plan.number)
+        if checkpoint is None:
+            progress.append(TrialProgress(plan))
             row, statistics = task.initial_weights(plan.spec, plan.run_id.trial, plan.run_id.repeat)
         else:
-            members.append(_continued(plan, found))
-            row = flatten(task.layout, found.weights)
-            statistics = flatten(task.buffers, found.buffers)
+            progress.append(_resumed(plan, checkpoint))
+            row = flatten(task.layout, checkpoint.weights)
+            statistics = flatten(task.buffers, checkpoint.buffers)
         weights.append(row.to(device, dtype))
         buffers.append(statistics.to(device, dtype))
     matrix, statistics = stack_rows(weights), torch.stack(buffers)
@@ -51,60 +61,59 @@ def build_state(
         optimizer_state=rule_for(plans[0].spec.optimizer, task.layout).init_state(matrix),
         updates=torch.zeros(len(plans), 1, dtype=torch.long, device=device),
         copies={
-            name: Copies(stack_rows(weights), statistics.clone()) for name in copy_names(plans[0])
+            name: Copies(stack_rows(weights), statistics.clone()) for name in _copy_names(plans[0])
         },
     )
     for k, plan in enumerate(plans):
         if plan.number in saved:
             _restore(state, k, saved[plan.number])
-    return members, state
+    return progress, state
 
 
-def copy_names(plan: Plan) -> list[str]:
-    """The copies of its weights that a trial keeps."""
+def _copy_names(plan: Plan) -> list[str]:
+    """Which copies of its weights a trial keeps: `ema`, `swa`, `best`."""
     training = plan.spec.training
     stopping = training.early_stopping
-    asked = {
+    kept = {
         "ema": training.ema is not None,
         "swa": training.swa is not None,
         "best": stopping is not None and stopping.restore_best,
     }
-    return [name for name, is_asked in asked.items() if is_asked]
+    return [name for name, is_kept in kept.items() if is_kept]
 
 
-def checkpoint_of(member: TrialProgress, row: TrialState, task: Task) -> Checkpoint:
-    """A member's checkpoint."""
-    fitted = task.standardization
+def checkpoint_of(trial: TrialProgress, state: TrialState, task: Task) -> Checkpoint:
+    """What a trial needs to go on, from its progress and its row of the group's state."""
     return Checkpoint(
-        number=member.plan.run_id.trial,
-        epoch=member.epoch - 1,
-        updates=row.updates,
-        best=member.best,
-        averaged=member.averaged,
-        stopped=member.stopped,
-        spec=member.plan.spec,
+        number=trial.plan.run_id.trial,
+        epoch=trial.epoch - 1,
+        updates=state.updates,
+        best=trial.best,
+        swa_epochs=trial.swa_epochs,
+        stopped=trial.stopped,
+        spec=trial.plan.spec,
         classes=task.classes,
-        weights=unflatten(task.layout, row.weights),
-        buffers=unflatten(task.buffers, row.buffers),
-        optimizer_state=row.optimizer_state,
+        weights=unflatten(task.layout, state.weights),
+        buffers=unflatten(task.buffers, state.buffers),
+        optimizer_state=state.optimizer_state,
         copies={
             name: Parameters(
                 unflatten(task.layout, copy.weights), unflatten(task.buffers, copy.buffers)
             )
-            for name, copy in row.copies.items()
+            for name, copy in state.copies.items()
         },
-        standardization=fitted,
-        history={name: tuple(values) for name, values in member.history.items()},
+        standardization=task.standardization,
+        history={name: tuple(values) for name, values in trial.history.items()},
     )
 
 
-def _continued(plan: Plan, saved: Checkpoint) -> TrialProgress:
+def _resumed(plan: Plan, saved: Checkpoint) -> TrialProgress:
     return TrialProgress(
         plan=plan,
         epoch=saved.epoch + 1,
         history={name: list(values) for name, values in saved.history.items()},
         best=saved.best,
-        averaged=saved.averaged,
+        swa_epochs=saved.swa_epochs,
         stopped=saved.stopped,
     )
 
@@ -126,7 +135,7 @@ def _restore(state: GroupState, k: int, saved: Checkpoint) -> None:
                 f"a checkpoint must hold the trial's {name} weights, and that of trial "
                 f"{saved.number} has none; start the trial from the beginning"
             )
-        found = saved.copies[name]
-        copies.weights[k] = flatten(state.layout, found.weights).to(copies.weights)
-        copies.buffers[k] = flatten(state.buffer_layout, found.buffers).to(copies.buffers)
+        copy = saved.copies[name]
+        copies.weights[k] = flatten(state.layout, copy.weights).to(copies.weights)
+        copies.buffers[k] = flatten(state.buffer_layout, copy.buffers).to(copies.buffers)
     state.updates[k] = saved.updates
