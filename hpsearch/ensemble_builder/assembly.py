@@ -14,10 +14,9 @@ from hpsearch.ensemble_builder.context import BuildContext, ReportProgress
 from hpsearch.ensemble_builder.input_columns import column_names, features_of
 from hpsearch.ensemble_builder.manifest import Manifest, MemberEntry, PartEntry
 from hpsearch.ensemble_builder.measurement import fit_temperature, measure
-from hpsearch.ensemble_builder.parts import BuildParts, read_parts
+from hpsearch.ensemble_builder.parts import BuildParts, averaged_model, separate_models
 from hpsearch.ensemble_builder.ranking import best_single, by_objective, nothing_usable
 from hpsearch.ensemble_builder.selection import Selection
-from hpsearch.ensembling.predictions import Predictions
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.language.family import implementation
 from hpsearch.spec.study import StudySpec
@@ -67,36 +66,31 @@ def build(
     while context.candidates.usable:
         single = best_single(context)
         selection = None if single is None else select(request, context)
-        parts = None if selection is None else read_parts(request, context, selection)
-        if single is not None and selection is not None and parts is not None:
-            return _measured(request, context, single, selection, parts)
+        if single is None or selection is None:
+            continue  # a candidate was dropped
+        if selection.averaged is None:
+            parts = separate_models(request, context, selection)
+        else:
+            parts = averaged_model(request, context, selection, selection.averaged)
+        if parts is None:
+            continue
+        context.report_progress(0, 1, "measuring")
+        temperature = fit_temperature(parts)
+        result = measure(
+            parts,
+            single,
+            temperature=temperature,
+            candidates=len(context.candidates.usable),
+            seed=study.seed,
+            warnings=[
+                *context.candidates.warnings,
+                *_other_best_trial(context, single[0]),
+                *selection.notes,
+            ],
+        )
+        manifest = _manifest(request, study, parts, result, temperature)
+        return BuiltEnsemble(result, archive.write(manifest, parts.files))
     raise nothing_usable(context.candidates)
-
-
-def _measured(
-    request: EnsembleSpec,
-    context: BuildContext,
-    single: tuple[Candidate, Predictions],
-    selection: Selection,
-    parts: BuildParts,
-) -> BuiltEnsemble:
-    context.report_progress(0, 1, "measuring")
-    candidates = context.candidates
-    temperature = fit_temperature(parts)
-    result = measure(
-        parts,
-        single,
-        temperature=temperature,
-        candidates=len(candidates.usable),
-        seed=context.study.seed,
-        warnings=[
-            *candidates.warnings,
-            *_other_best_trial(context, single[0]),
-            *selection.notes,
-        ],
-    )
-    manifest = _manifest(request, context.study, parts, result, temperature)
-    return BuiltEnsemble(result, archive.write(manifest, parts.files))
 
 
 def _other_best_trial(context: BuildContext, single: Candidate) -> list[str]:

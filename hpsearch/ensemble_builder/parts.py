@@ -54,22 +54,20 @@ class BuildParts:
         return combine(members, self.weights, self.combine, self.is_classification)
 
 
-def read_parts(
-    request: EnsembleBase, context: BuildContext, selection: Selection
-) -> BuildParts | None:
-    """The parts of an ensemble; none where a member turns out to be unusable, and is dropped.
-
-    Raises:
-        TrainingFailed: when the mean of several checkpoints' weights gives no finite outputs.
-    """
-    if selection.averaged is not None:
-        return _one_model(request, context, selection, selection.averaged)
-    return _models_of_members(request, context, selection)
-
-
-def _one_model(
+def averaged_model(
     request: EnsembleBase, context: BuildContext, selection: Selection, averaged: bytes
 ) -> BuildParts | None:
+    """One model; none where it turns out that its only member is unusable, which is dropped.
+
+    Args:
+        request: what is asked for.
+        context: of the build.
+        selection: the members.
+        averaged: the checkpoint of their averaged weights.
+
+    Raises:
+        TrainingFailed: when the mean of several checkpoints gives outputs that are not finite.
+    """
     first = selection.checkpoints[0]
     count = len(selection.checkpoints)
     predictions = context.candidates.predict(averaged, first.candidate)
@@ -90,9 +88,10 @@ def _one_model(
     return BuildParts(members, [predictions], np.ones(1), "mean", files)
 
 
-def _models_of_members(
+def separate_models(
     request: EnsembleBase, context: BuildContext, selection: Selection
 ) -> BuildParts | None:
+    """A model for each member; none where a member turns out to be unusable, and is dropped."""
     members = _members(context, selection)
     if members is None:
         return None
