@@ -7,10 +7,10 @@ import math
 
 import pytest
 import torch
+from checkpoint_example import example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
-from test_checkpoint import example
 
 from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints import checkpoint as checkpoints

@@ -10,10 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multi_run_plans import plan_of as plan_named
+from plugin_examples import plugin_study
 from studies import curves, study
-from test_multi_run_group import plan_of as plan_named
-from test_plugin_task import installed  # noqa: F401 (a fixture)
-from test_plugin_task import study as plugin_study
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -26,6 +25,8 @@ from hpsearch.training.checkpoints.soups import Soup, average, slim, with_copy_a
 from hpsearch.training.evaluation.evaluation import evaluate, outputs
 from hpsearch.training.group.group import Plan
 from hpsearch.training.group.multi_run_group import group_for
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 SHARED = {"batch_size": 16, "init_seed": "shared"}
 NORMED = {"kind": "mlp", "hidden": [8], "norm": "batch"}
@@ -256,7 +257,7 @@ def test_of_one_trial_only_shapes_matter(lines, epochs):
     assert "must have the same tensors" in reason([epochs[0], lines[0][1]], of_one_trial=True)
 
 
-def test_plug_ins_that_share_a_start(installed):  # noqa: F811
+def test_plug_ins_that_share_a_start(installed):
     training = {"batch_size": 16, "init_seed": "shared"}
     plans = [Plan(k, plugin_study(training=training, optimizer=rate(0.1 + k)), 1) for k in (0, 1)]
     blobs = [stored(plan) for plan in plans]

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from plugin_examples import fields, plugin_study, rows
 from studies import curves, same, study
-from test_plugin_task import fields, installed, rows  # noqa: F401 (a fixture)
-from test_plugin_task import study as plugin_study
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
@@ -21,6 +20,8 @@ from hpsearch.training.evaluation.batch_norm import with_fresh_statistics
 from hpsearch.training.group.group import Group, Plan
 from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.tasks.plugin import PluginTask
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 CPU = torch.device("cpu")
 NORMED = {"kind": "mlp", "hidden": [8, 5], "activation": "tanh", "norm": "batch", "dropout": 0.2}
@@ -109,7 +110,7 @@ def test_a_model_without_statistics_stays_as_it_is():
     assert with_fresh_statistics(blob) == blob
 
 
-def test_a_plug_in_s_batch_norms_alone(installed):  # noqa: F811
+def test_a_plug_in_s_batch_norms_alone(installed):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()

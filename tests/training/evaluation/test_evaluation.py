@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from multi_run_plans import plan_of
 from sklearn.metrics import accuracy_score, log_loss
 from studies import curves, study
-from test_multi_run_group import plan_of
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.training.data.datasets import dataset_for

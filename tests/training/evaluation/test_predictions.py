@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from multi_run_plans import plan_of as plan_named
+from plugin_examples import fields, plugin_study, rows
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from studies import curves, study
-from test_multi_run_group import plan_of as plan_named
-from test_plugin_task import fields, installed, rows  # noqa: F401 (a fixture)
-from test_plugin_task import study as plugin_study
 
 from hpsearch.errors import CorruptArtifact, TrainingFailed
 from hpsearch.training.data.sources import load
@@ -21,6 +20,8 @@ from hpsearch.training.evaluation.predictions import Predictor, plan_of
 from hpsearch.training.group.group import Plan
 from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.tasks.plugin import PluginTask
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 def stored(plan):
@@ -149,7 +150,7 @@ def test_a_checkpoint_tells_its_plan():
         assert (found.number, found.spec) == (plan.number, plan.spec)
 
 
-def test_a_plug_in_s_predictions(installed):  # noqa: F811
+def test_a_plug_in_s_predictions(installed):
     plan = Plan(0, plugin_study(training={"batch_size": 16, "repeats": 2}), 2)
     blob = stored(plan)
     found = Predictor().predict(plan, blob)
@@ -159,7 +160,7 @@ def test_a_plug_in_s_predictions(installed):  # noqa: F811
     assert found.test.rows.tolist() == list(range(20))
 
 
-def test_a_plug_in_without_predictions_or_test_rows(installed):  # noqa: F811
+def test_a_plug_in_without_predictions_or_test_rows(installed):
     def nothing(params, seed):
         loss = lambda outputs, y: F.cross_entropy(outputs, y["label"])  # noqa: E731
         given = {n: (x, {"label": y}) for n, (x, y) in _parts(seed).items()}

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from group_variants import VARIANTS, plans, varied
 from studies import curves, study, untimed
-from test_group_fused import VARIANTS, plans, varied
 
 from hpsearch.training.group.group import Group, Plan
 

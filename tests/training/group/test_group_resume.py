@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from group_variants import VARIANTS, plans
 from studies import curves, same, trained, untimed
-from test_group_fused import VARIANTS, plans
 
 from hpsearch.errors import CorruptArtifact
 from hpsearch.training.checkpoints import checkpoint as checkpoints

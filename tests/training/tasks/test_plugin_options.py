@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from plugin_examples import ROWS, fields, plugin_study, rows
 from studies import curves, trained, untimed
-from test_plugin_task import ROWS, fields, installed, rows, study  # noqa: F401 (a fixture)
 from torch import nn
 
 from hpsearch.errors import TrainingFailed
@@ -21,6 +21,7 @@ from hpsearch.training.tasks.plan import run_ids
 from hpsearch.training.tasks.plugin import PluginTask
 
 DOUBLE = torch.float64
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 class Many(nn.Module):
@@ -63,9 +64,9 @@ def many(params, seed):
 LOSS = {"metric": "val_loss", "direction": "minimize"}
 
 
-def test_max_norm_is_torch_s_renorm_along_each_weight_s_units(installed):  # noqa: F811
+def test_max_norm_is_torch_s_renorm_along_each_weight_s_units(installed):
     installed(many=many)
-    spec = study("many", training={"batch_size": 16, "max_norm": 0.7}, objective=LOSS)
+    spec = plugin_study("many", training={"batch_size": 16, "max_norm": 0.7}, objective=LOSS)
     _, checkpoint = trained(Plan(3, spec, 2), dtype=DOUBLE)
     with global_seed(seed_of(Stream.INIT, 0, 3), torch.device("cpu")):
         net = Many()
@@ -104,10 +105,10 @@ def wide(params, seed):
 
 
 @pytest.mark.parametrize("adjust", ["original", "match_rms_adamw"])
-def test_muon_takes_torch_s_steps_whatever_a_matrix_s_form(adjust, installed):  # noqa: F811
+def test_muon_takes_torch_s_steps_whatever_a_matrix_s_form(adjust, installed):
     installed(wide=wide)
     optimizer = {"kind": "muon", "lr": 0.05, "adjust_lr": adjust, "weight_decay": 0.1}
-    spec = study("wide", optimizer=optimizer, training={"batch_size": ROWS})
+    spec = plugin_study("wide", optimizer=optimizer, training={"batch_size": ROWS})
     _, checkpoint = trained(Plan(3, spec, 3), dtype=DOUBLE)
     with global_seed(seed_of(Stream.INIT, 0, 3), torch.device("cpu")):
         net = Wide()
@@ -126,7 +127,7 @@ def test_muon_takes_torch_s_steps_whatever_a_matrix_s_form(adjust, installed):  
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_repeats_are_the_means_of_runs_from_other_weights(dropout):
-    spec = study(
+    spec = plugin_study(
         params={"net": {"dropout": dropout}},
         training={"batch_size": 16, "repeats": 3, "data_order": "per_trial"},
     )
@@ -144,7 +145,7 @@ def test_repeats_are_the_means_of_runs_from_other_weights(dropout):
 
 
 def test_a_repeated_trial_goes_on_bit_for_bit():
-    spec = study(
+    spec = plugin_study(
         params={"net": {"dropout": 0.3}},
         training={"batch_size": 16, "repeats": 2, "data_order": "per_trial"},
     )
@@ -165,7 +166,7 @@ def stored(plan):
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_outputs_of_classes_are_the_model_s(split):
-    plan = Plan(2, study(), 1)
+    plan = Plan(2, plugin_study(), 1)
     blob = stored(plan)
     logits, y = outputs(plan, blob, split, dtype=DOUBLE)
     x, truth = rows(*{"validation": (1, 30), "test": (2, 20)}[split])
@@ -180,7 +181,7 @@ def test_outputs_of_classes_are_the_model_s(split):
     assert run.rows.tolist() == list(range(len(x)))
 
 
-def test_a_plug_in_says_what_is_combined_where_its_outputs_are_not_that(installed):  # noqa: F811
+def test_a_plug_in_says_what_is_combined_where_its_outputs_are_not_that(installed):
     def pairs(params, seed):
         given = fields(params, seed)
         x, y = given["validation"]
@@ -205,13 +206,13 @@ def test_a_plug_in_says_what_is_combined_where_its_outputs_are_not_that(installe
         return PluginTask(**{**given, "loss": F.mse_loss, "metrics": {}})
 
     installed(pairs=pairs, numbers=numbers)
-    plan = Plan(0, study("pairs", objective=LOSS), 1)
+    plan = Plan(0, plugin_study("pairs", objective=LOSS), 1)
     logits, y = outputs(plan, stored(plan), "validation", dtype=DOUBLE)
     assert torch.equal(y, rows(1, 30)[1])
     assert logits.shape == (30, 2)
     with pytest.raises(TrainingFailed, match="must give test rows to have predictions for them"):
         outputs(plan, stored(plan), "test")
-    repeated = study("numbers", objective=LOSS, training={"batch_size": 16, "repeats": 2})
+    repeated = plugin_study("numbers", objective=LOSS, training={"batch_size": 16, "repeats": 2})
     plan = Plan(0, repeated, 1)
     found, y = outputs(plan, stored(plan), "test", dtype=DOUBLE)
     runs = run_outputs(plan, stored(plan), "test", dtype=DOUBLE)
@@ -232,7 +233,7 @@ NO_PREDICTIONS = {
 
 
 @pytest.mark.parametrize("name", NO_PREDICTIONS)
-def test_what_cannot_be_combined_is_refused_in_one_sentence(name, installed):  # noqa: F811
+def test_what_cannot_be_combined_is_refused_in_one_sentence(name, installed):
     changes, sentence = NO_PREDICTIONS[name]
 
     class Nested(Wide):
@@ -242,7 +243,7 @@ def test_what_cannot_be_combined_is_refused_in_one_sentence(name, installed):  #
     model = Nested if name == "nested" else Wide
     given = {"model": model, "metrics": {}, **changes}
     installed(odd=lambda params, seed: PluginTask(**{**fields(params, seed), **given}))
-    plan = Plan(0, study("odd", objective=LOSS), 1)
+    plan = Plan(0, plugin_study("odd", objective=LOSS), 1)
     blob = stored(plan)
     with pytest.raises(TrainingFailed, match=sentence) as raised:
         outputs(plan, blob, "validation", dtype=DOUBLE)
@@ -251,6 +252,6 @@ def test_what_cannot_be_combined_is_refused_in_one_sentence(name, installed):  #
 
 
 def test_folds_of_a_plug_in_are_refused():
-    plan = Plan(0, study(training={"batch_size": 16, "folds": 2}), 1)
+    plan = Plan(0, plugin_study(training={"batch_size": 16, "folds": 2}), 1)
     with pytest.raises(TrainingFailed, match="a task of kind plugin has none; leave folds out"):
         group_for([plan])

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
 from importlib.metadata import EntryPoint
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from plugin_examples import DOUBLE, ROWS, Net, accuracy, fields, plugin_study, rows, task
 from studies import curves, same, trained, untimed
 from torch import nn
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.study import parse_study
 from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.group.group import Group, Plan, group_key
 from hpsearch.training.numerics.global_seed import global_seed
@@ -23,146 +21,7 @@ from hpsearch.training.numerics.seeds import Stream, seed_of, step_keys, torch_g
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plugin import PluginTask
 
-DOUBLE = torch.float64
-ROWS = 40
-
-
-class Net(nn.Module):
-    """Whatever a module may hold: norm, dropout, frozen, unused and tied weights, state."""
-
-    def __init__(self, dropout=0.0, norm=True):
-        super().__init__()
-        self.inner = nn.Linear(3, 6)
-        self.norm = nn.BatchNorm1d(6) if norm else nn.Identity()
-        self.frozen = nn.Parameter(torch.randn(6), requires_grad=False)
-        self.unused = nn.Parameter(torch.ones(2))
-        self.tied = self.inner
-        self.dropout = nn.Dropout(dropout)
-        self.outer = nn.Linear(6, 2)
-        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
-        self.register_buffer("mean", torch.zeros(3))
-
-    def forward(self, x):
-        if self.training:
-            self.seen += len(x)
-            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
-        hidden = torch.tanh(self.norm(self.tied(x - self.mean)))
-        return self.outer(self.dropout(hidden * self.frozen))
-
-
-class Recurrent(nn.Module):
-    def __init__(self, **_):
-        super().__init__()
-        self.gru = nn.GRU(1, 4, batch_first=True)
-        self.outer = nn.Linear(4, 2)
-
-    def forward(self, x):
-        return self.outer(self.gru(x.unsqueeze(-1))[0][:, -1])
-
-
-class Items(torch.utils.data.Dataset):
-    """Rows one by one, with noise that a data set may add."""
-
-    def __init__(self, x, y, noise=0.0):
-        self.x, self.y, self.noise = x, y, noise
-
-    def __len__(self):
-        return len(self.x)
-
-    def __getitem__(self, row):
-        return self.x[row] + self.noise * torch.randn(3) + 0.1 * np.random.rand(), self.y[row]
-
-
-def rows(seed, count):
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(count, 3, generator=generator, dtype=DOUBLE)
-    return x, (x.sum(1) > 0).long()
-
-
-def accuracy(outputs, y):
-    return (outputs.argmax(1) == y).float().mean()
-
-
-def fields(params, seed):
-    return {
-        "model": lambda: {"net": Net, "gru": Recurrent}[params.get("model", "net")](
-            **params.get("net", {})
-        ),
-        "train": rows(seed, ROWS),
-        "validation": rows(seed + 1, 30),
-        "test": rows(seed + 2, 20),
-        "loss": F.cross_entropy,
-        "metrics": {"accuracy": accuracy},
-    }
-
-
-def task(params, seed):
-    return PluginTask(**fields(params, seed))
-
-
-def noisy_items(params, seed):
-    return PluginTask(**{**fields(params, seed), "train": Items(*rows(seed, ROWS), noise=0.3)})
-
-
-def per_row(params, seed):
-    def loss(outputs, y):
-        return F.cross_entropy(outputs, y, reduction="none")
-
-    return PluginTask(**{**fields(params, seed), "loss": loss})
-
-
-def nested(params, seed):
-    class Pair(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.net = Net()
-
-        def forward(self, inputs):
-            return {"scores": self.net(inputs["a"]) * inputs["b"], "rest": (inputs["b"],)}
-
-    def data(seed, count):
-        x, y = rows(seed, count)
-        return {"a": x.numpy(), "b": torch.ones(count, 1)}, [y, y]
-
-    return PluginTask(
-        model=Pair,
-        train=data(seed, ROWS),
-        validation=data(seed + 1, 130),
-        loss=lambda outputs, y: F.cross_entropy(outputs["scores"], y[0]),
-        metrics={"accuracy": lambda outputs, y: accuracy(outputs["scores"], y[1])},
-    )
-
-
-@pytest.fixture(autouse=True)
-def installed(monkeypatch):
-    """Offers this file's functions as entry points, as an installed package does."""
-    plugin_loading._made.cache_clear()
-    monkeypatch.setitem(sys.modules, "offered", SimpleNamespace(**globals()))
-
-    def offer(**functions):
-        for name, function in functions.items():
-            setattr(sys.modules["offered"], name, function)
-        names = [n for n, f in vars(sys.modules["offered"]).items() if callable(f)]
-        points = [EntryPoint(n, f"offered:{n}", "hpsearch.tasks") for n in names]
-        monkeypatch.setattr(plugin_loading, "entry_points", lambda group: points)
-
-    offer()
-    yield offer
-    plugin_loading._made.cache_clear()
-
-
-def study(entry_point="task", params=None, **sections):
-    return parse_study(
-        {
-            "name": "plugin",
-            "task": {"kind": "plugin", "entry_point": entry_point, "params": params or {}},
-            "optimizer": {"kind": "momentum", "lr": 0.1},
-            "training": {"batch_size": 16},
-            "objective": {"metric": "val_accuracy", "direction": "maximize"},
-            **sections,
-        }
-    )
-
+pytestmark = pytest.mark.usefixtures("installed")
 
 VARIANTS = {
     "batch norm": {},
@@ -182,7 +41,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 def test_a_trial_is_what_a_hand_written_loop_gives(optimizer):
-    spec = study(
+    spec = plugin_study(
         params={"net": {"dropout": 0.3}},
         optimizer={"kind": optimizer, "lr": 0.05, "weight_decay": 0.01},
         training={"batch_size": 16},
@@ -227,7 +86,7 @@ def test_a_trial_is_what_a_hand_written_loop_gives(optimizer):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_resumed_trial_is_the_uninterrupted_one(name):
-    plan = Plan(5, study(**VARIANTS[name]), 5)
+    plan = Plan(5, plugin_study(**VARIANTS[name]), 5)
     whole, end = trained(plan)
     group = Group([plan])
     for _, _ in zip(range(2), group.epochs(), strict=False):
@@ -240,7 +99,7 @@ def test_a_resumed_trial_is_the_uninterrupted_one(name):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_together_and_alone_are_the_same(name):
-    plans = [Plan(7 * k, study(**VARIANTS[name]), 3) for k in range(3)]
+    plans = [Plan(7 * k, plugin_study(**VARIANTS[name]), 3) for k in range(3)]
     for k, plan in enumerate(plans):
         object.__setattr__(plan.spec.optimizer, "lr", 0.02 * (k + 1))
     group = Group(plans, dtype=DOUBLE)
@@ -257,7 +116,7 @@ def test_together_and_alone_are_the_same(name):
     [({}, True), ({"net": {"dropout": 0.2}}, False), ({"model": "gru"}, False)],
 )
 def test_only_what_can_be_vectorised_is(params, fuses):
-    group = Group([Plan(k, study(params=params), 1) for k in range(2)])
+    group = Group([Plan(k, plugin_study(params=params), 1) for k in range(2)])
     next(group.epochs())
     assert group._task._pass._can_fuse is fuses
 
@@ -274,23 +133,23 @@ def test_what_a_plug_in_draws_comes_from_the_study_and_disturbs_nobody(installed
     before = torch.random.get_rng_state()
     for seed in (0, 0, 1):
         plugin_loading._made.cache_clear()
-        trained(Plan(0, study("drawing", {"net": {"dropout": 0.2}}, seed=seed), 1))
+        trained(Plan(0, plugin_study("drawing", {"net": {"dropout": 0.2}}, seed=seed), 1))
     assert drawn[0] == drawn[1] != drawn[2]
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_initial_weights_come_from_study_seed_and_trial_number_or_are_shared():
-    own = Group([Plan(k, study(), 1) for k in (3, 4)])._state.weights
-    assert torch.equal(own[0], Group([Plan(3, study(), 5)])._state.weights[0])
+    own = Group([Plan(k, plugin_study(), 1) for k in (3, 4)])._state.weights
+    assert torch.equal(own[0], Group([Plan(3, plugin_study(), 5)])._state.weights[0])
     assert not torch.equal(own[0], own[1])
-    spec = study(training={"init_seed": "shared"})
+    spec = plugin_study(training={"init_seed": "shared"})
     shared = Group([Plan(k, spec, 1) for k in (3, 4)])._state.weights
     assert torch.equal(shared[0], shared[1])
 
 
 def test_test_rows_are_measured_where_there_are_any():
     for entry_point, names in (("task", {"test_loss", "test_accuracy"}), ("nested", set())):
-        plan = Plan(0, study(entry_point), 1)
+        plan = Plan(0, plugin_study(entry_point), 1)
         group = Group([plan])
         ((report,),) = group.epochs()
         blob = group.checkpoint(0)
@@ -300,9 +159,11 @@ def test_test_rows_are_measured_where_there_are_any():
 
 
 def test_trials_with_other_params_do_not_share_a_group():
-    one, other = (Plan(0, study(params={"net": {"dropout": d}}), 1) for d in (0.1, 0.2))
+    one, other = (Plan(0, plugin_study(params={"net": {"dropout": d}}), 1) for d in (0.1, 0.2))
     assert group_key(one) != group_key(other)
-    faster = study(params={"net": {"dropout": 0.1}}, optimizer={"kind": "momentum", "lr": 0.5})
+    faster = plugin_study(
+        params={"net": {"dropout": 0.1}}, optimizer={"kind": "momentum", "lr": 0.5}
+    )
     assert group_key(one) == group_key(Plan(1, faster, 1))
 
 
@@ -311,7 +172,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(installed):
         return PluginTask(**{**fields(params, seed), "loss": lambda o, y: o.mean() * math.nan})
 
     installed(wild=wild)
-    ((report,),) = Group([Plan(0, study("wild"), 3)]).epochs()
+    ((report,),) = Group([Plan(0, plugin_study("wild"), 3)]).epochs()
     assert report.diverged
 
 
@@ -379,30 +240,30 @@ def test_what_is_wrong_with_a_plug_in_is_said_in_one_sentence(name, installed):
     function, message = BROKEN[name]
     installed(broken_one=function)
     with pytest.raises(TrainingFailed, match=message) as raised:
-        trained(Plan(0, study("broken_one"), 1))
+        trained(Plan(0, plugin_study("broken_one"), 1))
     assert "\n" not in str(raised.value)
 
 
 def test_an_entry_point_must_be_installed_and_offered_once(installed, monkeypatch):
     with pytest.raises(TrainingFailed, match="got 'nowhere'; install its package there"):
-        trained(Plan(0, study("nowhere"), 1))
+        trained(Plan(0, plugin_study("nowhere"), 1))
     twice = [EntryPoint("task", f"{m}:task", "hpsearch.tasks") for m in ("one", "two")]
     monkeypatch.setattr(plugin_loading, "entry_points", lambda group: twice)
     with pytest.raises(TrainingFailed, match="offered by one:task and two:task; uninstall"):
-        trained(Plan(0, study("task"), 1))
+        trained(Plan(0, plugin_study("task"), 1))
     missing = [EntryPoint("task", "one:task", "hpsearch.tasks")]
     monkeypatch.setattr(plugin_loading, "entry_points", lambda group: missing)
     with pytest.raises(TrainingFailed, match="run its import without errors, got ModuleNotFound"):
-        trained(Plan(0, study("task"), 1))
+        trained(Plan(0, plugin_study("task"), 1))
 
 
 def test_norm_layers_without_weight_decay_are_called_so(installed):
     optimizer = {"kind": "momentum", "lr": 0.1, "weight_decay": 0.1, "no_decay": ["norm"]}
-    Group([Plan(0, study(optimizer=optimizer), 1)])
+    Group([Plan(0, plugin_study(optimizer=optimizer), 1)])
     unnamed = broken(model=lambda: nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
     installed(unnamed=unnamed)
     with pytest.raises(TrainingFailed, match=r"and the plug-in has one called 1; use optimizer"):
-        Group([Plan(0, study("unnamed", optimizer=optimizer), 1)])
+        Group([Plan(0, plugin_study("unnamed", optimizer=optimizer), 1)])
 
 
 def test_memory_that_runs_out_is_told_as_such(installed):
@@ -411,4 +272,4 @@ def test_memory_that_runs_out_is_told_as_such(installed):
 
     installed(full=broken(loss=full))
     with pytest.raises(torch.OutOfMemoryError):
-        trained(Plan(0, study("full"), 1))
+        trained(Plan(0, plugin_study("full"), 1))
