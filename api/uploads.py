@@ -1,4 +1,4 @@
-"""The form in which a data set comes: multipart, its files written to disk as they arrive."""
+"""The multipart form by which a data set is uploaded; its files go to disk as they arrive."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FORM_BODY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class UploadForm:
-    """What was sent; the files can be read once the form has been."""
+    """The form's fields, read to the end."""
 
     name: str
     target: str | None

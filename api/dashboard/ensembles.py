@@ -1,4 +1,4 @@
-"""What the study's page says of ensembles: how each compares with the best single trial.
+"""Ensembles on a study's page: how each compares with the best single trial.
 
 Score   the headline: accuracy of classes, rmse of numbers
 Gain    what an ensemble has over the best single trial on test rows; more is better
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is yet to be built."""
+        """Whether it is not built yet."""
         return not is_final(self.ensemble.state)
 
     @property
@@ -87,7 +87,7 @@ class Comparison:
 
     @property
     def open(self) -> int:
-        """How many are yet to be built."""
+        """How many are not built yet."""
         return sum(row.is_open for row in self.rows)
 
 
@@ -97,8 +97,8 @@ class Kind:
 
     name: str
     summary: str
-    fixed: Sequence[str]
-    """Fields that make no difference to it."""
+    ignored: Sequence[str]
+    """Fields of the form that make no difference to it."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ class Choices:
 
 
 def comparison(session: Session, study_id: int) -> Comparison:
-    """A study's ensembles, compared."""
-    found = ensembles.of_study(session, study_id)
-    shown = found[-MOST_SHOWN:]
-    complete = [one for one in shown if one.state is EnsembleState.COMPLETE]
+    """The newest ensembles of a study, each compared with the best single trial."""
+    every = ensembles.of_study(session, study_id)
+    newest = every[-MOST_SHOWN:]
+    complete = [ensemble for ensemble in newest if ensemble.state is EnsembleState.COMPLETE]
     return Comparison(
-        rows=[row_of(one) for one in shown],
-        older=len(found) - len(shown),
+        rows=[row_of(ensemble) for ensemble in newest],
+        older=len(every) - len(newest),
         score=complete[-1].scores.headline if complete else None,
         single=complete[-1].best_single if complete else None,
     )
@@ -129,7 +129,7 @@ def choices(session: Session, spec: StudySpec) -> Choices | None:
     if not predicts_rows(spec, target):
         return None
     return Choices(
-        kinds=[_kind(one) for one in ENSEMBLES.members.values()],
+        kinds=[_kind(member) for member in ENSEMBLES.members.values()],
         combines=combine_options(target),
         metrics=selection_metrics(target),
     )
@@ -138,20 +138,20 @@ def choices(session: Session, spec: StudySpec) -> Choices | None:
 def _kind(model: type[EnsembleBase]) -> Kind:
     summary = (inspect.getdoc(model) or "").split("\n\n")[0]
     offered = model.model_fields.keys() - model.ignored_fields
-    fixed = [name for name in FORM_FIELDS if name not in offered]
-    return Kind(kind_of(model), " ".join(summary.split()).replace("`", ""), fixed)
+    ignored = [name for name in FORM_FIELDS if name not in offered]
+    return Kind(kind_of(model), " ".join(summary.split()).replace("`", ""), ignored)
 
 
 def row_of(ensemble: Ensemble) -> Row:
     """An ensemble with what its numbers say."""
-    heaviest = sorted(ensemble.members, key=lambda one: -one.weight)
+    heaviest = sorted(ensemble.members, key=lambda member: -member.weight)
     return Row(
         ensemble=ensemble,
         range_on_test=range_on_test(ensemble),
         gain=gain(ensemble, ensemble.scores.headline),
         loss_gain=gain(ensemble, "loss"),
         members=heaviest[:MOST_MEMBERS_SHOWN],
-        rest=sum(one.weight for one in heaviest[MOST_MEMBERS_SHOWN:]),
+        rest=sum(member.weight for member in heaviest[MOST_MEMBERS_SHOWN:]),
     )
 
 
@@ -166,9 +166,9 @@ def gain(ensemble: Ensemble, score: str | None) -> Gain | None:
     if single is None or score is None or score not in ensemble.test or score not in single.test:
         return None
     more = ensemble.test[score] - single.test[score]
-    own = ensemble.intervals.get(f"{score}_gain")
-    verdict = None if own is None else _verdict(own)
-    return Gain(more if score == "accuracy" else -more, own, verdict)
+    interval = ensemble.intervals.get(f"{score}_gain")
+    verdict = None if interval is None else _verdict(interval)
+    return Gain(more if score == "accuracy" else -more, interval, verdict)
 
 
 def _verdict(interval: Range) -> Verdict:

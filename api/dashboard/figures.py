@@ -67,6 +67,6 @@ def _card(figure: Figure[Any], data: StudyData, address: Mapping[str, str]) -> F
     return FigureCard(
         figure=figure,
         alt=figure.alt.format(metric=data.spec.objectives[0].metric),
-        controls=sorted(controls, key=lambda one: one.control.position),
+        controls=sorted(controls, key=lambda control: control.control.position),
         fields_by_key=json.dumps(fields),
     )

@@ -1,4 +1,4 @@
-"""How templates say numbers, times and parts of a spec."""
+"""Numbers, times and parts of a spec as text for templates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def number(value: Any, digits: int = 5) -> str:
-    """A number in at most so many significant digits; other values as JSON has them."""
+    """A number with at most `digits` significant digits; other values as text."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -29,12 +29,12 @@ def number(value: Any, digits: int = 5) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference with its sign."""
+    """A difference with its sign, three significant digits."""
     return ("+" if value > 0 else "") + number(value, 3)
 
 
 def fixed(value: float | None, decimals: int = 4) -> str:
-    """A number with so many decimals, so that those below each other can be compared."""
+    """A number with a fixed count of decimals, which compares well in a column."""
     if value is None or not math.isfinite(value):
         return number(value)
     text = f"{value:.{decimals}f}".replace("-", "−")
@@ -42,14 +42,14 @@ def fixed(value: float | None, decimals: int = 4) -> str:
 
 
 def signed_fixed(value: float) -> str:
-    """A difference with its sign, of as many decimals."""
+    """A difference with its sign, four decimals."""
     text = fixed(value)
     return f"+{text}" if value > 0 and text.strip("0.") else text
 
 
-def percent(share: float) -> str:
-    """A share of a whole."""
-    return f"{100 * share:.3g} %"
+def percent(fraction: float) -> str:
+    """A fraction as a percentage."""
+    return f"{100 * fraction:.3g} %"
 
 
 def duration(seconds: float | None) -> str:
@@ -74,7 +74,7 @@ def between(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def size(count: int) -> str:
-    """Bytes for people."""
+    """A count of bytes in binary units."""
     if count < 1024:
         return f"{count} B"
     if count < 1024**2:
@@ -85,7 +85,7 @@ def size(count: int) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time that a reader without scripts understands."""
+    """A time in UTC, for readers without scripts."""
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -101,10 +101,9 @@ def as_yaml(document: Any) -> str:
 
 
 def query(present: Mapping[str, Any], **changes: Any) -> str:
-    """The query of an address like the present one but for some parts; none drops a part."""
-    wanted = {**present, **changes}
-    kept = {name: value for name, value in wanted.items() if value not in (None, "")}
-    return "?" + urlencode(kept)
+    """The query of the present address with some parameters changed; None drops one."""
+    parameters = {**present, **changes}
+    return "?" + urlencode({k: v for k, v in parameters.items() if v not in (None, "")})
 
 
 def _without_null(value: Any) -> Any:

@@ -43,10 +43,10 @@ def all_studies(
     """A list of studies, newest first; `part=rows` gives the table alone."""
     with services.database.read() as session:
         chosen = StudyState(state) if state in set(StudyState) else None
-        found = studies.page(session, PAGE_SIZE, page_token or None, chosen)
+        page = studies.page(session, PAGE_SIZE, page_token or None, chosen)
     return render(
         "studies_table.html" if part else "studies.html",
-        page=found,
+        page=page,
         state=state,
         states=list(StudyState),
         first=not page_token,
@@ -58,13 +58,13 @@ def new_study(
     services: ServicesDep, like: Annotated[int | None, Query(ge=1)] = None
 ) -> HTMLResponse:
     """A form to submit a study; `like` starts it from another study's spec."""
-    offered = {path.stem: path.read_text() for path in examples()}
-    text = offered["digits"]
+    specs = {path.stem: path.read_text() for path in examples()}
+    text = specs["digits"]
     if like is not None:
         with services.database.read() as session:
             spec = studies.spec_of(session, like)
             text = as_yaml(spec.model_dump(mode="json", exclude_defaults=True))
-    return render("new.html", text=text, examples=offered, like=like)
+    return render("new.html", text=text, examples=specs, like=like)
 
 
 @router.get("/studies/{study_id:int}")

@@ -1,7 +1,7 @@
-"""What all pages share: templates, the policy that browsers hold them to, and who is let in.
+"""What all pages share: templates, their Content-Security-Policy, and authentication.
 
-A page asked for by someone unknown leads to `/login`; `?token=` in any page's address lets its
-browser in once and is taken out of the address at once.
+A request for a page without the cookie is redirected to `/login`. `?token=` in any page's address
+signs the browser in, and is removed from the address at once.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class Page(APIRoute):
             if token is not None and request.method == "GET":
                 return _sign_in_by_token(request, services, token)
             if not has_cookie(request, services):
-                wanted = URL(str(request.url)).replace(scheme="", netloc="")
-                return _to_login(str(wanted))
+                address = URL(str(request.url)).replace(scheme="", netloc="")
+                return _to_login(str(address))
             try:
                 return await handle(request)
             except HpsearchError as error:
@@ -126,6 +126,6 @@ def _to_login(then: str, *, wrong: bool = False) -> Response:
 
 
 def own_path(address: str) -> str:
-    """An address on this server, never one elsewhere."""
+    """The address where it is a path on this server, else that of the studies."""
     inside = address.startswith("/") and not address.startswith(("//", "/\\"))
     return address if inside else "/studies"

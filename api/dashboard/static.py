@@ -1,6 +1,6 @@
 """Scripts and styles: our own, under an address that changes with them, and Plotly's own.
 
-Whatever has its fingerprint or version in its address may be kept by a browser for ever.
+What has its fingerprint or version in its address may be cached by a browser for ever.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 @lru_cache(maxsize=1)
 def fingerprint() -> str:
-    """Names the present content of all our own files."""
+    """A hash of the content of all our own files, 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sorted(_OWN.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
@@ -33,21 +33,21 @@ def fingerprint() -> str:
 
 
 def plotly_address() -> str:
-    """Where a page finds Plotly."""
+    """The address at which this server serves Plotly."""
     return f"/static/plotly-{version('plotly')}.min.js"
 
 
 @router.get("/static/{mark}/{name}")
-def own(mark: str, name: str) -> Response:
+def own_file(mark: str, name: str) -> Response:
     """One of our own files."""
     files = {path.name: path for path in _OWN.iterdir() if path.suffix in _TYPES}
     if name not in files:
         raise NotFound(f"a file must exist to be sent, and there is no {name[:60]!r}; see /")
-    kept = _FOR_EVER if mark == fingerprint() else "no-cache"
+    cache_control = _FOR_EVER if mark == fingerprint() else "no-cache"
     return Response(
         files[name].read_bytes(),
         media_type=_TYPES[files[name].suffix],
-        headers={"Cache-Control": kept},
+        headers={"Cache-Control": cache_control},
     )
 
 
@@ -55,17 +55,17 @@ def own(mark: str, name: str) -> Response:
 def plotly(request: Request, _version: str) -> Response:
     """Plotly's bundle for browsers, as its wheel ships it."""
     headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
-    packed = "gzip" in request.headers.get("Accept-Encoding", "")
-    if packed:
+    gzipped = "gzip" in request.headers.get("Accept-Encoding", "")
+    if gzipped:
         headers["Content-Encoding"] = "gzip"
-    return Response(_plotly(packed=packed), media_type="text/javascript", headers=headers)
+    return Response(_plotly_bundle(gzipped=gzipped), media_type="text/javascript", headers=headers)
 
 
 @lru_cache(maxsize=2)
-def _plotly(*, packed: bool) -> bytes:
-    found = find_spec("plotly")
-    if found is None or not found.submodule_search_locations:
+def _plotly_bundle(*, gzipped: bool) -> bytes:
+    package = find_spec("plotly")
+    if package is None or not package.submodule_search_locations:
         raise CannotStart("the dashboard needs plotly; install hpsearch[server]")
-    bundle = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    bundle = Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
     content = bundle.read_bytes()
-    return gzip.compress(content, 6) if packed else content
+    return gzip.compress(content, 6) if gzipped else content

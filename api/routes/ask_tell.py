@@ -1,4 +1,4 @@
-"""External studies: ask for trials, report their epochs, tell their values."""
+"""External studies: ask for trials, report their epochs, complete them."""
 
 from __future__ import annotations
 

@@ -136,22 +136,26 @@ def _file_name(file: UploadFile) -> str:
 
 
 def _read(draft: Path, form: UploadForm) -> Dataset:
-    """What the file holds."""
+    """The data set that a file holds.
+
+    Raises:
+        InvalidInput: when the file cannot be read as one.
+    """
     # Imported here: a server that is sent no data needs no reader.
     from hpsearch.training.uploads.describe import describe
     from hpsearch.training.uploads.formats import format_of, read
     from hpsearch.training.uploads.read_options import ReadOptions
 
     name = _file_name(form.files[0]) if len(form.files) == 1 else "files.zip"
-    recipe = ReadOptions(format_of(draft, name, form.format), form.target, form.columns)
-    info: dict[str, Any] = describe(form.name, read(draft, recipe)).model_dump()
+    options = ReadOptions(format_of(draft, name, form.format), form.target, form.columns)
+    info: dict[str, Any] = describe(form.name, read(draft, options)).model_dump()
     with draft.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Dataset(
         **info,
         sha256=sha256,
         size_bytes=draft.stat().st_size,
-        format=recipe.format,
-        target_column=recipe.target,
+        format=options.format,
+        target_column=options.target,
         uses=form.columns,
     )

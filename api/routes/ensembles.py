@@ -1,4 +1,4 @@
-"""Ensembles: asked for, looked at, downloaded, asked to predict."""
+"""Ensembles: request, read, download, delete, predict."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def of_study(study_id: Id, services: ServicesDep) -> Response:
 @router.post("/studies/{study_id:int}/ensembles", status_code=202, response_model=Ensemble)
 def build(
     study_id: Id,
-    asked: Annotated[EnsembleSpec, Body()],
+    spec: Annotated[EnsembleSpec, Body()],
     idempotent: IdempotentDep,
     services: ServicesDep,
 ) -> Response:
     """Queues an ensemble of a study's checkpoints; a worker builds it."""
     return idempotent.run(
-        lambda session: services.tuner.request_ensemble(session, study_id, asked), 202
+        lambda session: services.tuner.request_ensemble(session, study_id, spec), 202
     )
 
 
@@ -65,7 +65,9 @@ def artifact(ensemble_id: Id, services: ServicesDep) -> Response:
 
 @router.post("/ensembles/{ensemble_id:int}:predict", status_code=202, response_model=JobTicket)
 def predict(
-    ensemble_id: Id, asked: PredictRequest, idempotent: IdempotentDep, services: ServicesDep
+    ensemble_id: Id, request: PredictRequest, idempotent: IdempotentDep, services: ServicesDep
 ) -> Response:
     """Queues rows for an ensemble to predict; `GET /jobs/{job}` has the answer when it is done."""
-    return idempotent.run(lambda session: services.tuner.predict(session, ensemble_id, asked), 202)
+    return idempotent.run(
+        lambda session: services.tuner.predict(session, ensemble_id, request), 202
+    )

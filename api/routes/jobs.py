@@ -1,4 +1,4 @@
-"""What workers speak: join, lease, heartbeat, report, checkpoint, ensemble, complete, fail."""
+"""What workers request: join, lease, heartbeat, report, checkpoint, ensemble, complete, fail."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def report(batch: ReportBatch, idempotent: IdempotentDep, services: ServicesDep)
 
 @router.get("/jobs/{job_id:int}", response_model=JobStatus)
 def status(job_id: Id, services: ServicesDep) -> Response:
-    """What became of a job."""
+    """The state of a job, and its result once it is done."""
     with services.database.read() as session:
         return json_response(jobs.status(session, job_id))
 
@@ -150,15 +150,15 @@ def _store_checkpoints(
 ) -> list[Checkpoint]:
     """Checks, writes, checks again and makes visible: no lock is held while files are written."""
     with services.database.write() as session:
-        prefixes = services.tuner.check_checkpoints(session, [one for one, _ in sent])
+        prefixes = services.tuner.check_checkpoints(session, [part for part, _ in sent])
     written: list[StoredArtifact] = []
     with _removed_on_failure(services, written):
-        for (one, content), prefix in zip(sent, prefixes, strict=True):
-            key = f"{prefix}-{one.sha256[:16]}.safetensors"
-            written.append(services.artifacts.put(key, content, one.sha256))
-        kept = zip((one for one, _ in sent), written, strict=True)
+        for (part, content), prefix in zip(sent, prefixes, strict=True):
+            key = f"{prefix}-{part.sha256[:16]}.safetensors"
+            written.append(services.artifacts.put(key, content, part.sha256))
+        stored = zip((part for part, _ in sent), written, strict=True)
         with services.database.write() as session:
-            return services.tuner.store_checkpoints(session, list(kept))
+            return services.tuner.store_checkpoints(session, list(stored))
 
 
 @contextmanager

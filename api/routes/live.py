@@ -1,8 +1,8 @@
-"""What changes, as it changes: server-sent events, at most two a second.
+"""Changes of studies as server-sent events, at most two a second.
 
 A study event's id is the database's clock when it was read. A browser that lost the connection
-sends the last one back and is told of whatever ended since. Where nothing changes, a `beat` says
-every few seconds that the line still stands.
+sends the last id back and receives whatever ended since. Where nothing changes, a `beat` every few
+seconds shows that the connection still stands.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _since(
     since: Annotated[str | None, Query(max_length=50, description="an event's id")] = None,
     last_event_id: Annotated[str | None, Header(max_length=50)] = None,
 ) -> float | None:
-    """Where to go on: a browser's own header counts before the address it was first given."""
+    """The id after which to go on: the browser's header before the query of the first address."""
     text = last_event_id or since
     try:
         return None if not text else float(text)
@@ -57,13 +57,13 @@ async def live(
     services: ServicesDep,
     since: Annotated[float | None, Depends(_since)],
 ) -> AsyncIterator[ServerSentEvent]:
-    """One study: `study` events {study, trials}, the record without its spec and what moved on.
+    """One study: `study` events {study, trials}, its record without spec, and changed trials.
 
     `gone` is the last event of a study that was deleted.
     """
     watch = StudyWatch(study_id, since)
 
-    def look() -> ServerSentEvent | None:
+    def read_changes() -> ServerSentEvent | None:
         with services.database.read() as session:
             try:
                 change = watch.look(session)
@@ -77,43 +77,43 @@ async def live(
             event="study", id=f"{change.at:.6f}", data={"study": study, "trials": trials}
         )
 
-    async for event in _stream(request, look):
+    async for event in _stream(request, read_changes):
         yield event
 
 
 @router.get("/events", response_class=EventSourceResponse)
 async def events(request: Request, services: ServicesDep) -> AsyncIterator[ServerSentEvent]:
-    """The newest studies: `studies` events {studies}, records without spec of what moved on."""
+    """The newest studies: `studies` events {studies}, changed records without spec."""
     watch = StudiesWatch()
 
-    def look() -> ServerSentEvent | None:
+    def read_changes() -> ServerSentEvent | None:
         with services.database.read() as session:
-            found = watch.look(session)
-        if not found:
+            changed = watch.look(session)
+        if not changed:
             return None
-        records = [study.model_dump(mode="json", exclude={"spec"}) for study in found]
+        records = [study.model_dump(mode="json", exclude={"spec"}) for study in changed]
         return ServerSentEvent(event="studies", data={"studies": records})
 
-    async for event in _stream(request, look):
+    async for event in _stream(request, read_changes):
         yield event
 
 
 async def _stream(
-    request: Request, look: Callable[[], ServerSentEvent | None]
+    request: Request, read_changes: Callable[[], ServerSentEvent | None]
 ) -> AsyncIterator[ServerSentEvent]:
-    """Looks again and again, on a thread: the event loop never waits for the database."""
+    """Events as `read_changes` returns them; it runs on a thread, as it waits for the database."""
     closing: Any = request.app.state.closing
     yield ServerSentEvent(comment="open", retry=RETRY_MILLISECONDS)
-    told_at = time.monotonic()
+    sent_at = time.monotonic()
     while not closing.is_set():
         try:
-            event = await run_sync(look)
+            event = await run_sync(read_changes)
         except DatabaseUnavailable:
             event = None
-        if event is None and time.monotonic() - told_at > BEAT_SECONDS:
+        if event is None and time.monotonic() - sent_at > BEAT_SECONDS:
             event = ServerSentEvent(event="beat", data={})
         if event is not None:
-            told_at = time.monotonic()
+            sent_at = time.monotonic()
             yield event
             if event.event == "gone":
                 return

@@ -47,10 +47,10 @@ def page(
 
 @router.post("/studies/{study_id:int}/trials", status_code=201, response_model=TrialList)
 def add(
-    study_id: Id, given: EnqueueRequest, idempotent: IdempotentDep, services: ServicesDep
+    study_id: Id, request: EnqueueRequest, idempotent: IdempotentDep, services: ServicesDep
 ) -> Response:
     """Queues trials with given parameters, beside those that are planned."""
-    configurations = [trial.params for trial in given.trials]
+    configurations = [trial.params for trial in request.trials]
     return idempotent.run(
         lambda session: TrialList(
             trials=services.tuner.add_trials(session, study_id, configurations)

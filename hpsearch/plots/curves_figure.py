@@ -59,9 +59,9 @@ class CurvesFigure(Figure[CurvesQuery]):
     def draw(self, data: StudyData, query: CurvesQuery) -> PlotlyJson:
         """A line for each trial, the best one on top."""
         ranked = data.best_trials(query.top)
-        shown = data.curves(query.metric or data.spec.objectives[0].metric, ranked)
+        stored = data.curves(query.metric or data.spec.objectives[0].metric, ranked)
         return curves(
-            shown,
+            stored,
             ranked,
             log_x="x" in query.log,
             log_y="y" in query.log,
@@ -70,7 +70,7 @@ class CurvesFigure(Figure[CurvesQuery]):
 
 
 def curves(
-    shown: Curves,
+    stored: Curves,
     ranked: Sequence[int],
     *,
     log_x: bool = False,
@@ -80,14 +80,14 @@ def curves(
     """One metric of several trials laid over each other.
 
     Args:
-        shown: the curves to draw.
+        stored: the curves to draw.
         ranked: their trials' numbers, the best first; it decides colour and what lies on top.
         log_x: a logarithmic axis of epochs.
         log_y: a logarithmic axis of values; values <= 0 are left out.
         total: how many trials have such a curve, where not all are shown.
     """
-    metric = escape(shown.metric)
-    by_trial = {curve.trial: curve for curve in shown.curves}
+    metric = escape(stored.metric)
+    by_trial = {curve.trial: curve for curve in stored.curves}
     order = [number for number in ranked if number in by_trial]
     order += [number for number in by_trial if number not in set(ranked)]
     traces = [
@@ -96,7 +96,7 @@ def curves(
     ]
     frame = layout(f"{metric} by epoch", EPOCHS, metric)
     frame["xaxis"] = axis(EPOCHS, log=log_x)
-    everything = finite(value for curve in shown.curves for value in curve.values)
+    everything = finite(value for curve in stored.curves for value in curve.values)
     ends = finite(by_trial[number].values[-1] for number in order[:1])
     frame["yaxis"] = axis(metric, log=log_y, view=focus(everything, log=log_y, include=ends))
     if total is not None and total > len(order):

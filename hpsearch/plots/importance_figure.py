@@ -58,15 +58,15 @@ def importances(measured: Importances) -> PlotlyJson:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "x": json_numbers(one.importance for one in listed),
-        "y": [escape(one.parameter) for one in listed],
-        "marker": {"color": [ACCENT if one is listed[-1] else BLUE for one in listed]},
+        "x": json_numbers(importance.importance for importance in listed),
+        "y": [escape(importance.parameter) for importance in listed],
+        "marker": {"color": [ACCENT if i == len(listed) - 1 else BLUE for i in range(len(listed))]},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
-    if any(one.spread is not None for one in listed):
-        spreads = json_numbers(one.spread for one in listed)
+    if any(importance.spread is not None for importance in listed):
+        spreads = json_numbers(importance.spread for importance in listed)
         # A share below 0 is none: the left arm ends there.
-        down = [min(one.importance, one.spread or 0.0) for one in listed]
+        down = [min(importance.importance, importance.spread or 0.0) for importance in listed]
         bars["error_x"] = {
             "type": "data",
             "symmetric": False,

@@ -63,25 +63,25 @@ def scatter(
         y: upward.
     """
     valued = [point for point in points if point.value is not None and math.isfinite(point.value)]
-    placed = [
+    marks = [
         (across, up, point)
         for across, up, point in zip(x.positions(valued), y.positions(valued), valued, strict=True)
         if across is not None and up is not None
     ]
     frame = layout(f"{y.title} × {x.title}", x.title, y.title)
-    across, upward = [place[0] for place in placed], [place[1] for place in placed]
+    across, upward = [mark[0] for mark in marks], [mark[1] for mark in marks]
     x, y = x.extended_to(across), y.extended_to(upward)
     frame["xaxis"], frame["yaxis"] = axis_of(x, across), axis_of(y, upward)
-    values = sorted((point.value or 0.0 for *_, point in placed), key=objective.sort_key)
+    values = sorted((point.value or 0.0 for *_, point in marks), key=objective.sort_key)
     color = colors(values, objective)
-    count = BEST_POINTS if len(placed) > MOST_POINTS else len(placed)
-    best_first = nsmallest(count, placed, key=lambda place: objective.sort_key(place[2].value))
+    count = BEST_POINTS if len(marks) > MOST_POINTS else len(marks)
+    best_first = nsmallest(count, marks, key=lambda mark: objective.sort_key(mark[2].value))
     traces = []
-    if len(placed) > MOST_POINTS:
-        traces.append(_cells(placed, x, y, color))
+    if len(marks) > MOST_POINTS:
+        traces.append(_cells(marks, x, y, color))
         color = {**color, "showscale": False}
         frame["meta"]["note"] = (
-            f"{len(placed):,} trials: cells show their median, dots the best {BEST_POINTS}"
+            f"{len(marks):,} trials: cells show their median, dots the best {BEST_POINTS}"
         )
     best_last = best_first[::-1]  # the best are drawn on top
     traces.append(
@@ -107,17 +107,17 @@ def scatter(
 
 
 def _cells(
-    placed: Sequence[tuple[float, float, TrialPoint]],
+    marks: Sequence[tuple[float, float, TrialPoint]],
     x: Dimension,
     y: Dimension,
     color: dict[str, Any],
 ) -> dict[str, Any]:
     """The plane in cells, each with the median of its trials."""
-    xs, ys = _edges(x, [p[0] for p in placed]), _edges(y, [p[1] for p in placed])
-    columns = _cells_along(x, xs, [p[0] for p in placed])
-    rows = _cells_along(y, ys, [p[1] for p in placed])
+    xs, ys = _edges(x, [p[0] for p in marks]), _edges(y, [p[1] for p in marks])
+    columns = _cells_along(x, xs, [p[0] for p in marks])
+    rows = _cells_along(y, ys, [p[1] for p in marks])
     cells: dict[tuple[int, int], list[float]] = {}
-    for cell, (*_, point) in zip(zip(columns, rows, strict=True), placed, strict=True):
+    for cell, (*_, point) in zip(zip(columns, rows, strict=True), marks, strict=True):
         cells.setdefault(cell, []).append(point.value or 0.0)
     grid = [
         [median(cells[i, j]) if (i, j) in cells else None for i in range(len(xs) - 1)]
@@ -139,13 +139,13 @@ def _cells(
     }
 
 
-def _edges(dimension: Dimension, places: Sequence[float]) -> list[float]:
+def _edges(dimension: Dimension, positions: Sequence[float]) -> list[float]:
     """Cell borders along an axis, in log10 where it is logarithmic."""
     if dimension.labels:
         return [i - 0.5 for i in range(len(dimension.labels) + 1)]
-    low, high = dimension.ends or (min(places), max(places))
+    low, high = dimension.ends or (min(positions), max(positions))
     if dimension.ends is None:
-        focused = focus(places, log=False)
+        focused = focus(positions, log=False)
         low, high = (focused[0], focused[1]) if focused else (low, high)
     if dimension.log:
         low, high = math.log10(low), math.log10(high)
@@ -158,10 +158,10 @@ def _edge(dimension: Dimension, edge: float) -> float:
 
 
 def _cells_along(
-    dimension: Dimension, edges: Sequence[float], places: Sequence[float]
+    dimension: Dimension, edges: Sequence[float], positions: Sequence[float]
 ) -> list[int]:
-    """Which cell each place falls into; the outer cells take what lies beyond."""
-    positions = map(math.log10, places) if dimension.log else places
+    """The index of each position's cell; the outer cells take what lies beyond them."""
+    scaled = map(math.log10, positions) if dimension.log else positions
     low, count = edges[0], len(edges) - 1
     scale = count / (edges[-1] - low)
-    return [min(max(int((position - low) * scale), 0), count - 1) for position in positions]
+    return [min(max(int((position - low) * scale), 0), count - 1) for position in scaled]

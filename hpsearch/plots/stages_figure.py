@@ -107,22 +107,24 @@ def stages(
         dimension: the parameter; its ends are the range that was submitted.
         stage_boxes: the stages' boxes.
     """
-    placed = [
-        (place, point)
-        for place, point in zip(dimension.positions(points), points, strict=True)
-        if place is not None and point.value is not None and math.isfinite(point.value)
+    valued = [
+        (position, point)
+        for position, point in zip(dimension.positions(points), points, strict=True)
+        if position is not None and point.value is not None and math.isfinite(point.value)
     ]
-    values = sorted((point.value or 0.0 for _, point in placed), key=objective.sort_key)
-    shown: list[tuple[float, TrialPoint]] = []
+    values = sorted((point.value or 0.0 for _, point in valued), key=objective.sort_key)
+    marks: list[tuple[float, TrialPoint]] = []
     for box in {box.stage: box for box in stage_boxes}.values():
-        mine = [(place, point) for place, point in placed if point.stage == box.stage]
-        shown += nsmallest(MOST_POINTS, mine, key=lambda pair: objective.sort_key(pair[1].value))
-    shown.reverse()  # the best are drawn on top
+        in_stage = [(position, point) for position, point in valued if point.stage == box.stage]
+        marks += nsmallest(
+            MOST_POINTS, in_stage, key=lambda pair: objective.sort_key(pair[1].value)
+        )
+    marks.reverse()  # the best are drawn on top
     submitted = dimension.ends
     labels = {-box.stage: box.label for box in stage_boxes}
-    wide = dimension.extended_to([end for box in stage_boxes for end in (box.low, box.high)])
+    axis_range = dimension.extended_to([end for box in stage_boxes for end in (box.low, box.high)])
     frame = layout(f"Boxes of {dimension.title}", dimension.title, "")
-    frame["xaxis"] = axis_of(wide, [place for place, _ in shown]) | {"tickangle": 0}
+    frame["xaxis"] = axis_of(axis_range, [position for position, _ in marks]) | {"tickangle": 0}
     frame["yaxis"] |= {
         "tickmode": "array",
         "tickvals": list(labels),
@@ -134,15 +136,15 @@ def stages(
         _line(end, dimension) for end in submitted or ()
     ]
     frame["meta"]["note"] = "" if submitted is None else "dashed: the range that was submitted"
-    marks = {
+    trace = {
         "type": "scatter",
         "mode": "markers",
-        "x": [place for place, _ in shown],
-        "y": [_height(point) for _, point in shown],
-        "customdata": [[p.number, p.value, p.state] for _, p in shown],
+        "x": [position for position, _ in marks],
+        "y": [_height(point) for _, point in marks],
+        "customdata": [[p.number, p.value, p.state] for _, p in marks],
         "marker": {
             **colors(values, objective),
-            "color": [point.value for _, point in shown],
+            "color": [point.value for _, point in marks],
             "size": 8,
             "line": {"width": 0.8, "color": "rgba(128, 138, 150, 0.7)"},
         },
@@ -151,7 +153,7 @@ def stages(
             f"{dimension.title} %{{x:.4g}}<extra></extra>"
         ),
     }
-    return {"data": [marks], "layout": frame}
+    return {"data": [trace], "layout": frame}
 
 
 def _height(point: TrialPoint) -> float:

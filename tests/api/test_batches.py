@@ -54,12 +54,12 @@ def test_a_parcel_s_checkpoints_become_visible(
 ) -> None:
     answer = put(api, jobs, [b"one", b"two"])
     assert answer.status_code == 200
-    kept = answer.json()["checkpoints"]
-    assert [(one["trial"], one["epoch"], one["best"], one["last"]) for one in kept] == [
+    stored = answer.json()["checkpoints"]
+    assert [(one["trial"], one["epoch"], one["best"], one["last"]) for one in stored] == [
         (0, 0, True, True),
         (1, 0, True, True),
     ]
-    found = [api.get(f"{API}/checkpoints/{one['id']}/artifact").content for one in kept]
+    found = [api.get(f"{API}/checkpoints/{one['id']}/artifact").content for one in stored]
     assert found == [b"one", b"two"]
     assert put(api, jobs, [b"one", b"two"]).json() == answer.json(), "a repeat changes nothing"
 

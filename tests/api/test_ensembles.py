@@ -67,9 +67,9 @@ def test_scores_that_are_no_numbers_travel_by_name(
     assert record["intervals"] == {"loss": {"low": "NaN", "high": "Infinity"}}
     asked = api.post(f"{API}/ensembles/{job.ensemble}:predict", json={"inputs": [[1.0]]}).json()
     (prediction,) = served.lease(1)
-    said = PredictionAnswer(attempt=1, result=PredictionResult(predictions=[nan, 0.5]))
+    sent = PredictionAnswer(attempt=1, result=PredictionResult(predictions=[nan, 0.5]))
     url = f"{API}/jobs/{prediction.id}"
-    assert api.post(f"{url}:predicted", json=as_json(said)).status_code == 200
+    assert api.post(f"{url}:predicted", json=as_json(sent)).status_code == 200
     assert api.get(f"{API}/jobs/{asked['job']}").json()["result"]["predictions"] == ["NaN", 0.5]
 
 
@@ -239,8 +239,8 @@ def test_a_file_that_comes_too_late_leaves_nothing(
 
 
 def test_progress_is_seen_while_it_is_built(api: TestClient, study: int, job: EnsembleJob) -> None:
-    said = {"attempt": 1, "done": 3, "total": 10, "what": "it selects members"}
-    assert api.post(f"{API}/jobs/{job.id}:advance", json=said).json()["state"] == "leased"
+    sent = {"attempt": 1, "done": 3, "total": 10, "what": "it selects members"}
+    assert api.post(f"{API}/jobs/{job.id}:advance", json=sent).json()["state"] == "leased"
     (record,) = _listed(api, study)
     assert (record["state"], record["progress"]) == (
         "running",
@@ -287,9 +287,9 @@ def test_rows_are_predicted_by_a_job(api: TestClient, served: Rig, job: Ensemble
         "ensemble": job.ensemble, "sha256": SHA256, "inputs": rows["inputs"],
     }  # fmt: skip
     result = {"predictions": [2], "labels": ["c"], "probabilities": [[0.0, 0.25, 0.75]]}
-    said = api.post(f"{where}:predicted", json={"attempt": 1, "result": result})
-    assert (said.status_code, api.get(where).json()) == (200, said.json())
-    assert (said.json()["state"], said.json()["result"]) == ("done", result)
+    answer = api.post(f"{where}:predicted", json={"attempt": 1, "result": result})
+    assert (answer.status_code, api.get(where).json()) == (200, answer.json())
+    assert (answer.json()["state"], answer.json()["result"]) == ("done", result)
     assert api.post(f"{where}:predicted", json={"attempt": 1, "result": result}).status_code == 409
 
 
@@ -310,14 +310,14 @@ def test_rubbish_is_collected_after_a_dry_run(api: TestClient, served: Rig, stud
     served.tuner.context.artifacts.put("studies/9/young", b"1")
     os.utime(served.tuner.context.artifacts.path(old.key), (0, 0))
     url = f"{API}/artifacts:collect"
-    told = api.post(url, json={"dry_run": True}).json()
-    assert told == {
+    preview = api.post(url, json={"dry_run": True}).json()
+    assert preview == {
         "dry_run": True,
         "files": [{"key": "studies/9/old", "size_bytes": 5, "why": "nothing refers to it"}],
         "size_bytes": 5,
     }
     assert served.artifacts() == sorted([*needed, "studies/9/old", "studies/9/young"])
-    assert api.post(url, json={}).json() == {**told, "dry_run": False}
+    assert api.post(url, json={}).json() == {**preview, "dry_run": False}
     assert served.artifacts() == sorted([*needed, "studies/9/young"])
     refused = api.post(url, json={"older_than_seconds": 1})
     assert refused.json()["errors"][0]["path"] == "older_than_seconds"

@@ -167,8 +167,8 @@ def test_bodies_are_bounded_however_they_come(sqlite_api: TestClient) -> None:
         for _ in range(MAX_BODY_BYTES // 2**20 + 1):
             yield bytes(2**20)
 
-    told = sqlite_api.post(f"{API}/studies", headers={"Content-Length": str(MAX_BODY_BYTES + 1)})
-    assert (told.status_code, told.json()["code"]) == (413, "body_too_large")
+    answer = sqlite_api.post(f"{API}/studies", headers={"Content-Length": str(MAX_BODY_BYTES + 1)})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     chunked = sqlite_api.post(f"{API}/studies", content=pieces())
     assert chunked.status_code == 413
     assert f"at most {MAX_BODY_BYTES} bytes" in chunked.json()["detail"]

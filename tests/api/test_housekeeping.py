@@ -44,8 +44,8 @@ def test_answers_of_a_day_ago_are_forgotten(rig: Rig) -> None:
     rig.build(building)
     answered, waiting = rig.ask(ensemble, [0.0]), rig.ask(ensemble, [1.0])
     (prediction,) = rig.lease(worker)
-    said = PredictionAnswer(attempt=1, result=PredictionResult(predictions=[0.5]))
-    rig.do(lambda session: rig.tuner.finish_prediction(session, prediction.id, said))
+    predictions = PredictionAnswer(attempt=1, result=PredictionResult(predictions=[0.5]))
+    rig.do(lambda session: rig.tuner.finish_prediction(session, prediction.id, predictions))
     sweep(rig.database, rig.tuner)
     assert rows(rig) == [trial.id, building.id, answered, waiting]
     rig.do(lambda session: session.execute(update(JobRow).values(created_at=1.0)))

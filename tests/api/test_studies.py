@@ -51,8 +51,8 @@ def test_a_study_from_submission_to_its_best_checkpoint(api: TestClient, served:
         token = {"job": job["id"], "attempt": job["attempt"]}
         metrics = {"val_accuracy": 0.5 + job["trial"] / 10, "val_loss": "NaN", "w": "-Infinity"}
         batch = {"worker": 1, "reports": [{**token, "epoch": 0, "metrics": metrics}]}
-        told = api.post(f"{API}/jobs:report", json=batch)
-        assert told.json() == {"decisions": [{"job": job["id"], "decision": "continue"}]}
+        answer = api.post(f"{API}/jobs:report", json=batch)
+        assert answer.json() == {"decisions": [{"job": job["id"], "decision": "continue"}]}
         beat = api.post(f"{API}/jobs:heartbeat", json={"worker": 1, "jobs": [token]})
         assert beat.json() == {"lease_seconds": 30.0}
         done = api.post(
@@ -87,10 +87,10 @@ def test_numbers_travel_unchanged(api: TestClient, served: Rig, number: float) -
     served.report(job, 0, w=number)
     url = f"{API}/studies/{study}"
     (curve,) = api.get(f"{url}/curves", params={"metric": "w"}).json()["curves"]
-    told = [curve["values"][0], api.get(f"{url}/trials/0").json()["metrics"]["w"]]
+    values = [curve["values"][0], api.get(f"{url}/trials/0").json()["metrics"]["w"]]
     names = {math.inf: "Infinity", -math.inf: "-Infinity"}
     expected = "NaN" if math.isnan(number) else names.get(number, number)
-    assert told == [expected, expected]
+    assert values == [expected, expected]
 
 
 def test_verbs(api: TestClient) -> None:

@@ -131,9 +131,9 @@ def test_a_refusal_is_said_beside_the_form(page: Page, dashboard: Dashboard) -> 
     expect(page.locator("#build [name=combine]")).to_be_hidden()
     page.get_by_role("button", name="Build").click()
     asked = {"kind": "soup_greedy"}
-    told = rest(dashboard, "POST", f"/studies/{dashboard.combined}/ensembles", json=asked)
-    assert told.status_code == 422
-    expect(page.locator("#build-says")).to_have_text(told.json()["detail"])
+    refused = rest(dashboard, "POST", f"/studies/{dashboard.combined}/ensembles", json=asked)
+    assert refused.status_code == 422
+    expect(page.locator("#build-says")).to_have_text(refused.json()["detail"])
     dashboard.faults[:] = [fault for fault in dashboard.faults if "422" not in fault]
 
 
@@ -160,8 +160,10 @@ def test_a_checkpoint_says_why_it_is_kept_and_can_be_pinned(
     expect(row).to_contain_text("in an ensemble")
     path = row.get_by_role("link").get_attribute("href") or ""
     path = path.removeprefix("/api/v1").removesuffix("/artifact")
-    kept = rest(dashboard, "GET", path).json()
-    expect(row).to_contain_text(formatting.size(kept["size_bytes"] + kept["predictions_bytes"]))
+    checkpoint = rest(dashboard, "GET", path).json()
+    expect(row).to_contain_text(
+        formatting.size(checkpoint["size_bytes"] + checkpoint["predictions_bytes"])
+    )
     for name, is_pinned in (("Pin", True), ("Unpin", False)):
         row.get_by_role("button", name=re.compile(f"^{name} the checkpoint")).click()
         expect(row.get_by_text("pinned")).to_be_visible(visible=is_pinned)

@@ -75,19 +75,19 @@ def test_a_deleted_study_is_gone(rig: Rig) -> None:
 def test_studies_are_told_when_new_or_moved(rig: Rig) -> None:
     watch = StudiesWatch()
 
-    def told() -> list[int]:
+    def changed_studies() -> list[int]:
         with rig.database.read() as session:
             return [study.id for study in watch.look(session)]
 
     first, second = rig.submit(), rig.submit()
-    assert told() == [second, first]
-    assert told() == []
+    assert changed_studies() == [second, first]
+    assert changed_studies() == []
     third = rig.submit()
     rig.lease(rig.join())
-    assert told() == [third, first]
+    assert changed_studies() == [third, first]
     rig.do(lambda session: rig.tuner.stop(session, second))
-    assert told() == [second]
-    assert told() == []
+    assert changed_studies() == [second]
+    assert changed_studies() == []
 
 
 @pytest.mark.parametrize(

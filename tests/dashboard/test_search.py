@@ -43,17 +43,17 @@ def test_what_matters_is_drawn_and_can_be_asked_otherwise(page: Page, dashboard:
         lambda answer: "importances?target=seconds" in answer.url
     ) as answered:
         page.locator("[data-view=target]").select_option("seconds")
-    told = answered.value.json()
+    figure_json = answered.value.json()
     assert page.url.endswith("?target=seconds")
     figure = page.locator("[data-figure=importances]")
-    if told["data"]:
+    if figure_json["data"]:
         page.wait_for_function(
             """(wanted) => JSON.stringify(wanted) === JSON.stringify(
                 document.querySelector('[data-figure=importances]').data?.[0].x)""",
-            arg=told["data"][0]["x"],
+            arg=figure_json["data"][0]["x"],
         )
     else:
-        expect(figure.locator(".hint")).to_have_text(told["layout"]["meta"]["note"])
+        expect(figure.locator(".hint")).to_have_text(figure_json["layout"]["meta"]["note"])
 
 
 def test_two_objectives_have_a_front_whose_marks_lead_to_trials(

@@ -95,10 +95,10 @@ function formValues() {
 
 // Says what the chosen kind does, and leaves out what makes no difference to it.
 function showKind() {
-  const { summary, fixed } = form.kind.selectedOptions[0].dataset;
+  const { summary, ignored } = form.kind.selectedOptions[0].dataset;
   document.getElementById("kind-says").textContent = summary;
   for (const name of ["size", "combine", "trial"]) {
-    form[name].disabled = fixed.split(" ").includes(name);
+    form[name].disabled = ignored.split(" ").includes(name);
     form[name].parentElement.hidden = form[name].disabled;
   }
 }
