@@ -220,8 +220,8 @@ def _fewer_options(old: Choice[Any], values: _Values) -> tuple[Distribution, Kin
         f"none of {values.summary} has {names}, "
         f"as chance alone would have it {_times(max(p_values.values()))}"
     )
-    left = tuple(option for i, option in enumerate(old.choice) if i not in p_values)
-    return Choice(choice=left), "narrowed", reason
+    remaining = tuple(option for i, option in enumerate(old.choice) if i not in p_values)
+    return Choice(choice=remaining), "narrowed", reason
 
 
 def _times(p_value: float) -> str:

@@ -1,4 +1,4 @@
-"""Optuna's samplers, each told what it would else read off all trials at every suggestion.
+"""Optuna's samplers with what they would else compute from all trials at every suggestion.
 
 That is the joint space, of the parameters outside branches, and NSGA-II's generations.
 """

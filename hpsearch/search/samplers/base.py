@@ -102,17 +102,17 @@ class Sampler(ABC, Generic[S]):
         [{'optimizer.lr': 0.1}, {'optimizer.lr': 0.2}]
 
         Args:
-            numbers: of the trials, rising. The same number may come again only with the same
-                history, as when what was proposed could not be stored; then the same is proposed.
-            history: the trials so far; a sampler that does not read it is given none.
-                `ended` stands in the order in which trials ended, which is not that of their
-                numbers, and holds what it held at the call before plus those that ended since; a
-                shorter one starts the sampler anew. Trials of an earlier study (warm start) stand
-                first, with numbers below 0. A loss may be NaN or infinite, and `losses` None, for
-                trials that diverged, failed or were pruned. Parameters may lie outside of the
-                space, when it was edited or a person enqueued them; such trials teach nothing.
-                `running` holds every trial that was proposed and has not ended, with `losses` of
-                its best epoch so far or None; it may have changed at will since the call before.
+            numbers: of the trials, rising. A number comes again only where its proposal was not
+                stored; with the same history it gets the same proposal.
+            history: the trials so far; samplers that do not read it need none.
+                `ended` is in the order in which trials ended, not in that of their numbers. It is
+                what the call before was given and the trials that ended since; a shorter one
+                resets the sampler. Trials of an earlier study (warm start) come first, with
+                numbers below 0. Losses may be NaN or infinite, or missing, where a trial diverged,
+                failed or was pruned. Parameters may lie outside of the space, as after an edit of
+                the study; nothing is learned from such trials.
+                `running` holds every trial that was proposed and has not ended; it may differ in
+                any way from the call before, and its losses are not read.
 
         Returns:
             A proposal for each number, in their order; each lies in the space.

@@ -114,8 +114,8 @@ def test_epochs_without_the_objective_ask_for_no_decision() -> None:
 def test_a_stop_holds_whatever_comes_later() -> None:
     made = pruner(kind="threshold", upper=1.0)
     table = table_of(made)
-    told = last(made, table, 2.0)
-    assert last(made, table, 0.1, 0.1) is told
+    stop = last(made, table, 2.0)
+    assert last(made, table, 0.1, 0.1) is stop
     assert table.curves[0].done == 3
 
 
@@ -139,7 +139,7 @@ def test_trials_that_continue_another_enter_rungs_with_their_values_of_then() ->
     )
 
 
-def test_what_was_noted_of_a_trial_can_be_put_back() -> None:
+def test_what_was_recorded_of_a_trial_can_be_restored() -> None:
     made = pruner(kind="asha", min_epochs=1, reduction_factor=2)
     table = table_of(made, [0.9, 0.5], [0.9, 0.4])
     for number in (0, 1):
