@@ -58,7 +58,7 @@ def add(form: UploadDep, services: ServicesDep) -> Response:
             datasets.lock(session)
             record, created = datasets.add(session, dataset, artifact)
             if created or not services.artifacts.path(key).exists():
-                services.artifacts.keep(draft, key, artifact)
+                services.artifacts.publish(draft, key, artifact)
     return json_response(record, 201 if created else 200)
 
 

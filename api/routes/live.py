@@ -66,7 +66,7 @@ async def live(
     def read_changes() -> ServerSentEvent | None:
         with services.database.read() as session:
             try:
-                change = watch.look(session)
+                change = watch.poll(session)
             except NotFound:
                 return ServerSentEvent(event="gone", data={})
         if change is None:
@@ -88,7 +88,7 @@ async def events(request: Request, services: ServicesDep) -> AsyncIterator[Serve
 
     def read_changes() -> ServerSentEvent | None:
         with services.database.read() as session:
-            changed = watch.look(session)
+            changed = watch.poll(session)
         if not changed:
             return None
         records = [study.model_dump(mode="json", exclude={"spec"}) for study in changed]

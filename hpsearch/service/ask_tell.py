@@ -1,9 +1,9 @@
 """Ask and tell: trials of an external study, which a user's own loop trains.
 
-The loop asks for configurations, reports epochs if it has any (`reports.report_trial`), and tells
-the value. Between ask and tell a trial is leased under (trial, attempt) as a worker's job is under
-(job, attempt): one that is not heard of for `task.timeout_seconds` is given to the next who asks,
-and what comes late is refused.
+The loop asks for configurations, reports epochs if it has any (`reports.report_trial`), and
+completes them with their value. Meanwhile a trial is leased under (trial, attempt) as a worker's
+job is under (job, attempt): one that is not heard of for `task.timeout_seconds` is given to the
+next who asks, and what comes late is refused.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def complete(
     number: int,
     end: TrialCompletion,
 ) -> Trial:
-    """Ends a trial, with its value unless its reports have told it.
+    """Ends a trial, with its value unless its epochs have reported one.
 
     Raises:
         Conflict: when the study is not external, or the trial does not run.

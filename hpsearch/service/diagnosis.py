@@ -1,4 +1,4 @@
-"""Advice on a study, from what is stored of it.
+"""Advice on a study, from its stored trials.
 
 All inside the caller's transaction; nothing but `warn_of_borders` writes.
 """

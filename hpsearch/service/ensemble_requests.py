@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, InvalidInput
-from hpsearch.service import submission
+from hpsearch.service import extra_trials
 from hpsearch.service.datasets import target_of
 from hpsearch.spec.checks.ensemble import request_errors
 from hpsearch.spec.ensemble import EnsembleSpec, SingleTrialEnsemble
@@ -92,7 +92,7 @@ def _same_configuration(
             f"a study must have a complete trial to be repeated, and study {study.id} has none"
         )
     present = trials.same_configuration(session, study.id, best.number)[:size]
-    new = submission.queue_trials(
+    new = extra_trials.queue_trials(
         session,
         studies.lock(session, study.id),
         [best.params] * (size - len(present)),

@@ -26,7 +26,7 @@ from hpsearch.store.pruning_state import PrunableStudy, PrunableTrial, PrunerSta
 from hpsearch.store.reports import Epoch
 
 CACHED_STUDIES = 16
-"""Curve tables that are held; others are read anew when they are needed."""
+"""Curve tables that are cached; others are read again when they are needed."""
 
 
 @dataclass

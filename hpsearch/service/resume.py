@@ -1,4 +1,4 @@
-"""Where a trial goes on from: its own last checkpoint, or another trial's that it continues."""
+"""What a trial resumes from: its own last checkpoint, or that of a trial which it continues."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hpsearch.store.studies import LockedStudy
 
 
 def inherit(session: Session, study_id: int, trial_id: int, number: int) -> None:
-    """Makes the epochs of trial `number`, up to its last checkpoint, a new trial's own.
+    """Copies the epochs of trial `number`, up to its last checkpoint, to a new trial.
 
-    A trial whose source has no checkpoint starts from its beginning.
+    A trial whose source has no checkpoint starts from epoch 0.
     """
     source = trials.id_of(session, study_id, number)
     last = _last(checkpoints.of_trial(session, source))
@@ -27,21 +27,21 @@ def inherit(session: Session, study_id: int, trial_id: int, number: int) -> None
 def resume_point(
     session: Session, job: QueuedJob, study: LockedStudy, continues: int | None
 ) -> ResumePoint | None:
-    """What a worker loads before it trains a job's trial; none at a trial's beginning.
+    """The checkpoint that a worker loads before it trains a job's trial; none for epoch 0.
 
     Args:
         session: the transaction.
         job: the trial's.
         study: the trial's.
-        continues: the number of the trial that it goes on with, if any.
+        continues: the number of the trial that it continues, if any.
     """
     if job.attempt == 1 and continues is None:
         return None
     own = checkpoints.of_trial(session, job.required_trial_id)
-    kept = own
+    stored = own
     if _last(own) is None and continues is not None:
-        kept = checkpoints.of_trial(session, trials.id_of(session, study.id, continues))
-    last = _last(kept)
+        stored = checkpoints.of_trial(session, trials.id_of(session, study.id, continues))
+    last = _last(stored)
     if last is None:
         return None
     best_epoch, best_value = reports.best_until(
@@ -52,10 +52,10 @@ def resume_point(
         epoch=last.epoch,
         best_epoch=best_epoch,
         best_value=best_value,
-        best_checkpoint=next((c.id for c in kept if c.epoch == best_epoch), None),
-        inherited=kept is not own,
+        best_checkpoint=next((c.id for c in stored if c.epoch == best_epoch), None),
+        inherited=stored is not own,
     )
 
 
-def _last(kept: list[Checkpoint]) -> Checkpoint | None:
-    return next((checkpoint for checkpoint in kept if checkpoint.last), None)
+def _last(stored: list[Checkpoint]) -> Checkpoint | None:
+    return next((checkpoint for checkpoint in stored if checkpoint.last), None)

@@ -36,7 +36,7 @@ from hpsearch.store.studies import LockedStudy
 from hpsearch.store.trials import NewTrial
 
 CACHED_STUDIES = 64
-"""Samplers that are held with what they learned; others learn anew when they are needed."""
+"""Samplers that are cached with what they know; others learn it again when they are needed."""
 
 
 @dataclass

@@ -19,7 +19,9 @@ from hpsearch.service import (
     ask_tell,
     checkpoint_uploads,
     completion,
+    editing,
     ensembles,
+    extra_trials,
     failures,
     leasing,
     lifecycle,
@@ -78,15 +80,13 @@ class Tuner:
 
     def edit(self, session: Session, study_id: int, patch: Mapping[str, Any]) -> Study:
         """Changes the space or the budget of a study that is not over."""
-        submission.edit(session, study_id, patch)
-        completion.finalize(session, self.context, studies.lock(session, study_id))
-        return studies.get(session, study_id)
+        return editing.edit(session, self.context, study_id, patch)
 
     def add_trials(
         self, session: Session, study_id: int, configurations: Sequence[Mapping[str, Value]]
     ) -> list[Trial]:
         """Queues trials with given parameters, in addition to those that are planned."""
-        return submission.add_trials(session, study_id, configurations)
+        return extra_trials.add_trials(session, study_id, configurations)
 
     def pause(self, session: Session, study_id: int) -> Study:
         """Hands out no more trials; running ones train to their end."""
@@ -216,5 +216,5 @@ class Tuner:
     def complete_trial(
         self, session: Session, study_id: int, number: int, request: TrialCompletion
     ) -> Trial:
-        """Ends an external trial, with its value unless its reports have told it."""
+        """Ends an external trial, with its value unless its epochs have reported one."""
         return ask_tell.complete(session, self.context, study_id, number, request)

@@ -1,7 +1,7 @@
-"""Files by key under one directory. A file is there only when whole.
+"""Files by key under one directory. A file is visible only when it is whole.
 
-It is written beside its place, flushed to disk and renamed: a reader sees all of it or nothing,
-and so does whoever looks after a crash.
+It is written to a draft in its directory, flushed to disk and renamed: a reader sees all of it or
+nothing, also after a crash.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file in the store, known or not."""
+    """A file in the store, whether or not a row refers to it."""
 
     key: str
     size_bytes: int
@@ -35,7 +35,7 @@ class StoredFile:
 
 
 class ArtifactStore:
-    """Artifacts on a disk."""
+    """Artifacts as files below one directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -44,28 +44,28 @@ class ArtifactStore:
         """Stores a whole file, or nothing.
 
         Raises:
-            CorruptArtifact: when the content is not what `sha256` says.
-            StorageFull: when the disk cannot take it.
+            CorruptArtifact: when the content does not have the given `sha256`.
+            StorageFull: when the disk has no room for it.
         """
-        found = hashlib.sha256(content).hexdigest()
-        if sha256 is not None and sha256 != found:
+        actual = hashlib.sha256(content).hexdigest()
+        if sha256 is not None and sha256 != actual:
             raise CorruptArtifact(
-                f"content must have the sha256 it was sent with, {sha256}, got {found}; "
+                f"content must have the sha256 it was sent with, {sha256}, got {actual}; "
                 "send it again"
             )
         with self.draft(key, len(content)) as part:
             with part.open("wb") as file:
                 file.write(content)
-            return self.keep(part, key, StoredArtifact(key, len(content), found))
+            return self.publish(part, key, StoredArtifact(key, len(content), actual))
 
     @contextmanager
     def draft(self, key: str, size_bytes: int) -> Iterator[Path]:
-        """An empty file beside the place of a key for so many bytes; it goes unless it is kept.
+        """An empty file to write `size_bytes` to; it is removed at the end unless it is published.
 
         Raises:
-            StorageFull: when the disk cannot take what is written to it.
+            StorageFull: when the disk has no room for what is written to it.
         """
-        with self._room_named(size_bytes):
+        with self._storage_errors_named(size_bytes):
             descriptor, name = self._part(self.path(key).parent)
             os.close(descriptor)
             try:
@@ -74,8 +74,8 @@ class ArtifactStore:
                 with suppress(FileNotFoundError):
                     os.unlink(name)
 
-    def keep(self, draft: Path, key: str, artifact: StoredArtifact) -> StoredArtifact:
-        """Puts a draft in the place of its key, once it is on the disk."""
+    def publish(self, draft: Path, key: str, artifact: StoredArtifact) -> StoredArtifact:
+        """Flushes a draft to disk and makes it the file of its key."""
         path = self.path(key)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
@@ -85,10 +85,10 @@ class ArtifactStore:
 
     @staticmethod
     def _part(directory: Path) -> tuple[int, str]:
-        """A file to write to, in a directory that `delete` may just be clearing away.
+        """A new file in a directory that `delete` may be removing at the same time.
 
-        `mkdir(exist_ok=True)` itself raises FileExistsError when the directory goes between its
-        two looks.
+        `mkdir(exist_ok=True)` itself raises FileExistsError when the directory is removed between
+        its two calls to the system.
         """
         for left in reversed(range(100)):
             try:
@@ -100,10 +100,10 @@ class ArtifactStore:
         raise AssertionError("unreachable")
 
     def path(self, key: str) -> Path:
-        """Where an artifact lies.
+        """The path of an artifact's file.
 
         Raises:
-            ValueError: when the key leads out of the store.
+            ValueError: when the key leads outside the store.
         """
         path = (self.root / key).resolve()
         if not path.is_relative_to(self.root.resolve()):
@@ -135,7 +135,7 @@ class ArtifactStore:
         """Every file in the store, unfinished ones too."""
         found = []
         for path in sorted(self.root.rglob("*")):
-            with suppress(FileNotFoundError):  # it may go while we look
+            with suppress(FileNotFoundError):  # removed since it was listed
                 state = path.lstat()
                 if stat.S_ISREG(state.st_mode):
                     key = path.relative_to(self.root).as_posix()
@@ -143,7 +143,7 @@ class ArtifactStore:
         return found
 
     @contextmanager
-    def _room_named(self, size_bytes: int) -> Iterator[None]:
+    def _storage_errors_named(self, size_bytes: int) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Which artifact holds which state of a trial, and what that predicts.
+"""Checkpoints: which artifact holds which state of a trial, and which holds its predictions.
 
 A row exists only for a whole artifact.
 """
@@ -19,8 +19,8 @@ from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store.tables import CheckpointRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
 
-AT_ONCE = 5000
-"""Checkpoints that one statement names: a database takes only so many values at a time."""
+BATCH_SIZE = 5000
+"""Checkpoints that one statement names: databases limit the values of a statement."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class StoredArtifact:
 
 
 def pin(session: Session, checkpoint_id: int, *, pinned: bool) -> Checkpoint:
-    """Keeps a checkpoint whatever the policy says, or lets it go its way again."""
+    """Pins a checkpoint, so that it is retained whatever the policy says, or unpins it."""
     row = _row(session, checkpoint_id, lock=True)
     row.pinned = pinned
     trial = session.get_one(TrialRow, row.trial_id)
@@ -41,10 +41,10 @@ def pin(session: Session, checkpoint_id: int, *, pinned: bool) -> Checkpoint:
 
 
 def remove(session: Session, checkpoint_ids: Collection[int]) -> list[str]:
-    """Removes checkpoints, but for those pinned meanwhile; returns the keys of their artifacts."""
+    """Removes checkpoints, except those pinned meanwhile; returns the keys of their artifacts."""
     keys: list[str] = []
     ids = iter(sorted(checkpoint_ids))
-    while some := list(islice(ids, AT_ONCE)):
+    while some := list(islice(ids, BATCH_SIZE)):
         for row in session.scalars(
             select(CheckpointRow)
             .where(CheckpointRow.id.in_(some), CheckpointRow.pinned.is_(False))
@@ -69,7 +69,7 @@ def of_trial(session: Session, trial_id: int) -> list[Checkpoint]:
 
 @dataclass(frozen=True)
 class TrialCheckpoint:
-    """A checkpoint and what became of its trial."""
+    """A checkpoint, with the state and value of its trial."""
 
     checkpoint: Checkpoint
     state: TrialState
@@ -80,7 +80,7 @@ class TrialCheckpoint:
 def of_study(
     session: Session, study_id: int, trial_ids: Collection[int] | None = None
 ) -> list[TrialCheckpoint]:
-    """A study's checkpoints by trial and epoch; perhaps of some of its trials alone."""
+    """A study's checkpoints by trial and epoch; with `trial_ids` of these trials alone."""
     query = (
         select(
             *CheckpointRow.__table__.columns,  # tens of thousands: no object for each
@@ -107,7 +107,7 @@ def of_study(
 
 
 def get(session: Session, checkpoint_id: int) -> tuple[Checkpoint, StoredArtifact]:
-    """A checkpoint and where it lies.
+    """A checkpoint and its artifact.
 
     Raises:
         NotFound: when there is none of this id.
@@ -120,10 +120,10 @@ def get(session: Session, checkpoint_id: int) -> tuple[Checkpoint, StoredArtifac
 
 
 def predictions_of(session: Session, checkpoint_id: int) -> StoredArtifact:
-    """Where what a checkpoint predicts lies.
+    """The artifact of a checkpoint's predictions.
 
     Raises:
-        NotFound: when there is no such checkpoint, or nothing is stored of what it predicts.
+        NotFound: when there is no such checkpoint, or its predictions are not stored.
     """
     row = _row(session, checkpoint_id)
     if row.predictions is None:
@@ -171,7 +171,10 @@ def artifact_keys(session: Session) -> set[str]:
 
 
 def sizes(session: Session, study_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """Of some studies that have checkpoints: how many, and their size in bytes."""
+    """How many checkpoints each of some studies has, and their size in bytes, by study id.
+
+    Studies without checkpoints are left out.
+    """
     size = func.sum(CheckpointRow.size_bytes) + func.sum(CheckpointRow.predictions_bytes)
     found = session.execute(
         select(TrialRow.study_id, func.count(), size)
@@ -200,7 +203,7 @@ def keys_of(row: CheckpointRow) -> list[str]:
 
 
 def record_of(row: CheckpointRow | Row[*tuple[Any, ...]], study_id: int, number: int) -> Checkpoint:
-    """A row as people see it, for the store's own modules."""
+    """The record of a row, for the store's own modules."""
     return Checkpoint(
         id=row.id,
         study_id=study_id,

@@ -81,7 +81,7 @@ def is_storable(value: Any) -> bool:
 
 
 def on_commit(session: Session, action: Callable[[], None]) -> None:
-    """Does something (removing a file, say) once the transaction has been committed."""
+    """Calls `action` (one that removes a file, say) once the transaction has been committed."""
     session.info.setdefault("on_commit", []).append(action)
 
 
@@ -215,11 +215,10 @@ class Database:
 
     @contextmanager
     def rewriting(self) -> Iterator[Connection]:
-        """A transaction that may put new tables in the place of old ones.
+        """A transaction that may replace tables by new ones.
 
-        On SQLite a table that goes must not take along the rows that refer to it, and foreign keys
-        can be put out of force only outside a transaction; whether all of them still hold is seen
-        before it ends.
+        SQLite would delete the rows that refer to a dropped table, so foreign keys are switched
+        off, which can be done only outside a transaction; before it ends all of them are checked.
 
         Raises:
             DatabaseUnavailable, StorageFull: when the database fails; nothing was changed.

@@ -1,7 +1,7 @@
-"""Uploaded data sets. Files are named by their content, so two names may share one.
+"""Uploaded data sets. Files are named by their content, so two data sets may share one.
 
-Whoever makes a file known or removes one takes `lock` first: a file can then not vanish between
-the look at it and the row that names it.
+Whoever adds or removes a data set calls `lock` first: no file can then be removed between the check
+that it is there and the row that refers to it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _OPEN = [state for state in StudyState if not is_final(state)]
 
 
 def lock(session: Session) -> None:
-    """Waits until nobody else adds or removes files; held until the transaction ends."""
+    """Waits until nobody else adds or removes files, and keeps others out until the commit."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 def add(session: Session, dataset: Dataset, artifact: StoredArtifact) -> tuple[Dataset, bool]:
-    """Makes a data set known; returns it with whether it is new.
+    """Adds a data set; returns it, and whether it is new.
 
     Raises:
         Conflict: when another one has its name.
@@ -73,7 +73,7 @@ def find(session: Session, name: str, *, lock: bool = False) -> Dataset | None:
 
 
 def get(session: Session, name: str) -> tuple[Dataset, StoredArtifact]:
-    """A data set and where it lies.
+    """A data set and its artifact.
 
     Raises:
         NotFound: when none has this name.
@@ -88,12 +88,12 @@ def list_all(session: Session) -> list[Dataset]:
 
 
 def names(session: Session) -> Sequence[str]:
-    """What they are called."""
+    """Names of all uploaded data sets."""
     return session.scalars(select(DatasetRow.name).order_by(DatasetRow.name)).all()
 
 
 def remove(session: Session, name: str) -> StoredArtifact:
-    """Forgets a data set; its file stays until nothing needs it.
+    """Removes a data set, and returns its artifact, which another one may still refer to.
 
     Raises:
         NotFound: when none has this name.
@@ -118,7 +118,7 @@ def remove(session: Session, name: str) -> StoredArtifact:
 
 
 def is_referenced(session: Session, artifact: StoredArtifact) -> bool:
-    """Whether a data set lies in the artifact."""
+    """Whether a data set refers to the artifact."""
     found = select(DatasetRow.name).where(DatasetRow.artifact == artifact.key).limit(1)
     return session.scalar(found) is not None
 
@@ -142,7 +142,7 @@ def _row(session: Session, name: str, *, lock: bool = False) -> DatasetRow:
 
 
 def _content(dataset: Dataset) -> tuple[Any, ...]:
-    """What was sent; all else follows from it."""
+    """What a person uploaded; all else follows from it."""
     return dataset.sha256, dataset.format, dataset.target_column, dataset.uses
 
 

@@ -1,4 +1,4 @@
-"""Ensembles: asked for, built by a worker, complete or failed."""
+"""Ensembles: requested, built by a worker, complete or failed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REQUEST: TypeAdapter[EnsembleSpec] = TypeAdapter(EnsembleSpec)
 
 @dataclass(frozen=True)
 class StoredEnsemble:
-    """What the tuner needs to know of one."""
+    """An ensemble as the service handles it."""
 
     id: int
     study_id: int
@@ -35,7 +35,7 @@ class StoredEnsemble:
     automatic: bool
     request: EnsembleSpec
     trials: tuple[int, ...]
-    """Numbers of the trials that it is limited to; all where there are none."""
+    """Numbers of the trials that it may choose from; empty for all."""
 
 
 def create(session: Session, study_id: int, request: EnsembleSpec, *, automatic: bool) -> int:
@@ -44,7 +44,7 @@ def create(session: Session, study_id: int, request: EnsembleSpec, *, automatic:
     Args:
         session: the transaction.
         study_id: whose.
-        request: what was asked for.
+        request: its kind and settings.
         automatic: whether the study's spec asks for it, and not a person.
     """
     row = EnsembleRow(
@@ -61,12 +61,12 @@ def create(session: Session, study_id: int, request: EnsembleSpec, *, automatic:
 
 
 def set_trials(session: Session, ensemble_id: int, trials: Sequence[int]) -> None:
-    """Which trials it may choose from."""
+    """Sets the numbers of the trials that an ensemble may choose from."""
     row_of(session, ensemble_id).trials = list(trials)
 
 
 def get(session: Session, ensemble_id: int) -> Ensemble:
-    """One as people see it."""
+    """The record of an ensemble."""
     return _record(row_of(session, ensemble_id))
 
 
@@ -79,12 +79,12 @@ def of_study(session: Session, study_id: int) -> list[Ensemble]:
 
 
 def get_stored(session: Session, ensemble_id: int) -> StoredEnsemble:
-    """One as the tuner handles it."""
+    """An ensemble as the service handles it."""
     return _stored(row_of(session, ensemble_id))
 
 
 def open_of_study(session: Session, study_id: int) -> list[StoredEnsemble]:
-    """Those of a study that are not over."""
+    """A study's ensembles that are not over, the oldest first."""
     rows = session.scalars(
         select(EnsembleRow)
         .where(EnsembleRow.study_id == study_id, EnsembleRow.state.in_(OPEN))
@@ -119,7 +119,7 @@ def _has_open(session: Session, study_id: int, numbers: Sequence[int]) -> bool:
 
 
 def start(session: Session, ensemble_id: int) -> None:
-    """A worker has taken it; again, where an earlier one was lost."""
+    """Marks an ensemble as running; its first start is the one that is dated."""
     row = row_of(session, ensemble_id)
     _change(row, EnsembleState.RUNNING)
     if row.started_at is None:
@@ -127,21 +127,21 @@ def start(session: Session, ensemble_id: int) -> None:
 
 
 def requeue(session: Session, ensemble_id: int) -> None:
-    """It waits for another worker."""
+    """Puts an ensemble back into the queue and resets its progress."""
     row = row_of(session, ensemble_id)
     _change(row, EnsembleState.QUEUED)
     row.progress = None
 
 
 def set_progress(session: Session, ensemble_id: int, progress: BuildProgress) -> None:
-    """How far its worker is."""
+    """Stores how far an ensemble's worker is."""
     row_of(session, ensemble_id).progress = progress.model_dump()
 
 
 def finish(
     session: Session, ensemble_id: int, result: EnsembleResult, artifact: StoredArtifact
 ) -> None:
-    """It is built."""
+    """Marks an ensemble as complete, with its result and its file."""
     row = row_of(session, ensemble_id)
     _change(row, EnsembleState.COMPLETE)
     row.result = as_json(result)
@@ -150,24 +150,24 @@ def finish(
 
 
 def fail(session: Session, ensemble_id: int, message: str) -> None:
-    """It cannot be built."""
+    """Marks an ensemble as failed, with the reason in a sentence."""
     row = row_of(session, ensemble_id)
     _change(row, EnsembleState.FAILED)
     row.message, row.progress, row.finished_at = message, None, now(session)
 
 
 def delete(session: Session, ensemble_id: int) -> str | None:
-    """Removes one; returns the key of its file."""
+    """Removes an ensemble; returns the key of its file, if it has one."""
     row = row_of(session, ensemble_id)
     session.delete(row)
     return row.artifact
 
 
 def artifact_of(session: Session, ensemble_id: int) -> StoredArtifact:
-    """Where its file lies.
+    """The artifact of an ensemble's file.
 
     Raises:
-        Conflict: when it has none.
+        Conflict: when the ensemble is not complete.
     """
     row = row_of(session, ensemble_id)
     if row.artifact is None or row.sha256 is None or row.size_bytes is None:
@@ -179,7 +179,7 @@ def artifact_of(session: Session, ensemble_id: int) -> StoredArtifact:
 
 
 def is_referenced(session: Session, artifact: StoredArtifact) -> bool:
-    """Whether an ensemble's file lies in the artifact."""
+    """Whether an ensemble refers to the artifact."""
     found = select(EnsembleRow.id).where(EnsembleRow.artifact == artifact.key).limit(1)
     return session.scalar(found) is not None
 
@@ -214,7 +214,7 @@ def members(session: Session, study_id: int) -> set[tuple[int, int]]:
 
 
 def counts(session: Session, study_ids: Collection[int]) -> Mapping[int, int]:
-    """How many ensembles studies have, of those that have any."""
+    """How many ensembles each study has, by study id; studies without any are left out."""
     found = session.execute(
         select(EnsembleRow.study_id, func.count())
         .where(EnsembleRow.study_id.in_(study_ids))
@@ -224,7 +224,7 @@ def counts(session: Session, study_ids: Collection[int]) -> Mapping[int, int]:
 
 
 def row_of(session: Session, ensemble_id: int) -> EnsembleRow:
-    """The row.
+    """The row of an ensemble.
 
     Raises:
         NotFound: when there is none.
@@ -254,17 +254,17 @@ def _stored(row: EnsembleRow) -> StoredEnsemble:
 
 def _record(row: EnsembleRow) -> Ensemble:
     result: dict[str, Any] = row.result or {}
-    asked = row.request
+    request = row.request
     return Ensemble.model_validate(
         {
             **result,
             "id": row.id,
             "study_id": row.study_id,
-            "kind": asked["kind"],
-            "size": asked["size"],
-            "combine": asked["combine"],
-            "metric": asked["metric"],
-            "request": asked,
+            "kind": request["kind"],
+            "size": request["size"],
+            "combine": request["combine"],
+            "metric": request["metric"],
+            "request": request,
             "automatic": row.automatic,
             "state": row.state,
             "progress": row.progress,

@@ -1,4 +1,4 @@
-"""The log: what happened, in sentences."""
+"""The log of each study, in sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from hpsearch.store.timestamps import as_datetime
 
 
 def add(session: Session, study_id: int | None, kind: EventKind, message: str, **data: Any) -> None:
-    """Writes one line."""
+    """Adds an entry to a study's log, or to the server's where there is no study.
+
+    Args:
+        session: the transaction.
+        study_id: whose log.
+        kind: what has happened; says what `data` holds.
+        message: for people.
+        data: the same for programs, as JSON.
+    """
     session.add(EventRow(study_id=study_id, at=now(session), kind=kind, message=message, data=data))
 
 

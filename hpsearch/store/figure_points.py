@@ -1,4 +1,4 @@
-"""Whole studies in few columns: what figures are made of, read without building records."""
+"""Columns of whole studies, for figures: read without a record for each trial."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hpsearch.store.tables import TrialRow
 
 
 def points(session: Session, study_id: int, *, params: bool) -> list[TrialPoint]:
-    """Every trial of a study by number; with `params` also where each was drawn."""
+    """Every trial of a study by number; with `params` also each one's parameters."""
     columns = (TrialRow.number, TrialRow.state, TrialRow.value, TrialRow.stage)
-    wanted = (*columns, TrialRow.params) if params else columns
+    selected = (*columns, TrialRow.params) if params else columns
     rows = session.execute(
-        select(*wanted).where(TrialRow.study_id == study_id).order_by(TrialRow.number)
+        select(*selected).where(TrialRow.study_id == study_id).order_by(TrialRow.number)
     )
     return [TrialPoint(row[0], TrialState(row[1]), *row[2:]) for row in rows]
 
 
 def fingerprint(session: Session, study_id: int) -> tuple[object, ...]:
-    """Changes whenever `points` would: what was read under the same mark need not be read again.
+    """A key that changes whenever `points` would, to cache under what is made of them.
 
     Raises:
         NotFound: when there is no such study.

@@ -1,4 +1,4 @@
-"""Remembers the answer to a request by its Idempotency-Key, in the transaction that it made."""
+"""Answers by Idempotency-Key, stored in the very transaction that the request made."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from hpsearch.store.database import now
 from hpsearch.store.tables import IdempotencyRow
 
 STORED_SECONDS = 24 * 3600
+"""How long an answer can be repeated."""
 
 
 def claim(session: Session, key: str, request_sha256: str) -> str | None:
-    """The answer that this request got before; none when it is the first of its key.
+    """Claims a key for a request; returns the answer that it got before, if it was sent before.
 
     Raises:
         IdempotencyMismatch: when the key belongs to another request.
@@ -40,7 +41,7 @@ def set_answer(session: Session, key: str, answer: str) -> None:
 
 
 def delete_old(session: Session) -> None:
-    """Drops keys older than a day."""
+    """Deletes keys older than `STORED_SECONDS`."""
     session.execute(
         delete(IdempotencyRow).where(IdempotencyRow.created_at < now(session) - STORED_SECONDS)
     )

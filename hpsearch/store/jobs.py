@@ -1,7 +1,7 @@
 """The queue. A job is queued, leased to a worker for a while, and done or failed.
 
-Every lease carries (job, attempt); `hold` is the one gate through which a worker's writes pass.
-A lease that runs out moves to the next attempt, so an old token never fits again.
+Every lease carries the fencing token (job, attempt); `renew` is the one gate that a worker's writes
+pass. A lease that expires makes room for the next attempt, so an outdated token never fits again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, StudyRow, TrialRow
 
 PREDICTIONS_STORED_SECONDS = 24 * 3600
-"""So long can the answer to a prediction be read; it may hold a hundred thousand rows."""
+"""How long the answer to a prediction can be read; it may hold a hundred thousand rows."""
 
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """A job as the tuner handles it."""
+    """A job as the service handles it, in any state."""
 
     id: int
     kind: JobKind
@@ -52,10 +52,10 @@ class QueuedJob:
 
     @property
     def required_ensemble_id(self) -> int:
-        """The id of the ensemble that the job builds or asks.
+        """The id of the ensemble that the job builds or lets predict.
 
         Raises:
-            Conflict: when it has none to do with one.
+            Conflict: when it works on no ensemble.
         """
         if self.ensemble_id is None:
             raise Conflict(
@@ -138,7 +138,7 @@ def lock_queued(
 
 
 def lock_queued_predictions(session: Session, count: int) -> list[QueuedJob]:
-    """Locks up to `count` waiting predictions of any study: somebody waits for them."""
+    """Locks up to `count` queued predictions of any study, but those that others have locked."""
     rows = session.scalars(
         select(JobRow)
         .where(JobRow.kind == JobKind.PREDICT, JobRow.state == JobState.QUEUED)
@@ -150,7 +150,7 @@ def lock_queued_predictions(session: Session, count: int) -> list[QueuedJob]:
 
 
 def has_queued_predictions(session: Session) -> bool:
-    """Whether there is one that nobody has taken."""
+    """Whether a prediction of any study is queued."""
     waiting = select(JobRow.id).where(
         JobRow.state == JobState.QUEUED, JobRow.kind == JobKind.PREDICT
     )
@@ -160,7 +160,7 @@ def has_queued_predictions(session: Session) -> bool:
 def lease(
     session: Session, job_ids: Sequence[int], worker_id: int | None, lease_seconds: float
 ) -> list[QueuedJob]:
-    """Gives waiting jobs to a worker, or to somebody's own loop."""
+    """Leases queued jobs to a worker, or to a user's own loop, which has no `worker_id`."""
     expires_at = now(session) + lease_seconds
     found = session.scalars(select(JobRow).where(JobRow.id.in_(job_ids)))
     by_id = {row.id: row for row in found}
@@ -234,26 +234,26 @@ def renew(
 
 
 def finish(session: Session, job_id: int, state: JobState) -> None:
-    """A job's end, done or failed."""
+    """Ends a job, as done or failed."""
     row = session.get_one(JobRow, job_id)
     row.state = transition(f"job {job_id}", JobState(row.state), state)
     row.expires_at = None
 
 
 def payload(session: Session, job_id: int) -> Mapping[str, Any]:
-    """What a job was given."""
+    """What a job was queued with: the rows to predict."""
     found: Mapping[str, Any] = session.get_one(JobRow, job_id).payload
     return found
 
 
 def set_result(session: Session, job_id: int, result: Mapping[str, Any]) -> None:
-    """What came of a job; what it was given is forgotten."""
+    """Stores a job's result, and removes its payload."""
     row = session.get_one(JobRow, job_id)
     row.result, row.payload = dict(result), {}
 
 
 def delete_old_predictions(session: Session) -> None:
-    """Removes predictions, with their rows and answers, that were asked for a day ago."""
+    """Deletes predictions that ended and were requested `PREDICTIONS_STORED_SECONDS` ago."""
     over = select(JobRow.id).where(
         JobRow.kind == JobKind.PREDICT,
         JobRow.state.in_((JobState.DONE, JobState.FAILED)),
@@ -274,7 +274,7 @@ def delete_of_ensemble(session: Session, ensemble_id: int) -> None:
 
 
 def requeue(session: Session, job_id: int, *, lost: bool) -> QueuedJob:
-    """Back to the queue under the next attempt; a loss is counted against it."""
+    """Puts a job back into the queue as its next attempt; with `lost` counts a lost attempt."""
     row = session.get_one(JobRow, job_id)
     row.state = transition(f"job {job_id}", JobState(row.state), JobState.QUEUED)
     row.attempt += 1
@@ -285,7 +285,7 @@ def requeue(session: Session, job_id: int, *, lost: bool) -> QueuedJob:
 
 
 def expired_studies(session: Session) -> Sequence[int]:
-    """Studies with a lease that has run out."""
+    """Ids of studies with a lease that has expired."""
     return session.scalars(
         select(StudyRow.id)
         .where(
@@ -300,7 +300,7 @@ def expired_studies(session: Session) -> Sequence[int]:
 
 
 def set_priority(session: Session, study_id: int, priority: int) -> None:
-    """Gives a study's jobs that are not over its new priority."""
+    """Gives a study's queued and leased jobs its new priority."""
     session.execute(
         update(JobRow)
         .where(
@@ -312,7 +312,7 @@ def set_priority(session: Session, study_id: int, priority: int) -> None:
 
 
 def count_unfinished(session: Session, study_id: int) -> int:
-    """How many of a study's jobs wait or are under way."""
+    """How many of a study's jobs are queued or leased."""
     count: Any = session.scalar(
         select(func.count()).where(
             JobRow.study_id == study_id,
@@ -323,7 +323,7 @@ def count_unfinished(session: Session, study_id: int) -> int:
 
 
 def lock_expired(session: Session, study_id: int) -> list[QueuedJob]:
-    """Locks a study's jobs whose lease has run out."""
+    """Locks a study's jobs whose lease has expired, by the database's clock."""
     rows = session.scalars(
         select(JobRow)
         .where(
@@ -338,7 +338,7 @@ def lock_expired(session: Session, study_id: int) -> list[QueuedJob]:
 
 
 def lock_unfinished(session: Session, study_id: int) -> list[QueuedJob]:
-    """Locks a study's jobs that are not over."""
+    """Locks a study's queued and leased jobs."""
     rows = session.scalars(
         select(JobRow)
         .where(
@@ -352,7 +352,7 @@ def lock_unfinished(session: Session, study_id: int) -> list[QueuedJob]:
 
 
 def renew_all(session: Session, lease_seconds: float) -> None:
-    """Gives every lease its full time again: while the server was down nobody could renew one."""
+    """Gives every lease its full time again, as while the server was down none could be renewed."""
     session.execute(
         update(JobRow)
         .where(JobRow.state == JobState.LEASED)
@@ -361,7 +361,7 @@ def renew_all(session: Session, lease_seconds: float) -> None:
 
 
 def status(session: Session, job_id: int) -> JobStatus:
-    """What became of a job."""
+    """The record of a job."""
     study_of(session, job_id)
     row = session.get_one(JobRow, job_id)
     number = None

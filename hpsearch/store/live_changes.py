@@ -1,7 +1,7 @@
-"""What has changed since one looked last, for those who watch.
+"""What has changed in studies since the last poll, for pages that update themselves.
 
-A watch remembers what it has told. Its first look tells of everything that ended after `since`;
-what runs is told of whenever it moved on.
+A watch remembers what it has sent. Its first poll sends every trial that ended after `since`;
+running trials are sent whenever they have made progress.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from hpsearch.store.database import now
 from hpsearch.store.tables import StudyRow, TrialRow
 
 MOST_TRIALS = 200
-"""Told in one go; a watcher who sees as many reads the study anew."""
+"""Sent at most by one poll; whoever gets as many reads the whole study again."""
 MOST_STUDIES = 100
 OVERLAP_SECONDS = 5.0
-"""How long a transaction may take from reading the clock to its commit."""
+"""The longest that a transaction may take from reading the clock to its commit."""
 
 
 @dataclass(frozen=True)
 class StudyChange:
-    """A study, and those of its trials that moved on."""
+    """A study, and those of its trials that have changed."""
 
     at: float
-    """The database's clock at the look."""
+    """The database's clock at the poll."""
     study: Study
     trials: list[Trial]
 
 
 @dataclass
 class StudyWatch:
-    """Looks at one study again and again."""
+    """Polls one study."""
 
     study_id: int
     since: float | None = None
     _study: Study | None = None
-    _rest: int | None = None
-    _told: dict[int, tuple[str, int, int]] = field(default_factory=dict)
+    _ensembles_when_idle: int | None = None
+    _sent: dict[int, tuple[str, int, int]] = field(default_factory=dict)
 
-    def look(self, session: Session) -> StudyChange | None:
-        """What changed since the last look; none where nothing did.
+    def poll(self, session: Session) -> StudyChange | None:
+        """What has changed since the last poll; none where nothing has.
 
         Raises:
-            NotFound: when the study is gone.
+            NotFound: when the study has been deleted.
         """
-        at_rest = self._at_rest(session)
-        if at_rest is not None and at_rest == self._rest:
+        idle = self._idle_ensembles(session)
+        if idle is not None and idle == self._ensembles_when_idle:
             return None
-        self._rest = at_rest
+        self._ensembles_when_idle = idle
         moment = now(session)
         study = studies.get(session, self.study_id)
         if self._study is not None and _progress(study) == _progress(self._study):
@@ -69,13 +69,13 @@ class StudyWatch:
             .order_by(TrialRow.number.desc())
             .limit(MOST_TRIALS)
         ).all()
-        moved = [row for row in rows if self._told.get(row.number) != _place(row)]
-        self._told |= {row.number: _place(row) for row in moved}
+        changed = [row for row in rows if self._sent.get(row.number) != _progress_of(row)]
+        self._sent |= {row.number: _progress_of(row) for row in changed}
         self.since = moment
-        return StudyChange(moment, study, trials.records(session, self.study_id, moved))
+        return StudyChange(moment, study, trials.records(session, self.study_id, changed))
 
-    def _at_rest(self, session: Session) -> int | None:
-        """How many ensembles a study has that is over and has nothing under way; else none."""
+    def _idle_ensembles(self, session: Session) -> int | None:
+        """How many ensembles the study has; none while it is open or has unfinished jobs."""
         if not is_final(studies.get_state(session, self.study_id)):
             return None
         if jobs.count_unfinished(session, self.study_id):
@@ -85,39 +85,39 @@ class StudyWatch:
 
 @dataclass
 class StudiesWatch:
-    """Looks at the newest studies again and again."""
+    """Polls the newest studies."""
 
-    _told: dict[int, Study] = field(default_factory=dict)
+    _sent: dict[int, Study] = field(default_factory=dict)
 
-    def look(self, session: Session) -> list[Study]:
-        """Studies that are new or moved on since the last look."""
+    def poll(self, session: Session) -> list[Study]:
+        """Studies that are new or have changed since the last poll."""
         newest = session.execute(
             select(StudyRow.id, StudyRow.state).order_by(StudyRow.id.desc()).limit(MOST_STUDIES)
         ).all()
-        unsettled = [
+        candidates = [
             study_id
             for study_id, state in newest
-            if (told := self._told.get(study_id)) is None
-            or told.state != state
+            if (sent := self._sent.get(study_id)) is None
+            or sent.state != state
             or state in studies.OPEN
         ]
-        found = studies.of_ids(session, unsettled)
-        moved = [
+        found = studies.of_ids(session, candidates)
+        changed = [
             study
             for study in found
-            if (told := self._told.get(study.id)) is None or _progress(told) != _progress(study)
+            if (sent := self._sent.get(study.id)) is None or _progress(sent) != _progress(study)
         ]
-        self._told |= {study.id: study for study in moved}
-        return moved
+        self._sent |= {study.id: study for study in changed}
+        return changed
 
 
 def _progress(study: Study) -> tuple[object, ...]:
-    """What a watcher sees move."""
+    """What makes a study count as changed."""
     return (
         study.state, study.counts, study.epochs_done, study.best_trial, study.best_value,
         study.ensembles,
     )  # fmt: skip
 
 
-def _place(row: TrialRow) -> tuple[str, int, int]:
+def _progress_of(row: TrialRow) -> tuple[str, int, int]:
     return (row.state, row.attempt, row.epochs_done)

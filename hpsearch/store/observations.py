@@ -1,4 +1,4 @@
-"""Trials as samplers see them: those that ended, in the order in which they did, and the others."""
+"""Trials as samplers see them: those that have ended, in that order, and those that have not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 def ended(session: Session, study_id: int, spec: StudySpec, after: int = 0) -> list[Observation]:
-    """Trials that are over, without the first `after` of them."""
+    """Trials that are over, in the order in which they ended, without the first `after`."""
     query = (
         select(*COLUMNS)
         .where(TrialRow.study_id == study_id, TrialRow.end_order >= after)

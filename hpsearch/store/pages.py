@@ -31,7 +31,7 @@ def decode_cursor(token: str, length: int) -> list[Any]:
     if (
         not isinstance(position, list)
         or len(position) != length
-        or not all(_is_place(part) for part in position)
+        or not all(_is_position(part) for part in position)
     ):
         raise InvalidInput.at(
             "page_token", "must be the next_page_token of an earlier answer; start without one"
@@ -39,7 +39,7 @@ def decode_cursor(token: str, length: int) -> list[Any]:
     return position
 
 
-def _is_place(part: Any) -> bool:
+def _is_position(part: Any) -> bool:
     if part is None or isinstance(part, float):
         return part is None or math.isfinite(part)
     return type(part) is int and abs(part) < 2**63

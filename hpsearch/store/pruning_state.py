@@ -24,7 +24,7 @@ from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, ReportRow, StudyRow, TrialRow
 from hpsearch.store.trials import set_attributes
 
-AT_ONCE = 5000
+BATCH_SIZE = 5000
 """Trials whose curves one query reads."""
 
 _KEY = "pruner"
@@ -193,7 +193,7 @@ def values(
         known: how many of its epochs are not wanted, by trial id.
     """
     ids = iter(sorted(known))
-    while chunk := list(islice(ids, AT_ONCE)):
+    while chunk := list(islice(ids, BATCH_SIZE)):
         rows = session.execute(
             select(ReportRow.trial_id, ReportRow.epoch, ReportRow.metrics)
             .where(

@@ -1,6 +1,6 @@
-"""Reports, one an epoch, and the curves read from them.
+"""Reports, one for each epoch of a trial, and the curves read from them.
 
-Epochs arrive in order and are kept once: a repeat is a no-op, a gap is refused.
+Epochs arrive in order and are stored once: a repeat is a no-op, a gap is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Epoch:
 def append(
     session: Session, trial_id: int, epochs: Sequence[Epoch], objectives: Sequence[Objective]
 ) -> None:
-    """Stores what is new among a trial's epochs and moves its best on, by the first objective.
+    """Stores those of a trial's epochs that are new, and updates its best, by the first objective.
 
     Raises:
         ReportGap: when an epoch before them was never reported.
@@ -75,7 +75,7 @@ def append(
 
 
 def inherit(session: Session, trial_id: int, source_id: int, epochs: int) -> None:
-    """Makes the first epochs of one trial another's own: it goes on from there."""
+    """Copies the first `epochs` epochs of a trial to another one, which continues from there."""
     columns = (ReportRow.epoch, ReportRow.metrics, ReportRow.at)
     session.execute(
         insert(ReportRow).from_select(
@@ -166,7 +166,7 @@ def _bucketed(number: int, epochs: list[int], values: list[float], max_points: i
 
 
 def encoded(metrics: Mapping[str, float]) -> dict[str, Any]:
-    """Metrics as JSON keeps them: non-finite numbers by name."""
+    """Metrics as JSON stores them: non-finite numbers by name."""
     return {name: _encoded(value) for name, value in metrics.items()}
 
 

@@ -20,16 +20,16 @@ ENDED = [state for state in TrialState if is_final(state)]
 
 @dataclass(frozen=True)
 class StoredStage:
-    """A stage as the tuner handles it."""
+    """A stage as the service handles it."""
 
     index: int
     first: int
     trials: int
     epochs: int | None
     space: list[dict[str, Any]] | None = None
-    """Its parameters on the wire; none is the study's whole space."""
+    """Its parameters as JSON; none for the study's whole space."""
     given: list[dict[str, Any]] = field(default_factory=list)
-    """What its first trials run with: `params`, and the trial that each `continues`."""
+    """Configurations of its first trials: `params`, and the trial that each `continues`."""
     changes: list[dict[str, Any]] = field(default_factory=list)
     given_done: int = 0
     """How many of `given` have become trials."""
@@ -38,7 +38,7 @@ class StoredStage:
 
 
 def start(session: Session, study_id: int, stage: StoredStage) -> None:
-    """Begins a stage: the study is in it, and its trials may be handed out."""
+    """Starts a stage: it becomes the study's present one, and its trials may be handed out."""
     session.add(
         StageRow(
             study_id=study_id,
@@ -59,12 +59,12 @@ def start(session: Session, study_id: int, stage: StoredStage) -> None:
 
 
 def finish(session: Session, study_id: int, index: int) -> None:
-    """A stage is over."""
+    """Dates the end of a stage."""
     session.get_one(StageRow, (study_id, index)).finished_at = now(session)
 
 
 def get(session: Session, study_id: int, index: int) -> StoredStage:
-    """One stage."""
+    """A stage as the service handles it."""
     row = session.get_one(StageRow, (study_id, index))
     return StoredStage(
         index=row.stage,
@@ -82,14 +82,14 @@ def get(session: Session, study_id: int, index: int) -> StoredStage:
 def record_proposed(
     session: Session, study_id: int, index: int, *, given: int, sampled: int
 ) -> None:
-    """Notes that so many given and sampled configurations have become trials."""
+    """Counts the given and the sampled configurations that have become trials."""
     row = session.get_one(StageRow, (study_id, index))
     row.given_done += given
     row.sampled += sampled
 
 
 def add_trials(session: Session, study_id: int, index: int, count: int) -> None:
-    """Widens (or shortens) a stage by so many trials, and the study with it."""
+    """Adds trials to a stage and its study; a negative count removes planned ones."""
     session.get_one(StageRow, (study_id, index)).trials += count
     study = session.get_one(StudyRow, study_id)
     study.trials_open += count
@@ -97,7 +97,7 @@ def add_trials(session: Session, study_id: int, index: int, count: int) -> None:
 
 
 def set_space(session: Session, study_id: int, index: int, space: list[dict[str, Any]]) -> None:
-    """Puts another box in the place of a stage's."""
+    """Replaces the box that a stage's trials are drawn from."""
     session.get_one(StageRow, (study_id, index)).space = space
 
 
@@ -112,7 +112,7 @@ def count_ended(session: Session, study_id: int, index: int) -> int:
 
 
 def of_studies(session: Session, study_ids: Sequence[int]) -> Mapping[int, list[StageSummary]]:
-    """The stages of some studies as people see them."""
+    """Records of the stages that some studies have started, by study id."""
     found: dict[int, list[StageSummary]] = {study_id: [] for study_id in study_ids}
     for row in session.scalars(
         select(StageRow)

@@ -1,9 +1,9 @@
 """The tables. Times are seconds since 1970 by the database's clock; `attributes` are free-form.
 
 studies ─┬─ trials ─┬─ reports        one row an epoch: the curves
-         │          ├─ checkpoints    which files hold which state, and what it predicts
+         │          ├─ checkpoints    which artifacts hold which state and its predictions
          │          └─ jobs           the queue
-         ├─ ensembles                 what was combined, and what came of it
+         ├─ ensembles                 requests to combine checkpoints, and their results
          ├─ stages                    where each stage of a search draws its trials
          ├─ study_versions            the specs that a study ran with
          └─ events                    the log
@@ -28,12 +28,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NEVER_REUSED_IDS = {"sqlite_autoincrement": True}
-"""An id is given once, as PostgreSQL does it: a lease, a file's key or an address that outlives a
-deleted row must not fit the next one."""
+"""SQLite gives an id only once, as PostgreSQL does: a lease, an artifact's key or an address that
+outlives a deleted row must not fit the next one."""
 
 
 class Base(DeclarativeBase):
-    """Names every constraint, so that migrations can speak of them."""
+    """The base of every table; names each constraint, so that migrations can refer to it."""
 
     metadata = MetaData(
         naming_convention={
@@ -57,14 +57,15 @@ class Base(DeclarativeBase):
 
 
 class StudyRow(Base):
-    """A study; `trials_created` is the number that the next trial gets, of `trials_planned` in all
-    and `trials_open` in the stages that have begun; `trials_ended` of them are over.
+    """A study, its spec, and how far its search is.
 
-    Once its `search_over` it trains no more trials of its own accord, and its ensembles are built.
-    `version` is that of its spec; `revision` rises with each report that a pruner judges; `known`
-    are the trials of an earlier study that it learns from. An external study is asked for trials
-    by its owner's loop; workers pass it by.
-    """  # noqa: D205
+    `trials_created` is the number that the next trial gets, of `trials_planned` in all and
+    `trials_open` in the stages that have started; `trials_ended` of them are over. Once its
+    `search_over` it trains no more trials of its own accord, and its ensembles are built.
+    `version` is that of its spec; `revision` rises with each batch of reports that its pruner
+    decides on; `known` are the trials of an earlier study that it learns from. An `external` study
+    gives its trials to its owner's own loop, and none to workers.
+    """
 
     __tablename__ = "studies"
     __table_args__ = (Index(None, "state", "priority"), NEVER_REUSED_IDS)
@@ -91,10 +92,10 @@ class StudyRow(Base):
 
 
 class StageRow(Base):
-    """A stage that has begun: `trials` from number `first` on, drawn in `space` (none: all of it).
+    """A stage that has started: `trials` from number `first` on, drawn in `space` (none: whole).
 
-    `given` are configurations that come first, `given_done` of them already; `sampled` counts those
-    that its sampler proposed. `changes` says how its space came about.
+    `given` are configurations that come first, `given_done` of them have become trials; `sampled`
+    counts those that its sampler proposed. `changes` says how its space came from the one before.
     """
 
     __tablename__ = "stages"
@@ -116,7 +117,7 @@ class StageRow(Base):
 
 
 class VersionRow(Base):
-    """A spec that a study ran with from trial `first_trial` on, and what differs from before."""
+    """The spec that trials from `first_trial` on run with; `changes` from the one before."""
 
     __tablename__ = "study_versions"
 
@@ -131,12 +132,12 @@ class VersionRow(Base):
 
 
 class TrialRow(Base):
-    """A trial; `metrics` are its last epoch's, `test_metrics` stay hidden till the end.
+    """A trial; `metrics` are its last epoch's, `test_metrics` are hidden until its study is over.
 
-    `value` is its objective, `objectives` all of them where there are several. One that
-    `continues` another has that trial's first `inherited` epochs as its own. `end_order` is its
-    place among the study's trials that are over. One that an ensemble asked for (`ensemble_id`)
-    trains for that alone. `repeats` says how often it trains, where its stage does not.
+    `value` is its objective, `objectives` are all of them where there are several. One that
+    `continues` another has that trial's first `inherited` epochs as its own. `end_order` counts the
+    study's trials that ended before it. One that an ensemble asked for (`ensemble_id`) trains for
+    that ensemble alone. `repeats` are its runs, where they differ from its stage's.
     """
 
     __tablename__ = "trials"
@@ -189,10 +190,11 @@ class ReportRow(Base):
 
 
 class CheckpointRow(Base):
-    """A stored state; `artifact` is its key in the artifact store, `predictions` that of what it
-    predicts. `attempt` is the trial's, which sent it; `reasons` say why it is kept beside the best
-    and the last one, `pinned` that a person wants it.
-    """  # noqa: D205
+    """A trial's state after an epoch, sent by an `attempt` of its job.
+
+    `artifact` and `predictions` are keys in the artifact store; `reasons` say why it is retained
+    beside the best and the last one, `pinned` that a person has asked for it.
+    """
 
     __tablename__ = "checkpoints"
     __table_args__ = (UniqueConstraint("trial_id", "epoch"), NEVER_REUSED_IDS)
@@ -215,9 +217,10 @@ class CheckpointRow(Base):
 
 
 class EnsembleRow(Base):
-    """An ensemble: what was asked for (`request`), how far it is, and what a worker found
-    (`result`). `artifact` is the key of its file.
-    """  # noqa: D205
+    """An ensemble: its `request`, its `progress`, and the `result` of the worker that built it.
+
+    It may choose from `trials`, or from all where there are none; `artifact` is its file's key.
+    """
 
     __tablename__ = "ensembles"
     __table_args__ = (Index(None, "study_id", "state"), NEVER_REUSED_IDS)
@@ -240,7 +243,7 @@ class EnsembleRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker process; `failed_trials` are those whose errors no success interrupted."""
+    """A worker process; `failed_trials` failed on it in a row, with no success between them."""
 
     __tablename__ = "workers"
     __table_args__ = NEVER_REUSED_IDS
@@ -288,7 +291,7 @@ class JobRow(Base):
 
 
 class EventRow(Base):
-    """A line of the log; those of no study are the server's."""
+    """An entry of a study's log, or without a study of the server's."""
 
     __tablename__ = "events"
     __table_args__ = (Index(None, "study_id", "id"), NEVER_REUSED_IDS)
@@ -302,7 +305,7 @@ class EventRow(Base):
 
 
 class DatasetRow(Base):
-    """An uploaded data set; `info` is what is known of its content, `artifact` its file's key."""
+    """An uploaded data set; `info` describes its content, `artifact` is its file's key."""
 
     __tablename__ = "datasets"
     __table_args__ = (Index(None, "artifact"),)
@@ -316,7 +319,7 @@ class DatasetRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer that a key got; empty while its first request is under way."""
+    """The answer that a request with this key got; none while the request is being handled."""
 
     __tablename__ = "idempotency_keys"
 

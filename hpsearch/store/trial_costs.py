@@ -1,4 +1,4 @@
-"""Trials with what they took, for advice."""
+"""Trials with their training time, for advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What befell one trial: its attempts, and the lines of the study's log that speak of it."""
+"""The history of one trial: its attempts, and the log entries about it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hpsearch.spec.wire.records import Event
 from hpsearch.store import events
 from hpsearch.store.tables import JobRow, WorkerRow
 
-LINES_READ = 1000
-"""Of the study's newest lines; a trial's own lie close together."""
+ENTRIES_READ = 1000
+"""How many of the study's newest entries are searched."""
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """A trial's job: its attempt, how often it was lost, and who holds or held it last."""
+    """A trial's job: its attempt, how often it was lost, and which worker leased it last."""
 
     job: int
     state: str
@@ -38,10 +38,10 @@ def attempts(session: Session, trial_id: int) -> list[Attempts]:
 
 
 def events_of(session: Session, study_id: int, trial_id: int, number: int) -> list[Event]:
-    """The log's lines about a trial or its jobs, the newest first."""
+    """Log entries about a trial or its jobs, the newest first."""
     jobs = {attempt.job for attempt in attempts(session, trial_id)}
     return [
         event
-        for event in events.latest(session, study_id, LINES_READ)
+        for event in events.latest(session, study_id, ENTRIES_READ)
         if event.data.get("trial") == number or event.data.get("job") in jobs
     ]

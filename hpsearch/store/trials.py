@@ -1,4 +1,4 @@
-"""Trials, and the reports that make their curves."""
+"""Trials: created, started, requeued, finished, and read by pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SORTS = {"number": TrialRow.number, "value": TrialRow.value, "epochs_done": Tria
 
 @dataclass(frozen=True)
 class NewTrial:
-    """A configuration about to become a trial."""
+    """A configuration that is to become a trial."""
 
     number: int
     params: Mapping[str, Any]
@@ -35,11 +35,11 @@ class NewTrial:
     version: int
     epochs: int
     continues: int | None = None
-    """Number of the trial whose training it goes on with."""
+    """Number of the trial whose training it continues."""
     ensemble: int | None = None
     """Id of the ensemble that asked for it."""
     repeats: int | None = None
-    """How often it trains; none as its stage says."""
+    """Runs of the trial; none for those of its stage."""
 
 
 def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int]:
@@ -73,7 +73,7 @@ def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int
 
 @dataclass(frozen=True)
 class StartedTrial:
-    """What a worker needs to know of a trial it has taken."""
+    """A trial whose job has just been leased."""
 
     id: int
     number: int
@@ -83,11 +83,11 @@ class StartedTrial:
     continues: int | None
     epochs: int
     repeats: int | None
-    """None as its stage says."""
+    """Runs of the trial; none for those of its stage."""
 
 
 def start(session: Session, trial_ids: Sequence[int]) -> list[StartedTrial]:
-    """A worker has taken the trials."""
+    """Marks trials as running; returns them in the order of their ids here."""
     moment = now(session)
     found = session.scalars(select(TrialRow).where(TrialRow.id.in_(trial_ids)))
     by_id = {row.id: row for row in found}
@@ -112,7 +112,7 @@ def start(session: Session, trial_ids: Sequence[int]) -> list[StartedTrial]:
 
 
 def start_from_scratch(session: Session, trial_id: int) -> None:
-    """A trial that was to continue another one begins at its beginning."""
+    """Lets a trial that was to continue another one start from epoch 0."""
     session.get_one(TrialRow, trial_id).continues = None
 
 
@@ -124,13 +124,13 @@ def id_of(session: Session, study_id: int, number: int) -> int:
 
 
 def set_attributes(session: Session, trial_id: int, attributes: Mapping[str, Any]) -> None:
-    """Adds to what is known of a trial beside its numbers; the same names are replaced."""
+    """Adds to a trial's attributes; those of the same name are replaced."""
     row = session.get_one(TrialRow, trial_id)
     row.attributes = {**row.attributes, **attributes}
 
 
 def requeue(session: Session, trial_id: int, attempt: int) -> None:
-    """The trial waits for its next attempt."""
+    """Puts a trial back into the queue, as the next attempt of its job."""
     row = session.get_one(TrialRow, trial_id)
     row.state = transition(_noun(row), TrialState(row.state), TrialState.QUEUED)
     row.attempt = attempt
@@ -144,7 +144,7 @@ def finish(
     message: str | None = None,
     test_metrics: Mapping[str, float] | None = None,
 ) -> int:
-    """The trial's one and only end, under its study's lock; returns its number.
+    """Ends a trial, once and under its study's lock; returns its number.
 
     Raises:
         IllegalTransition: when it has ended before.
@@ -162,9 +162,9 @@ def finish(
 
 
 def same_configuration(session: Session, study_id: int, number: int) -> list[int]:
-    """Numbers of the trials of one's parameters and length that are complete or yet to end.
+    """Numbers of the trials with a trial's parameters and epochs that are complete or open.
 
-    Itself is the first, then those that are complete.
+    The trial itself comes first, then the complete ones, then the open ones.
     """
     row = session.get_one(TrialRow, id_of(session, study_id, number))
     found = session.execute(
@@ -197,7 +197,7 @@ def open_for_ensembles(session: Session, study_id: int) -> dict[int, int]:
 
 
 def continued_numbers(session: Session, study_id: int) -> set[int]:
-    """Numbers of the trials that others, which are not over, go on from."""
+    """Numbers of the trials that queued and running ones continue."""
     found = session.scalars(
         select(TrialRow.continues).where(
             TrialRow.study_id == study_id,
@@ -209,17 +209,17 @@ def continued_numbers(session: Session, study_id: int) -> set[int]:
 
 
 def set_value(session: Session, trial_id: int, value: float) -> None:
-    """The value that an external trial was told to have come to."""
+    """Sets the value of an external trial, as its loop reports it."""
     session.get_one(TrialRow, trial_id).value = value
 
 
 def best_value(session: Session, trial_id: int) -> float | None:
-    """The best value that was reported."""
+    """A trial's value: the best one that its epochs reported; none before the first."""
     return session.get_one(TrialRow, trial_id).value
 
 
 def check_reported(session: Session, trial_id: int, epoch: int) -> None:
-    """Holds a checkpoint back until its epoch has been reported.
+    """Checks that the epoch of a checkpoint has been reported.
 
     Raises:
         ReportGap: when it has not.
@@ -233,7 +233,11 @@ def check_reported(session: Session, trial_id: int, epoch: int) -> None:
 
 
 def get(session: Session, study_id: int, number: int) -> Trial:
-    """One trial as people see it."""
+    """The record of a trial.
+
+    Raises:
+        NotFound: when the study has none of this number.
+    """
     row = session.scalars(
         select(TrialRow).where(TrialRow.study_id == study_id, TrialRow.number == number)
     ).one_or_none()
@@ -265,7 +269,7 @@ def page(
     state: TrialState | None = None,
     stage: int | None = None,
 ) -> TrialPage:
-    """Trials in the order of `sort` (`-value` is from the highest down); those without come last.
+    """A page of trials by `sort` (`-value`: the highest first); those without a value come last.
 
     Raises:
         InvalidInput: for a sort that is none of `SORTS`.
@@ -307,7 +311,7 @@ def _after(column: Any, value: Any, number: int, *, descending: bool) -> ColumnE
 def progress(
     session: Session, study_id: int, spec: StudySpec, started_at: float | None
 ) -> Progress:
-    """How far a study is; trials that a person stopped have not failed."""
+    """How far a study is; trials with the reason `stopped` do not count as failed."""
     rows = session.execute(
         select(
             TrialRow.state,
@@ -348,7 +352,7 @@ def _study(session: Session, study_id: int) -> StudyRow:
 
 
 def records(session: Session, study_id: int, rows: Sequence[TrialRow]) -> list[Trial]:
-    """Rows of one study as people see them: test scores only for the best trial at the end."""
+    """Records of a study's trials; test scores only for the best one once the study is over."""
     study = _study(session, study_id)
     revealed = None
     if is_final(StudyState(study.state)):

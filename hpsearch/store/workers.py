@@ -1,4 +1,4 @@
-"""Workers: who is there, and who has been set aside."""
+"""Workers: registered, heard of, lost, or set aside after too many failures."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hpsearch.store.tables import WorkerRow
 from hpsearch.store.timestamps import as_datetime
 
 SICK_AFTER_FAILED_TRIALS = 3
-"""So many different trials in a row with an error, and none without, set a worker aside."""
+"""A worker is set aside when this many different trials in a row failed on it with an error."""
 
 
 def join(session: Session, name: str, labels: Mapping[str, str], lease_seconds: float) -> Worker:
-    """A new worker, with an identity that no process had before."""
+    """Registers a worker, under an identity that no process had before."""
     moment = now(session)
     row = WorkerRow(
         name=name,
@@ -38,7 +38,7 @@ def join(session: Session, name: str, labels: Mapping[str, str], lease_seconds: 
 
 
 def check_active(session: Session, worker_id: int) -> None:
-    """Holds back whoever may not work.
+    """Checks that a worker may work.
 
     Raises:
         NotFound: when it never joined.
@@ -55,7 +55,7 @@ def check_active(session: Session, worker_id: int) -> None:
 
 
 def mark_seen(session: Session, worker_id: int) -> None:
-    """Notes that a worker is alive; its row is locked from here on."""
+    """Dates the last time that a worker was heard of; its row stays locked until the commit."""
     row = _lock(session, worker_id)
     if row.state == WorkerState.LOST:
         row.state = WorkerState.ACTIVE
@@ -63,13 +63,13 @@ def mark_seen(session: Session, worker_id: int) -> None:
 
 
 def record_success(session: Session, worker_id: int | None) -> None:
-    """A trial ended well on the worker."""
+    """A trial ended well on a worker: its failures in a row are reset."""
     if worker_id is not None:
         _lock(session, worker_id).failed_trials = []
 
 
 def record_failure(session: Session, worker_id: int | None, trial_id: int, message: str) -> None:
-    """A trial failed on the worker; the third different one in a row sets it aside."""
+    """Counts a trial that failed on a worker; the third different one in a row sets it aside."""
     if worker_id is None:
         return
     row = _lock(session, worker_id)
@@ -88,7 +88,7 @@ def record_failure(session: Session, worker_id: int | None, trial_id: int, messa
 
 
 def mark_silent_lost(session: Session, seconds: float) -> None:
-    """Marks workers that were not heard of for so long."""
+    """Marks as lost the workers that were not heard of for so many seconds."""
     silent = session.scalars(
         select(WorkerRow)
         .where(WorkerRow.state == WorkerState.ACTIVE, WorkerRow.seen_at < now(session) - seconds)
@@ -117,7 +117,7 @@ def count_present(session: Session, seconds: float) -> int:
 
 
 def page(session: Session, lease_seconds: float) -> list[Worker]:
-    """Every worker that is there or was lately, newest first."""
+    """The thousand newest workers, the newest first."""
     rows = session.scalars(select(WorkerRow).order_by(WorkerRow.id.desc()).limit(1000)).all()
     return [_record(row, lease_seconds) for row in rows]
 

@@ -15,7 +15,7 @@ from hpsearch.store.live_changes import StudiesWatch, StudyChange, StudyWatch
 
 def look(rig: Rig, watch: StudyWatch) -> StudyChange | None:
     with rig.database.read() as session:
-        return watch.look(session)
+        return watch.poll(session)
 
 
 def moved(change: StudyChange | None) -> dict[int, tuple[TrialState, int]]:
@@ -77,7 +77,7 @@ def test_studies_are_told_when_new_or_moved(rig: Rig) -> None:
 
     def changed_studies() -> list[int]:
         with rig.database.read() as session:
-            return [study.id for study in watch.look(session)]
+            return [study.id for study in watch.poll(session)]
 
     first, second = rig.submit(), rig.submit()
     assert changed_studies() == [second, first]

@@ -1,0 +1,88 @@
+"""The space or the budget of a study changed while it is under way.
+
+All work inside the caller's transaction, under the study's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from hpsearch.errors import Conflict
+from hpsearch.service import completion, suggestion
+from hpsearch.service.context import ServiceContext
+from hpsearch.service.submission import check
+from hpsearch.spec.checks.edit import edited
+from hpsearch.spec.language.states import EventKind, is_final
+from hpsearch.spec.space.space import search_space
+from hpsearch.spec.space.stages import stages_of
+from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.records import Study
+from hpsearch.store import events, jobs, stages, studies, versions
+from hpsearch.store.studies import LockedStudy
+
+
+def edit(
+    session: Session, context: ServiceContext, study_id: int, patch: Mapping[str, Any]
+) -> Study:
+    """Changes the space or the budget of a study that is not over, as its next version.
+
+    Trials that exist keep the version that they were made with.
+
+    Raises:
+        Conflict: when the study is over, or its search is and that is to change.
+        InvalidInput: when the result is no valid spec, or a part differs that has to stay.
+    """
+    study = studies.lock(session, study_id)
+    if is_final(study.state):
+        raise Conflict(
+            f"a study must be open to be edited, and study {study_id} is {study.state}; clone it "
+            "with the changes"
+        )
+    spec, changes = edited(study.spec, patch, study.stage)
+    spec = check(session, spec)
+    if changes:
+        _apply(session, study, spec, changes)
+    completion.finalize(session, context, studies.lock(session, study_id))
+    return studies.get(session, study_id)
+
+
+def _apply(session: Session, study: LockedStudy, spec: StudySpec, changes: Sequence[str]) -> None:
+    same_search = spec.search == study.spec.search and search_space(spec) == search_space(
+        study.spec
+    )
+    if study.search_over and not same_search:
+        raise Conflict(
+            f"a study must still search to have its search edited, and study {study.id} is "
+            "building its ensembles; clone it with the changes"
+        )
+    _replan(session, study, spec)
+    version = versions.add(session, study.id, spec, changes)
+    jobs.set_priority(session, study.id, spec.priority)
+    events.add(
+        session,
+        study.id,
+        EventKind.STUDY_EDITED,
+        f"version {version}: {'; '.join(changes)}",
+        version=version,
+    )
+
+
+def _replan(session: Session, study: LockedStudy, spec: StudySpec) -> None:
+    """Gives the present stage the trials and the box of the new spec.
+
+    Trials that were added on request stay beside those of the spec; trials that exist stay.
+    """
+    stage = stages.get(session, study.id, study.stage)
+    plans, plans_before = stages_of(spec), stages_of(study.spec)
+    created = study.trials_created - stage.first
+    planned = stage.trials + plans[study.stage].trials - plans_before[study.stage].trials
+    trials = max(planned, created)
+    stages.add_trials(session, study.id, study.stage, trials - stage.trials)
+    later = sum(plan.trials for plan in plans[study.stage + 1 :])
+    studies.set_planned_trials(session, study.id, stage.first + trials + later)
+    if stage.space is not None:
+        box = suggestion.box_after(stage.space, search_space(study.spec), search_space(spec))
+        stages.set_space(session, study.id, study.stage, box)
