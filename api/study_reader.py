@@ -13,7 +13,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.plots import Figure, FigureQuery
 from hpsearch.service.diagnosis import diagnose, measure_importances
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, ImportanceTarget
 from hpsearch.spec.wire.points import TrialPoint
 from hpsearch.spec.wire.records import Curves, StageSummary
 from hpsearch.store import figure_points, reports, stages, studies, trials
@@ -93,7 +93,7 @@ class StudyReader:
             self._fingerprint, lambda: diagnose(self._session, self.study_id)
         )
 
-    def importances(self, evaluator: Evaluator, target: Target) -> Importances:
+    def importances(self, evaluator: Evaluator, target: ImportanceTarget) -> Importances:
         """How much each parameter decides of a target."""
         return self._caches.importances.get_or_make(
             (self._fingerprint, evaluator, target),

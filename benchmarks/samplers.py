@@ -92,7 +92,7 @@ def _measured(
 
 def _theirs() -> dict[str, Callable[[], optuna.samplers.BaseSampler]]:
     grid = {
-        name: parameter.distribution.spread(POINTS)
+        name: parameter.distribution.grid_points(POINTS)
         for name, parameter in ((p.name, p) for p in SPACE.parameters)
         if isinstance(parameter.distribution, Interval)
     }

@@ -10,7 +10,7 @@ from api.parameters import Id
 from api.responses import json_response
 from api.services import ServicesDep
 from api.study_reader import StudyReader
-from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, ImportanceTarget
 
 router = APIRouter(tags=["advice"])
 
@@ -27,7 +27,9 @@ def importances(
     study_id: Id,
     services: ServicesDep,
     evaluator: Annotated[Evaluator, Query(description="how importance is measured")] = "ped_anova",
-    target: Annotated[Target, Query(description="what parameters may matter for")] = "value",
+    target: Annotated[
+        ImportanceTarget, Query(description="what parameters may matter for")
+    ] = "value",
 ) -> Response:
     """How much each parameter decides; empty, with a note, where the trials cannot tell."""
     with services.database.read() as session:

@@ -67,7 +67,9 @@ class _RangeEnd:
         start = min([0.0, *positions]) - FURTHER if self.side == "low" else 0.0
         end = max([1.0, *positions]) + FURTHER if self.side == "high" else 1.0
         low, high = self.parameter.bounds
-        return _rounded(self.distribution.cut(start, end, low, high), self.distribution, low, high)
+        return _rounded(
+            self.distribution.subrange(start, end, low, high), self.distribution, low, high
+        )
 
 
 def borders(space: SearchSpace, tried: Sequence[Observation]) -> list[Finding]:

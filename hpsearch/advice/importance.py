@@ -21,7 +21,13 @@ from hpsearch.spec.language.distributions import Choice, Interval
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.space.space import Parameter, SearchSpace
-from hpsearch.spec.wire.advice import Evaluator, Importance, Importances, Measured, Target
+from hpsearch.spec.wire.advice import (
+    Evaluator,
+    Importance,
+    Importances,
+    ImportanceTarget,
+    MeasuredTrial,
+)
 
 LEAST_TRIALS = 10
 LEAST_PER_PARAMETER = 2
@@ -31,7 +37,7 @@ MOST_TRIALS = 300
 HALVES = 8
 SEED = 0
 
-NAMES: Mapping[Target, str] = {
+NAMES: Mapping[ImportanceTarget, str] = {
     "value": "the objective",
     "epochs_to_best": "the number of epochs to the best one",
     "seconds": "the training time",
@@ -48,9 +54,9 @@ class _Row(NamedTuple):
 
 def importances(
     space: SearchSpace,
-    tried: Sequence[Measured],
+    tried: Sequence[MeasuredTrial],
     evaluator: Evaluator = "ped_anova",
-    target: Target = "value",
+    target: ImportanceTarget = "value",
 ) -> Importances:
     """The parameters by their importance; empty, with a note, where the trials cannot tell.
 
@@ -123,11 +129,15 @@ def _is_single(parameter: Parameter) -> bool:
 
 
 def _rows(
-    parameters: Sequence[Parameter], tried: Sequence[Measured], target: Target
+    parameters: Sequence[Parameter], tried: Sequence[MeasuredTrial], target: ImportanceTarget
 ) -> tuple[int, list[_Row]]:
     """The complete trials of one stage that have the target, and that stage."""
-    complete = {one.trial.number: one for one in tried if one.trial.state is TrialState.COMPLETE}
-    compared = comparable([one.trial for one in complete.values()])
+    complete = {
+        measured.trial.number: measured
+        for measured in tried
+        if measured.trial.state is TrialState.COMPLETE
+    }
+    compared = comparable([measured.trial for measured in complete.values()])
     rows = []
     for trial in compared:
         measured = complete[trial.number]

@@ -1,4 +1,4 @@
-"""Trials in the order of their worth, as all findings see them."""
+"""Which trials are compared, and which are the best, for all findings alike."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ BEST_SHARE = 0.25
 
 
 def comparable(tried: Sequence[Observation]) -> list[Observation]:
-    """The trials of the stage that has most of those that count, by number.
+    """The trials that are compared, by number: those of the stage that has most of them.
 
-    Complete ones count, and those that were stopped early; a failure says nothing of a trial.
+    Complete trials and pruned ones count; a failed one says nothing of its parameters.
     """
-    counted = [trial for trial in tried if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    if not counted:
+    eligible = [trial for trial in tried if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    if not eligible:
         return []
-    sizes = Counter(trial.stage for trial in counted)
+    sizes = Counter(trial.stage for trial in eligible)
     stage = min(sizes, key=lambda stage: (-sizes[stage], stage))
     return sorted(
-        (trial for trial in counted if trial.stage == stage), key=lambda trial: trial.number
+        (trial for trial in eligible if trial.stage == stage), key=lambda trial: trial.number
     )
 
 
 def score(trial: Observation) -> float:
-    """Its loss; what was stopped early is worse than all that ran to the end."""
+    """The loss of a complete trial; inf for all others, which are worse than any complete one."""
     if trial.state is not TrialState.COMPLETE or trial.loss is None or math.isnan(trial.loss):
         return math.inf
     return trial.loss
 
 
 def best_of(tried: Sequence[Observation]) -> list[Observation]:
-    """The best quarter, the best first; none of them stopped early."""
+    """The best quarter of the trials, the best first; only complete ones with a value."""
     valued = [trial for trial in tried if math.isfinite(score(trial))]
     ordered = sorted(valued, key=lambda trial: (score(trial), trial.number))
     return ordered[: math.ceil(BEST_SHARE * len(tried))]

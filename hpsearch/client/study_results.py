@@ -11,7 +11,7 @@ from hpsearch.client.plots import StudyPlots
 from hpsearch.client.trial import Curves, Trial, Trials
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire import records
-from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, ImportanceTarget
 from hpsearch.spec.wire.ensembles import EnsembleList
 from hpsearch.spec.wire.records import CheckpointList, Event, EventPage, TrialPage
 
@@ -164,7 +164,7 @@ class StudyResults(Handle[records.Study]):
         return self._transport.get(f"{self._path}/trials/{number}/checkpoints", CheckpointList)
 
     def importances(
-        self, evaluator: Evaluator = "ped_anova", target: Target = "value"
+        self, evaluator: Evaluator = "ped_anova", target: ImportanceTarget = "value"
     ) -> Importances:
         """Returns how much each parameter decides, the most important first, and how to read it.
 

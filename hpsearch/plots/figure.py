@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hpsearch.plots.style import PlotlyJson
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.advice import Evaluator, Importances, Target
+from hpsearch.spec.wire.advice import Evaluator, Importances, ImportanceTarget
 from hpsearch.spec.wire.points import TrialPoint
 from hpsearch.spec.wire.records import Curves, StageSummary
 
@@ -74,7 +74,7 @@ class StudyData(Protocol):
     def stages(self) -> Sequence[StageSummary]:
         """The stages that the search has begun."""
 
-    def importances(self, evaluator: Evaluator, target: Target) -> Importances:
+    def importances(self, evaluator: Evaluator, target: ImportanceTarget) -> Importances:
         """How much each parameter decides of a target."""
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from hpsearch.plots.controls import LiteralSelect
 from hpsearch.plots.figure import Figure, FigureQuery, StudyData
 from hpsearch.plots.style import ACCENT, BLUE, MUTED, PlotlyJson, axis, escape, json_numbers, layout
-from hpsearch.spec.wire.advice import Evaluator, Importances, Target
+from hpsearch.spec.wire.advice import Evaluator, Importances, ImportanceTarget
 
 MOST_BARS = 20
 """The rest matters least."""
@@ -24,7 +24,7 @@ class ImportancesQuery(FigureQuery):
 
     evaluator: Annotated[Evaluator, LiteralSelect("by", key="evaluator", position=1)] = "ped_anova"
     """How importance is measured."""
-    target: Annotated[Target, LiteralSelect("for", key="target")] = "value"
+    target: Annotated[ImportanceTarget, LiteralSelect("for", key="target")] = "value"
     """What parameters may matter for."""
 
 

@@ -151,7 +151,7 @@ def _change(
     if (first, last) == (0.0, 1.0):
         return None
     bounds = search.hard_bounds.get(parameter.name, submitted.bounds)
-    new = old.cut(first, last, *bounds)
+    new = old.subrange(first, last, *bounds)
     if new == old:
         return None
     reached = (below if new.low < old.low else None) or (above if new.high > old.high else None)

@@ -35,7 +35,7 @@ from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.search import SearchKind
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import Objective, StudySpec
-from hpsearch.spec.wire.progress import Progress
+from hpsearch.spec.wire.progress import StudyProgress
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class _Study:
                 self.best_loss, self.best_ended = trial.loss, len(self.ended)
 
     def _limited(self) -> bool:
-        progress = Progress(
+        progress = StudyProgress(
             ended=len(self.ended),
             failed=0,
             ended_since_best=len(self.ended) - self.best_ended,

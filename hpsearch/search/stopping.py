@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from hpsearch.spec.language.states import StudyState
 from hpsearch.spec.study import Limits
-from hpsearch.spec.wire.progress import Progress
+from hpsearch.spec.wire.progress import StudyProgress
 
 
 def limit_reached(
-    limits: Limits, progress: Progress, trials_planned: int
+    limits: Limits, progress: StudyProgress, trials_planned: int
 ) -> tuple[StudyState, str] | None:
     """The state that a reached limit puts a study into, and why; none while none is reached."""
     if limits.failed_trials is not None and progress.failed >= limits.failed_trials:
@@ -29,7 +29,7 @@ def limit_reached(
     return None if message is None else (StudyState.COMPLETE, message)
 
 
-def budget_spent(limits: Limits, progress: Progress) -> str | None:
+def budget_spent(limits: Limits, progress: StudyProgress) -> str | None:
     """Why a study whose search is over must not train any more; none while it may."""
     failed = ("trials failed", progress.failed, limits.failed_trials)
     return _first_spent((*_of_training(limits, progress), failed))
@@ -39,7 +39,7 @@ _Budget = tuple[str, float, float | None]
 """What is counted, how much of it was used, and the limit, if there is one."""
 
 
-def _of_training(limits: Limits, progress: Progress) -> tuple[_Budget, ...]:
+def _of_training(limits: Limits, progress: StudyProgress) -> tuple[_Budget, ...]:
     return (
         ("epochs trained", progress.epochs_done, limits.epochs),
         ("seconds passed", round(progress.seconds), limits.seconds),

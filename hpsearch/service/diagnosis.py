@@ -13,7 +13,7 @@ from hpsearch.advice.importance import importances as by_importance
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, Target
+from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, ImportanceTarget
 from hpsearch.store import events, studies, trial_costs
 
 
@@ -25,7 +25,7 @@ def diagnose(session: Session, study_id: int) -> Diagnosis:
 
 
 def measure_importances(
-    session: Session, study_id: int, evaluator: Evaluator, target: Target
+    session: Session, study_id: int, evaluator: Evaluator, target: ImportanceTarget
 ) -> Importances:
     """How much each parameter decides of a target."""
     spec = studies.spec_of(session, study_id)

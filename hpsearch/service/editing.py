@@ -14,7 +14,7 @@ from hpsearch.errors import Conflict
 from hpsearch.service import completion, suggestion
 from hpsearch.service.context import ServiceContext
 from hpsearch.service.submission import check
-from hpsearch.spec.checks.edit import edited
+from hpsearch.spec.checks.edit import edit_spec
 from hpsearch.spec.language.states import EventKind, is_final
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.space.stages import stages_of
@@ -41,7 +41,7 @@ def edit(
             f"a study must be open to be edited, and study {study_id} is {study.state}; clone it "
             "with the changes"
         )
-    spec, changes = edited(study.spec, patch, study.stage)
+    spec, changes = edit_spec(study.spec, patch, study.stage)
     spec = check(session, spec)
     if changes:
         _apply(session, study, spec, changes)

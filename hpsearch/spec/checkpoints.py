@@ -1,4 +1,4 @@
-"""Which of a trial's states are kept."""
+"""Which checkpoints of a trial are retained."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Checkpoints(SpecModel):
 
     @property
     def is_plain(self) -> bool:
-        """Whether a trial's end changes nothing in what is kept."""
+        """Whether all trials retain their best and last checkpoint, whatever their value."""
         chooses = self.top is not None or self.ensemble_value is not None
         return set(self.keep) == {"best", "last"} and not chooses
 
@@ -69,8 +69,8 @@ class Checkpoints(SpecModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Beside the fields: a policy as an item of `keep`, and `snapshots` alone."""
-        written = handler(schema)
-        fields = written["properties"]
+        object_schema = handler(schema)
+        fields = object_schema["properties"]
         policies = [
             {
                 "type": "object",
@@ -82,7 +82,7 @@ class Checkpoints(SpecModel):
         ]
         keep = fields["keep"]
         keep["items"] = {"anyOf": [keep["items"], {"const": "snapshots"}, *policies]}
-        return {"anyOf": [written, {"const": "snapshots"}]}
+        return {"anyOf": [object_schema, {"const": "snapshots"}]}
 
 
 _POLICIES = {"every", "recent", "top", "ensemble_value"}

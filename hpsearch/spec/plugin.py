@@ -9,7 +9,7 @@ from pydantic import Field
 from hpsearch.spec.language.family import Kind
 from hpsearch.spec.language.free import FreeObject
 
-GROUP = "hpsearch.tasks"
+ENTRY_POINT_GROUP = "hpsearch.tasks"
 """The entry-point group in which packages offer their tasks."""
 
 

@@ -187,7 +187,7 @@ class StudySpec(SpecModel):
     def named_objectives(self, default: Objective) -> list[tuple[str, Objective]]:
         """Each objective with its path; the default where none is given."""
         if isinstance(self.objective, tuple):
-            return [(f"objective.{place}", one) for place, one in enumerate(self.objective)]
+            return [(f"objective.{index}", one) for index, one in enumerate(self.objective)]
         return [("objective", self.objective or default)]
 
     @property

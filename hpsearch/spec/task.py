@@ -42,12 +42,15 @@ class Split(SpecModel):
     """A column of times or numbers: the earliest rows train, then validation, the last test."""
 
     @property
-    def own(self) -> tuple[str, str] | None:
-        """The kind and the column of a split of one's own; that column is no feature."""
-        for kind in ("column", "group", "time"):
-            name = getattr(self, kind)
+    def by_column(self) -> tuple[str, str] | None:
+        """The rule (column, group or time) and the column that divide the rows; None for shares.
+
+        That column is no feature.
+        """
+        for rule in ("column", "group", "time"):
+            name = getattr(self, rule)
             if name is not None:
-                return kind, name
+                return rule, name
         return None
 
     @model_validator(mode="after")
@@ -263,7 +266,7 @@ class Resnet(ModelBase):
 
     @model_validator(mode="after")
     def _whole_blocks(self) -> Self:
-        if any((value - 2) % 6 for value in _lowest_values(self.depth)):
+        if any((value - 2) % 6 for value in _first_values(self.depth)):
             raise PydanticCustomError(
                 "resnet_depth",
                 "must be 6n + 2, got {depth}; use 8, 14, 20, ... or a range of these with step 6",
@@ -272,7 +275,7 @@ class Resnet(ModelBase):
         return self
 
 
-def _lowest_values(field: object) -> tuple[int, ...]:
+def _first_values(field: object) -> tuple[int, ...]:
     """A whole number, a choice's options, or the first two values of a range."""
     if isinstance(field, Choice):
         return field.choice

@@ -7,13 +7,13 @@ from sqlalchemy.orm import Session
 
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.advice import Measured
+from hpsearch.spec.wire.advice import MeasuredTrial
 from hpsearch.spec.wire.observation import Observation
 from hpsearch.store.ranking import losses_of
 from hpsearch.store.tables import TrialRow
 
 
-def measured(session: Session, study_id: int, spec: StudySpec) -> list[Measured]:
+def measured(session: Session, study_id: int, spec: StudySpec) -> list[MeasuredTrial]:
     """A study's trials by number.
 
     The time is the last epoch's `seconds` times the epochs trained; that of a loop which reports
@@ -47,7 +47,7 @@ def measured(session: Session, study_id: int, spec: StudySpec) -> list[Measured]
         elif row.started_at is not None and row.finished_at is not None:
             seconds = row.finished_at - row.started_at
         found.append(
-            Measured(
+            MeasuredTrial(
                 trial=Observation(
                     number=row.number,
                     params=row.params,

@@ -13,7 +13,7 @@ from hpsearch.errors import InvalidInput, NotFound, ReportGap
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import StudyState, TrialReason, TrialState, is_final, transition
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.progress import Progress
+from hpsearch.spec.wire.progress import StudyProgress
 from hpsearch.spec.wire.records import Trial, TrialPage
 from hpsearch.store import ranking, specs, studies
 from hpsearch.store.database import now
@@ -310,7 +310,7 @@ def _after(column: Any, value: Any, number: int, *, descending: bool) -> ColumnE
 
 def progress(
     session: Session, study_id: int, spec: StudySpec, started_at: float | None
-) -> Progress:
+) -> StudyProgress:
     """How far a study is; trials with the reason `stopped` do not count as failed."""
     rows = session.execute(
         select(
@@ -330,7 +330,7 @@ def progress(
                 TrialRow.study_id == study_id, TrialRow.finished_at > best.finished_at
             )
         ).scalar_one()
-    return Progress(
+    return StudyProgress(
         ended=sum(n for state, _, n, _ in rows if is_final(TrialState(state))),
         failed=sum(
             n

@@ -14,15 +14,15 @@ from spaces import LR, SPACE, lr_near, noise, space_of, tried
 
 from hpsearch.advice.importance import importances
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.wire.advice import Evaluator, Measured
+from hpsearch.spec.wire.advice import Evaluator, MeasuredTrial
 from hpsearch.spec.wire.observation import Observation
 
 EVALUATORS: tuple[Evaluator, ...] = ("ped_anova", "fanova", "mean_decrease_impurity")
 DROPOUT = "task.model.dropout"
 
 
-def measured(trials: Sequence[Observation], **took: Any) -> list[Measured]:
-    return [Measured(trial, took.get("epochs"), took.get("seconds")) for trial in trials]
+def measured(trials: Sequence[Observation], **took: Any) -> list[MeasuredTrial]:
+    return [MeasuredTrial(trial, took.get("epochs"), took.get("seconds")) for trial in trials]
 
 
 @pytest.mark.parametrize("evaluator", EVALUATORS)
@@ -70,7 +70,7 @@ def test_equals_optunas_own_on_the_same_axes(evaluator: Evaluator) -> None:
 
 def test_targets_are_looked_at_apart() -> None:
     trials = tried(SPACE, 60, lr_near(-3, 0.1), seed=2)
-    took = [Measured(t, None, 10 * t.params["training.batch_size"]) for t in trials]
+    took = [MeasuredTrial(t, None, 10 * t.params["training.batch_size"]) for t in trials]
     assert importances(SPACE, took).importances[0].parameter == LR
     slow = importances(SPACE, took, target="seconds")
     assert slow.importances[0].parameter == "training.batch_size"

@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.study import Limits
-from hpsearch.spec.wire.progress import Progress
+from hpsearch.spec.wire.progress import StudyProgress
 
 EARLY = {"ended": 3, "failed": 1, "ended_since_best": 2, "epochs_done": 30, "seconds": 60.0}
 
@@ -30,7 +30,7 @@ EARLY = {"ended": 3, "failed": 1, "ended_since_best": 2, "epochs_done": 30, "sec
     ],
 )
 def test_limits(limits: dict[str, Any], state: str | None, why: str) -> None:
-    reached = limit_reached(Limits(**limits), Progress(**EARLY), trials_planned=10)
+    reached = limit_reached(Limits(**limits), StudyProgress(**EARLY), trials_planned=10)
     assert (reached is None) if state is None else reached is not None
     if reached is not None:
         assert reached[0] == state
@@ -39,4 +39,4 @@ def test_limits(limits: dict[str, Any], state: str | None, why: str) -> None:
 
 def test_a_study_whose_trials_are_all_over_is_past_its_budgets() -> None:
     limits = Limits(trials=3, epochs=1, seconds=1.0)
-    assert limit_reached(limits, Progress(**EARLY), trials_planned=3) is None
+    assert limit_reached(limits, StudyProgress(**EARLY), trials_planned=3) is None

@@ -117,17 +117,17 @@ class AdaptiveSampler(Sampler[S]):
             if self._fits(trial):
                 self.learn(trial)
                 if self._grid is not None:
-                    self._used.add(self._grid.place(trial.params))
+                    self._used.add(self._grid.index_of(trial.params))
         self._learned = len(history.ended)
 
     def _new(self, number: int, running: Sequence[Params]) -> Params:
         """A configuration that was not there before, as long as there is one."""
         if self._grid is None:
             return self.draw(self._seed(number, 0))
-        used = self._used.union(map(self._grid.place, running))
+        used = self._used.union(map(self._grid.index_of, running))
         for attempt in range(ATTEMPTS):
             params = self.draw(self._seed(number, attempt))
-            if self._grid.place(params) not in used or len(used) >= self._grid.size:
+            if self._grid.index_of(params) not in used or len(used) >= self._grid.size:
                 return params
         rng = np.random.default_rng(self._seed(number, ATTEMPTS))
         return self._grid.at(unused_index(self._grid, used, rng))

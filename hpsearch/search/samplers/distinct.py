@@ -48,7 +48,7 @@ class DistinctDraws:
         self._grid = grid
         self._draw = draw
         self._generator = generator
-        self._used = {grid.place(params) for params in used}
+        self._used = {grid.index_of(params) for params in used}
         self._drawn: list[int] = []
         """The grid's index of each draw."""
 
@@ -63,7 +63,7 @@ class DistinctDraws:
         if len(self._used) >= self._grid.size:
             self._used.clear()
         for _ in range(REDRAWS):
-            index = self._grid.place(self._draw(rng))
+            index = self._grid.index_of(self._draw(rng))
             if index not in self._used:
                 return index
         return unused_index(self._grid, self._used, rng)

@@ -6,7 +6,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.spec.checks.dataset import dataset_errors, loss_of
 from hpsearch.spec.checks.optimizer import full_batch_errors
 from hpsearch.spec.checks.schedule import schedule_errors
-from hpsearch.spec.checks.split import with_parts_of
+from hpsearch.spec.checks.split import without_missing_test
 from hpsearch.spec.metrics import objective_curves
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.datasets import DatasetInfo
@@ -31,7 +31,7 @@ def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
         update={
             "loss": loss_of(spec, info),
             "standardize": task.standardize or ("minmax" if info.is_image else "zscore"),
-            "split": with_parts_of(task.split, info),
+            "split": without_missing_test(task.split, info),
         }
     )
     return spec.model_copy(update={"objective": objective, "task": completed})

@@ -20,7 +20,7 @@ BUDGET = ("trials", "stages", "margin", "expand", "hard_bounds", "promote", "con
 """Of `search`; a stage that is over, and the length of one that has begun, stay."""
 
 
-def edited(spec: StudySpec, patch: Mapping[str, Any], stage: int) -> tuple[StudySpec, list[str]]:
+def edit_spec(spec: StudySpec, patch: Mapping[str, Any], stage: int) -> tuple[StudySpec, list[str]]:
     """The spec after a merge patch (RFC 7396), and each difference as a sentence.
 
     A distribution is replaced as a whole. Lists are replaced as a whole too.
@@ -67,7 +67,7 @@ def _merged(document: Any, patch: Any) -> Any:
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Each place where two documents differ, as deep as both are objects."""
+    """Each path at which two documents differ, as deep as both are objects."""
     if old == new:
         return
     both = isinstance(old, Mapping) and isinstance(new, Mapping)
@@ -76,9 +76,9 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]
             inner = f"{path}.{name}" if path else str(name)
             yield from _differences(inner, old.get(name), new.get(name))
     elif isinstance(old, list) and isinstance(new, list) and path == "search.stages":
-        for place in range(max(len(old), len(new))):
-            inner = f"{path}.{place}"
-            was, is_ = (doc[place] if place < len(doc) else None for doc in (old, new))
+        for index in range(max(len(old), len(new))):
+            inner = f"{path}.{index}"
+            was, is_ = (doc[index] if index < len(doc) else None for doc in (old, new))
             yield from _differences(inner, was, is_)
     else:
         yield path, old, new
@@ -90,8 +90,8 @@ def _may_change(path: str, old: Any, new: Any, stage: int) -> bool:
         return True
     if first == "search":
         if rest[0] == "stages" and len(rest) > 1:
-            place = int(rest[1])
-            return place > stage or (place == stage and rest[2:] == ["trials"])
+            index = int(rest[1])
+            return index > stage or (index == stage and rest[2:] == ["trials"])
         return rest[0] in BUDGET
     return _is_distribution(old) or _is_distribution(new)
 

@@ -15,7 +15,7 @@ PATH = "training.folds"
 
 
 def fold_errors(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
-    """What is wrong with so many folds of this data; a column that splits it is one of its own."""
+    """What is wrong with so many folds of this data; a column that divides it must be known."""
     if info.target == "none":
         yield FieldError(PATH, f"needs rows to divide, and {info.name} has none; leave it out")
     elif split.time is not None:
@@ -24,40 +24,40 @@ def fold_errors(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldEr
             "cannot go with task.split.time, as models would train on later rows than those they "
             "are judged on; leave out one of the two",
         )
-    elif split.own is None:
+    elif split.by_column is None:
         yield from _share_errors(folds, split, info)
     else:
-        column = next(column for column in info.columns if column.name == split.own[1])
+        column = next(column for column in info.columns if column.name == split.by_column[1])
         yield from _column_errors(folds, split, column)
 
 
 def _share_errors(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
-    rows = info.rows - math.floor(info.rows * split.test + 0.5)
-    if rows < folds:
+    not_testing = info.rows - math.floor(info.rows * split.test + 0.5)
+    if not_testing < folds:
         yield FieldError(
             PATH,
-            f"must be at most the {rows} rows of {info.name} that do not test, got {folds}; "
+            f"must be at most the {not_testing} rows of {info.name} that do not test, got {folds}; "
             "use fewer folds",
         )
         return
-    for name, members in zip(info.class_names, info.class_rows, strict=True):
-        left = members - math.ceil(members * split.test - 1e-9)
-        if left < 2:  # the one fold that has it validates on it, and trains without it
+    for name, rows in zip(info.class_names, info.class_rows, strict=True):
+        remaining = rows - math.ceil(rows * split.test - 1e-9)
+        if remaining < 2:  # the one fold that has it validates on it, and trains without it
             yield FieldError(
                 PATH,
                 f"must find two rows of every class that do not test, and {info.name} has only "
-                f"{members} of class {format_value(name)}; add rows of it, or leave folds out",
+                f"{rows} of class {format_value(name)}; add rows of it, or leave folds out",
             )
             return
 
 
 def _column_errors(folds: int, split: Split, column: ColumnInfo) -> Iterator[FieldError]:
     if split.column is not None:
-        if held := column.parts.get("validation"):
+        if validating := column.parts.get("validation"):
             yield FieldError(
                 PATH,
                 f"cannot go with a column that names rows for validation, and {column.name} names "
-                f"{held}; leave folds out, or call these rows train",
+                f"{validating}; leave folds out, or call these rows train",
             )
         elif column.parts.get("train", folds) < folds:
             yield FieldError(

@@ -16,19 +16,19 @@ from hpsearch.spec.wire.upload import ColumnInfo
 def split_errors(split: Split, info: DatasetInfo, folds: int = 0) -> Iterator[FieldError]:
     """What is wrong with a split of this data; with folds, validation's share plays no part."""
     errors: list[FieldError] = []
-    if split.own is not None:
+    if split.by_column is not None:
         errors += _column_errors(split, info)
     elif info.target != "none":
         errors += _share_errors(split, info, folds)
     if not errors and folds:
         errors += fold_errors(folds, split, info)
-    elif not errors and split.own is None and info.target != "none":
+    elif not errors and split.by_column is None and info.target != "none":
         errors += _class_errors(split, info)
     yield from errors
 
 
-def with_parts_of(split: Split, info: DatasetInfo) -> Split:
-    """The split without a test part where its column names none."""
+def without_missing_test(split: Split, info: DatasetInfo) -> Split:
+    """The split with `test: 0` where its column names no test rows."""
     column = _column(info, split.column)
     if column is None or column.parts.get("test"):
         return split
@@ -50,8 +50,8 @@ def _share_errors(split: Split, info: DatasetInfo, folds: int) -> Iterator[Field
 def _class_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
     """A stratified part takes at most its share of a class, rounded up."""
     for name, rows in zip(info.class_names, info.class_rows, strict=True):
-        held = sum(math.ceil(rows * share - 1e-9) for share in (split.validation, split.test))
-        if rows - held < 1:
+        held_out = sum(math.ceil(rows * share - 1e-9) for share in (split.validation, split.test))
+        if rows - held_out < 1:
             yield FieldError(
                 "task.split",
                 f"must leave a row of every class to train on, and {info.name} has only {rows} of "
@@ -61,7 +61,7 @@ def _class_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
 
 
 def _column_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
-    field, name = split.own or ("column", "")
+    field, name = split.by_column or ("column", "")
     column = _column(info, name)
     if column is None:
         names = ", ".join(known.name for known in info.columns[:20]) or "none"

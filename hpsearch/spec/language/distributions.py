@@ -149,12 +149,19 @@ class Interval(Distribution):
         point = math.log(value) if self.log else value
         return float((point - start) / (end - start))
 
-    def cut(
+    def subrange(
         self, start: float, end: float, low: float | None = None, high: float | None = None
     ) -> Self:
-        """The part from one place on the axis to another, in units of the whole.
+        """The range between two positions on the axis.
 
-        It may reach past either end, but not past `low` and `high`; steps stay in place.
+        Args:
+            start: in units of the whole, 0 for the low end; below 0 reaches past it.
+            end: likewise, 1 for the high end; above 1 reaches past it.
+            low: what the new range must not fall below, if any.
+            high: what it must not exceed.
+
+        Returns:
+            A range of the same kind; with a step, its values are on the same grid.
         """
         ends = [
             self.low if start == 0 else self._at(start),  # exactly, whatever the axis rounds to
@@ -176,12 +183,13 @@ class Interval(Distribution):
         return self.model_copy(update={self.key: (floor, ceiling)})
 
     def _at(self, unit: float) -> float:
+        """The number at a position on the axis, before it is rounded to a step."""
         start, end = self._axis()
         point = start + unit * (end - start)
         return math.exp(point) if self.log else point
 
-    def spread(self, count: int) -> list[Value]:
-        """So many values from low to high, equally far apart on the axis, without repeats."""
+    def grid_points(self, count: int) -> list[Value]:
+        """`count` values from low to high, equally far apart on the axis, without repeats."""
         if count == 1:
             return [self.from_unit(0.5)]
         start, end = float(self.low), float(self._top())
@@ -195,6 +203,7 @@ class Interval(Distribution):
         return sorted({self.low, *values[1:-1], self._nearest(self._top())})
 
     def _nearest(self, value: float) -> Value:
+        """The value of the range that is nearest to a number."""
         if self.spacing is not None:
             value = self.low + self.spacing * round((value - self.low) / self.spacing)
         value = min(max(value, self.low), self._top())

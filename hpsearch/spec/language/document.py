@@ -17,8 +17,8 @@ MAX_DEPTH = 64
 """Levels of lists and objects inside each other."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NEITHER = "a spec must be JSON or YAML: {}"
-_TWICE = "{} stands twice; remove one"
+_NO_DOCUMENT = "a spec must be JSON or YAML: {}"
+_REPEATED_KEY = "{} stands twice; remove one"
 _TOO_LARGE = "a whole number must fit into 64 bits, got {}; write a smaller one"
 
 
@@ -33,7 +33,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = Counter(str(self.construct_object(key, deep=True)) for key, _ in node.value)
         if repeated := [key for key, times in keys.items() if times > 1]:
-            raise yaml.YAMLError(_TWICE.format(format_value(min(repeated))))
+            raise yaml.YAMLError(_REPEATED_KEY.format(format_value(min(repeated))))
         return super().construct_mapping(node, deep)
 
 
@@ -61,16 +61,16 @@ def read_document(text: str | bytes) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise InvalidInput.at("", f"a spec must be at most {MAX_BYTES} bytes, got {len(text)}")
     try:
-        words = text.decode() if isinstance(text, bytes) else text
+        decoded = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
         raise InvalidInput.at("", f"a spec must be UTF-8 text: {error}") from None
     try:
-        value = _json(words) if words.lstrip().startswith("{") else _yaml(words)
+        value = _json(decoded) if decoded.lstrip().startswith("{") else _yaml(decoded)
     except json.JSONDecodeError as json_error:
         try:
-            value = _yaml(words)  # YAML's flow style opens with a brace too.
+            value = _yaml(decoded)  # YAML's flow style opens with a brace too.
         except InvalidInput:
-            raise InvalidInput.at("", _NEITHER.format(json_error)) from None
+            raise InvalidInput.at("", _NO_DOCUMENT.format(json_error)) from None
     except RecursionError:
         raise _too_deep() from None
     if not isinstance(value, dict):
@@ -79,15 +79,17 @@ def read_document(text: str | bytes) -> dict[str, Any]:
     return value
 
 
-def _json(words: str) -> Any:
+def _json(text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = Counter(key for key, _ in pairs)
         if repeated := [key for key, times in keys.items() if times > 1]:
-            raise InvalidInput.at("", _NEITHER.format(_TWICE.format(format_value(min(repeated)))))
+            raise InvalidInput.at(
+                "", _NO_DOCUMENT.format(_REPEATED_KEY.format(format_value(min(repeated))))
+            )
         return dict(pairs)
 
     try:
-        return json.loads(words, object_pairs_hook=unique)
+        return json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError:
         raise
     except ValueError:  # Python reads no number of so many digits.
@@ -95,7 +97,7 @@ def _json(words: str) -> Any:
 
 
 def _check_bounds(document: Any) -> None:
-    """Holds a document to the depth, the whole numbers and the text that can be stored.
+    """Checks that a document has no depth, whole number or text that cannot be stored.
 
     Raises:
         InvalidInput: at the first that cannot.
@@ -119,16 +121,16 @@ def _check_bounds(document: Any) -> None:
         raise _too_deep()
 
 
-def _yaml(words: str) -> Any:
+def _yaml(text: str) -> Any:
     try:
-        return yaml.load(words, Loader=_Loader)  # noqa: S506 (a subclass of SafeLoader)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a subclass of SafeLoader)
     except RecursionError:
         raise _too_deep() from None
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise InvalidInput.at("", _NEITHER.format(reason)) from None
+        raise InvalidInput.at("", _NO_DOCUMENT.format(reason)) from None
     except (ValueError, TypeError) as error:
-        raise InvalidInput.at("", _NEITHER.format(error)) from None
+        raise InvalidInput.at("", _NO_DOCUMENT.format(error)) from None
 
 
 def _too_deep() -> InvalidInput:

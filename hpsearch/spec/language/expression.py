@@ -9,7 +9,7 @@
 All numbers are float64 with IEEE rules (1 / 0 is inf), so nothing grows without bound; a
 comparison is 1.0 or 0.0. Text that is not in the grammar never becomes a tree, and a tree is
 evaluated by looking its operations up in a table: `SCALAR` here, one on arrays in
-`training.schedules`.
+`hpsearch.training.schedules`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def parse(text: str) -> Expression:
         raise ExpressionError(
             f"must have at most {MAX_LENGTH} characters, got {len(text)}; shorten it"
         )
-    return _Parser(text).whole()
+    return _Parser(text).parse_all()
 
 
 def evaluate(
@@ -119,14 +119,16 @@ class _Parser:
     def token(self) -> str:
         return self.tokens[self.position][1]
 
-    def take(self, *expected: str) -> str | None:
+    def accept(self, *expected: str) -> str | None:
+        """Goes past the present token if it is one of these, and returns it; else None."""
         token = self.token
         if token not in expected:
             return None
         self.position += 1
         return token
 
-    def refuse(self) -> ExpressionError:
+    def unexpected(self) -> ExpressionError:
+        """The error that the present token cannot stand where it does."""
         kind, token, column = self.tokens[self.position]
         if kind == "end":
             return ExpressionError(f"ends too early: `{self.text}`; complete it")
@@ -140,13 +142,18 @@ class _Parser:
             )
         return ExpressionError(f"must be arithmetic; `{token}` cannot stand at character {column}")
 
-    def whole(self) -> Expression:
+    def parse_all(self) -> Expression:
         tree = self.conditional()
         if self.tokens[self.position][0] != "end":
-            raise self.refuse()
+            raise self.unexpected()
         return tree
 
     def nested(self, level: Callable[[], Expression]) -> Expression:
+        """What a method reads one level deeper.
+
+        Raises:
+            ExpressionError: past MAX_DEPTH levels.
+        """
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise ExpressionError(f"must not nest deeper than {MAX_DEPTH}; flatten it")
@@ -156,16 +163,16 @@ class _Parser:
 
     def conditional(self) -> Expression:
         value = self.comparison()
-        if not self.take("if"):
+        if not self.accept("if"):
             return value
         condition = self.comparison()
-        if not self.take("else"):
-            raise self.refuse()
+        if not self.accept("else"):
+            raise self.unexpected()
         return Operation("if", (condition, value, self.nested(self.conditional)))
 
     def comparison(self) -> Expression:
         left = self.sum()
-        if symbol := self.take(*_COMPARISONS):
+        if symbol := self.accept(*_COMPARISONS):
             left = Operation(symbol, (left, self.sum()))
             if self.token in _COMPARISONS:
                 raise ExpressionError(
@@ -175,23 +182,23 @@ class _Parser:
 
     def sum(self) -> Expression:
         left = self.product()
-        while symbol := self.take("+", "-"):
+        while symbol := self.accept("+", "-"):
             left = Operation(symbol, (left, self.product()))
         return left
 
     def product(self) -> Expression:
         left = self.signed()
-        while symbol := self.take("*", "/", "//", "%"):
+        while symbol := self.accept("*", "/", "//", "%"):
             left = Operation(symbol, (left, self.signed()))
         return left
 
     def signed(self) -> Expression:
-        if self.take("-"):
+        if self.accept("-"):
             return Operation("negative", (self.nested(self.signed),))
-        if self.take("+"):
+        if self.accept("+"):
             return self.nested(self.signed)
         base = self.atom()
-        if self.take("**"):
+        if self.accept("**"):
             return Operation("**", (base, self.nested(self.signed)))
         return base
 
@@ -202,26 +209,26 @@ class _Parser:
             return _number(token)
         if kind == "name" and self.tokens[self.position + 1][1] == "(":
             return self.call(token)
-        if self.take(*NAMES):
+        if self.accept(*NAMES):
             return Name(token)
-        if self.take(*CONSTANTS):
+        if self.accept(*CONSTANTS):
             return Number(CONSTANTS[token])
-        if not self.take("("):
-            raise self.refuse()
+        if not self.accept("("):
+            raise self.unexpected()
         tree = self.nested(self.conditional)
-        if not self.take(")"):
-            raise self.refuse()
+        if not self.accept(")"):
+            raise self.unexpected()
         return tree
 
     def call(self, function: str) -> Expression:
-        if not self.take(*ARGUMENTS):
-            raise self.refuse()
-        self.take("(")
+        if not self.accept(*ARGUMENTS):
+            raise self.unexpected()
+        self.accept("(")
         arguments = [self.nested(self.conditional)]
-        while self.take(","):
+        while self.accept(","):
             arguments.append(self.nested(self.conditional))
-        if not self.take(")"):
-            raise self.refuse()
+        if not self.accept(")"):
+            raise self.unexpected()
         fewest, most = ARGUMENTS[function]
         if not fewest <= len(arguments) <= most:
             rule = str(fewest) if fewest == most else f"at least {fewest}"
@@ -292,7 +299,8 @@ def _log(value: float) -> float:
     return math.log(value) if value else -math.inf
 
 
-def _whole(function: Callable[[float], int]) -> Callable[[float], float]:
+def _integral(function: Callable[[float], int]) -> Callable[[float], float]:
+    """A rounding function whose result is a float, and which leaves NaN and ±inf as they are."""
     return lambda value: float(function(value)) if math.isfinite(value) else value
 
 
@@ -303,8 +311,8 @@ _SCALAR: Mapping[str, Callable[..., Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne,
     "exp": math.exp, "log": _log, "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos,
-    "tan": math.tan, "tanh": math.tanh, "abs": abs, "floor": _whole(math.floor),
-    "ceil": _whole(math.ceil), "min": min, "max": max,
+    "tan": math.tan, "tanh": math.tanh, "abs": abs, "floor": _integral(math.floor),
+    "ceil": _integral(math.ceil), "min": min, "max": max,
 }  # fmt: skip
 
 SCALAR: Mapping[str, Callable[..., float]] = {

@@ -1,4 +1,4 @@
-"""Kinds of fields that travel: names, numbers by metric, keys, sentences."""
+"""Types of fields that several records share: names, metrics, keys, sentences."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ Sentence = Annotated[
 ]
 
 
-def only_test(metrics: Metrics) -> Metrics:
-    """Refuses all but scores on the test split."""
+def require_test_metrics(metrics: Metrics) -> Metrics:
+    """The metrics, all of which must be scores on the test split."""
     for name in metrics:
         if not name.startswith("test_"):
             raise PydanticCustomError(
@@ -50,8 +50,8 @@ def only_test(metrics: Metrics) -> Metrics:
     return metrics
 
 
-def no_test(metrics: Metrics) -> Metrics:
-    """Refuses scores on the test split."""
+def refuse_test_metrics(metrics: Metrics) -> Metrics:
+    """The metrics, none of which may be a score on the test split."""
     for name in metrics:
         if name.startswith("test_"):
             raise PydanticCustomError(

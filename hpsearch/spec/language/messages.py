@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from hpsearch.errors import FieldError, InvalidInput
 
 MAX_ERRORS = 50
-"""So many faults of one document are told one by one."""
+"""The most faults of one document that are explained one by one; the others are counted."""
 
 _SHORT = Repr()
 """`repr` that stays short, however long or deep the value."""
@@ -84,7 +84,7 @@ def format_value(value: Any, limit: int = 60) -> str:
 
 
 def sentence(error: ErrorDetails) -> str:
-    """One validation error in words."""
+    """One validation error as a sentence: the rule, the value, the remedy."""
     context = {
         name: format_value(value) if isinstance(value, float) else value
         for name, value in error.get("ctx", {}).items()
@@ -93,8 +93,8 @@ def sentence(error: ErrorDetails) -> str:
     if error["type"] == "union_tag_invalid":
         expected = [name.strip("<>' ") for name in str(context["expected_tags"]).split(",")]
         allowed = ", ".join(name for name in expected if name != "value")
-        found = str(context["tag"]).strip("<>")
-        return f"{found} cannot stand here; give a plain value or one of {allowed}"
+        name = str(context["tag"]).strip("<>")
+        return f"{name} cannot stand here; give a plain value or one of {allowed}"
     if error["type"] in ("float_type", "int_type") and isinstance(value, Mapping):
         return (
             "must be a number or a distribution such as {log_uniform: [low, high]}, "
@@ -125,7 +125,7 @@ def printable(name: str, limit: int = 100) -> str:
 
 
 def explain(error: ValidationError) -> InvalidInput:
-    """The same error as sentences with paths."""
+    """A validation error as sentences with paths."""
     return explain_errors(error.errors())
 
 

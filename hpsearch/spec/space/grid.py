@@ -4,7 +4,7 @@ A parameter inside a branch multiplies that branch alone, so a grid over
 `optimizer: {choice: [adam, momentum]}` holds each of adam's combinations once.
 
 Steps         the values of a stepped range, computed when they are asked for
-Grid          all combinations, each with its place
+Grid          all combinations, each with its index from 0
 grid_of       the grid that a study asks for
 whole_grid    every configuration of a space that has finitely many
 """
@@ -27,7 +27,7 @@ MANY = 2**31
 
 
 class Steps(Sequence[Value]):
-    """low, low + step, ... up to high; no more than one is ever held."""
+    """low, low + step, ... up to high, computed when they are asked for."""
 
     def __init__(self, interval: Interval) -> None:
         self.interval = interval
@@ -37,17 +37,17 @@ class Steps(Sequence[Value]):
         return self._count
 
     @overload
-    def __getitem__(self, place: int) -> Value: ...
+    def __getitem__(self, index: int) -> Value: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Value]: ...
-    def __getitem__(self, place: int | slice) -> Value | list[Value]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
+    def __getitem__(self, index: slice) -> list[Value]: ...
+    def __getitem__(self, index: int | slice) -> Value | list[Value]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
         low, high = self.interval.ends
         # As the distribution computes it, so that a grid's points are values it can draw.
-        return min(low + (self.interval.spacing or 0) * (place % len(self)), high)
+        return min(low + (self.interval.spacing or 0) * (index % len(self)), high)
 
 
 class Grid:
@@ -74,13 +74,13 @@ class Grid:
         self.size = self._size(None)
         """How many there are."""
 
-    def at(self, place: int) -> dict[str, Value]:
-        """The combination at a place in 0..size-1."""
-        return dict(self._at(None, place))
+    def at(self, index: int) -> dict[str, Value]:
+        """The combination of an index in 0..size-1."""
+        return dict(self._at(None, index))
 
-    def place(self, params: Mapping[str, Value]) -> int:
-        """Where a combination stands; its values must be points of a whole grid."""
-        return self._place(None, params)
+    def index_of(self, params: Mapping[str, Value]) -> int:
+        """The index of a combination, whose values must be points of a whole grid."""
+        return self._index(None, params)
 
     def _size(self, branch: tuple[str, Value] | None) -> int:
         size = 1
@@ -93,12 +93,12 @@ class Grid:
         below = self._below.get(parameter.name)
         return len(self._points[parameter.name]) if below is None else sum(below)
 
-    def _at(self, branch: tuple[str, Value] | None, place: int) -> Iterator[tuple[str, Value]]:
+    def _at(self, branch: tuple[str, Value] | None, index: int) -> Iterator[tuple[str, Value]]:
         left = self._size(branch)
         for parameter in self._inside.get(branch, ()):
             name, points = parameter.name, self._points[parameter.name]
             left //= self._width(parameter)
-            digit, place = divmod(place, left)
+            digit, index = divmod(index, left)
             if name not in self._below:
                 yield name, points[digit]
                 continue
@@ -109,16 +109,16 @@ class Grid:
                     break
                 digit -= count
 
-    def _place(self, branch: tuple[str, Value] | None, params: Mapping[str, Value]) -> int:
-        place = 0
+    def _index(self, branch: tuple[str, Value] | None, params: Mapping[str, Value]) -> int:
+        index = 0
         for parameter in self._inside.get(branch, ()):
             name = parameter.name
             digit = _digit(self._distributions[name], params[name])
             if name in self._below:
                 label = self._points[name][digit]
-                digit = sum(self._below[name][:digit]) + self._place((name, label), params)
-            place = place * self._width(parameter) + digit
-        return place
+                digit = sum(self._below[name][:digit]) + self._index((name, label), params)
+            index = index * self._width(parameter) + digit
+        return index
 
 
 def grid_of(space: SearchSpace, points: Points) -> Grid:
@@ -133,12 +133,12 @@ def grid_of(space: SearchSpace, points: Points) -> Grid:
         for name in (points if isinstance(points, Mapping) else ())
         if name not in {p.name for p in space.parameters if isinstance(p.distribution, Interval)}
     ]
-    found: dict[str, Sequence[Value]] = {}
+    points_by_name: dict[str, Sequence[Value]] = {}
     for parameter in space.parameters:
         count = points.get(parameter.name) if isinstance(points, Mapping) else points
         values = _points(parameter.distribution, count)
         if values is not None:
-            found[parameter.name] = values
+            points_by_name[parameter.name] = values
             continue
         errors.append(
             FieldError(
@@ -149,7 +149,7 @@ def grid_of(space: SearchSpace, points: Points) -> Grid:
         )
     if errors:
         raise InvalidInput(errors)
-    grid = Grid(space, found)
+    grid = Grid(space, points_by_name)
     if grid.size > LARGEST_STUDY:
         raise InvalidInput.at(
             "search.points",
@@ -170,9 +170,13 @@ def grid_size(space: SearchSpace, points: Points) -> int:
 
 def whole_grid(space: SearchSpace) -> Grid | None:
     """Every configuration of a space; none where a range is continuous."""
-    found = {p.name: _points(p.distribution, None) for p in space.parameters}
-    points = {name: values for name, values in found.items() if values is not None}
-    return Grid(space, points) if len(points) == len(found) else None
+    points: dict[str, Sequence[Value]] = {}
+    for parameter in space.parameters:
+        values = _points(parameter.distribution, None)
+        if values is None:
+            return None
+        points[parameter.name] = values
+    return Grid(space, points)
 
 
 def steps(interval: Interval) -> int:
@@ -184,6 +188,7 @@ def steps(interval: Interval) -> int:
 
 
 def _points(distribution: Distribution, count: int | None) -> Sequence[Value] | None:
+    """The values of a parameter in a grid; none for a continuous range without a count."""
     if isinstance(distribution, Choice):
         options = distribution.choice
         return [option for i, option in enumerate(options) if distribution.index(option) == i]
@@ -192,14 +197,14 @@ def _points(distribution: Distribution, count: int | None) -> Sequence[Value] | 
     if distribution.low == distribution.high:
         return [distribution.low]
     if count is not None:
-        return distribution.spread(count)
+        return distribution.grid_points(count)
     if distribution.spacing is None or steps(distribution) > MANY:
         return None
     return Steps(distribution)
 
 
 def _digit(distribution: Distribution, value: Value) -> int:
-    """Which of all its values a discrete distribution has here."""
+    """The index of a value among all that a discrete distribution has."""
     if isinstance(distribution, Choice):
         return distribution.index(value)
     if not isinstance(distribution, Interval) or distribution.low == distribution.high:

@@ -30,7 +30,7 @@ from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import StudySpec, parse_study
 
 Rule: TypeAlias = Real | Integer | None
-"""What a field says of its numbers."""
+"""The mark of a field that holds numbers, with their bounds."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +65,25 @@ class SearchSpace:
 
     def fits(self, params: Mapping[str, Value]) -> bool:
         """Whether a configuration could have been drawn."""
-        found = 0
+        matched = 0
         for parameter in self.parameters:
             if parameter.branch is None or params.get(parameter.branch[0]) == parameter.branch[1]:
                 if parameter.name not in params:
                     return False
                 if not parameter.distribution.contains(params[parameter.name]):
                     return False
-                found += 1
-        return found == len(params)
+                matched += 1
+        return matched == len(params)
 
     def check(self, params: Mapping[str, Value]) -> None:
-        """Holds a configuration given by a person to the space.
+        """Checks a configuration that a person gave.
 
         Raises:
             InvalidInput: for a missing, unknown or impossible value.
         """
         errors = []
 
-        def take(parameter: Parameter) -> Value:
+        def checked(parameter: Parameter) -> Value:
             if parameter.name not in params:
                 errors.append(FieldError(parameter.name, "is required; add a value"))
                 return None
@@ -97,7 +97,7 @@ class SearchSpace:
                 )
             return value
 
-        expected = self.draw(take)
+        expected = self.draw(checked)
         errors += [
             FieldError(name, "is no parameter of this study's space; leave it out")
             for name in params
@@ -114,7 +114,7 @@ def search_space(spec: StudySpec) -> SearchSpace:
 
 def resolve(spec: StudySpec, params: Mapping[str, Value]) -> StudySpec:
     """The spec of one trial: each distribution replaced by the trial's value."""
-    return parse_study(_filled(spec, "", params))
+    return parse_study(_resolved(spec, "", params))
 
 
 def labels(choice: Choice[Any]) -> tuple[Value, ...]:
@@ -146,8 +146,8 @@ def _children(value: Any, path: str, rule: Rule) -> Iterator[tuple[str, Any, Rul
     if isinstance(value, BaseModel):
         for name, called in wire_names(type(value)).items():
             field = type(value).model_fields[name]
-            found = _rule((field.annotation, *field.metadata))
-            yield _join(path, called), getattr(value, name), found
+            inner_rule = _rule((field.annotation, *field.metadata))
+            yield _join(path, called), getattr(value, name), inner_rule
     elif isinstance(value, Mapping):
         for name, item in value.items():
             yield _join(path, name), item, rule
@@ -161,9 +161,9 @@ def _rule(hints: tuple[Any, ...]) -> Rule:
     for hint in hints:
         if isinstance(hint, Real | Integer):
             return hint
-        found = _rule(get_args(hint))
-        if found is not None:
-            return found
+        inner = _rule(get_args(hint))
+        if inner is not None:
+            return inner
     return None
 
 
@@ -198,23 +198,23 @@ def _parameters(
             yield from _parameters(child, child_path, branch, inner)
 
 
-def _filled(value: Any, path: str, params: Mapping[str, Value]) -> Any:
+def _resolved(value: Any, path: str, params: Mapping[str, Value]) -> Any:
     if isinstance(value, Choice):
         label = params[path]
         option = value.choice[Choice(choice=labels(value)).index(label)]
         inner = f"{path}[{label}]" if _is_object(option) else path
-        return _filled(option, inner, params)
+        return _resolved(option, inner, params)
     if isinstance(value, Distribution):
         return params[path]
     if isinstance(value, BaseModel):
         return {
-            called: _filled(getattr(value, name), _join(path, called), params)
+            called: _resolved(getattr(value, name), _join(path, called), params)
             for name, called in wire_names(type(value)).items()
         }
     if isinstance(value, Mapping):
-        return {name: _filled(item, _join(path, name), params) for name, item in value.items()}
+        return {name: _resolved(item, _join(path, name), params) for name, item in value.items()}
     if isinstance(value, tuple):
-        return [_filled(item, _join(path, str(i)), params) for i, item in enumerate(value)]
+        return [_resolved(item, _join(path, str(i)), params) for i, item in enumerate(value)]
     return value
 
 

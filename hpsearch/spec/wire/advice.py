@@ -12,20 +12,20 @@ Evaluator: TypeAlias = Literal["ped_anova", "fanova", "mean_decrease_impurity"]
 """By Optuna: whether the best tenth is drawn elsewhere (PED-ANOVA, Watanabe et al. 2023), the
 variance explained by a forest (fANOVA, Hutter et al. 2014), the impurity that its splits remove."""
 
-Target: TypeAlias = Literal["value", "epochs_to_best", "seconds"]
+ImportanceTarget: TypeAlias = Literal["value", "epochs_to_best", "seconds"]
 """What a parameter may matter for: the objective, how soon a trial is at its best, how long it
 takes."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A trial, and what it took."""
+class MeasuredTrial:
+    """A trial with what it cost."""
 
     trial: Observation
     epochs_to_best: int | None
-    """Epochs trained up to its best."""
+    """Epochs trained up to its best one; none without a value."""
     seconds: float | None
-    """Time that it trained, its share of a group's."""
+    """Time that it trained; of a group that trained at once, its share."""
 
 
 class Finding(Record):
@@ -62,7 +62,7 @@ class Importances(Record):
     """All parameters, the most important first; empty where trials are too few."""
 
     evaluator: Evaluator
-    target: Target
+    target: ImportanceTarget
     stage: int
     """The stage whose trials were compared."""
     trials: int

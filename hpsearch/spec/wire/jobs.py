@@ -20,7 +20,15 @@ from pydantic import AfterValidator, Field
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.language.base import Record, SpecModel
 from hpsearch.spec.language.distributions import Value
-from hpsearch.spec.language.fields import Key, Metrics, Name, Sentence, Why, no_test, only_test
+from hpsearch.spec.language.fields import (
+    Key,
+    Metrics,
+    Name,
+    Sentence,
+    Why,
+    refuse_test_metrics,
+    require_test_metrics,
+)
 from hpsearch.spec.language.states import (
     Decision,
     FailureReason,
@@ -173,7 +181,7 @@ class Report(LeaseToken):
     """One epoch of one trial; epochs come in order, a repeat is a no-op."""
 
     epoch: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    metrics: Annotated[Metrics, AfterValidator(no_test)]
+    metrics: Annotated[Metrics, AfterValidator(refuse_test_metrics)]
 
 
 class ReportBatch(SpecModel):
@@ -216,7 +224,7 @@ class Completion(SpecModel):
     reason: TrialReason | None = None
     message: Sentence | None = None
     training: TrainingInfo | None = None
-    test_metrics: Annotated[Metrics, AfterValidator(only_test)] = {}
+    test_metrics: Annotated[Metrics, AfterValidator(require_test_metrics)] = {}
     """Scores of the best checkpoint on the test split; shown only for the best trial of a finished
     study."""
 
@@ -313,7 +321,7 @@ class TrialReport(SpecModel):
 
     attempt: Key
     epoch: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    metrics: Annotated[Metrics, AfterValidator(no_test)]
+    metrics: Annotated[Metrics, AfterValidator(refuse_test_metrics)]
 
 
 class TrialDecision(Record):

@@ -133,7 +133,7 @@ def _prepare(
     """The parts on the device; encoding and standardisation are fitted on the training rows."""
     encoding = None
     if table.columns:
-        without = [] if split.own is None else [split.own[1]]
+        without = [] if split.by_column is None else [split.by_column[1]]
         encoding = fit_encoding(table.columns, table.x[indices.train], without=without)
         if not encoding.columns:
             raise TrainingFailed(

@@ -40,7 +40,7 @@ def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[SplitIn
         TrainingFailed: when the split leaves no choice of rows, or fewer than there are folds.
     """
     if split.time is not None or _names_validation(table, split):
-        kind, name = split.own or ("column", "")
+        kind, name = split.by_column or ("column", "")
         raise TrainingFailed(
             f"training.folds cannot go with task.split.{kind}, and {name} says which rows "
             "validate; leave folds out"

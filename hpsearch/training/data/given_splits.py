@@ -21,9 +21,9 @@ def split_table(table: Table, split: Split, seed: int) -> SplitIndices:
         TrainingFailed: when the table lacks the column, or training or validation are left
             without a row.
     """
-    if split.own is None:
+    if split.by_column is None:
         return split_rows(table.y, split, seed, classes=bool(table.classes))
-    kind, name = split.own
+    kind, name = split.by_column
     parts = divide(table, split, seed)
     for part, rows in (("training", parts.train), ("validation", parts.validation)):
         if not len(rows):
@@ -40,7 +40,7 @@ def divide(table: Table, split: Split, seed: int) -> SplitIndices:
     Raises:
         TrainingFailed: when the table lacks the column.
     """
-    if split.own is None:
+    if split.by_column is None:
         return draw_rows(table.y, split, seed, classes=bool(table.classes))
     found = split_column(table, split)
     if split.column is not None:
@@ -56,7 +56,7 @@ def split_column(table: Table, split: Split) -> Values:
     Raises:
         TrainingFailed: when there is none, or it has holes.
     """
-    kind, name = split.own or ("column", "")
+    kind, name = split.by_column or ("column", "")
     found = table.column(name)
     if found is None:
         raise TrainingFailed(

@@ -59,7 +59,7 @@ def _made(name: str, params: str, seed: int) -> PluginTask:
 
 
 def _offered(name: str) -> EntryPoint:
-    installed = entry_points(group=specs.GROUP)
+    installed = entry_points(group=specs.ENTRY_POINT_GROUP)
     found = list(dict.fromkeys(point for point in installed if point.name == name))
     if not found:
         known = ", ".join(sorted({point.name for point in installed})) or "none"

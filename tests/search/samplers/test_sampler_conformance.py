@@ -346,7 +346,7 @@ def test_no_configuration_comes_twice_while_there_are_others(kind: str) -> None:
     assert grid is not None
     assert grid.size == 12
     played = play(sampler(kind, FEW), 14)
-    assert {grid.place(found.params) for found in played[:12]} == set(range(12))
+    assert {grid.index_of(found.params) for found in played[:12]} == set(range(12))
 
 
 def test_the_second_round_of_draws_holds_every_configuration_again() -> None:
@@ -354,7 +354,7 @@ def test_the_second_round_of_draws_holds_every_configuration_again() -> None:
     grid = whole_grid(FEW)
     assert grid is not None
     for start in (0, 12, 24):
-        assert {grid.place(params) for params in drawn[start : start + 12]} == set(range(12))
+        assert {grid.index_of(params) for params in drawn[start : start + 12]} == set(range(12))
 
 
 def test_what_people_gave_is_not_drawn_again() -> None:
@@ -362,7 +362,7 @@ def test_what_people_gave_is_not_drawn_again() -> None:
     assert grid is not None
     given = tuple(grid.at(place) for place in (3, 8))
     found = problem("random", FEW, initial=given, first=100)
-    drawn = [grid.place(p.params) for p in sampler_for(found).suggest(range(102, 112))]
+    drawn = [grid.index_of(p.params) for p in sampler_for(found).suggest(range(102, 112))]
     assert {*drawn, 3, 8} == set(range(12))
 
 
@@ -388,6 +388,6 @@ def test_a_grid_comes_whole_and_after_what_people_gave() -> None:
     grid = sampler_for(problem("grid", FEW, initial=given, settings={"points": None}))
     whole = whole_grid(FEW)
     assert whole is not None
-    found = [whole.place(p.params) for p in grid.suggest(range(3, 15))]
+    found = [whole.index_of(p.params) for p in grid.suggest(range(3, 15))]
     assert sorted(found) == list(range(12))
     assert found != sorted(found)

@@ -228,7 +228,7 @@ def test_a_grid_is_the_product_of_its_points() -> None:
     grid = grid_of(FEW, None)
     found = [tuple(grid.at(place).values()) for place in range(grid.size)]
     assert found == [(min(drop, 0.3), depth) for drop, depth in expected]
-    assert [grid.place(grid.at(place)) for place in range(12)] == list(range(12))
+    assert [grid.index_of(grid.at(place)) for place in range(12)] == list(range(12))
     one = sampler_for(problem("grid", FEW, settings={"points": None}))
     assert {tuple(p.params.values()) for p in one.suggest(range(12))} == set(found)
 
