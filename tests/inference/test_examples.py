@@ -15,7 +15,7 @@ from hpsearch.inference.ensemble import load_ensemble
 from hpsearch.inference.model import model_of
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.training.checkpoints.multi_run import run_checkpoints
-from hpsearch.training.data.builtin import load
+from hpsearch.training.data.sources import load
 
 MODULES = ("hpsearch.inference.ensemble", "hpsearch.inference.export", "hpsearch.inference.model")
 EXAMPLES = [

@@ -15,7 +15,7 @@ from hpsearch.training.tasks import plugin_loading
 @pytest.fixture
 def installed(monkeypatch):
     """Offers the functions of `plugin_examples` as entry points, as an installed package does."""
-    plugin_loading._made.cache_clear()
+    plugin_loading._load.cache_clear()
     monkeypatch.setitem(sys.modules, "offered", SimpleNamespace(**vars(plugin_examples)))
 
     def offer(**functions):
@@ -27,4 +27,4 @@ def installed(monkeypatch):
 
     offer()
     yield offer
-    plugin_loading._made.cache_clear()
+    plugin_loading._load.cache_clear()

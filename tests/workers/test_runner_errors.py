@@ -39,9 +39,9 @@ def failing_checkpoints(
     checkpoint = Group.checkpoint
 
     def scarce(group: Group, wanted: int) -> bytes:
-        member = group._members[group._row(wanted)]
-        if not failed and wanted == number and member.epoch > epoch:
-            failed.append(member.epoch - 1)
+        trial = group._trials[group._row(wanted)]
+        if not failed and wanted == number and trial.epoch > epoch:
+            failed.append(trial.epoch - 1)
             raise error
         return checkpoint(group, wanted)
 

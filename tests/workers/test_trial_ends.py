@@ -159,13 +159,13 @@ def test_a_plug_in_without_predictions_has_its_test_scores(
 ) -> None:
     points = [EntryPoint("levels", f"{__name__}:plug_in", "hpsearch.tasks")]
     monkeypatch.setattr(plugin_loading, "entry_points", lambda group: points)
-    plugin_loading._made.cache_clear()
+    plugin_loading._load.cache_clear()
     study = inside.trained(
         task={"kind": "plugin", "entry_point": "levels"},
         objective={"metric": "val_off", "direction": "minimize"},
         training={"epochs": 2, "batch_size": 10},
     )
-    plugin_loading._made.cache_clear()
+    plugin_loading._load.cache_clear()
     assert [trial.state for trial in study.trials()] == [TrialState.COMPLETE] * 2
     best = study.best_trial
     assert best is not None

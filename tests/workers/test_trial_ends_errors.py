@@ -167,13 +167,13 @@ def test_scores_that_json_lacks_travel(
 ) -> None:
     points = [EntryPoint("odd", f"{__name__}:{name}", "hpsearch.tasks")]
     monkeypatch.setattr(plugin_loading, "entry_points", lambda group: points)
-    plugin_loading._made.cache_clear()
+    plugin_loading._load.cache_clear()
     study = inside.trained(
         task={"kind": "plugin", "entry_point": "odd"},
         objective={"metric": "val_off", "direction": "minimize"},
         training={"epochs": 2, "batch_size": 10},
     )
-    plugin_loading._made.cache_clear()
+    plugin_loading._load.cache_clear()
     best = study.best_trial
     assert best is not None
     found = best.metrics["test_off"]

@@ -37,7 +37,7 @@ def late_weights(request: AverageEnsemble, context: BuildContext) -> Selection |
         runs = multi_run.run_checkpoints(content)
         if reason := soup.incompatibility(runs, of_one_trial=True):
             raise TrainingFailed(reason)
-        soup = soup.with_(runs)
+        soup = soup.with_checkpoint(runs)
     notes = []
     if not recent:
         notes.append(

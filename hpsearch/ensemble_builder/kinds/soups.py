@@ -33,7 +33,7 @@ def uniform_soup(request: UniformSoup, context: BuildContext) -> Selection | Non
         if runs is None:
             return None
         selected.append(candidate)
-        soup = soup.with_(runs)
+        soup = soup.with_checkpoint(runs)
         if len(selected) == request.size:
             break
     return Selection(equal_weights(selected), mean_checkpoint(soup, context.device))
@@ -54,7 +54,7 @@ def greedy_soup(request: GreedySoup, context: BuildContext) -> Selection | None:
     for candidate, runs in _others(context, start) if request.size > 1 else ():
         if runs is None:
             return None
-        larger = soup.with_(runs)
+        larger = soup.with_checkpoint(runs)
         content = mean_checkpoint(larger, context.device)
         loss = _loss(request, context, content, candidate)
         if loss <= least:

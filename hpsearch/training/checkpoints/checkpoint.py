@@ -75,7 +75,7 @@ class Checkpoint:
 
 
 def write(checkpoint: Checkpoint) -> bytes:
-    """The blob."""
+    """The checkpoint as a safetensors blob, as the module's head describes it."""
     groups: dict[str, Mapping[str, Tensor]] = {
         "weights": checkpoint.weights,
         "buffers": checkpoint.buffers,
@@ -87,11 +87,13 @@ def write(checkpoint: Checkpoint) -> bytes:
     }
     for name, copy in checkpoint.copies.items():
         groups |= {f"{name}.weights": copy.weights, f"{name}.buffers": copy.buffers}
-    if fitted := checkpoint.standardization:
+    if standardization := checkpoint.standardization:
         groups["standardization"] = {
-            "shift": torch.from_numpy(fitted.shift),
-            "scale": torch.from_numpy(fitted.scale),
-            "target": torch.tensor([fitted.target_shift, fitted.target_scale], dtype=torch.float64),
+            "shift": torch.from_numpy(standardization.shift),
+            "scale": torch.from_numpy(standardization.scale),
+            "target": torch.tensor(
+                [standardization.target_shift, standardization.target_scale], dtype=torch.float64
+            ),
         }
     tensors = {
         f"{group}.{name}": tensor.contiguous()
@@ -150,18 +152,19 @@ def read(blob: bytes) -> Checkpoint:
                 str(name): Parameters(group(f"{name}.weights"), group(f"{name}.buffers"))
                 for name in state["copies"]
             },
-            standardization=_fitted(group("standardization"), state["encoding"]),
+            standardization=_standardization(group("standardization"), state["encoding"]),
             history={name: tuple(curve.tolist()) for name, curve in group("history").items()},
         )
     except (SafetensorError, *MALFORMED, InvalidInput) as error:
         raise corrupt(str(error)) from None
 
 
-def _as_json(fitted: Standardization | None) -> list[dict[str, Any]] | None:
-    return fitted.encoding.as_json() if fitted and fitted.encoding else None
+def _as_json(standardization: Standardization | None) -> list[dict[str, Any]] | None:
+    encoding = standardization.encoding if standardization else None
+    return encoding.as_json() if encoding else None
 
 
-def _fitted(tensors: Mapping[str, Tensor], encoding: Any) -> Standardization | None:
+def _standardization(tensors: Mapping[str, Tensor], encoding: Any) -> Standardization | None:
     if not tensors:
         return None
     shift, scale = tensors["target"].tolist()
@@ -176,26 +179,29 @@ def _fitted(tensors: Mapping[str, Tensor], encoding: Any) -> Standardization | N
 
 def columns_of(checkpoint: Checkpoint) -> tuple[int, ...]:
     """Shape of a row of a table as its model takes it; empty for images."""
-    fitted = checkpoint.standardization
-    return fitted.shift.shape if fitted is not None and fitted.shift.ndim == 1 else ()
+    standardization = checkpoint.standardization
+    if standardization is None or standardization.shift.ndim != 1:
+        return ()
+    return standardization.shift.shape
 
 
-def read_metadata(blob: bytes, form: str, version: int) -> dict[str, Any]:
-    """The JSON in a blob's metadata, after checking that it is of this form and version.
+def read_metadata(blob: bytes, name: str, version: int) -> dict[str, Any]:
+    """The JSON object in a blob's metadata under a format's name.
 
     Raises:
-        CorruptArtifact: when it is not.
+        CorruptArtifact: when there is none, or its version is another.
     """
     size = int.from_bytes(blob[:8], "little")
     try:
         header = json.loads(blob[8 : 8 + size])
-        state = json.loads(header["__metadata__"][form])
-        found = state["version"]
+        state = json.loads(header["__metadata__"][name])
+        stored_version = state["version"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise corrupt("its header does not say that it is one") from None
-    if found != version:
+    if stored_version != version:
         raise CorruptArtifact(
-            f"a checkpoint must be of format version {version}, got {format_value(found)}; "
+            f"a checkpoint must be of format version {version}, got "
+            f"{format_value(stored_version)}; "
             "read it with the release that wrote it"
         )
     if not isinstance(state, dict):
@@ -204,7 +210,7 @@ def read_metadata(blob: bytes, form: str, version: int) -> dict[str, Any]:
 
 
 def corrupt(reason: str) -> CorruptArtifact:
-    """The refusal of a blob."""
+    """The error that refuses a blob, with what is wrong about it."""
     return CorruptArtifact(
         f"a checkpoint must be a whole safetensors blob of this product, but {reason}; "
         "use another checkpoint of the trial"

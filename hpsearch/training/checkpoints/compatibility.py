@@ -21,85 +21,95 @@ def incompatibility(first: Runs, other: Runs, *, of_one_trial: bool = False) -> 
     Of one trial only names and shapes matter. Trials must also start from the same weights, have
     the same model but for dropout, and take rows that are standardised alike: otherwise the mean
     of their weights is no model at all.
+
+    Args:
+        first: the runs of one checkpoint.
+        other: those of another.
+        of_one_trial: whether both are of one trial.
     """
-    found = _difference(first, other)
-    return found if found or of_one_trial else _other_start(first, other)
+    mismatch = _tensor_mismatch(first, other)
+    return mismatch if mismatch or of_one_trial else _trial_mismatch(first, other)
 
 
-def _difference(first: Runs, other: Runs) -> str | None:
+def _tensor_mismatch(first: Runs, other: Runs) -> str | None:
     """How their tensors differ in name or shape."""
-    one, two = first[0].number, other[0].number
+    trial, other_trial = first[0].number, other[0].number
     if len(first) != len(other):
         return (
-            f"checkpoints that are averaged must be of equally many runs, and trial {one} has "
-            f"{len(first)} where trial {two} has {len(other)}; average those of one number"
+            f"checkpoints that are averaged must be of equally many runs, and trial {trial} has "
+            f"{len(first)} where trial {other_trial} has {len(other)}; average those of one number"
         )
-    for run, its in zip(first, other, strict=True):
-        shapes, others = _shapes(run), _shapes(its)
-        if shapes != others:
-            name = next(n for n in sorted(shapes | others) if shapes.get(n) != others.get(n))
+    for run, other_run in zip(first, other, strict=True):
+        shapes, other_shapes = _shapes(run), _shapes(other_run)
+        if shapes != other_shapes:
+            name = next(
+                name
+                for name in sorted(shapes | other_shapes)
+                if shapes.get(name) != other_shapes.get(name)
+            )
             return (
                 f"checkpoints that are averaged must have the same tensors, and {name} is "
-                f"{_said(shapes.get(name))} in trial {one} but {_said(others.get(name))} in trial "
-                f"{two}; average trials whose models have one structure"
+                f"{_text(shapes.get(name))} in trial {trial} but {_text(other_shapes.get(name))} "
+                f"in trial {other_trial}; average trials whose models have one structure"
             )
     return None
 
 
-def _other_start(first: Runs, other: Runs) -> str | None:
+def _trial_mismatch(first: Runs, other: Runs) -> str | None:
     """Why weights of two trials do not belong together."""
-    one, two = first[0], other[0]
-    if one.number == two.number and one.spec == two.spec:
+    first_run, other_run = first[0], other[0]
+    if first_run.number == other_run.number and first_run.spec == other_run.spec:
         return None
-    for saved in (one, two):
-        if saved.spec.training.init_seed != "shared":
+    for run in (first_run, other_run):
+        if run.spec.training.init_seed != "shared":
             return (
                 "trials that are averaged must start from the same weights, and trial "
-                f"{saved.number} has training.init_seed {saved.spec.training.init_seed}; "
+                f"{run.number} has training.init_seed {run.spec.training.init_seed}; "
                 "set training.init_seed to shared"
             )
-    if one.spec.seed != two.spec.seed:
+    trials = f"trial {first_run.number} and trial {other_run.number}"
+    if first_run.spec.seed != other_run.spec.seed:
         return (
-            f"trials that are averaged must start from the same weights, and trial {one.number} "
-            f"is of a study with seed {one.spec.seed}, trial {two.number} of one with seed "
-            f"{two.spec.seed}; average trials of one study"
+            "trials that are averaged must start from the same weights, and trial "
+            f"{first_run.number} is of a study with seed {first_run.spec.seed}, trial "
+            f"{other_run.number} of one with seed {other_run.spec.seed}; "
+            "average trials of one study"
         )
-    if name := _other_model(one.spec, two.spec):
+    if name := _differing_model_field(first_run.spec, other_run.spec):
         return (
             f"trials that are averaged must have one model, and task.model.{name} differs between "
-            f"trial {one.number} and trial {two.number}; give it one value in the study"
+            f"{trials}; give it one value in the study"
         )
-    alike = all(
-        run.classes == its.classes and _are_equal(run.standardization, its.standardization)
-        for run, its in zip(first, other, strict=True)
-    )
-    if not alike:
+    if not all(
+        run.classes == run_of_other.classes
+        and _are_equal(run.standardization, run_of_other.standardization)
+        for run, run_of_other in zip(first, other, strict=True)
+    ):
         return (
-            "trials that are averaged must see rows standardised alike, and those of trial "
-            f"{one.number} and trial {two.number} are not; average trials with the same data, "
-            "split and task.standardize"
+            f"trials that are averaged must see rows standardised alike, and those of {trials} "
+            "are not; average trials with the same data, split and task.standardize"
         )
     return None
 
 
-def _other_model(one: StudySpec, two: StudySpec) -> str | None:
+def _differing_model_field(first: StudySpec, other: StudySpec) -> str | None:
     """The field in which two models of the same shapes differ; none for those of plug-ins."""
-    models = [spec.model for spec in (one, two)]
-    mine, theirs = (dict(model) if model is not None else {} for model in models)
-    for name in {**mine, **theirs}:
-        if name != "dropout" and mine.get(name) != theirs.get(name):
+    models = [spec.model for spec in (first, other)]
+    fields, other_fields = (dict(model) if model is not None else {} for model in models)
+    for name in {**fields, **other_fields}:
+        if name != "dropout" and fields.get(name) != other_fields.get(name):
             return str(name)
     return None
 
 
-def _are_equal(one: Standardization | None, other: Standardization | None) -> bool:
-    if one is None or other is None:
-        return one is other
+def _are_equal(first: Standardization | None, other: Standardization | None) -> bool:
+    if first is None or other is None:
+        return first is other
     return (
-        np.array_equal(one.shift, other.shift)
-        and np.array_equal(one.scale, other.scale)
-        and (one.target_shift, one.target_scale) == (other.target_shift, other.target_scale)
-        and one.encoding == other.encoding
+        np.array_equal(first.shift, other.shift)
+        and np.array_equal(first.scale, other.scale)
+        and (first.target_shift, first.target_scale) == (other.target_shift, other.target_scale)
+        and first.encoding == other.encoding
     )
 
 
@@ -107,5 +117,5 @@ def _shapes(saved: Checkpoint) -> dict[str, list[int]]:
     return {name: list(t.shape) for name, t in (*saved.weights.items(), *saved.buffers.items())}
 
 
-def _said(shape: list[int] | None) -> str:
+def _text(shape: list[int] | None) -> str:
     return "missing" if shape is None else str(shape)

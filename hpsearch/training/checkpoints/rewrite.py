@@ -1,4 +1,4 @@
-"""A stored checkpoint with other numbers in it, be it of one run or of several."""
+"""Changing what a stored checkpoint holds, be it of one run or of several."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hpsearch.training.checkpoints.multi_run import StoredRun
 from hpsearch.training.tasks.plan import RunId
 
 Change = Callable[[int, RunId, Checkpoint], Checkpoint]
-"""From a run's place among its trial's, its name, and its checkpoint."""
+"""From the index of a run among its trial's, its id and its checkpoint to another checkpoint."""
 
 
 def rewrite(blob: bytes, change: Change) -> bytes:
@@ -23,9 +23,9 @@ def rewrite(blob: bytes, change: Change) -> bytes:
     if not multi_run.is_multi_run(blob):
         saved = checkpoints.read(blob)
         return checkpoints.write(change(0, RunId(saved.number), saved))
-    found = [(run, checkpoints.read(run.checkpoint)) for run in multi_run.read(blob)]
+    stored = [(run, checkpoints.read(run.checkpoint)) for run in multi_run.read(blob)]
     runs = [
         StoredRun(run.run_id, checkpoints.write(change(i, run.run_id, saved)), run.final_metrics)
-        for i, (run, saved) in enumerate(found)
+        for i, (run, saved) in enumerate(stored)
     ]
-    return multi_run.write(found[0][1].number, max(saved.epoch for _, saved in found), runs)
+    return multi_run.write(stored[0][1].number, max(saved.epoch for _, saved in stored), runs)

@@ -27,7 +27,8 @@ class Soup:
 
     It holds the first checkpoint and sums, however many are in it. Sums are in float64, around the
     first checkpoint's numbers, so that equal checkpoints give exactly theirs. Where a model has
-    batch norm its statistics should be made anew, see `statistics.with_fresh_statistics`.
+    batch norm its statistics should be computed anew, see
+    `evaluation.batch_norm`.
 
     Args:
         blob: the first checkpoint.
@@ -47,33 +48,42 @@ class Soup:
         """Checkpoints in it."""
 
     def incompatibility(self, runs: Runs, *, of_one_trial: bool = False) -> str | None:
-        """Why a checkpoint that was read cannot be added, in a sentence; none where it can."""
+        """Why a checkpoint cannot be added, in a sentence; none where it can.
+
+        Args:
+            runs: those of the checkpoint, read.
+            of_one_trial: whether it is of the trial of the first checkpoint.
+        """
         return incompatibility(self._runs, runs, of_one_trial=of_one_trial)
 
-    def with_(self, runs: Runs, share: float = 1.0) -> Soup:
-        """A soup with one more checkpoint, which was read; this one stays as it is.
+    def with_checkpoint(self, runs: Runs, share: float = 1.0) -> Soup:
+        """A soup with one more checkpoint; this one stays as it is.
+
+        Args:
+            runs: those of the checkpoint, read.
+            share: its weight in the mean.
 
         Raises:
             TrainingFailed: when its model is another.
         """
         if difference := self.incompatibility(runs, of_one_trial=True):
             raise TrainingFailed(difference)
-        made = copy(self)
-        made._sums = [
+        soup = copy(self)
+        soup._sums = [
             (
                 _added(weights, start.weights, run.weights, share),
                 _added(buffers, start.buffers, run.buffers, share),
             )
             for start, run, (weights, buffers) in zip(self._runs, runs, self._sums, strict=True)
         ]
-        made._total, made.count = self._total + share, self.count + 1
-        return made
+        soup._total, soup.count = self._total + share, self.count + 1
+        return soup
 
     def checkpoint(self) -> bytes:
         """The mean as a checkpoint; all else is the first's, without optimizer, copies, history."""
         return rewrite(
             self.first,
-            lambda i, _, saved: _bare(
+            lambda i, _, saved: _without_training_state(
                 replace(
                     saved,
                     weights=_moved(saved.weights, self._sums[i][0], self._total),
@@ -84,10 +94,10 @@ class Soup:
 
 
 def average(blobs: Sequence[bytes], weights: Sequence[float] | None = None) -> bytes:
-    """The checkpoint of the soup of several.
+    """The checkpoint of the mean of several checkpoints' weights.
 
     Args:
-        blobs: at least one; `likeness.unlike` says whether two can be averaged.
+        blobs: at least one; `compatibility.incompatibility` says whether two can be.
         weights: of the mean, one for each; none counts all alike.
 
     Raises:
@@ -102,12 +112,16 @@ def average(blobs: Sequence[bytes], weights: Sequence[float] | None = None) -> b
         )
     soup = Soup(blobs[0], shares[0])
     for blob, share in zip(blobs[1:], shares[1:], strict=True):
-        soup = soup.with_(multi_run.run_checkpoints(blob), share)
+        soup = soup.with_checkpoint(multi_run.run_checkpoints(blob), share)
     return soup.checkpoint()
 
 
-def with_copy_as_weights(blob: bytes, which: Literal["ema", "swa"]) -> bytes:
-    """A checkpoint with a copy that the trial keeps in the place of its weights, and nothing more.
+def with_copy_as_weights(blob: bytes, name: Literal["ema", "swa"]) -> bytes:
+    """A checkpoint whose weights are one of the trial's copies; without any training state.
+
+    Args:
+        blob: the trial's checkpoint.
+        name: of the copy.
 
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
@@ -115,27 +129,27 @@ def with_copy_as_weights(blob: bytes, which: Literal["ema", "swa"]) -> bytes:
     """
 
     def change(_: int, __: object, saved: Checkpoint) -> Checkpoint:
-        if which not in saved.copies:
+        if name not in saved.copies:
             raise TrainingFailed(
-                f"the trial must keep {which} weights to use them, and trial {saved.number} keeps "
-                f"none; train with training.{which}, or average the weights of several epochs"
+                f"the trial must keep {name} weights to use them, and trial {saved.number} keeps "
+                f"none; train with training.{name}, or average the weights of several epochs"
             )
-        found = saved.copies[which]
-        return _bare(replace(saved, weights=found.weights, buffers=found.buffers))
+        copy = saved.copies[name]
+        return _without_training_state(replace(saved, weights=copy.weights, buffers=copy.buffers))
 
     return rewrite(blob, change)
 
 
 def slim(blob: bytes) -> bytes:
-    """A checkpoint with no more than predicting needs: no optimizer state, copies or history.
+    """A checkpoint with what predicting needs alone: no optimizer state, copies or history.
 
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
     """
-    return rewrite(blob, lambda _, __, saved: _bare(saved))
+    return rewrite(blob, lambda _, __, saved: _without_training_state(saved))
 
 
-def _bare(saved: Checkpoint) -> Checkpoint:
+def _without_training_state(saved: Checkpoint) -> Checkpoint:
     return replace(saved, optimizer_state={}, copies={}, history={})
 
 

@@ -16,7 +16,7 @@ from hpsearch.training.evaluation.predictions import plan_of
 from hpsearch.training.numerics.flatten import flatten, unflatten
 from hpsearch.training.tasks import task_for
 from hpsearch.training.tasks.base import Task
-from hpsearch.training.tasks.plan import Plan, RunId
+from hpsearch.training.tasks.plan import RunId, fold_of
 from hpsearch.training.tasks.plugin_adapter import PluginAdapter
 from hpsearch.training.tasks.supervised import Supervised
 
@@ -38,7 +38,7 @@ def with_fresh_statistics(blob: bytes, *, device: torch.device | str = "cpu") ->
         if not saved.buffers:
             return saved
         dtype = next(iter(saved.weights.values())).dtype
-        fold = Plan(plan.number, plan.spec, plan.epochs, run_id).fold
+        fold = fold_of(plan.spec, run_id)
         if fold not in tasks:
             tasks.clear()
             tasks[fold] = task_for(plan.spec, device=torch.device(device), dtype=dtype, fold=fold)

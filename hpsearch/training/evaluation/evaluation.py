@@ -1,4 +1,4 @@
-"""Stored weights put to work: their metrics and their outputs on a part of the data.
+"""Metrics and outputs of stored weights on a part of the data.
 
 N   rows        C   outputs of a row
 A trial that is several runs (folds, repeats) is taken as one: its metrics are the means of theirs,
@@ -26,7 +26,7 @@ from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.run_means import mean_metrics
 from hpsearch.training.tasks import task_for
 from hpsearch.training.tasks.base import HeldOut, Task
-from hpsearch.training.tasks.plan import Plan, RunId, run_ids
+from hpsearch.training.tasks.plan import Plan, RunId, fold_of, run_ids
 from hpsearch.training.tasks.plugin_adapter import PluginAdapter
 from hpsearch.training.tasks.supervised import Supervised
 
@@ -61,17 +61,25 @@ def evaluate(
     Of a trial that is several runs their means, each with its sample standard deviation `*_std`;
     under folds each run validates on its own.
 
+    Args:
+        plan: the trial's.
+        checkpoint: its state, of one run or of several.
+        split: which part of the data is measured on.
+        copy: which of the checkpoint's weights are measured.
+        device: where to compute.
+        dtype: precision of weights and data.
+
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
         TrainingFailed: when the split has no rows, or the trial no such copy.
     """
-    found = []
-    for _, saved, task in _opened(plan, checkpoint, torch.device(device), dtype):
+    by_run = []
+    for _, saved, task in _open_runs(plan, checkpoint, torch.device(device), dtype):
         _check_rows(task, split)
         with torch.no_grad():
             metrics = task.measure(*_views(task, saved, copy, torch.device(device), dtype), split)
-        found.append({n: float(v[0]) for n, v in metrics.items() if not n.startswith("train_")})
-    return found[0] if len(found) == 1 else mean_metrics(found)
+        by_run.append({n: float(v[0]) for n, v in metrics.items() if not n.startswith("train_")})
+    return by_run[0] if len(by_run) == 1 else mean_metrics(by_run)
 
 
 def outputs(
@@ -90,9 +98,17 @@ def outputs(
     softmax probability, so that a softmax of it gives that mean. Under folds the validation rows
     are all that do not test, each seen by the runs that have not trained on it.
 
+    Args:
+        plan: the trial's.
+        checkpoint: its state, of one run or of several.
+        split: which part of the data it is asked for.
+        copy: which of the checkpoint's weights compute them.
+        device: where to compute.
+        dtype: precision of weights and data.
+
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
-        TrainingFailed: when task or split have no rows, or the trial no such copy.
+        TrainingFailed: when the task or the split has no rows, or the trial no such copy.
     """
     runs = run_outputs(plan, checkpoint, split, copy=copy, device=device, dtype=dtype)
     if len(runs) == 1:
@@ -113,21 +129,22 @@ def run_outputs(
 
     Raises:
         CorruptArtifact: when the checkpoint cannot be read.
-        TrainingFailed: when task or split have no rows, or the trial no such copy.
+        TrainingFailed: when the task or the split has no rows, or the trial no such copy.
     """
-    found = []
-    for run_id, saved, task in _opened(plan, checkpoint, torch.device(device), dtype):
+    by_run = []
+    for run_id, saved, task in _open_runs(plan, checkpoint, torch.device(device), dtype):
         if not isinstance(task, Supervised | PluginAdapter):
             raise TrainingFailed(
                 f"outputs need a task with rows, and {plan.spec.name} has none; ask for its metrics"
             )
         _check_rows(task, split)
         with torch.no_grad():
-            made, y = task.predictions(
+            outputs_of_run, y = task.predictions(
                 *_views(task, saved, copy, torch.device(device), dtype), split
             )
-        found.append(RunOutputs(run_id, task.rows_of(split), made[0].cpu(), y.cpu()))
-    return tuple(found)
+        rows = task.rows_of(split)
+        by_run.append(RunOutputs(run_id, rows, outputs_of_run[0].cpu(), y.cpu()))
+    return tuple(by_run)
 
 
 def combine(runs: Sequence[RunOutputs]) -> tuple[Tensor, Tensor]:
@@ -137,11 +154,11 @@ def combine(runs: Sequence[RunOutputs]) -> tuple[Tensor, Tensor]:
     times, targets = torch.zeros(len(rows), 1), torch.empty(len(rows), dtype=runs[0].targets.dtype)
     is_classes = not targets.is_floating_point()
     for run in runs:
-        places = torch.searchsorted(rows, run.rows)
-        made = run.outputs.double()
-        total[places] += made.softmax(-1) if is_classes else made
-        times[places] += 1
-        targets[places] = run.targets
+        index = torch.searchsorted(rows, run.rows)
+        outputs_of_run = run.outputs.double()
+        total[index] += outputs_of_run.softmax(-1) if is_classes else outputs_of_run
+        times[index] += 1
+        targets[index] = run.targets
     mean = total / times
     if is_classes:
         mean = mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
@@ -171,27 +188,28 @@ def flat_weights(task: Task, saved: Checkpoint, copy: Copy) -> tuple[Tensor, Ten
         CorruptArtifact: when they are not those of the task's model.
         TrainingFailed: when the trial has no such copy.
     """
-    found: Parameters | Checkpoint = saved
+    parameters: Parameters | Checkpoint = saved
     if copy != "raw":
         if copy not in saved.copies:
             raise TrainingFailed(
                 f"the trial must keep {copy} weights to measure them, and trial {saved.number} "
                 "keeps none; measure its raw ones"
             )
-        found = saved.copies[copy]
-    return flatten(task.layout, found.weights), flatten(task.buffers, found.buffers)
+        parameters = saved.copies[copy]
+    weights = flatten(task.layout, parameters.weights)
+    return weights, flatten(task.buffers, parameters.buffers)
 
 
-def _opened(
+def _open_runs(
     plan: Plan, blob: bytes, device: torch.device, dtype: torch.dtype
 ) -> Iterator[tuple[RunId, Checkpoint, Task]]:
     """Each run of a plan with its checkpoint and its task."""
     tasks: dict[Fold | None, Task] = {}
-    for run_id, found in checkpoints_by_run(plan, blob):
-        fold = Plan(plan.number, plan.spec, plan.epochs, run_id).fold
+    for run_id, checkpoint in checkpoints_by_run(plan, blob):
+        fold = fold_of(plan.spec, run_id)
         if fold not in tasks:
             tasks = {fold: task_for(plan.spec, device=device, dtype=dtype, fold=fold)}
-        yield run_id, found, tasks[fold]
+        yield run_id, checkpoint, tasks[fold]
 
 
 def _check_rows(task: Task, split: HeldOut) -> None:

@@ -5,8 +5,8 @@
 
 K   trials in one pass        N   rows        C   outputs of a row
 Outputs and metrics are those of `evaluation`, from a single pass over each part of the data. Small
-trials whose task is one are stacked as rows of the same matrices; how many are changes no bit on a
-CPU (see `aligned`).
+trials whose tasks are equal are stacked as rows of the same matrices; how many are changes no bit
+on a CPU (see `numerics.alignment`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hpsearch.training.numerics.alignment import stack_rows
 from hpsearch.training.numerics.run_means import mean_metrics
 from hpsearch.training.tasks import task_for, task_key
 from hpsearch.training.tasks.base import Evaluation, HeldOut, Task
-from hpsearch.training.tasks.plan import Plan, RunId, run_ids
+from hpsearch.training.tasks.plan import Plan, RunId, fold_of, run_ids
 from hpsearch.training.tasks.plugin_adapter import PluginAdapter
 from hpsearch.training.tasks.supervised import Supervised
 
@@ -45,7 +45,7 @@ STACKED_WEIGHTS = 2**20
 
 @dataclass(frozen=True)
 class SplitOutputs:
-    """Of a part of the data; on the CPU."""
+    """Outputs for a part of the data; all on the CPU."""
 
     rows: Tensor
     """Which rows of the data set they are, int64 [N], ascending."""
@@ -57,7 +57,7 @@ class SplitOutputs:
 
 @dataclass(frozen=True)
 class TrialPredictions:
-    """What a checkpoint says of the rows that it has not trained on."""
+    """What a trial's checkpoint predicts of the rows that it has not trained on."""
 
     validation: SplitOutputs
     """Under folds all rows that do not test, each by the runs that have not trained on it."""
@@ -77,15 +77,15 @@ class _Run:
     """One run's numbers, flattened."""
 
     trial: int
-    """Its trial's place among those asked for."""
+    """Index of its trial among those to predict."""
     run_id: RunId
     weights: Tensor
     buffers: Tensor
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What one run says."""
+class _RunPredictions:
+    """What one run predicts, and how well."""
 
     validation: RunOutputs
     test: RunOutputs | None
@@ -95,7 +95,8 @@ class _Said:
 
 
 _WithRows: TypeAlias = Supervised | PluginAdapter
-_ByRun: TypeAlias = dict[tuple[int, RunId], _Said]
+_ByRun: TypeAlias = dict[tuple[int, RunId], _RunPredictions]
+"""By the index of the trial and the run's id."""
 
 
 class Predictor:
@@ -113,17 +114,26 @@ class Predictor:
         self._tasks: dict[Hashable, Task] = {}
 
     def predict(self, plan: Plan, blob: bytes, copy: Copy = "raw") -> TrialPredictions | None:
-        """Of one checkpoint, as `predict_all`."""
+        """What one plan's checkpoint predicts; see `predict_all`.
+
+        Raises:
+            CorruptArtifact: when the checkpoint cannot be read.
+            TrainingFailed: when the trial has no such copy.
+        """
         return self.predict_all([(plan, blob)], copy)[0]
 
     @torch.no_grad()
     def predict_all(
         self, trials: Sequence[tuple[Plan, bytes]], copy: Copy = "raw"
     ) -> list[TrialPredictions | None]:
-        """What each plan's checkpoint predicts.
+        """What each plan's checkpoint predicts, in their order.
 
         None where that cannot be combined with what others predict: the task has no rows, or its
         plug-in gives nothing of the form. Such a trial may still have metrics, see `evaluate`.
+
+        Args:
+            trials: plans with their checkpoints.
+            copy: which of a checkpoint's weights predict.
 
         Raises:
             CorruptArtifact: when a checkpoint cannot be read.
@@ -136,26 +146,27 @@ class Predictor:
                 if isinstance(task, Supervised | PluginAdapter):
                     run = _Run(i, run_id, *flat_weights(task, saved, copy))
                     by_task.setdefault(task, []).append(run)
-        said: _ByRun = {}
+        by_run: _ByRun = {}
         for task, runs in by_task.items():
             size = _together(task)
             for start in range(0, len(runs), size):
-                said |= self._said(task, runs[start : start + size])
+                by_run |= self._predict_runs(task, runs[start : start + size])
         return [
-            _predicted([said.get((i, run_id)) for run_id in run_ids(plan)])
+            _trial_predictions([by_run.get((i, run_id)) for run_id in run_ids(plan)])
             for i, (plan, _) in enumerate(trials)
         ]
 
     def _task(self, plan: Plan, run_id: RunId) -> Task:
-        fold = Plan(plan.number, plan.spec, plan.epochs, run_id).fold
+        fold = fold_of(plan.spec, run_id)
         key = (task_key(plan.spec), fold)
         if key not in self._tasks:
-            made = task_for(plan.spec, device=self._device, dtype=self._dtype, fold=fold)
-            self._tasks[key] = made
+            self._tasks[key] = task_for(
+                plan.spec, device=self._device, dtype=self._dtype, fold=fold
+            )
         return self._tasks[key]
 
-    def _said(self, task: _WithRows, runs: Sequence[_Run]) -> _ByRun:
-        """What each run says; nothing where that cannot be combined."""
+    def _predict_runs(self, task: _WithRows, runs: Sequence[_Run]) -> _ByRun:
+        """What each run predicts; nothing where that cannot be combined."""
         where = (self._device, self._dtype)
         weights = task.layout.views(stack_rows([run.weights.to(*where) for run in runs]))
         buffers = task.buffers.views(torch.stack([run.buffers.to(*where) for run in runs]))
@@ -166,15 +177,15 @@ class Predictor:
             if isinstance(task, PluginAdapter):
                 return {}
             raise
-        fitted = task.standardization
+        standardization = task.standardization
         metrics = {n: v.tolist() for n, v in test.metrics.items()} if test else {}
         return {
-            (run.trial, run.run_id): _Said(
+            (run.trial, run.run_id): _RunPredictions(
                 _outputs(task, "validation", validation, run.run_id, k),
                 None if test is None else _outputs(task, "test", test, run.run_id, k),
                 {name: values[k] for name, values in metrics.items()},
                 task.classes,
-                1.0 if fitted is None else fitted.target_scale,
+                1.0 if standardization is None else standardization.target_scale,
             )
             for k, run in enumerate(runs)
         }
@@ -197,23 +208,27 @@ def _together(task: _WithRows) -> int:
     return max(1, min(STACKED, STACKED_WEIGHTS // task.layout.size))
 
 
-def _outputs(task: _WithRows, part: HeldOut, made: Evaluation, run_id: RunId, k: int) -> RunOutputs:
-    return RunOutputs(run_id, task.rows_of(part), made.outputs[k].cpu(), made.targets.cpu())
+def _outputs(
+    task: _WithRows, split: HeldOut, evaluation: Evaluation, run_id: RunId, k: int
+) -> RunOutputs:
+    return RunOutputs(
+        run_id, task.rows_of(split), evaluation.outputs[k].cpu(), evaluation.targets.cpu()
+    )
 
 
-def _predicted(runs: Sequence[_Said | None]) -> TrialPredictions | None:
-    """One trial's runs as one; none where a run says nothing."""
-    found = [run for run in runs if run is not None]
-    if len(found) < len(runs):
+def _trial_predictions(runs: Sequence[_RunPredictions | None]) -> TrialPredictions | None:
+    """One trial's runs as one; none where a run predicts nothing that can be combined."""
+    complete = [run for run in runs if run is not None]
+    if len(complete) < len(runs):
         return None
-    tests = [run.test for run in found if run.test is not None]
-    metrics = [run.metrics for run in found]
+    tests = [run.test for run in complete if run.test is not None]
+    metrics = [run.metrics for run in complete]
     return TrialPredictions(
-        validation=_as_one([run.validation for run in found]),
+        validation=_as_one([run.validation for run in complete]),
         test=_as_one(tests) if tests else None,
         test_metrics=metrics[0] if len(metrics) == 1 else mean_metrics(metrics),
-        classes=found[0].classes,
-        target_scale=fmean(run.target_scale for run in found),
+        classes=complete[0].classes,
+        target_scale=fmean(run.target_scale for run in complete),
     )
 
 
@@ -222,6 +237,6 @@ def _as_one(runs: Sequence[RunOutputs]) -> SplitOutputs:
     if len(runs) == 1:
         (run,) = runs
         return SplitOutputs(run.rows, run.outputs.float(), run.targets)
-    made, targets = combine(runs)
+    outputs, targets = combine(runs)
     rows = torch.from_numpy(np.unique(torch.cat([run.rows for run in runs]).numpy()))
-    return SplitOutputs(rows, made.float(), targets)
+    return SplitOutputs(rows, outputs.float(), targets)

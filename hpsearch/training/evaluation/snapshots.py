@@ -40,4 +40,4 @@ def snapshot_epochs(plan: Plan, steps_per_epoch: int) -> frozenset[int]:
     moving = np.flatnonzero(np.abs(changes) > LEVEL)
     falls = changes[moving] < 0
     lowest = moving[1:][falls[:-1] & ~falls[1:]]  # of 0, 1 (epoch 0), 2, 3 (epoch 1), ...
-    return frozenset(last | {(place + 1) // 2 - 1 for place in lowest.tolist()})
+    return frozenset(last | {(index + 1) // 2 - 1 for index in lowest.tolist()})

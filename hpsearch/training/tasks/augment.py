@@ -27,7 +27,7 @@ def _column(x: Tensor, values: Sequence[float]) -> Tensor:
     return torch.tensor(values, dtype=x.dtype, device=x.device).unsqueeze(1)
 
 
-def _wide(x: Tensor, values: Tensor) -> Tensor:
+def _per_row(x: Tensor, values: Tensor) -> Tensor:
     """A number per row, [T, B], or per stream, [T, 1], made to multiply x [T, B, ...]."""
     return values.view(*values.shape, *(1,) * (x.dim() - 2))
 
@@ -41,11 +41,11 @@ def _grid(x: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def shift(x: Tensor, kinds: Sequence[specs.Shift], counter: CounterRng) -> Tensor:
+def shift(x: Tensor, kinds: Sequence[specs.Shift], rng: CounterRng) -> Tensor:
     """Moves each image by whole pixels, U{−p … p} down and right."""
     reach = _column(x, [2 * kind.pixels + 1 for kind in kinds]).unsqueeze(1)
-    drawn = counter.uniform(2, x.shape[1], dtype=x.dtype)
-    down, right = ((drawn * reach).floor() - (reach - 1) / 2).long()[..., None, None].unbind(1)
+    uniform = rng.uniform(2, x.shape[1], dtype=x.dtype)
+    down, right = ((uniform * reach).floor() - (reach - 1) / 2).long()[..., None, None].unbind(1)
     rows, columns = _grid(x)
     rows, columns = rows - down, columns - right
     height, width = x.shape[-2:]
@@ -55,17 +55,17 @@ def shift(x: Tensor, kinds: Sequence[specs.Shift], counter: CounterRng) -> Tenso
     return moved.view(x.shape) * inside.unsqueeze(2)
 
 
-def flip(x: Tensor, kinds: Sequence[specs.Flip], counter: CounterRng) -> Tensor:
+def flip(x: Tensor, kinds: Sequence[specs.Flip], rng: CounterRng) -> Tensor:
     """Mirrors each image with the trial's probability."""
-    chosen = counter.uniform(x.shape[1], dtype=x.dtype)
-    chosen = chosen < _column(x, [kind.probability for kind in kinds])
+    uniform = rng.uniform(x.shape[1], dtype=x.dtype)
+    is_flipped = uniform < _column(x, [kind.probability for kind in kinds])
     mirrored = x.flip(-1 if kinds[0].axis == "horizontal" else -2)
-    return torch.where(_wide(x, chosen), mirrored, x)
+    return torch.where(_per_row(x, is_flipped), mirrored, x)
 
 
-def crop(x: Tensor, kinds: Sequence[specs.Crop], counter: CounterRng) -> Tensor:
+def crop(x: Tensor, kinds: Sequence[specs.Crop], rng: CounterRng) -> Tensor:
     """Cuts a window whose sides are U(scale, 1) of the image's, and resizes it (bilinear)."""
-    scale, down, right = counter.uniform(3, x.shape[1], dtype=x.dtype).unbind(1)
+    scale, down, right = rng.uniform(3, x.shape[1], dtype=x.dtype).unbind(1)
     least = _column(x, [kind.scale for kind in kinds])
     side = least + (1 - least) * scale
     zero = torch.zeros_like(side)
@@ -75,22 +75,24 @@ def crop(x: Tensor, kinds: Sequence[specs.Crop], counter: CounterRng) -> Tensor:
     images = x.flatten(0, 1)
     maps = torch.stack([across, along], -2).flatten(0, 1)
     points = F.affine_grid(maps, list(images.shape), align_corners=False)
-    found = F.grid_sample(images, points, padding_mode="border", align_corners=False)
-    return found.view(x.shape)
+    crops = F.grid_sample(images, points, padding_mode="border", align_corners=False)
+    return crops.view(x.shape)
 
 
-def cutout(x: Tensor, kinds: Sequence[specs.Cutout], counter: CounterRng) -> Tensor:
+def cutout(x: Tensor, kinds: Sequence[specs.Cutout], rng: CounterRng) -> Tensor:
     """Sets a square of each image to 0."""
-    drawn = counter.uniform(2, x.shape[1], dtype=x.dtype)
+    uniform = rng.uniform(2, x.shape[1], dtype=x.dtype)
     height, width = x.shape[-2:]
-    top, left = (drawn * drawn.new_tensor([[height], [width]])).long()[..., None, None].unbind(1)
+    top, left = (
+        (uniform * uniform.new_tensor([[height], [width]])).long()[..., None, None].unbind(1)
+    )
     size = _column(x, [kind.size for kind in kinds]).long()[..., None, None]
     rows, columns = (along + size // 2 for along in _grid(x))
     covered = (rows >= top) & (rows < top + size) & (columns >= left) & (columns < left + size)
     return x * ~covered.unsqueeze(2)
 
 
-def noise(x: Tensor, kinds: Sequence[specs.Noise], counter: CounterRng) -> Tensor:
+def noise(x: Tensor, kinds: Sequence[specs.Noise], rng: CounterRng) -> Tensor:
     """Adds normal noise."""
     std = _column(x, [kind.std for kind in kinds])
-    return x + counter.normal(*x.shape[1:], dtype=x.dtype) * _wide(x, std)
+    return x + rng.normal(*x.shape[1:], dtype=x.dtype) * _per_row(x, std)

@@ -23,6 +23,9 @@ from hpsearch.training.numerics.seeds import Stream, seed_of
 HeldOut = Literal["validation", "test"]
 """The parts of the data that no step sees."""
 
+Name = tuple[int, ...]
+"""Of random numbers, behind their stream and the study's seed."""
+
 
 @dataclass(frozen=True)
 class TrialEpoch:
@@ -34,13 +37,25 @@ class TrialEpoch:
     repeat: int = 0
 
     @property
-    def again(self) -> tuple[int, ...]:
+    def repeat_name(self) -> tuple[int, ...]:
         """What a repeat adds to the names of its random numbers: nothing for the first."""
         return (self.repeat,) if self.repeat else ()
 
 
+def order_name(trial: TrialEpoch) -> Name:
+    """What the order of a trial's rows in an epoch is named by; see `Stream.ORDER`."""
+    if trial.spec.training.data_order == "per_trial":
+        return (trial.epoch, trial.number, *trial.repeat_name)
+    return (trial.epoch,)
+
+
+def dropout_name(trial: TrialEpoch) -> Name:
+    """What a trial's dropout in an epoch is named by; see `Stream.DROPOUT`."""
+    return (trial.number, trial.epoch, *trial.repeat_name)
+
+
 def initial_seed(spec: StudySpec, number: int, repeat: int) -> int:
-    """Of a trial's first weights: its own, or shared by all trials of its study."""
+    """The seed of a trial's first weights: its own, or shared by all trials of its study."""
     is_shared = spec.training.init_seed == "shared"
     if is_shared and repeat:
         return seed_of(Stream.SHARED_INIT, spec.seed, repeat)

@@ -24,21 +24,24 @@ from hpsearch.training.models.dropout import Dropout
 from hpsearch.training.numerics.counter_rng import CounterRng
 from hpsearch.training.numerics.seeds import Stream, step_keys, torch_generator
 from hpsearch.training.tasks import mixup
-from hpsearch.training.tasks.base import Batch, TrialEpoch
+from hpsearch.training.tasks.base import Batch, Name, TrialEpoch, dropout_name, order_name
 
 GATHERED = 2**22
 """Numbers of x put in an epoch's order at a time (32 MiB in float64)."""
 
-Name = tuple[int, ...]
-
 
 class Batches:
-    """The training rows of a group, batch by batch."""
+    """The training rows of a group, batch by batch.
 
-    def __init__(self, part: SplitData, size: int) -> None:
-        self._part = part
+    Args:
+        data: the training rows.
+        size: rows of a batch.
+    """
+
+    def __init__(self, data: SplitData, size: int) -> None:
+        self._data = data
         self.size = size
-        rows = len(part.x)
+        rows = len(data.x)
         self.sizes = tuple(min(size, rows - start) for start in range(0, rows, size))
         """Rows of each batch; the last may be smaller."""
 
@@ -46,20 +49,15 @@ class Batches:
         """Every row once for each trial."""
         first = trials[0].spec
         seed = first.seed
-        names: list[Name] = [
-            (t.epoch, t.number, *t.again)
-            if t.spec.training.data_order == "per_trial"
-            else (t.epoch,)
-            for t in trials
-        ]
+        names = [order_name(trial) for trial in trials]
         kinds = [trial.spec.training.augment for trial in trials]
         if len(set(names)) == 1 and all(kind == kinds[0] for kind in kinds):
             names, kinds = names[:1], kinds[:1]
-        change = _Change(kinds, seed, names, self._part.x, len(self.sizes))
+        augment = _Augment(kinds, seed, names, self._data.x, len(self.sizes))
         dropout = self._dropout(trials)
         for step, (x, y) in enumerate(self._rows(seed, names)):
-            share = None if change.shares is None else change.shares[step]
-            yield Batch(change(x, step), y, self.sizes[step], step, dropout, share)
+            share = None if augment.shares is None else augment.shares[step]
+            yield Batch(augment(x, step), y, self.sizes[step], step, dropout, share)
 
     def _rows(self, seed: int, names: Sequence[Name]) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows and targets in their order, [B, ...] when one name serves all, else [T, B, ...]."""
@@ -67,31 +65,31 @@ class Batches:
         order = torch.stack([orders[name] for name in names]) if len(orders) > 1 else None
         if order is None:
             order = orders[names[0]]
-        part, size, axis = self._part, self.size, order.dim() - 1
-        per_batch = order.numel() // order.shape[-1] * size * max(part.x[0].numel(), 1)
-        for chosen in torch.split(order, max(1, GATHERED // per_batch) * size, axis):
+        data, size, axis = self._data, self.size, order.dim() - 1
+        per_batch = order.numel() // order.shape[-1] * size * max(data.x[0].numel(), 1)
+        for rows in torch.split(order, max(1, GATHERED // per_batch) * size, axis):
             yield from zip(
-                torch.split(part.x[chosen], size, axis),
-                torch.split(part.y[chosen], size, axis),
+                torch.split(data.x[rows], size, axis),
+                torch.split(data.y[rows], size, axis),
                 strict=True,
             )
 
     def _order(self, seed: int, name: Name) -> Tensor:
         generator = torch_generator(Stream.ORDER, seed, *name)
-        order = torch.randperm(len(self._part.x), generator=generator)
-        return order.to(self._part.x.device)
+        order = torch.randperm(len(self._data.x), generator=generator)
+        return order.to(self._data.x.device)
 
     def _dropout(self, trials: Sequence[TrialEpoch]) -> Dropout | None:
         rates = [dropout_rate(trial.spec.supervised.model) for trial in trials]
         if not any(rates):
             return None
-        names = [(trial.number, trial.epoch, *trial.again) for trial in trials]
-        x = self._part.x
+        names = [dropout_name(trial) for trial in trials]
+        x = self._data.x
         keys = _keys(Stream.DROPOUT, trials[0].spec.seed, names, len(self.sizes), x.device)
         return Dropout(keys, torch.tensor(rates, dtype=x.dtype, device=x.device))
 
 
-class _Change:
+class _Augment:
     """What augmentation does to an epoch's batches."""
 
     def __init__(
@@ -113,11 +111,11 @@ class _Change:
         self.shares: Tensor | None = None
         """λ of every step and stream, [S, T]; none without mixup."""
         if mixes:
-            drawn: list[NDArray[np.float64]] = [
+            shares: list[NDArray[np.float64]] = [
                 mixup.shares(cast(Mixup, kind), seed, *name, steps=steps)
                 for kind, name in zip(mixes[-1], names, strict=True)
             ]
-            self.shares = torch.from_numpy(np.stack(drawn, axis=1)).to(x.device, x.dtype)
+            self.shares = torch.from_numpy(np.stack(shares, axis=1)).to(x.device, x.dtype)
 
     def __call__(self, x: Tensor, step: int) -> Tensor:
         """The batch as it is trained on."""
@@ -126,9 +124,9 @@ class _Change:
         if x.dim() == self._rank:
             x = x.expand(self._streams, *x.shape)
         if self._keys is not None:
-            counter = CounterRng(self._keys[step])
-            for change, kind in self._changes:
-                x = change(x, kind, counter)
+            rng = CounterRng(self._keys[step])
+            for augment, kind in self._changes:
+                x = augment(x, kind, rng)
         if self.shares is not None:
             x = mixup.mix(x, self.shares[step])
         return x[0] if len(x) == 1 else x
@@ -138,5 +136,5 @@ def _keys(
     stream: Stream, seed: int, names: Sequence[Name], steps: int, device: torch.device
 ) -> Tensor:
     """A key for each step and stream, [S, T] int32."""
-    drawn = [step_keys(stream, seed, *name, steps=steps) for name in names]
-    return torch.from_numpy(np.stack(drawn, axis=1)).to(device)
+    keys = [step_keys(stream, seed, *name, steps=steps) for name in names]
+    return torch.from_numpy(np.stack(keys, axis=1)).to(device)

@@ -42,8 +42,12 @@ class Plan:
     @property
     def fold(self) -> Fold | None:
         """The rows that it validates on; none: the study's fixed split."""
-        index = self.run_id.fold
-        return None if index is None else Fold(index, self.spec.training.folds)
+        return fold_of(self.spec, self.run_id)
+
+
+def fold_of(spec: StudySpec, run_id: RunId) -> Fold | None:
+    """The rows that a run of a trial validates on; none: the study's fixed split."""
+    return None if run_id.fold is None else Fold(run_id.fold, spec.training.folds)
 
 
 def run_ids(plan: Plan) -> tuple[RunId, ...]:
@@ -74,12 +78,15 @@ def group_key(plan: Plan) -> Hashable:
     """Plans with equal keys may train in one group: same data, structure, batch size and rule."""
     spec = plan.spec
     return (
-        task_key(spec), optimizers.group_key(spec.optimizer), _kept(spec.training), plan.run_id.fold
-    )  # fmt: skip
+        task_key(spec),
+        optimizers.group_key(spec.optimizer),
+        _structure(spec.training),
+        plan.run_id.fold,
+    )
 
 
-def _kept(training: Training) -> Hashable:
-    """What must be there for all trials of a group or for none; the numbers may differ."""
+def _structure(training: Training) -> Hashable:
+    """What all trials of a group must have or lack together; the numbers may differ."""
     clip, stopping = training.clip, training.early_stopping
     return (
         training.folds,

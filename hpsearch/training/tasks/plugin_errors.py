@@ -1,4 +1,4 @@
-"""What goes wrong in a plug-in's own code, said in one sentence that names it and the line."""
+"""Errors of a plug-in's own code: one sentence that names the plug-in and the line."""
 
 from __future__ import annotations
 
@@ -18,18 +18,33 @@ _LONGEST = 300
 
 
 class PluginErrors:
-    """Speaks of one plug-in."""
+    """Makes the errors of one plug-in.
+
+    Args:
+        name: its entry point's.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def fault(self, rule: str, found: str, remedy: str = "mend the plug-in") -> TrainingFailed:
-        """A rule that the plug-in breaks."""
-        return TrainingFailed(f"the plug-in {self._name} must {rule}, {found}; {remedy}")
+    def violation(
+        self, rule: str, instead: str, remedy: str = "mend the plug-in"
+    ) -> TrainingFailed:
+        """The error of a rule that the plug-in breaks.
+
+        Args:
+            rule: what it must do.
+            instead: what it does.
+            remedy: what the person may change.
+        """
+        return TrainingFailed(f"the plug-in {self._name} must {rule}, {instead}; {remedy}")
 
     @contextmanager
-    def while_running(self, part: str) -> Iterator[None]:
-        """Code of the plug-in; when memory runs out, that is told as such.
+    def while_running(self, what: str) -> Iterator[None]:
+        """Runs code of the plug-in; errors of ours, and memory that runs out, pass as they are.
+
+        Args:
+            what: the plug-in's function or part that runs.
 
         Raises:
             TrainingFailed: in place of what the code raises.
@@ -40,13 +55,13 @@ class PluginErrors:
             raise
         except Exception as error:
             words = " ".join(str(error).split())[:_LONGEST]
-            raise self.fault(
-                f"run {part} without errors",
-                f"got {type(error).__name__}: {words}{_place(error)}",
+            raise self.violation(
+                f"run {what} without errors",
+                f"got {type(error).__name__}: {words}{_line_of(error)}",
             ) from error
 
 
-def _place(error: Exception) -> str:
+def _line_of(error: Exception) -> str:
     """The last line of the plug-in's own that ran."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith(_NOT_THEIRS) and Path(frame.filename).is_file():

@@ -25,54 +25,56 @@ def load(task: specs.PluginTask, seed: int) -> PluginTask:
     Raises:
         TrainingFailed: when no installed package offers it, or it breaks a rule.
     """
-    return _made(task.entry_point, json.dumps(task.params, sort_keys=True), seed)
+    return _load(task.entry_point, json.dumps(task.params, sort_keys=True), seed)
 
 
 @lru_cache(maxsize=1)
-def _made(name: str, params: str, seed: int) -> PluginTask:
-    blame = PluginErrors(name)
-    with blame.while_running("its import"):
-        function: Callable[..., Any] = _offered(name).load()
+def _load(name: str, params: str, seed: int) -> PluginTask:
+    errors = PluginErrors(name)
+    with errors.while_running("its import"):
+        function: Callable[..., Any] = _entry_point(name).load()
     with (
         global_seed(seed_of(Stream.PLUGIN, seed), torch.device("cpu")),
-        blame.while_running("task(params, seed)"),
+        errors.while_running("task(params, seed)"),
     ):
-        found = function(json.loads(params), seed)
-    if not isinstance(found, PluginTask):
-        raise blame.fault("return a PluginTask", f"got {_kind(found)}")
-    for part in ("model", "loss"):
-        if not callable(getattr(found, part)) or isinstance(found.model, torch.nn.Module):
-            raise blame.fault(
+        task = function(json.loads(params), seed)
+    if not isinstance(task, PluginTask):
+        raise errors.violation("return a PluginTask", f"got {_kind(task)}")
+    for attribute in ("model", "loss"):
+        if not callable(getattr(task, attribute)) or isinstance(task.model, torch.nn.Module):
+            raise errors.violation(
                 "give model and loss as functions",
-                f"got {_kind(getattr(found, part))} for {part}",
+                f"got {_kind(getattr(task, attribute))} for {attribute}",
                 "write model=lambda: Net(...), which is called once for each trial",
             )
-    for metric, function in dict(found.metrics).items():
+    for metric, function in dict(task.metrics).items():
         if not isinstance(metric, str) or not metric.isidentifier() or metric == "loss":
-            raise blame.fault(
+            raise errors.violation(
                 "name its metrics in letters, digits and _, other than loss",
                 f"got {format_value(metric)}",
             )
         if not callable(function):
-            raise blame.fault("give metrics as functions", f"got {_kind(function)} for {metric}")
-    return found
+            raise errors.violation(
+                "give metrics as functions", f"got {_kind(function)} for {metric}"
+            )
+    return task
 
 
-def _offered(name: str) -> EntryPoint:
+def _entry_point(name: str) -> EntryPoint:
     installed = entry_points(group=specs.ENTRY_POINT_GROUP)
-    found = list(dict.fromkeys(point for point in installed if point.name == name))
-    if not found:
+    matching = list(dict.fromkeys(point for point in installed if point.name == name))
+    if not matching:
         known = ", ".join(sorted({point.name for point in installed})) or "none"
         raise TrainingFailed(
             f"task.entry_point must name a plug-in that is installed where the worker runs, got "
             f"{format_value(name)}; install its package there (known: {known})"
         )
-    if len(found) > 1:
+    if len(matching) > 1:
         raise TrainingFailed(
             f"task.entry_point must name one plug-in, and {format_value(name)} is offered by "
-            f"{' and '.join(point.value for point in found)}; uninstall all but one"
+            f"{' and '.join(point.value for point in matching)}; uninstall all but one"
         )
-    return found[0]
+    return matching[0]
 
 
 def _kind(value: object) -> str:

@@ -30,7 +30,7 @@ class PluginModule:
         make: the plug-in's `model`.
         device: where to compute.
         dtype: precision of training.
-        blame: the plug-in.
+        errors: name the plug-in.
 
     Raises:
         TrainingFailed: when it makes no module that can be trained.
@@ -42,71 +42,92 @@ class PluginModule:
         *,
         device: torch.device,
         dtype: torch.dtype,
-        blame: PluginErrors,
+        errors: PluginErrors,
     ) -> None:
-        self._make, self._dtype, self._blame = make, dtype, blame
-        made = self._made(0)
-        weights, buffers = _parts(made)
+        self._make, self._dtype, self._errors = make, dtype, errors
+        module = self._make_module(0)
+        weights, buffers = _weights_and_buffers(module)
         self.shapes: Shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
         self.buffers: Shapes = {name: tuple(tensor.shape) for name, tensor in buffers.items()}
         if not weights:
-            raise blame.fault("make a model with parameters that require gradients", "got none")
+            raise errors.violation(
+                "make a model with parameters that require gradients", "got none"
+            )
         for name, tensor in (weights | buffers).items():
             if tensor.is_complex() or not (
                 tensor.is_floating_point() or torch.equal(tensor.to(dtype).to(tensor.dtype), tensor)
             ):
-                raise blame.fault(
+                raise errors.violation(
                     f"make a model whose numbers {dtype} can hold",
                     f"got {name} of {tensor.dtype}",
                     "make it a constant of forward()",
                 )
         self.norms = tuple(
             name
-            for name, module in made.named_modules()
-            if isinstance(module, NORMS) and any(True for _ in module.parameters(recurse=False))
+            for name, layer in module.named_modules()
+            if isinstance(layer, NORMS) and any(True for _ in layer.parameters(recurse=False))
         )
         """Paths of its norm layers."""
-        self.units = _units(made)
+        self.units = _units(module)
         self._kinds = {
             name: dtype if tensor.is_floating_point() else tensor.dtype
             for name, tensor in buffers.items()
         }
-        self._module = made.to(device=device, dtype=dtype)
+        self._module = module.to(device=device, dtype=dtype)
 
-    def fresh(self, seed: int) -> tuple[Tensor, Tensor]:
+    def initial_weights(self, seed: int) -> tuple[Tensor, Tensor]:
         """Initial weights [P] and buffers [Q], float64 on the CPU, the same for the same seed."""
-        weights, buffers = _parts(self._made(seed))
-        for expected, found in ((self.shapes, weights), (self.buffers, buffers)):
-            shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+        weights, buffers = _weights_and_buffers(self._make_module(seed))
+        for expected, tensors in ((self.shapes, weights), (self.buffers, buffers)):
+            shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
             if shapes != expected:
                 name = next(n for n in {**shapes, **expected} if shapes.get(n) != expected.get(n))
-                raise self._blame.fault(
+                raise self._errors.violation(
                     "make models of one structure from the same params",
                     f"got {name} of shape {expected.get(name)}, then {shapes.get(name)}",
                 )
-        return _row(weights), _row(buffers)
+        return _flatten(weights), _flatten(buffers)
 
-    def own(self, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Buffers [*shape], or [K, *shape], as the module has them: copies it may change."""
+    def own_buffers(self, buffers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Copies of buffers, [*shape] or [K, *shape], in the types that the module has them in."""
         return {name: value.to(self._kinds[name], copy=True) for name, value in buffers.items()}
 
     def __call__(
-        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], inputs: PyTree, training: bool
+        self,
+        weights: Mapping[str, Tensor],
+        module_buffers: dict[str, Tensor],
+        inputs: PyTree,
+        training: bool,
     ) -> PyTree:
-        """The outputs with these weights; `own` is left as the pass leaves the buffers."""
+        """The outputs with these weights.
+
+        Args:
+            weights: [*shape] by name.
+            module_buffers: as `own_buffers` made them; the pass changes them as it does the
+                module's.
+            inputs: [B, ...] each.
+            training: the module's mode.
+
+        Raises:
+            TrainingFailed: when the module raises an error.
+        """
         self._module.train(training)
-        tensors = {**weights, **own}
-        with self._blame.while_running("its model"):
+        tensors = {**weights, **module_buffers}
+        with self._errors.while_running("its model"):
             outputs = functional_call(self._module, tensors, (inputs,))
-        own.update((name, tensors[name].detach()) for name in own)
+        module_buffers.update((name, tensors[name].detach()) for name in module_buffers)
         return outputs
 
     def refresh_statistics(
-        self, weights: Mapping[str, Tensor], own: dict[str, Tensor], batches: Iterable[PyTree]
+        self,
+        weights: Mapping[str, Tensor],
+        module_buffers: dict[str, Tensor],
+        batches: Iterable[PyTree],
     ) -> None:
-        """Makes the running statistics in `own` the means over batches; alone batch norms train.
+        """Makes the running statistics in `module_buffers` the means over batches.
 
-        With momentum None a batch norm averages cumulatively over the batches that it has counted.
+        Only batch norms are in training mode. With momentum None a batch norm averages cumulatively
+        over the batches that it has counted.
         """
         norms = {
             path: module
@@ -121,38 +142,38 @@ class PluginModule:
             norm.train()
             norm.momentum = None
             for name in ("running_mean", "num_batches_tracked"):
-                own[f"{path}.{name}"].zero_()
-            own[f"{path}.running_var"].fill_(1)
+                module_buffers[f"{path}.{name}"].zero_()
+            module_buffers[f"{path}.running_var"].fill_(1)
         try:
             for inputs in batches:
-                with self._blame.while_running("its model"):
-                    functional_call(self._module, {**weights, **own}, (inputs,))
+                with self._errors.while_running("its model"):
+                    functional_call(self._module, {**weights, **module_buffers}, (inputs,))
         finally:
             for path, norm in norms.items():
                 norm.momentum = momenta[path]
 
-    def _made(self, seed: int) -> nn.Module:
-        with global_seed(seed, CPU), self._blame.while_running("model()"):
+    def _make_module(self, seed: int) -> nn.Module:
+        with global_seed(seed, CPU), self._errors.while_running("model()"):
             module = self._make()
         if not isinstance(module, nn.Module):
-            raise self._blame.fault(
+            raise self._errors.violation(
                 "make a torch.nn.Module in model()", f"got a {type(module).__name__}"
             )
         if any(map(is_lazy, module.parameters())) or any(map(is_lazy, module.buffers())):
-            raise self._blame.fault(
+            raise self._errors.violation(
                 "make a model that knows its shapes", "got one with lazy layers",
                 "call it on a few rows before returning it",
             )  # fmt: skip
         return module
 
 
-def _parts(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _weights_and_buffers(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Weights and buffers by name."""
     named = {name: tensor.detach().cpu() for name, tensor in module.named_parameters()}
     trained = {name for name, tensor in module.named_parameters() if tensor.requires_grad}
     frozen = {name: tensor for name, tensor in named.items() if name not in trained}
-    held = {name: tensor.detach().cpu() for name, tensor in module.named_buffers()}
-    return {name: named[name] for name in named if name in trained}, frozen | held
+    buffers = {name: tensor.detach().cpu() for name, tensor in module.named_buffers()}
+    return {name: named[name] for name in named if name in trained}, frozen | buffers
 
 
 def _units(module: nn.Module) -> dict[str, int]:
@@ -161,19 +182,19 @@ def _units(module: nn.Module) -> dict[str, int]:
     That is torch's first, for transposed convolutions the second. Embeddings lead into none, and
     of transposed convolutions in groups no axis holds the units.
     """
-    found = {}
-    for path, part in module.named_modules():
-        if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+    units = {}
+    for path, layer in module.named_modules():
+        if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
             continue
-        is_transposed = isinstance(part, nn.modules.conv._ConvTransposeNd)
-        if is_transposed and part.groups != 1:
+        is_transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
+        if is_transposed and layer.groups != 1:
             continue
-        for name, parameter in part.named_parameters(path, recurse=False):
+        for name, parameter in layer.named_parameters(path, recurse=False):
             if parameter.dim() > 1:
-                found[name] = int(is_transposed)
-    return found
+                units[name] = int(is_transposed)
+    return units
 
 
-def _row(tensors: Mapping[str, Tensor]) -> Tensor:
+def _flatten(tensors: Mapping[str, Tensor]) -> Tensor:
     parts = [tensor.double().flatten() for tensor in tensors.values()]
     return torch.cat(parts) if parts else torch.empty(0, dtype=torch.float64)

@@ -38,7 +38,18 @@ MEASURED_ROWS = 1024
 
 
 class Supervised:
-    """Batches come from (study seed, epoch), so trials at the same epoch share them."""
+    """Batches come from (study seed, epoch), so trials at the same epoch share them.
+
+    Args:
+        spec: resolved, of any trial of the group.
+        device: where to compute.
+        dtype: precision of weights and data.
+        fold: which rows validate; none takes the study's fixed split.
+
+    Raises:
+        NotFound: when nothing has the data set's name.
+        TrainingFailed: when model and data do not fit, or a part is left without rows.
+    """
 
     def __init__(
         self,
@@ -51,7 +62,7 @@ class Supervised:
         data = dataset_for(spec.supervised, spec.seed, device=device, dtype=dtype, fold=fold)
         self._data = data
         self._device, self._dtype = device, dtype
-        self._train = _used(data.train, spec, classes=bool(data.classes))
+        self._train = _training_rows(data.train, spec, classes=bool(data.classes))
         is_full = spec.optimizer.full_batch
         rows = len(self._train.x)
         self._batches = Batches(self._train, rows if is_full else spec.training.batch_size)
@@ -72,8 +83,8 @@ class Supervised:
     def key(spec: StudySpec) -> Hashable:
         """Data, structure, loss and batch size; initial weights and dropout rates may differ."""
         task, training = spec.supervised, spec.training
-        alike = {name: None for name in ("init", "dropout") if hasattr(task.model, name)}
-        model = task.model.model_copy(update=alike)
+        may_differ = {name: None for name in ("init", "dropout") if hasattr(task.model, name)}
+        model = task.model.model_copy(update=may_differ)
         augment = tuple((kind.kind, getattr(kind, "axis", None)) for kind in training.augment)
         return (
             spec.seed, task.dataset, task.split, task.standardize, task.loss, model,
@@ -109,8 +120,8 @@ class Supervised:
             losses, grad = self._weighted(outputs, y)
         else:
             losses, grad = self._mixed(outputs, y, batch.share.unsqueeze(1))
-        right = hits(outputs, y) if self.classes else None
-        return BatchResult(losses, right, backward(grad / total))
+        correct = hits(outputs, y) if self.classes else None
+        return BatchResult(losses, correct, backward(grad / total))
 
     def outputs(self, weights: Views, buffers: Views, split: HeldOut) -> Tensor:
         """The model's outputs on a part of the data, [K, N, C]."""
@@ -135,7 +146,7 @@ class Supervised:
     def predictions(self, weights: Views, buffers: Views, split: HeldOut) -> tuple[Tensor, Tensor]:
         """Outputs [K, N, C] and targets [N], numbers in the data's own unit."""
         outputs, y = self.outputs(weights, buffers, split), self.targets(split)
-        return (outputs, y) if self.classes else (self.in_own_unit(outputs), self.in_own_unit(y))
+        return (outputs, y) if self.classes else (self.in_data_unit(outputs), self.in_data_unit(y))
 
     def measure(self, weights: Views, buffers: Views, split: HeldOut) -> dict[str, Tensor]:
         """The plain loss, without class weights or smoothing, and what suits the target.
@@ -151,7 +162,7 @@ class Supervised:
         prefix = "val" if split == "validation" else split
         metrics = {f"{prefix}_loss": self._loss(outputs, y, None).mean(-1)}
         if not self.classes:
-            outputs, y = self.in_own_unit(outputs), self.in_own_unit(y)
+            outputs, y = self.in_data_unit(outputs), self.in_data_unit(y)
         for name, metric in self._metrics.items():
             metrics[f"{prefix}_{name}"] = metric(outputs, y)
         return Evaluation(outputs, y, metrics)
@@ -178,10 +189,10 @@ class Supervised:
             for name, view in buffers.items():
                 view.copy_(totals[name] / (MOMENTUM * len(batches)))
 
-    def in_own_unit(self, numbers: Tensor) -> Tensor:
+    def in_data_unit(self, values: Tensor) -> Tensor:
         """Standardised targets, or outputs, in the unit of the data."""
-        fitted = self._data.standardization
-        return numbers * fitted.target_scale + fitted.target_shift
+        standardization = self._data.standardization
+        return values * standardization.target_scale + standardization.target_shift
 
     def _weighted(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Losses [K, B] and their gradients [K, B, C], times their class's factor."""
@@ -192,11 +203,11 @@ class Supervised:
         return losses * factors, grad * factors.unsqueeze(-1)
 
     def _mixed(self, outputs: Tensor, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-        """The same under mixup, λ [T, 1]: of two classes, or of the number between two."""
-        other = partners(y, -1)
+        """Losses and gradients under mixup, λ [T, 1]: of two classes, or of a number between."""
+        mixed_in = partners(y, -1)
         if not self.classes:
-            return self._weighted(outputs, share * y + (1 - share) * other)
-        (loss, grad), (loss_, grad_) = self._weighted(outputs, y), self._weighted(outputs, other)
+            return self._weighted(outputs, share * y + (1 - share) * mixed_in)
+        (loss, grad), (loss_, grad_) = self._weighted(outputs, y), self._weighted(outputs, mixed_in)
         wide = share.unsqueeze(-1)
         return share * loss + (1 - share) * loss_, wide * grad + (1 - wide) * grad_
 
@@ -218,10 +229,10 @@ class Supervised:
         return torch.tensor(rows, dtype=self._dtype, device=self._device)
 
 
-def _used(part: SplitData, spec: StudySpec, *, classes: bool) -> SplitData:
+def _training_rows(data: SplitData, spec: StudySpec, *, classes: bool) -> SplitData:
     """The training rows that `train_fraction` leaves."""
     if spec.training.train_fraction == 1:
-        return part
-    rows = fraction_rows(part.y.cpu().numpy(), spec.training.train_fraction, spec.seed, classes)
-    chosen = torch.from_numpy(rows).to(part.x.device)
-    return SplitData(part.x[chosen], part.y[chosen])
+        return data
+    rows = fraction_rows(data.y.cpu().numpy(), spec.training.train_fraction, spec.seed, classes)
+    index = torch.from_numpy(rows).to(data.x.device)
+    return SplitData(data.x[index], data.y[index])

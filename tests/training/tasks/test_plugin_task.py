@@ -132,7 +132,7 @@ def test_what_a_plug_in_draws_comes_from_the_study_and_disturbs_nobody(installed
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     for seed in (0, 0, 1):
-        plugin_loading._made.cache_clear()
+        plugin_loading._load.cache_clear()
         trained(Plan(0, plugin_study("drawing", {"net": {"dropout": 0.2}}, seed=seed), 1))
     assert drawn[0] == drawn[1] != drawn[2]
     assert torch.equal(before, torch.random.get_rng_state())
