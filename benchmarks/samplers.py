@@ -31,7 +31,7 @@ from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Sampler, SearchProblem
 from hpsearch.spec.language.distributions import Choice, Interval, IntUniform, LogUniform, Uniform
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import Search, SearchKind
+from hpsearch.spec.search import Search, SearchBase
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 TOLERANCE = 1.1
@@ -114,7 +114,7 @@ def _their_sobol() -> optuna.samplers.BaseSampler:
         )
 
 
-def _sampler(kind: str) -> Sampler[SearchKind]:
+def _sampler(kind: str) -> Sampler[SearchBase]:
     settings: dict[str, Any] = {"kind": kind}
     if kind == "grid":
         settings["points"] = POINTS

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.language.distributions import Distribution, Integer, Real
+from hpsearch.spec.language.distributions import Distribution
 from hpsearch.spec.language.family import Family
+from hpsearch.spec.language.searchable import Integer, Real
 
 MOST = 3
 """Numbers of one field."""

@@ -14,7 +14,7 @@ from typing import Any
 from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import Observation, Proposal, SearchProblem
 from hpsearch.search.samplers.staged import RangeChange, StagedSampler
-from hpsearch.spec.search import PlannedStage, SearchKind
+from hpsearch.spec.search import PlannedStage, SearchBase
 from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
@@ -47,7 +47,7 @@ class OpenStage:
         """What its sampler calls the first configuration that it draws itself."""
         return self.first + len(self.initial)
 
-    def problem(self, spec: StudySpec) -> SearchProblem[SearchKind]:
+    def problem(self, spec: StudySpec) -> SearchProblem[SearchBase]:
         """What its sampler searches."""
         return SearchProblem(
             space=self.space,

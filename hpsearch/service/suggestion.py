@@ -24,7 +24,7 @@ from hpsearch.search.staging import OpenStage, first_stage, next_stage
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.messages import format_spec, pluralize
 from hpsearch.spec.language.states import EventKind
-from hpsearch.spec.search import PlannedStage, SearchKind
+from hpsearch.spec.search import PlannedStage, SearchBase
 from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
@@ -45,7 +45,7 @@ class _StudySampler:
 
     key: tuple[float, int, int]
     """The study's creation (a database may give an id again), its version, and the stage."""
-    sampler: Sampler[SearchKind]
+    sampler: Sampler[SearchBase]
     ended: list[Observation]
     """Those of an earlier study first."""
     own_ended: int = 0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from hpsearch.spec.language.distributions import Integer, OneOf, Real
 from hpsearch.spec.language.family import Family, Kind
+from hpsearch.spec.language.searchable import Integer, OneOf, Real
 
 
 class AugmentationBase(Kind):

@@ -16,8 +16,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.language.distributions import Integer, OneOf, Real
 from hpsearch.spec.language.family import Family, Kind
+from hpsearch.spec.language.searchable import Integer, OneOf, Real
 from hpsearch.spec.schedule import Schedule
 
 

@@ -20,14 +20,14 @@ Positive = Annotated[int, Field(ge=1, le=LARGEST_INTEGER, strict=True)]
 Factor = Annotated[int, Field(ge=2, le=1000, strict=True)]
 
 
-class PrunerKind(Kind):
+class PrunerBase(Kind):
     """What every pruner is."""
 
     stops_trials: ClassVar[bool] = True
     """Whether reports are judged at all; false needs no `implementation`."""
 
 
-class NoPruner(PrunerKind):
+class NoPruner(PrunerBase):
     """Every trial runs to its end; only divergence stops one."""
 
     stops_trials = False
@@ -35,7 +35,7 @@ class NoPruner(PrunerKind):
     kind: Literal["none"]
 
 
-class IntervalPruner(PrunerKind):
+class IntervalPruner(PrunerBase):
     """What pruners take that look every few epochs."""
 
     warmup_epochs: Count = 0
@@ -75,7 +75,7 @@ class PercentilePruner(RankPruner):
     """The share of trials to keep, in percent."""
 
 
-class AshaPruner(PrunerKind):
+class AshaPruner(PrunerBase):
     """Asynchronous successive halving (Li et al. 2020).
 
     Rung r is at epoch min_epochs·reduction_factor^(min_early_stopping_rate + r). A trial that gets
@@ -101,7 +101,7 @@ class AshaPruner(PrunerKind):
         return self
 
 
-class HyperbandPruner(PrunerKind):
+class HyperbandPruner(PrunerBase):
     """Hyperband (Li et al. 2018): `asha` in brackets that begin to stop trials ever later.
 
     Trials are spread over floor(log(max_epochs/min_epochs, reduction_factor)) + 1 brackets by
@@ -131,7 +131,7 @@ class HyperbandPruner(PrunerKind):
         return self
 
 
-class PatiencePruner(PrunerKind):
+class PatiencePruner(PrunerBase):
     """Stops a trial that has not got better for a while, whatever others do.
 
     The best of the last patience + 1 values is worse by more than `min_delta` than the best before
@@ -193,4 +193,4 @@ PRUNERS = Family(
 )
 """The table of pruners: a new one is a class above and a line here."""
 
-Pruner: TypeAlias = Annotated[PrunerKind, PRUNERS]
+Pruner: TypeAlias = Annotated[PrunerBase, PRUNERS]

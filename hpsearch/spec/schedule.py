@@ -14,8 +14,8 @@ from pydantic import BaseModel, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.language.distributions import OneOf, Real
 from hpsearch.spec.language.family import Family
+from hpsearch.spec.language.searchable import OneOf, Real
 from hpsearch.spec.schedules.arithmetic import Lambda
 from hpsearch.spec.schedules.base import ScheduleBase
 from hpsearch.spec.schedules.cycles import CosineRestarts, Cyclic, OneCycle

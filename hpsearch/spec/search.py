@@ -56,7 +56,7 @@ It raises `InvalidInput` where a continuous range has no points, or there are to
 """
 
 
-class SearchKind(Kind):
+class SearchBase(Kind):
     """What every search takes, and what the service asks of one.
 
     The class variables say what a search can do; the methods say how it goes through its trials.
@@ -121,7 +121,7 @@ class SearchKind(Kind):
         return document
 
 
-class CountedSearch(SearchKind):
+class CountedSearch(SearchBase):
     """What searches of one stage take whose number of trials is given."""
 
     trials: Trials = 20
@@ -139,7 +139,7 @@ class RandomSearch(CountedSearch):
     kind: Literal["random"]
 
 
-class GridSearch(SearchKind):
+class GridSearch(SearchBase):
     """Every combination of equally spaced points, in an order shuffled by the study's seed.
 
     Discrete parameters without points take all their values.
@@ -190,7 +190,7 @@ def default_stages(epochs: int) -> tuple[StageSettings, ...]:
     )
 
 
-class LearningSearch(SearchKind):
+class LearningSearch(SearchBase):
     """What searches that learn from ended trials take."""
 
     warm_start: WarmStart | None = None
@@ -358,7 +358,7 @@ class Nsga2Search(AdaptiveSearch):
             )
 
 
-SEARCHES: Family[SearchKind] = Family(
+SEARCHES: Family[SearchBase] = Family(
     RandomSearch,
     GridSearch,
     SobolSearch,
@@ -371,4 +371,4 @@ SEARCHES: Family[SearchKind] = Family(
 )
 """The table of searches: a new one is a class above and a line here."""
 
-Search: TypeAlias = Annotated[SearchKind, SEARCHES]
+Search: TypeAlias = Annotated[SearchBase, SEARCHES]

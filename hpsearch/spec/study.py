@@ -20,9 +20,10 @@ from pydantic_core import PydanticCustomError
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.ensemble import Ensembles, EnsembleSpec
 from hpsearch.spec.language.base import SpecModel, tag
-from hpsearch.spec.language.distributions import LARGEST_INTEGER, OneOf
+from hpsearch.spec.language.distributions import LARGEST_INTEGER
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import explain, format_value
+from hpsearch.spec.language.searchable import OneOf
 from hpsearch.spec.metrics import Direction, direction_of, objective_curves
 from hpsearch.spec.optimizer import Adam, Optimizer
 from hpsearch.spec.pruner import NoPruner, Pruner

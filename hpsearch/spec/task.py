@@ -9,8 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.language.distributions import Choice, Integer, Interval, OneOf, Real
+from hpsearch.spec.language.distributions import Choice, Interval
 from hpsearch.spec.language.family import Family, Kind
+from hpsearch.spec.language.searchable import Integer, OneOf, Real
 from hpsearch.spec.losses import LOSSES
 from hpsearch.spec.plugin import PluginTask
 

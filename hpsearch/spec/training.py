@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.augment import Augmentation
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.language.distributions import Integer, OneOf, Real
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.language.searchable import Integer, OneOf, Real
 
 
 class Clip(SpecModel):

@@ -19,7 +19,7 @@ from hpsearch.spec.language.distributions import (
     Uniform,
 )
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import SEARCHES, AdaptiveSearch, Search, SearchKind
+from hpsearch.spec.search import SEARCHES, AdaptiveSearch, Search, SearchBase
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -32,7 +32,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 """Settings that let a short study pass the random start of a search; others need none."""
 
 
-def _kinds(is_one: Callable[[type[SearchKind]], bool]) -> tuple[str, ...]:
+def _kinds(is_one: Callable[[type[SearchBase]], bool]) -> tuple[str, ...]:
     return tuple(kind for kind, member in SEARCHES.members.items() if is_one(member))
 
 
@@ -93,14 +93,14 @@ def ranges(kind: str) -> SearchSpace:
     return TWO if kind == "gp" else RANGES
 
 
-def problem(kind: str, space: SearchSpace, **more: Any) -> SearchProblem[SearchKind]:
+def problem(kind: str, space: SearchSpace, **more: Any) -> SearchProblem[SearchBase]:
     """A search with its settings of above; `settings` changes them."""
     settings = {"kind": kind, **SETTINGS.get(kind, {}), **more.pop("settings", {})}
     search = TypeAdapter[Search](Search).validate_python(settings)
     return SearchProblem(space, more.pop("seed", 7), search, **more)
 
 
-def sampler(kind: str, space: SearchSpace, **more: Any) -> Sampler[SearchKind]:
+def sampler(kind: str, space: SearchSpace, **more: Any) -> Sampler[SearchBase]:
     """The sampler of such a problem."""
     return sampler_for(problem(kind, space, **more))
 
@@ -133,7 +133,7 @@ def running(numbers: Sequence[int], proposals: Sequence[Proposal]) -> list[Obser
 
 
 def play(
-    sampler: Sampler[SearchKind],
+    sampler: Sampler[SearchBase],
     trials: int,
     end: Callable[[int, Mapping[str, Any]], Observation] | None = None,
     capacity: int = 4,

@@ -12,13 +12,13 @@ from hpsearch.search.samplers.random import RandomSampler
 from hpsearch.search.samplers.staged import NextSpace, StagedSampler
 from hpsearch.search.simulator import Trace, simulate
 from hpsearch.spec.checks.search import search_errors
-from hpsearch.spec.search import CountCombinations, PlannedStage, SearchKind
+from hpsearch.spec.search import CountCombinations, PlannedStage, SearchBase
 from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec, parse_study
 
 
-class TournamentSearch(SearchKind):
+class TournamentSearch(SearchBase):
     """Half as many trials in each round, twice as long: those with the least loss go on."""
 
     implementation = f"{__name__}:TournamentSampler"

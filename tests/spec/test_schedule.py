@@ -8,8 +8,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.language.distributions import OneOf
 from hpsearch.spec.language.messages import explain
+from hpsearch.spec.language.searchable import OneOf
 from hpsearch.spec.schedule import SCHEDULES, Schedule, metrics_followed
 from hpsearch.spec.space.space import resolve, search_space
 from hpsearch.spec.study import StudySpec, parse_study

@@ -14,9 +14,9 @@ from typing import ClassVar, Generic, TypeVar
 
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.verdict import Verdict
-from hpsearch.spec.pruner import PrunerKind
+from hpsearch.spec.pruner import PrunerBase
 
-S = TypeVar("S", bound=PrunerKind)
+S = TypeVar("S", bound=PrunerBase)
 
 
 class Pruner(ABC, Generic[S]):

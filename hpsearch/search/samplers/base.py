@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from hpsearch.spec.language.distributions import Value
-from hpsearch.spec.search import SearchKind
+from hpsearch.spec.search import SearchBase
 from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.wire.observation import Observation
 
 __all__ = ["NO_HISTORY", "History", "Observation", "Proposal", "Sampler", "SearchProblem"]
 
-S = TypeVar("S", bound=SearchKind)
+S = TypeVar("S", bound=SearchBase)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.checks.hard_bounds import hard_bound_errors
 from hpsearch.spec.language.distributions import Choice, Interval
 from hpsearch.spec.language.messages import format_value
-from hpsearch.spec.search import SEARCHES, SearchKind
+from hpsearch.spec.search import SEARCHES, SearchBase
 from hpsearch.spec.space.space import Parameter, SearchSpace, search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
@@ -41,7 +41,7 @@ def search_errors(spec: StudySpec) -> Iterator[FieldError]:
         )
 
 
-def _enqueued(search: SearchKind, space: SearchSpace) -> Iterator[FieldError]:
+def _enqueued(search: SearchBase, space: SearchSpace) -> Iterator[FieldError]:
     for index, params in enumerate(search.enqueue):
         try:
             space.check(params)
@@ -68,7 +68,7 @@ def _objectives(spec: StudySpec) -> Iterator[FieldError]:
         )
 
 
-def _parameters(search: SearchKind, space: SearchSpace) -> Iterator[FieldError]:
+def _parameters(search: SearchBase, space: SearchSpace) -> Iterator[FieldError]:
     """Parameters that the search cannot propose, too many of them, or none that it can."""
     most, dimensions = search.max_dimensions, len(space.parameters)
     if most is not None and dimensions > most:
@@ -97,7 +97,7 @@ def _parameters(search: SearchKind, space: SearchSpace) -> Iterator[FieldError]:
         )
 
 
-def _unsupported(search: SearchKind, parameter: Parameter) -> str | None:
+def _unsupported(search: SearchBase, parameter: Parameter) -> str | None:
     """Why a search cannot propose a parameter; none where it can."""
     if parameter.branch is not None and not search.supports_branches:
         return "exists only in a branch"

@@ -4,7 +4,7 @@ Kind      a member: the fields that a person writes, and where the code is that 
 Family    the family's one table; its type, its documents and its forms are made from it
 
     PRUNERS = Family(NoPruner, MedianPruner, AshaPruner, default="none")
-    Pruner: TypeAlias = Annotated[PrunerKind, PRUNERS]
+    Pruner: TypeAlias = Annotated[PrunerBase, PRUNERS]
 
 A new member is a class and a line in that table.
 """

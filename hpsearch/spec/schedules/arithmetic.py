@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.distributions import OneOf
 from hpsearch.spec.language.expression import ExpressionError, first_value, parse
+from hpsearch.spec.language.searchable import OneOf
 from hpsearch.spec.schedules.base import ScheduleBase
 
 

@@ -18,8 +18,9 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.language.base import SpecModel
-from hpsearch.spec.language.distributions import OneOf, Real, values_of
+from hpsearch.spec.language.distributions import values_of
 from hpsearch.spec.language.family import Kind
+from hpsearch.spec.language.searchable import OneOf, Real
 
 
 class Warmup(SpecModel):

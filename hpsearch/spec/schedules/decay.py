@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from hpsearch.spec.language.distributions import OneOf, Real
+from hpsearch.spec.language.searchable import OneOf, Real
 from hpsearch.spec.schedules.base import Decaying, ScheduleBase
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.distributions import OneOf, Real, values_of
+from hpsearch.spec.language.distributions import values_of
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.language.searchable import OneOf, Real
 from hpsearch.spec.schedules.base import ScheduleBase
 
 

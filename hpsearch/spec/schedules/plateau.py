@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.distributions import Integer, OneOf, Real, values_of
+from hpsearch.spec.language.distributions import values_of
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.language.searchable import Integer, OneOf, Real
 from hpsearch.spec.metrics import direction_of, endings
 from hpsearch.spec.schedules.base import ScheduleBase
 

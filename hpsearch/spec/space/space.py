@@ -18,15 +18,9 @@ from pydantic import BaseModel
 
 from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.language.base import wire_names
-from hpsearch.spec.language.distributions import (
-    Choice,
-    Distribution,
-    Integer,
-    Interval,
-    Real,
-    Value,
-)
+from hpsearch.spec.language.distributions import Choice, Distribution, Interval, Value
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.language.searchable import Integer, Real
 from hpsearch.spec.study import StudySpec, parse_study
 
 Rule: TypeAlias = Real | Integer | None
