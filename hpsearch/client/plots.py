@@ -25,9 +25,10 @@ class _PlotlyJson(RootModel[dict[str, Any]]):
 class StudyPlots:
     """Figures of one study: a method for each member of `hpsearch.plots.FIGURES`.
 
-        study.plot.curves("val_loss", top=5, log="y")
-        study.plot.scatter(x="optimizer.lr", y="value")
-        study.plot.trial(3, "accuracy")
+    >>> study.plot.curves("val_loss", top=2, log="y").layout.title.text
+    'val_loss by epoch'
+    >>> study.plot.scatter(x="optimizer.lr", y="value").layout.title.text
+    'val_accuracy × optimizer.lr'
 
     `help(study.plot.curves)` lists what may be chosen. `log` names the axes to show by decades
     ("x", "y" or "xy"); `True` stands for all that can be.
