@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its customary name)
 from torch import Tensor, nn
 
-from hpsearch.spec import task as specs
+from hpsearch.spec import model as specs
 from hpsearch.training.models.norm import EPS
 
 Tensors = Mapping[str, Tensor]

@@ -28,13 +28,14 @@ from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.losses import losses_for
 from hpsearch.spec.metrics import METRICS, objective_curves
+from hpsearch.spec.model import INITS, MODELS, Activation
 from hpsearch.spec.optimizer import OPTIMIZERS
 from hpsearch.spec.pruner import PRUNERS
 from hpsearch.spec.schedule import SCHEDULES
 from hpsearch.spec.schedules.base import Warmup
 from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.task import INITS, MODELS, TASKS, Activation
+from hpsearch.spec.task import TASKS
 from hpsearch.spec.training import Clip, EarlyStopping, Ema, Swa, Training
 from hpsearch.spec.upload_formats import UPLOAD_FORMATS
 from hpsearch.spec.wire.datasets import BUILT_IN

@@ -18,10 +18,11 @@ from hpsearch.reference.samples import is_number, object_type, samples
 from hpsearch.spec.augment import AUGMENTATIONS
 from hpsearch.spec.language.base import SpecModel
 from hpsearch.spec.language.family import Family
+from hpsearch.spec.model import MODELS
 from hpsearch.spec.optimizer import OPTIMIZERS
 from hpsearch.spec.schedule import SCHEDULES
 from hpsearch.spec.study import parse_study
-from hpsearch.spec.task import MODELS, SupervisedTask
+from hpsearch.spec.task import SupervisedTask
 from hpsearch.spec.training import Training
 from hpsearch.training.group.group_size import GAIN, NEAR, SECONDS, SIZES
 from hpsearch.training.tasks.plan import Plan, group_key

@@ -20,8 +20,8 @@ from hpsearch.inference.export import export_model, graph_of
 from hpsearch.inference.model import TrainedPredictor, model_of
 from hpsearch.inference.torch_module import ACTIVATIONS, BUILDERS
 from hpsearch.optional import MissingPackage
+from hpsearch.spec.model import MODELS
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.spec.task import MODELS
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.data.encoding import EncodedColumn, Encoding

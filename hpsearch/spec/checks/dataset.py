@@ -13,8 +13,8 @@ from hpsearch.spec.language.family import Family
 from hpsearch.spec.language.messages import alternatives, format_value
 from hpsearch.spec.losses import LOSSES, losses_for
 from hpsearch.spec.metrics import COSTS, objective_curves
+from hpsearch.spec.model import MODELS
 from hpsearch.spec.study import Objective, StudySpec
-from hpsearch.spec.task import MODELS
 from hpsearch.spec.wire.datasets import DatasetInfo
 
 

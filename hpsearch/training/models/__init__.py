@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hpsearch.spec import task as specs
+from hpsearch.spec import model as specs
 from hpsearch.spec.language.family import implementation
 from hpsearch.training.models.base import Model
 

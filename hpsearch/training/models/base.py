@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from hpsearch.spec.task import Init
+from hpsearch.spec.model import Init
 from hpsearch.training.models.dropout import Masks
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]

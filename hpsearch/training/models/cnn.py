@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.task import Cnn as CnnSpec
+from hpsearch.spec.model import Cnn as CnnSpec
 from hpsearch.training.models.activations import ACTIVATIONS
 from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.convolution import convolve, pool

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from hpsearch.spec import task as specs
+from hpsearch.spec import model as specs
 from hpsearch.spec.language.family import implementation
-from hpsearch.spec.task import Init
+from hpsearch.spec.model import Init
 
 GAINS: Mapping[str, float] = {
     "relu": math.sqrt(2),

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from hpsearch.spec.task import Linear as LinearSpec
+from hpsearch.spec.model import Linear as LinearSpec
 from hpsearch.training.models.base import Shapes, Trace, Views
 from hpsearch.training.models.dense import dense
 from hpsearch.training.models.dense_layers import dense_layers

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from hpsearch.spec.task import Mlp as MlpSpec
+from hpsearch.spec.model import Mlp as MlpSpec
 from hpsearch.training.models.activations import ACTIVATIONS
 from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.dense import dense

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hpsearch.spec.task import Resnet as ResnetSpec
+from hpsearch.spec.model import Resnet as ResnetSpec
 from hpsearch.training.models.base import Shapes, Trace, Views, traced
 from hpsearch.training.models.convolution import convolve
 from hpsearch.training.models.dense import dense

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec import task as specs
+from hpsearch.spec import model as specs
 from hpsearch.spec.language.family import implementation
 from hpsearch.training.models import model_for
 from hpsearch.training.models.activations import ACTIVATIONS
