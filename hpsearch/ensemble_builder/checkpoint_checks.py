@@ -62,7 +62,7 @@ def _standardization_error(run: Checkpoint, features: tuple[int, ...]) -> str | 
 
 
 def _is_sound(encoding: Encoding, width: int) -> bool:
-    positions = [column.place for column in encoding.columns]
+    positions = [column.index for column in encoding.columns]
     return (
         sum(column.width for column in encoding.columns) == width
         and len(set(positions)) == len(positions)

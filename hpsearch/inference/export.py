@@ -160,7 +160,7 @@ def _names(model: TrainedPredictor) -> dict[str, list[str]]:
     columns = [
         f"{column.name}={column.categories[code]}" if column.categories else column.name
         for column in (encoding.columns if encoding else ())
-        for code in (column.kept if column.categories else (0,))
+        for code in (column.known_codes if column.categories else (0,))
     ]
     named = {"classes": list(model.classes), "columns": columns}
     return {name: names for name, names in named.items() if names}

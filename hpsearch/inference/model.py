@@ -276,7 +276,7 @@ def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> Tr
 
 def _schema(encoding: Encoding | None) -> TableSchema:
     columns = () if encoding is None else encoding.columns
-    return tuple((column.name, column.place, column.categories) for column in columns)
+    return tuple((column.name, column.index, column.categories) for column in columns)
 
 
 def _put(root: nn.Module, name: str, tensor: Tensor) -> None:

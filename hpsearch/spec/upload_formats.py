@@ -32,10 +32,10 @@ UPLOAD_FORMATS: Mapping[str, UploadFormat] = {
         UploadFormat("csv", "CSV",
                      "UTF-8 text with a header; fields separated by commas, semicolons or tabs. "
                      "`target` names the column to learn.",
-                     f"{_READERS}.tabular:CSV"),
+                     f"{_READERS}.csv_text:CSV"),
         UploadFormat("parquet", "Parquet",
                      "A table whose columns know their types. `target` names the column to learn.",
-                     f"{_READERS}.tabular:PARQUET"),
+                     f"{_READERS}.parquet:PARQUET"),
         UploadFormat("npz", "npz",
                      "NumPy arrays `x` and `y`, perhaps with `_train`, `_validation` and `_test` "
                      "behind their names. `target` may name another array than `y`.",

@@ -11,12 +11,12 @@ from hpsearch.errors import TrainingFailed
 
 
 def class_weights(
-    asked: str | Mapping[str, float], classes: Sequence[str], y: Tensor
+    weights: str | Mapping[str, float], classes: Sequence[str], y: Tensor
 ) -> list[float] | None:
     """A factor per class; none when all count alike.
 
     Args:
-        asked: `none`, `balanced`, or factors by name.
+        weights: `none`, `balanced`, or factors by name.
         classes: all names.
         y: labels of the training rows [N].
 
@@ -25,15 +25,15 @@ def class_weights(
     Raises:
         TrainingFailed: when a name is no class's.
     """
-    if asked == "none":
+    if weights == "none":
         return None
-    if isinstance(asked, str):
+    if isinstance(weights, str):
         counts = torch.bincount(y, minlength=len(classes)).clamp(min=1)
         return (len(y) / (len(classes) * counts.double())).tolist()
-    unknown = sorted(set(asked) - set(classes))
+    unknown = sorted(set(weights) - set(classes))
     if unknown:
         raise TrainingFailed(
             f"task.class_weights must name classes, and none is called '{unknown[0]}'; "
             f"use some of {', '.join(classes)}"
         )
-    return [asked.get(name, 1.0) for name in classes]
+    return [weights.get(name, 1.0) for name in classes]

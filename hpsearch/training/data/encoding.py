@@ -1,4 +1,4 @@
-"""Columns of an uploaded table as numbers: categories one by one, missing values filled in.
+"""Columns of an uploaded table as numbers: one indicator a category, missing values filled in.
 
 Fitted on the training rows and stored with every checkpoint, so that fresh rows go the same way.
 A number that is missing becomes the training rows' median; a category that is missing becomes the
@@ -17,27 +17,27 @@ from numpy.typing import NDArray
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.messages import format_value
-from hpsearch.training.uploads.table import Column, Values
+from hpsearch.training.uploads.table import Column, ColumnValues
 
 
 @dataclass(frozen=True)
 class EncodedColumn:
-    """What becomes of one column of the table."""
+    """How one column of the table is encoded."""
 
     name: str
-    place: int
-    """Its place among the table's features."""
+    index: int
+    """Its position among the table's features, 0-based."""
     fill: float
     """What takes the place of a missing value: a number, or a category's code."""
     categories: tuple[str, ...] = ()
     """By code; empty for numbers."""
-    kept: tuple[int, ...] = ()
+    known_codes: tuple[int, ...] = ()
     """Codes that have an indicator: those of the training rows."""
 
     @property
     def width(self) -> int:
         """How many numbers it becomes."""
-        return len(self.kept) if self.categories else 1
+        return len(self.known_codes) if self.categories else 1
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Encoding:
         """Encoded rows."""
         parts = []
         for column in self.columns:
-            values = x[:, column.place]
+            values = x[:, column.index]
             filled = np.where(np.isnan(values), column.fill, values)
             if column.categories:
-                parts.append(filled[:, None] == np.array(column.kept, dtype=np.float64))
+                parts.append(filled[:, None] == np.array(column.known_codes, dtype=np.float64))
             else:
                 parts.append(filled[:, None])
         if not parts:
@@ -74,36 +74,45 @@ class Encoding:
         Raises:
             InvalidInput: when a value of a column of numbers is none.
         """
-        size = 1 + max((column.place for column in self.columns), default=-1)
+        size = 1 + max((column.index for column in self.columns), default=-1)
         x = np.full((len(rows), size), np.nan)
         for column in self.columns:
             codes = {name: float(code) for code, name in enumerate(column.categories)}
-            for index, row in enumerate(rows):
+            for row_index, row in enumerate(rows):
                 value = row.get(column.name)
                 if _is_missing(value):
                     continue
-                x[index, column.place] = (
+                x[row_index, column.index] = (
                     codes.get(str(value), codes.get(_whole(value), -1.0))
                     if column.categories
-                    else _number(value, column.name, index)
+                    else _number(value, column.name, row_index)
                 )
         return x
 
     def as_json(self) -> list[dict[str, Any]]:
-        """What `from_json` reads."""
-        return [vars(column) for column in self.columns]
+        """The encoding as JSON, for `from_json`; its keys are part of the checkpoint's format."""
+        return [
+            {
+                "name": column.name,
+                "place": column.index,
+                "fill": column.fill,
+                "categories": column.categories,
+                "kept": column.known_codes,
+            }
+            for column in self.columns
+        ]
 
     @classmethod
     def from_json(cls, document: Sequence[Mapping[str, Any]]) -> Encoding:
-        """An encoding that was stored."""
+        """The encoding that `as_json` gave."""
         return cls(
             tuple(
                 EncodedColumn(
                     name=str(entry["name"]),
-                    place=int(entry["place"]),
+                    index=int(entry["place"]),
                     fill=float(entry["fill"]),
                     categories=tuple(map(str, entry["categories"])),
-                    kept=tuple(map(int, entry["kept"])),
+                    known_codes=tuple(map(int, entry["kept"])),
                 )
                 for entry in document
             )
@@ -139,7 +148,7 @@ def _number(value: Any, name: str, index: int) -> float:
 def fit_encoding(
     columns: Sequence[Column], x: NDArray[Any], *, without: Collection[str] = ()
 ) -> Encoding:
-    """Learns fillings and categories.
+    """The encoding whose fillings and known categories are those of the training rows.
 
     Args:
         columns: what the columns of x hold.
@@ -148,18 +157,18 @@ def fit_encoding(
     """
     return Encoding(
         tuple(
-            _fit_column(Values(column, x[:, place]), place)
-            for place, column in enumerate(columns)
+            _fit_column(ColumnValues(column, x[:, index]), index)
+            for index, column in enumerate(columns)
             if column.name not in without
         )
     )
 
 
-def _fit_column(found: Values, place: int) -> EncodedColumn:
-    there = found.values[~found.missing]
-    name, categories = found.column.name, found.column.categories
+def _fit_column(column: ColumnValues, index: int) -> EncodedColumn:
+    present = column.values[~column.missing]
+    name, categories = column.name, column.categories
     if not categories:
-        return EncodedColumn(name, place, float(np.median(there)) if len(there) else 0.0)
-    codes, counts = np.unique(there.astype(np.int64), return_counts=True)
-    most = float(codes[np.argmax(counts)]) if len(codes) else -1.0
-    return EncodedColumn(name, place, most, categories, tuple(codes.tolist()))
+        return EncodedColumn(name, index, float(np.median(present)) if len(present) else 0.0)
+    codes, counts = np.unique(present.astype(np.int64), return_counts=True)
+    most_frequent = float(codes[np.argmax(counts)]) if len(codes) else -1.0
+    return EncodedColumn(name, index, most_frequent, categories, tuple(codes.tolist()))

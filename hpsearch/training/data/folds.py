@@ -57,11 +57,11 @@ def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[SplitIn
             "use fewer folds"
         )
     if groups is None:
-        place = _dealt(table.y[rows], count, rng, classes=bool(table.classes))
+        fold_of_row = _stratified_folds(table.y[rows], count, rng, classes=bool(table.classes))
     else:
-        place = _packed(groups, count, rng)
+        fold_of_row = _grouped_folds(groups, count, rng)
     return tuple(
-        SplitIndices(rows[place != index], rows[place == index], fixed.test)
+        SplitIndices(rows[fold_of_row != index], rows[fold_of_row == index], fixed.test)
         for index in range(count)
     )
 
@@ -70,24 +70,26 @@ def _names_validation(table: Table, split: Split) -> bool:
     return split.column is not None and "validation" in split_column(table, split).texts()
 
 
-def _dealt(y: NDArray[Any], count: int, rng: np.random.Generator, *, classes: bool) -> Indices:
-    """The fold of each row of y [N]: classes end to end, each shuffled, dealt out like cards."""
+def _stratified_folds(
+    y: NDArray[Any], count: int, rng: np.random.Generator, *, classes: bool
+) -> Indices:
+    """The fold of each row of y [N]: classes end to end, each shuffled, rows in turn."""
     order = np.concatenate([rng.permutation(group) for group in strata(y, classes=classes)])
-    place = np.empty(len(y), np.int64)
-    place[order] = np.arange(len(y)) % count
-    return place
+    fold_of_row = np.empty(len(y), np.int64)
+    fold_of_row[order] = np.arange(len(y)) % count
+    return fold_of_row
 
 
-def _packed(groups: NDArray[np.float64], count: int, rng: np.random.Generator) -> Indices:
+def _grouped_folds(groups: NDArray[np.float64], count: int, rng: np.random.Generator) -> Indices:
     """The fold of each row: the largest groups first, each to the fold that is smallest so far.
 
     Equal sizes are taken in random order.
     """
-    _, members = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(members)
+    _, group_of_row = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(group_of_row)
     shuffled = rng.permutation(len(sizes))
-    filled, place = np.zeros(count, np.int64), np.empty(len(sizes), np.int64)
+    filled, fold_of_group = np.zeros(count, np.int64), np.empty(len(sizes), np.int64)
     for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        place[group] = int(np.argmin(filled))
-        filled[place[group]] += sizes[group]
-    return place[members]
+        fold_of_group[group] = int(np.argmin(filled))
+        filled[fold_of_group[group]] += sizes[group]
+    return fold_of_group[group_of_row]

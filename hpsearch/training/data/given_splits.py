@@ -11,7 +11,7 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
 from hpsearch.training.data.splits import Indices, SplitIndices, draw_rows, split_rows
 from hpsearch.training.numerics.seeds import Stream, numpy_generator
-from hpsearch.training.uploads.table import Table, Values
+from hpsearch.training.uploads.table import ColumnValues, Table
 
 
 def split_table(table: Table, split: Split, seed: int) -> SplitIndices:
@@ -35,52 +35,52 @@ def split_table(table: Table, split: Split, seed: int) -> SplitIndices:
 
 
 def divide(table: Table, split: Split, seed: int) -> SplitIndices:
-    """The parts as they come out, where one may be empty.
+    """The parts of a table's rows, of which any may be empty.
 
     Raises:
         TrainingFailed: when the table lacks the column.
     """
     if split.by_column is None:
         return draw_rows(table.y, split, seed, classes=bool(table.classes))
-    found = split_column(table, split)
+    column = split_column(table, split)
     if split.column is not None:
-        return _by_name(found, table, split, seed)
+        return _by_name(column, table, split, seed)
     if split.group is not None:
-        return _by_group(found.values, split, seed)
-    return _by_time(found.values, split)
+        return _by_group(column.values, split, seed)
+    return _by_time(column.values, split)
 
 
-def split_column(table: Table, split: Split) -> Values:
+def split_column(table: Table, split: Split) -> ColumnValues:
     """The column that splits the rows.
 
     Raises:
         TrainingFailed: when there is none, or it has holes.
     """
     kind, name = split.by_column or ("column", "")
-    found = table.column(name)
-    if found is None:
+    column = table.column(name)
+    if column is None:
         raise TrainingFailed(
             f"task.split.{kind} must name a column of the data, got '{name}'; "
             "use one that GET /datasets names"
         )
-    if found.missing.any():
+    if column.missing.any():
         raise TrainingFailed(
             f"task.split.{kind} must name a column with a value in every row, and {name} has "
             "none in some; fill them in"
         )
-    return found
+    return column
 
 
-def _by_name(found: Values, table: Table, split: Split, seed: int) -> SplitIndices:
+def _by_name(column: ColumnValues, table: Table, split: Split, seed: int) -> SplitIndices:
     """Rows by what the column calls them; validation is drawn from training where it is none."""
-    names = np.array(found.column.categories)[found.values.astype(np.int64)]
+    names = np.array(column.categories)[column.values.astype(np.int64)]
     train, validation, test = (
         np.flatnonzero(names == name) for name in ("train", "validation", "test")
     )
     if not len(validation):
         shares = split.model_copy(update={"test": 0.0, "column": None})
-        drawn = draw_rows(table.y[train], shares, seed, classes=bool(table.classes))
-        train, validation = train[drawn.train], train[drawn.validation]
+        indices = draw_rows(table.y[train], shares, seed, classes=bool(table.classes))
+        train, validation = train[indices.train], train[indices.validation]
     return SplitIndices(train, validation, test)
 
 
@@ -90,15 +90,15 @@ def _by_group(groups: NDArray[np.float64], split: Split, seed: int) -> SplitIndi
     The last group given to a part is the one that brings it nearest to its share; every part
     with a share has a group at least.
     """
-    _, members = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(members)
+    _, group_of_row = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(group_of_row)
     order = numpy_generator(Stream.SPLIT, seed).permutation(len(sizes))
     ends = np.cumsum(sizes[order])
     tests = _nearest(ends, len(groups) * split.test, 0 if split.test == 0 else 1)
-    held = _nearest(ends, len(groups) * (split.test + split.validation), tests + 1)
-    place = np.empty(len(sizes), dtype=np.int64)
-    place[order] = np.arange(len(sizes))
-    return _cut(place[members], tests, held)
+    held_out = _nearest(ends, len(groups) * (split.test + split.validation), tests + 1)
+    rank = np.empty(len(sizes), dtype=np.int64)
+    rank[order] = np.arange(len(sizes))
+    return _cut(rank[group_of_row], tests, held_out)
 
 
 def _nearest(ends: NDArray[Any], rows: float, least: int) -> int:
@@ -107,8 +107,9 @@ def _nearest(ends: NDArray[Any], rows: float, least: int) -> int:
     return max(int(np.argmin(np.abs(counts - rows))), least)
 
 
-def _cut(place: NDArray[np.int64], tests: int, held: int) -> SplitIndices:
-    test, validation = place < tests, (place >= tests) & (place < held)
+def _cut(rank: NDArray[np.int64], tests: int, held_out: int) -> SplitIndices:
+    """Rows by the rank [N] of their group: the first `tests` test, up to `held_out` validate."""
+    test, validation = rank < tests, (rank >= tests) & (rank < held_out)
     train = ~test & ~validation
     return SplitIndices(*(np.flatnonzero(part) for part in (train, validation, test)))
 
@@ -123,8 +124,9 @@ def _by_time(times: NDArray[np.float64], split: Split) -> SplitIndices:
         count = min(max(round(rows * share), 1), rows)
         return float(ordered[rows - count])
 
-    tested = boundary(split.test) if split.test else np.inf
-    test: Indices = np.flatnonzero(times >= tested)
-    held = boundary(len(test) / rows + split.validation)
-    validation = np.flatnonzero((times >= held) & (times < tested))
-    return SplitIndices(np.flatnonzero(times < min(held, tested)), validation, test)
+    test_start = boundary(split.test) if split.test else np.inf
+    test: Indices = np.flatnonzero(times >= test_start)
+    validation_start = boundary(len(test) / rows + split.validation)
+    validation = np.flatnonzero((times >= validation_start) & (times < test_start))
+    train = np.flatnonzero(times < min(validation_start, test_start))
+    return SplitIndices(train, validation, test)

@@ -43,7 +43,7 @@ def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Sp
 
 
 def draw_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> SplitIndices:
-    """The parts as shares of so many rows come out, where one may be empty.
+    """Draws the three parts, of which any may be empty.
 
     Classes are laid end to end, each shuffled, and boundaries are rounded on the running total:
     so a part of n·share rows is met exactly, and each class's part within one row.
@@ -55,11 +55,11 @@ def draw_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Spl
         rows = rng.permutation(group)
         after = before + len(rows)
         tests = _share(after, split.test) - _share(before, split.test)
-        held = _share(after, split.validation) - _share(before, split.validation)
-        held = min(held, len(rows) - tests)
+        validates = _share(after, split.validation) - _share(before, split.validation)
+        validates = min(validates, len(rows) - tests)
         test.append(rows[:tests])
-        validation.append(rows[tests : tests + held])
-        train.append(rows[tests + held :])
+        validation.append(rows[tests : tests + validates])
+        train.append(rows[tests + validates :])
         before = after
     none = np.empty(0, np.int64)
     return SplitIndices(*(np.sort(np.concatenate([none, *p])) for p in (train, validation, test)))

@@ -30,7 +30,7 @@ class Standardization:
     """Targets that are numbers are trained on as `(y - target_shift) / target_scale`."""
 
     encoding: Encoding | None = None
-    """What an uploaded table's rows go through before."""
+    """Applied to the rows of an uploaded table first; none for other data."""
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
         """Standardised rows, [N, *features]."""
@@ -51,7 +51,7 @@ def fit(
         kind: how.
         numbers: training targets [N] where they are numbers; unless the kind is none, they are
             brought to mean 0 and deviation 1, so that one range of learning rates suits them all.
-        encoding: what the rows go through before.
+        encoding: applied to the rows first.
     """
     if encoding is not None:
         x = encoding(x)

@@ -19,7 +19,8 @@ from typing import Protocol
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads import bounds
-from hpsearch.training.uploads.read_options import invalid_upload
+from hpsearch.training.uploads.bounds import ArchiveLimits
+from hpsearch.training.uploads.read_options import first_line, invalid_upload
 
 DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile,
@@ -68,25 +69,25 @@ class Archive(Protocol):
 class _Zip:
     def __init__(self, file: zipfile.ZipFile) -> None:
         self._file = file
-        self.members = tuple(sorted(self._checked(), key=lambda member: member.name))
+        self.members = tuple(sorted(self._members(), key=lambda member: member.name))
 
-    def _checked(self) -> Iterator[ArchiveMember]:
-        guard = _Guard()
+    def _members(self) -> Iterator[ArchiveMember]:
+        limits = ArchiveLimits()
         for info in self._file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _no_file(info.filename)
+                raise _not_a_file(info.filename)
             if info.flag_bits & 1:
                 raise invalid_upload(
                     f"files must not be encrypted, and {format_value(info.filename)} is; "
                     "pack them without a password"
                 )
-            guard.check(info.filename, info.file_size, info.compress_size)
+            limits.check(info.filename, info.file_size, info.compress_size)
             if not info.is_dir() and not _is_clutter(info.filename):
                 yield ArchiveMember(info.filename, info.file_size)
 
     def read(self, member: ArchiveMember) -> bytes:
-        with _named_damage(member.name):
+        with _naming_damage(member.name):
             return self._file.read(member.name)
 
 
@@ -94,21 +95,21 @@ class _Tar:
     def __init__(self, file: tarfile.TarFile, size_bytes: int) -> None:
         self._file = file
         self._size_bytes = size_bytes
-        self.members = tuple(sorted(self._checked(), key=lambda member: member.name))
+        self.members = tuple(sorted(self._members(), key=lambda member: member.name))
 
-    def _checked(self) -> Iterator[ArchiveMember]:
-        guard, total = _Guard(), 0
+    def _members(self) -> Iterator[ArchiveMember]:
+        limits, total = ArchiveLimits(), 0
         for info in self._file:
             if not info.isfile() and not info.isdir():
-                raise _no_file(info.name)
+                raise _not_a_file(info.name)
             total += info.size
-            guard.check(info.name, info.size, info.size)
-            guard.check_ratio(info.name, total, self._size_bytes)
+            limits.check(info.name, info.size, info.size)
+            limits.check_ratio(info.name, total, self._size_bytes)
             if info.isfile() and not _is_clutter(info.name):
                 yield ArchiveMember(info.name, info.size)
 
     def read(self, member: ArchiveMember) -> bytes:
-        with _named_damage(member.name):
+        with _naming_damage(member.name):
             content = self._file.extractfile(member.name)
             return b"" if content is None else content.read()
 
@@ -123,50 +124,6 @@ class _Single:
         return self._path.read_bytes()
 
 
-class _Guard:
-    """Counts what comes."""
-
-    def __init__(self) -> None:
-        self._names: set[str] = set()
-        self._bytes = 0
-
-    def check(self, name: str, size_bytes: int, packed_bytes: int) -> None:
-        path = PurePosixPath(name.replace("\\", "/"))
-        if (
-            path.is_absolute() or ".." in path.parts or ":" in path.parts[:1][0:1] or not name
-            or any(ord(c) < 32 for c in name) or (path.parts and path.parts[0].endswith(":"))
-        ):  # fmt: skip
-            raise invalid_upload(
-                f"a file in an archive must lie in a folder of it, and {format_value(name)} "
-                "does not; pack it with a plain name"
-            )
-        if name in self._names:
-            raise invalid_upload(
-                f"names in an archive must differ, and {format_value(name)} is there twice"
-            )
-        self._names.add(name)
-        self._bytes += size_bytes
-        if len(self._names) > bounds.MAX_MEMBERS:
-            raise invalid_upload(
-                f"an archive must hold at most {bounds.MAX_MEMBERS} files; send fewer"
-            )
-        if self._bytes > bounds.MAX_UNPACKED_BYTES:
-            raise invalid_upload(
-                f"an archive must unpack to at most {bounds.MAX_UNPACKED_BYTES} bytes, and this "
-                "one says more; send less"
-            )
-        self.check_ratio(name, size_bytes, packed_bytes)
-
-    @staticmethod
-    def check_ratio(name: str, size_bytes: int, packed_bytes: int) -> None:
-        if size_bytes > bounds.FREE_BYTES and size_bytes > bounds.MAX_RATIO * packed_bytes:
-            raise invalid_upload(
-                f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
-                f"{format_value(name)} says {size_bytes} bytes from {packed_bytes}; "
-                "store it without packing"
-            )
-
-
 @contextmanager
 def open_archive(path: Path, name: str) -> Iterator[Archive]:
     """An archive, or one file as if it were in one.
@@ -179,10 +136,10 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
         InvalidInput: when it is damaged or could harm.
     """
     if zipfile.is_zipfile(path):
-        with _named_damage("the archive"), zipfile.ZipFile(path) as file:
+        with _naming_damage("the archive"), zipfile.ZipFile(path) as file:
             yield _Zip(file)
     elif _is_gzip(path) or tarfile.is_tarfile(path):
-        with _named_damage("the archive"), tarfile.open(path, "r:*") as tar:
+        with _naming_damage("the archive"), tarfile.open(path, "r:*") as tar:
             yield _Tar(tar, path.stat().st_size)
     else:
         yield _Single(path, name)
@@ -194,9 +151,9 @@ def gunzip(content: bytes, name: str) -> bytes:
         return content
     most = max(bounds.FREE_BYTES, bounds.MAX_RATIO * len(content))
     most = min(most, bounds.MAX_UNPACKED_BYTES)
-    with _named_damage(name):
+    with _naming_damage(name):
         unpacker = zlib.decompressobj(wbits=31)
-        found = unpacker.decompress(content, most)
+        unpacked = unpacker.decompress(content, most)
         if unpacker.unconsumed_tail:
             raise invalid_upload(
                 f"a file must unpack to at most {bounds.MAX_RATIO} times its packed size, and "
@@ -204,7 +161,7 @@ def gunzip(content: bytes, name: str) -> bytes:
             )
         if not unpacker.eof:
             raise EOFError("it ends too early")
-        return found
+        return unpacked
 
 
 def is_packed(first_bytes: bytes) -> bool:
@@ -226,17 +183,17 @@ def _is_clutter(name: str) -> bool:
 
 
 @contextmanager
-def _named_damage(name: str) -> Iterator[None]:
+def _naming_damage(name: str) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise invalid_upload(
-            f"{format_value(name)} must be whole, and it is damaged ({reason}); send it again"
+            f"{format_value(name)} must be whole, and it is damaged ({first_line(error)}); "
+            "send it again"
         ) from None
 
 
-def _no_file(name: str) -> Exception:
+def _not_a_file(name: str) -> Exception:
     return invalid_upload(
         f"an archive must hold plain files, and {format_value(name)} is a link or a device; "
         "pack the file itself"

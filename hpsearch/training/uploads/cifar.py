@@ -2,7 +2,7 @@
 
 A record is one label byte (CIFAR-100: two, coarse and fine) and 3072 bytes of pixels: 32×32 red,
 then green, then blue, row by row. Files of training and test batches become one data set whose
-mark `split` tells them apart.
+side column `split` tells them apart.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hpsearch.training.uploads.archive import Archive, ArchiveMember, open_archive
-from hpsearch.training.uploads.arrays import split_mark, split_name_of
+from hpsearch.training.uploads.arrays import split_name_of, split_side_column
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.target import labels_in_range
@@ -32,7 +32,7 @@ def read_cifar(path: Path, options: ReadOptions) -> Table:
         InvalidInput: naming the file that is wrong.
     """
     label_bytes = LABEL_BYTES[options.format]
-    place, classes, names_file = _labels_of(options)
+    label_index, classes, names_file = _labels_of(options)
     with open_archive(path, "data.bin") as archive:
         batches = _batches(archive)
         names = _class_names(archive, names_file) or tuple(map(str, range(classes)))
@@ -41,19 +41,21 @@ def read_cifar(path: Path, options: ReadOptions) -> Table:
         raise invalid_upload(f"{names_file} must name {classes} classes, and it names {len(names)}")
     labels, parts = [], []
     for member, block in zip(batches, blocks, strict=True):
-        labels.append(labels_in_range(block[:, place].astype(np.int64), names, member.name)[0])
+        labels.append(
+            labels_in_range(block[:, label_index].astype(np.int64), names, member.name)[0]
+        )
         parts.append(split_name_of(member.parts[-1]))
     records = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
     return Table(
         x=records[:, label_bytes:].reshape(-1, 3, 32, 32),
         y=np.concatenate(labels),
         classes=names,
-        marks=split_mark(parts, [len(block) for block in blocks]),
+        side_columns=split_side_column(parts, [len(block) for block in blocks]),
     )
 
 
 def _labels_of(options: ReadOptions) -> tuple[int, int, str]:
-    """The label's place in a record, its classes, and the file of their names."""
+    """The label's index in a record, the number of classes, and the file of their names."""
     if options.format == "cifar10":
         return 0, 10, "batches.meta.txt"
     target = options.target or "fine"
@@ -65,13 +67,13 @@ def _labels_of(options: ReadOptions) -> tuple[int, int, str]:
 
 
 def _batches(archive: Archive) -> list[ArchiveMember]:
-    found = [member for member in archive.members if member.suffix not in TEXTS]
-    if any(member.suffix != ".bin" for member in found) or not found:
+    batches = [member for member in archive.members if member.suffix not in TEXTS]
+    if any(member.suffix != ".bin" for member in batches) or not batches:
         raise invalid_upload(
             "CIFAR data must be .bin files of the binary version; the Python version is pickled "
             "and never read"
         )
-    return sorted(found, key=lambda member: split_name_of(member.parts[-1]) == "test")
+    return sorted(batches, key=lambda member: split_name_of(member.parts[-1]) == "test")
 
 
 def _class_names(archive: Archive, file: str) -> tuple[str, ...]:

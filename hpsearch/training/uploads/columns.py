@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnUse
 from hpsearch.training.uploads.read_options import invalid_upload
-from hpsearch.training.uploads.table import Column, Values
+from hpsearch.training.uploads.table import Column, ColumnValues
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,8 +26,14 @@ NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?[iI]nf(inity)?$"
 TIME = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$"
 
 
-def text_column(name: str, texts: pa.Array, use: ColumnUse | None, first_row: int) -> Values:
-    """A column read as text.
+def text_column(name: str, texts: pa.Array, use: ColumnUse | None, first_row: int) -> ColumnValues:
+    """A column read as text, which may hold numbers, times or categories.
+
+    Args:
+        name: the column's.
+        texts: its values.
+        use: what a person said that it holds; none goes by the values.
+        first_row: what the first row is called in messages.
 
     Raises:
         InvalidInput: when one of many numbers is none, or is infinite.
@@ -39,23 +45,33 @@ def text_column(name: str, texts: pa.Array, use: ColumnUse | None, first_row: in
     trimmed = pc.if_else(
         pc.is_in(trimmed, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), trimmed
     )
-    there = len(trimmed) - trimmed.null_count
+    present = len(trimmed) - trimmed.null_count
     numeric = pc.fill_null(pc.match_substring_regex(trimmed, NUMBER), True)
     numbers = pc.sum(numeric).as_py() - trimmed.null_count
-    if use == "number" or (use is None and (there == 0 or 2 * numbers > there)):
-        if numbers < there:
+    if use == "number" or (use is None and (present == 0 or 2 * numbers > present)):
+        if numbers < present:
             row = pc.index(numeric, pa.scalar(False)).as_py()
-            raise _no_number(name, row + first_row, trimmed[row].as_py(), asked=use is not None)
+            raise _not_a_number(
+                name, row + first_row, trimmed[row].as_py(), is_asked=use is not None
+            )
         return _finite(name, _floats(trimmed.cast(pa.float64())), first_row)
-    if use != "category" and there and _all(pc.match_substring_regex(trimmed, TIME)):
+    if use != "category" and present and _all_true(pc.match_substring_regex(trimmed, TIME)):
         times = _times(trimmed)
         if times is not None:
-            return Values(Column(name, "time"), times)
+            return ColumnValues(Column(name, "time"), times)
     return _categories(name, trimmed)
 
 
-def typed_column(name: str, values: pa.Array, use: ColumnUse | None, first_row: int) -> Values:
+def typed_column(
+    name: str, values: pa.Array, use: ColumnUse | None, first_row: int
+) -> ColumnValues:
     """A column of a Parquet file, which knows its type.
+
+    Args:
+        name: the column's.
+        values: its values.
+        use: what a person said that it holds; none goes by the type.
+        first_row: what the first row is called in messages.
 
     Raises:
         InvalidInput: when it holds lists or the like, or infinite numbers.
@@ -72,7 +88,7 @@ def typed_column(name: str, values: pa.Array, use: ColumnUse | None, first_row: 
             return text_column(name, texts, use, first_row)
         return _categories(name, texts)
     if pa.types.is_temporal(kind) and not pa.types.is_time(kind) and not pa.types.is_duration(kind):
-        return Values(Column(name, "time"), _seconds(values))
+        return ColumnValues(Column(name, "time"), _seconds(values))
     if pa.types.is_boolean(kind):
         return _categories(name, pc.if_else(values, "true", "false"))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -81,14 +97,14 @@ def typed_column(name: str, values: pa.Array, use: ColumnUse | None, first_row: 
             return _categories(name, values.cast(pa.string()))
         return numbers
     if pa.types.is_null(kind):
-        return Values(Column(name), np.full(len(values), np.nan))
+        return ColumnValues(Column(name), np.full(len(values), np.nan))
     raise invalid_upload(
         f"a column must hold numbers, text, truth values or times, and {name} holds {kind}; "
         "take it out or spread it over columns"
     )
 
 
-def _categories(name: str, texts: pa.Array) -> Values:
+def _categories(name: str, texts: pa.Array) -> ColumnValues:
     encoded = texts.dictionary_encode()
     if hasattr(encoded, "combine_chunks"):
         encoded = encoded.combine_chunks()
@@ -100,10 +116,10 @@ def _categories(name: str, texts: pa.Array) -> Values:
     missing = np.isnan(codes)
     values = np.full(len(codes), np.nan)
     values[~missing] = rank[codes[~missing].astype(np.int64)]
-    return Values(Column(name, "category", tuple(names[order])), values)
+    return ColumnValues(Column(name, "category", tuple(names[order])), values)
 
 
-def _finite(name: str, values: NDArray[np.float64], first_row: int) -> Values:
+def _finite(name: str, values: NDArray[np.float64], first_row: int) -> ColumnValues:
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
@@ -111,11 +127,11 @@ def _finite(name: str, values: NDArray[np.float64], first_row: int) -> Values:
             f"numbers must be finite, and column {name}, row {row + first_row} has "
             f"{values[row]:g}; correct it or leave the field empty"
         )
-    return Values(Column(name), values)
+    return ColumnValues(Column(name), values)
 
 
-def _no_number(name: str, row: int, text: str, *, asked: bool) -> Exception:
-    remedy = "" if asked else f', or say columns={{"{name}": "category"}} or "ignore"'
+def _not_a_number(name: str, row: int, text: str, *, is_asked: bool) -> Exception:
+    remedy = "" if is_asked else f', or say columns={{"{name}": "category"}} or "ignore"'
     return invalid_upload(
         f"a column of numbers must hold nothing else, and column {name}, row {row} has "
         f"{format_value(text)}; correct it{remedy}"
@@ -144,14 +160,14 @@ def _times(texts: pa.Array) -> NDArray[np.float64] | None:
     try:
         if not pc.any(zoned).as_py():
             return _seconds(texts.cast(pa.timestamp("us")))
-        if _all(zoned):
+        if _all_true(zoned):
             return _seconds(texts.cast(pa.timestamp("us", tz="UTC")))
     except pa.ArrowInvalid:
         return None
     return None
 
 
-def _all(flags: pa.Array) -> bool:
+def _all_true(flags: pa.Array) -> bool:
     """Whether all rows with a value say so."""
     import pyarrow.compute as pc
 

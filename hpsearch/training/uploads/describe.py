@@ -1,4 +1,4 @@
-"""What the server says of an upload once it has read it."""
+"""The record of an upload that the server keeps: shape, target and columns."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import numpy as np
 
 from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.upload import ColumnInfo
-from hpsearch.training.uploads.table import SPLIT_NAMES, Table, Values
+from hpsearch.training.uploads.table import SPLIT_NAMES, ColumnValues, Table
 
 
 def describe(name: str, table: Table) -> DatasetInfo:
-    """Shape, target and columns."""
+    """The record of a data set, from its rows.
+
+    Args:
+        name: what studies call it.
+        table: its rows.
+    """
     classes = len(table.classes)
     return DatasetInfo(
         name=name,
@@ -20,22 +25,22 @@ def describe(name: str, table: Table) -> DatasetInfo:
         classes=classes,
         class_names=table.classes,
         class_rows=tuple(np.bincount(table.y, minlength=classes).tolist()) if classes else (),
-        columns=tuple(_column(found, feature) for found, feature in table.all_columns()),
+        columns=tuple(_column(column, feature) for column, feature in table.all_columns()),
     )
 
 
-def _column(found: Values, feature: bool) -> ColumnInfo:
-    there = found.values[~found.missing]
-    names = found.column.categories
+def _column(column: ColumnValues, feature: bool) -> ColumnInfo:
+    present = column.values[~column.missing]
+    names = column.categories
     parts: dict[str, int] = {}
     if names and set(names) <= set(SPLIT_NAMES):
-        counts = np.bincount(there.astype(np.int64), minlength=len(names)).tolist()
+        counts = np.bincount(present.astype(np.int64), minlength=len(names)).tolist()
         parts = dict(zip(names, counts, strict=True))
     return ColumnInfo(
-        name=found.column.name,
-        kind=found.column.kind,
+        name=column.name,
+        kind=column.column.kind,
         feature=feature,
-        missing=int(found.missing.sum()),
-        distinct=len(np.unique(there)),
+        missing=int(column.missing.sum()),
+        distinct=len(np.unique(present)),
         parts=parts,
     )

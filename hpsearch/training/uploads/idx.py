@@ -2,8 +2,8 @@
 
 A file opens with two zero bytes, the type, and the number of dimensions; the sizes follow as
 big-endian 32-bit numbers, then the values, big-endian (LeCun, Cortes & Burges, "The MNIST
-database"). Where there are pairs for training and for test (t10k), the mark `split` tells them
-apart.
+database"). Where there are pairs for training and for test (t10k), the side column `split` tells
+them apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads.archive import Archive, ArchiveMember, gunzip, open_archive
-from hpsearch.training.uploads.arrays import first_bad, split_mark, split_name_of
+from hpsearch.training.uploads.arrays import first_bad, split_name_of, split_side_column
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Column, Table
 from hpsearch.training.uploads.target import classes_of
@@ -48,8 +48,8 @@ def read_idx(path: Path, options: ReadOptions) -> Table:
         labels: dict[str, tuple[str, NDArray[Any]]] = {}
         for member in archive.members:
             array = parse_idx(gunzip(archive.read(member), member.name), member.name)
-            chosen = labels if array.ndim == 1 else images
-            chosen[_key(member)] = (member.name, array)
+            arrays = labels if array.ndim == 1 else images
+            arrays[_key(member)] = (member.name, array)
     pairs = _pairs(images, labels)
     xs, ys, parts = [], [], []
     for (x_name, x), (y_name, y) in pairs:
@@ -72,7 +72,7 @@ def read_idx(path: Path, options: ReadOptions) -> Table:
         y=y,
         classes=classes,
         columns=tuple(Column(f"x{i}") for i in range(x.shape[1])) if x.ndim == 2 else (),
-        marks=split_mark(parts, [len(part) for part in ys]),
+        side_columns=split_side_column(parts, [len(part) for part in ys]),
     )
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from hpsearch.training.uploads import bounds
 from hpsearch.training.uploads.archive import Archive, ArchiveMember, open_archive
 from hpsearch.training.uploads.arrays import SPLIT
-from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
-from hpsearch.training.uploads.table import SPLIT_NAMES, Table, Values, coded
+from hpsearch.training.uploads.read_options import ReadOptions, first_line, invalid_upload
+from hpsearch.training.uploads.table import SPLIT_NAMES, ColumnValues, Table, category_column
 from hpsearch.training.uploads.target import named_classes
 from hpsearch.training.uploads.upload_format import Format
 
@@ -37,20 +37,20 @@ def read_image_folder(path: Path, options: ReadOptions) -> Table:
         members = _images(archive)
         folders = np.array([_folder(member) for member in members])
         x = _stack(archive, members)
-    found = coded("folders", folders)
+    labels = category_column("folders", folders)
     y, classes = named_classes(
-        found.values.astype(np.int64), found.column.categories, "the archive's folders"
+        labels.values.astype(np.int64), labels.categories, "the archive's folders"
     )
-    return Table(x, y, classes, marks=_marks(members))
+    return Table(x, y, classes, side_columns=_side_columns(members))
 
 
 def _images(archive: Archive) -> list[ArchiveMember]:
-    found = [member for member in archive.members if member.suffix in SUFFIXES]
-    if not found:
+    images = [member for member in archive.members if member.suffix in SUFFIXES]
+    if not images:
         raise invalid_upload(
             f"an image folder must hold images ({', '.join(SUFFIXES)}), and it has none"
         )
-    return found
+    return images
 
 
 def _folder(member: ArchiveMember) -> str:
@@ -62,10 +62,10 @@ def _folder(member: ArchiveMember) -> str:
     return member.parts[-2]
 
 
-def _marks(members: list[ArchiveMember]) -> tuple[Values, ...]:
+def _side_columns(members: list[ArchiveMember]) -> tuple[ColumnValues, ...]:
     parts = [member.parts[-3] if len(member.parts) > 2 else "" for member in members]
     if set(parts) <= set(SPLIT_NAMES) and len(set(parts)) > 1 and "train" in parts:
-        return (coded(SPLIT, np.array(parts)),)
+        return (category_column(SPLIT, np.array(parts)),)
     return ()
 
 
@@ -76,7 +76,7 @@ def _stack(archive: Archive, members: list[ArchiveMember]) -> NDArray[np.uint8]:
         image = _decoded(archive.read(member), member.name, size)
         size = image.shape[1:]
         if images is None:
-            images = _room(len(members), image)
+            images = _allocate(len(members), image)
         if len(image) > len(images[0]):  # the first in colour
             images = np.repeat(images, 3, axis=1)
         images[index] = image
@@ -85,7 +85,7 @@ def _stack(archive: Archive, members: list[ArchiveMember]) -> NDArray[np.uint8]:
     return images
 
 
-def _room(count: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _allocate(count: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     needed = 3 * count * image[0].size
     if needed > bounds.MAX_UNPACKED_BYTES:
         raise invalid_upload(
@@ -122,7 +122,7 @@ def _decoded(content: bytes, name: str, size: Any) -> NDArray[np.uint8]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise invalid_upload(
             f"{name} must be a whole image, and it cannot be decoded "
-            f"({str(error).splitlines()[0][:200]}); send it again"
+            f"({first_line(error)}); send it again"
         ) from None
 
 

@@ -1,9 +1,9 @@
 """NumPy's npz: arrays x and y (the target may be another), never pickled objects.
 
 x is [N, columns], [N, height, width] or images with channels first or last. Arrays with _train,
-_validation and _test behind their names are put together, and the mark `split` tells them apart;
-any other array of N entries is a mark that a split may name. `classes` may name the classes that
-y counts.
+_validation and _test behind their names are put together, and the side column `split` tells them
+apart; any other array of N entries is a side column, which a split may name. `classes` may name the
+classes that y counts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from hpsearch.training.uploads.archive import Archive, ArchiveMember, open_archive
-from hpsearch.training.uploads.arrays import first_bad, split_mark
+from hpsearch.training.uploads.arrays import first_bad, split_side_column
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
-from hpsearch.training.uploads.table import SPLIT_NAMES, Column, Table, Values, coded
+from hpsearch.training.uploads.table import (
+    SPLIT_NAMES,
+    Column,
+    ColumnValues,
+    Table,
+    category_column,
+)
 from hpsearch.training.uploads.target import Target, labels_in_range, target_of
 from hpsearch.training.uploads.upload_format import FileStart, Format
 
@@ -38,7 +44,7 @@ def read_npz(path: Path, options: ReadOptions) -> Table:
     """
     with open_archive(path, "the file") as archive:
         arrays = {m.name.removesuffix(".npy"): _array(archive, m) for m in archive.members}
-    arrays, marks = _joined(arrays)
+    arrays, side_columns = _join_parts(arrays)
     target = options.target or "y"
     for name in ("x", target):
         if name not in arrays:
@@ -54,11 +60,11 @@ def read_npz(path: Path, options: ReadOptions) -> Table:
             f"{list(y.shape)}"
         )
     x, columns = _features(x)
-    found, classes = _target(y.reshape(-1), arrays.get(CLASSES), target, options)
+    targets, classes = _target(y.reshape(-1), arrays.get(CLASSES), target, options)
     for name, array in arrays.items():
         if name not in ("x", target, CLASSES) and array.shape == (len(x),):
-            marks += (_values(name, array),)
-    return Table(x, found, classes, columns, marks)
+            side_columns += (_values(name, array),)
+    return Table(x, targets, classes, columns, side_columns)
 
 
 def _array(archive: Archive, member: ArchiveMember) -> NDArray[Any]:
@@ -80,33 +86,33 @@ def _array(archive: Archive, member: ArchiveMember) -> NDArray[Any]:
         )
     if kind.kind not in "biufU":
         raise invalid_upload(f"{member.name} must hold numbers or text, and it holds {kind}")
-    needed, there = math.prod(shape) * kind.itemsize, len(content) - file.tell()
-    if needed != there:
+    needed, present = math.prod(shape) * kind.itemsize, len(content) - file.tell()
+    if needed != present:
         raise invalid_upload(
             f"{member.name} must have {needed} bytes of values for {list(shape)}, and it has "
-            f"{there}; send the whole file"
+            f"{present}; send the whole file"
         )
     return npy.read_array(io.BytesIO(content), allow_pickle=False)
 
 
-def _joined(
+def _join_parts(
     arrays: dict[str, NDArray[Any]],
-) -> tuple[dict[str, NDArray[Any]], tuple[Values, ...]]:
-    """Arrays of parts put together, with the mark that tells the parts."""
+) -> tuple[dict[str, NDArray[Any]], tuple[ColumnValues, ...]]:
+    """Arrays of parts put together, with the side column that tells the parts apart."""
     parts = [part for part in SPLIT_NAMES if f"x_{part}" in arrays]
     if "x" in arrays or not parts:
         return arrays, ()
     stems = [name.removesuffix(f"_{parts[0]}") for name in arrays if name.endswith(f"_{parts[0]}")]
     joined = {name: array for name, array in arrays.items() if name == CLASSES}
     for stem in stems:
-        found = [arrays.get(f"{stem}_{part}") for part in parts]
-        shapes = {array.shape[1:] for array in found if array is not None}
-        if any(array is None for array in found) or len(shapes) != 1:
+        blocks = [arrays.get(f"{stem}_{part}") for part in parts]
+        shapes = {array.shape[1:] for array in blocks if array is not None}
+        if any(array is None for array in blocks) or len(shapes) != 1:
             raise invalid_upload(
                 f"{stem} must be there for {', '.join(parts)}, in rows of one shape; save all parts"
             )
-        joined[stem] = np.concatenate([array for array in found if array is not None])
-    return joined, split_mark(parts, [len(arrays[f"x_{part}"]) for part in parts])
+        joined[stem] = np.concatenate([array for array in blocks if array is not None])
+    return joined, split_side_column(parts, [len(arrays[f"x_{part}"]) for part in parts])
 
 
 def _features(x: NDArray[Any]) -> tuple[NDArray[Any], tuple[Column, ...]]:
@@ -142,9 +148,9 @@ def _target(
     return target_of(_values(name, y), None if use == "ignore" else use, first_row=1)
 
 
-def _values(name: str, array: NDArray[Any]) -> Values:
+def _values(name: str, array: NDArray[Any]) -> ColumnValues:
     if array.dtype.kind == "U":
-        return coded(name, array)
+        return category_column(name, array)
     values = array.astype(np.float64)
     infinite = np.isinf(values)
     if infinite.any():
@@ -152,7 +158,7 @@ def _values(name: str, array: NDArray[Any]) -> Values:
         raise invalid_upload(
             f"values must be finite, and {name}, row {row} has {value:g}; correct it"
         )
-    return Values(Column(name), values)
+    return ColumnValues(Column(name), values)
 
 
 def _has_npy(archive: Archive) -> bool:

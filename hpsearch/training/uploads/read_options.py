@@ -31,3 +31,8 @@ def invalid_upload(sentence: str, where: Field = "file", column: str | None = No
         column: the entry of that field, where it is one of several.
     """
     return InvalidInput.at(where if column is None else f"{where}.{column}", sentence)
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says, in one line of at most 200 characters."""
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

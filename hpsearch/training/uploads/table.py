@@ -1,8 +1,7 @@
 """The rows of a data set, before anything is fitted to them.
 
 x holds numbers. A column of categories holds codes, 0-based positions in `Column.categories`; NaN
-stands for a missing value of either. A mark is a column beside x: no feature, but a split may
-name it.
+stands for a missing value of either. A side column is no feature, but a split may name it.
 """
 
 from __future__ import annotations
@@ -30,11 +29,21 @@ class Column:
     categories: tuple[str, ...] = ()
 
 
-class Values(NamedTuple):
+class ColumnValues(NamedTuple):
     """A column with its values, float64 [N]."""
 
     column: Column
     values: NDArray[np.float64]
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.column.name
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names by code; empty unless it holds categories."""
+        return self.column.categories
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -43,7 +52,7 @@ class Values(NamedTuple):
 
     def texts(self) -> list[str | None]:
         """The values as text; none where one is missing."""
-        names = self.column.categories
+        names = self.categories
         return [
             None if np.isnan(value) else names[int(value)] if names else f"{value:.17g}"
             for value in self.values
@@ -64,24 +73,25 @@ class Table:
     """Names of the classes; empty for numbers."""
     columns: tuple[Column, ...] = ()
     """What the columns of an uploaded table hold; empty for images and built-in data."""
-    marks: tuple[Values, ...] = ()
+    side_columns: tuple[ColumnValues, ...] = ()
+    """Columns that are no features: a split may name them."""
 
-    def all_columns(self) -> Iterator[tuple[Values, bool]]:
+    def all_columns(self) -> Iterator[tuple[ColumnValues, bool]]:
         """Each column with whether it is a feature, the features first."""
-        for place, column in enumerate(self.columns):
-            yield Values(column, self.x[:, place]), True
-        for mark in self.marks:
-            yield mark, False
+        for index, column in enumerate(self.columns):
+            yield ColumnValues(column, self.x[:, index]), True
+        for side_column in self.side_columns:
+            yield side_column, False
 
-    def column(self, name: str) -> Values | None:
+    def column(self, name: str) -> ColumnValues | None:
         """A column by its name, if there is one."""
-        return next((found for found, _ in self.all_columns() if found.column.name == name), None)
+        return next((column for column, _ in self.all_columns() if column.name == name), None)
 
 
-def coded(name: str, texts: NDArray[Any]) -> Values:
+def category_column(name: str, texts: NDArray[Any]) -> ColumnValues:
     """A column of categories from texts [N]; categories are in alphabetic order."""
     categories, codes = np.unique(texts, return_inverse=True)
-    return Values(
+    return ColumnValues(
         Column(name, "category", tuple(str(category) for category in categories)),
         codes.astype(np.float64).reshape(-1),
     )

@@ -14,32 +14,33 @@ from numpy.typing import NDArray
 
 from hpsearch.spec.wire.upload import ColumnUse
 from hpsearch.training.uploads.read_options import invalid_upload
-from hpsearch.training.uploads.table import Values
+from hpsearch.training.uploads.table import ColumnValues
 
 MAX_CLASSES = 1000
 FEW_CLASSES = 20
 ROWS_OF_FEW = 10
 Target = tuple[NDArray[Any], tuple[str, ...]]
+"""y [N], and the names of the classes; none for numbers."""
 
 
-def target_of(found: Values, use: ColumnUse | None, first_row: int) -> Target:
+def target_of(target: ColumnValues, use: ColumnUse | None, first_row: int) -> Target:
     """Targets y [N] and the names of the classes, none for numbers.
 
     Args:
-        found: the target column.
+        target: the column.
         use: what a person said it holds.
         first_row: what the first row is called in messages.
 
     Raises:
         InvalidInput: when a row has no target, or there is nothing to tell apart.
     """
-    column, values = found
+    column, values = target
     if column.kind == "time":
         raise invalid_upload(
             f"{column.name} must hold classes or numbers, and it holds times", "target"
         )
-    if found.missing.any():
-        row = first_row + int(np.argmax(found.missing))
+    if target.missing.any():
+        row = first_row + int(np.argmax(target.missing))
         raise invalid_upload(
             f"every row must have a target, and column {column.name}, row {row} has none; "
             "fill it in or take the row out",
@@ -80,13 +81,13 @@ def classes_of(labels: NDArray[Any], name: str) -> Target:
 
 def named_classes(codes: NDArray[np.int64], names: tuple[str, ...], name: str) -> Target:
     """Classes from codes [N] into names; names that no row has are left out."""
-    different, again = np.unique(codes, return_inverse=True)
-    kept = tuple(names[code] for code in different.tolist())
-    return _checked(again.astype(np.int64).reshape(-1), kept, name)
+    used, new_codes = np.unique(codes, return_inverse=True)
+    used_names = tuple(names[code] for code in used.tolist())
+    return _checked(new_codes.astype(np.int64).reshape(-1), used_names, name)
 
 
 def labels_in_range(labels: NDArray[Any], names: tuple[str, ...], where: str) -> Target:
-    """Classes from labels [N] that are places in a list of names, all of which are kept.
+    """Classes from labels [N] that index a list of names; also names that no row has are classes.
 
     Raises:
         InvalidInput: naming the first row whose label is none.

@@ -18,7 +18,7 @@ from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.folds import Fold, folds_of
 from hpsearch.training.data.given_splits import divide, split_table
 from hpsearch.training.data.sources import load
-from hpsearch.training.uploads.table import Column, Table, Values, coded
+from hpsearch.training.uploads.table import Column, ColumnValues, Table, category_column
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**40)
@@ -28,8 +28,8 @@ def table(y, **marks):
     y = np.asarray(y)
     classes = tuple(map(str, np.unique(y))) if y.dtype.kind == "i" else ()
     found = [
-        coded(name, np.asarray(values)) if isinstance(values[0], str)
-        else Values(Column(name), np.asarray(values, float))
+        category_column(name, np.asarray(values)) if isinstance(values[0], str)
+        else ColumnValues(Column(name), np.asarray(values, float))
         for name, values in marks.items()
     ]  # fmt: skip
     return Table(np.zeros((len(y), 1)), y, classes, (Column("x"),), tuple(found))

@@ -9,7 +9,7 @@ from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split
 from hpsearch.training.data.given_splits import split_table
 from hpsearch.training.data.splits import split_rows
-from hpsearch.training.uploads.table import Column, Table, Values, coded
+from hpsearch.training.uploads.table import Column, ColumnValues, Table, category_column
 
 
 def table(**marks) -> Table:
@@ -17,7 +17,11 @@ def table(**marks) -> Table:
     for name, values in marks.items():
         array = np.array(values)
         text = array.dtype.kind == "U"
-        found.append(coded(name, array) if text else Values(Column(name), array.astype(float)))
+        found.append(
+            category_column(name, array)
+            if text
+            else ColumnValues(Column(name), array.astype(float))
+        )
     rows = len(next(iter(marks.values())))
     return Table(np.zeros((rows, 1)), np.arange(rows) % 2, ("a", "b"), (Column("x"),), tuple(found))
 

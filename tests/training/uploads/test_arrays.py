@@ -95,7 +95,7 @@ def test_a_pair_of_idx_files_is_images_and_labels(tmp_path):
     np.testing.assert_array_equal(table.x, IMAGES[:, None])
     np.testing.assert_array_equal(table.y, LABELS)
     assert table.classes == tuple("0123456789")
-    assert table.marks == ()
+    assert table.side_columns == ()
     info = describe("mine", table)
     assert (info.features, info.is_image, info.classes) == ((1, 5, 4), True, 10)
 

@@ -197,7 +197,7 @@ def test_faulty_parquet_is_refused(tmp_path):
 def test_a_parquet_bomb_is_refused(tmp_path, monkeypatch):
     file = tmp_path / "f.parquet"
     pq.write_table(pa.table({"a": np.zeros(100_000), "y": np.arange(100_000)}), file)
-    monkeypatch.setattr("hpsearch.training.uploads.tabular.MAX_UNPACKED_BYTES", 1_000_000)
+    monkeypatch.setattr("hpsearch.training.uploads.parquet.MAX_UNPACKED_BYTES", 1_000_000)
     with pytest.raises(InvalidInput, match="must unpack to at most 1000000 bytes, and this one"):
         read(file, ReadOptions("parquet", "y"))
 
