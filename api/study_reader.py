@@ -16,7 +16,7 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.advice import Diagnosis, Evaluator, Importances, ImportanceTarget
 from hpsearch.spec.wire.points import TrialPoint
 from hpsearch.spec.wire.records import Curves, StageSummary
-from hpsearch.store import figure_points, reports, stages, studies, trials
+from hpsearch.store import figure_points, reports, stages, studies, study_records, trials
 
 CURVE_POINTS = 200
 """Of each curve in a figure."""
@@ -81,7 +81,7 @@ class StudyReader:
 
     def pareto_front(self) -> Sequence[int]:
         """The numbers of the trials that no other beats in all objectives."""
-        return studies.get(self._session, self.study_id).pareto_front or []
+        return study_records.get(self._session, self.study_id).pareto_front or []
 
     def stages(self) -> Sequence[StageSummary]:
         """The stages that the search has begun."""

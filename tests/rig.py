@@ -34,7 +34,7 @@ from hpsearch.spec.wire.jobs import (
 )
 from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint, Study, Trial
-from hpsearch.store import checkpoints, ensembles, jobs, studies, trials, workers
+from hpsearch.store import checkpoints, ensembles, jobs, studies, study_records, trials, workers
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import Database, now
 from hpsearch.store.tables import Base, JobRow
@@ -188,7 +188,7 @@ class Rig:
 
     def study(self, study_id: int) -> Study:
         with self.database.read() as session:
-            return studies.get(session, study_id)
+            return study_records.get(session, study_id)
 
     def spec(self, study_id: int) -> StudySpec:
         with self.database.read() as session:

@@ -20,7 +20,16 @@ from hpsearch.example_files import examples
 from hpsearch.plots.trial_figure import panels
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.study import parse_study
-from hpsearch.store import checkpoints, ensembles, events, studies, trial_log, trials, workers
+from hpsearch.store import (
+    checkpoints,
+    ensembles,
+    events,
+    studies,
+    study_records,
+    trial_log,
+    trials,
+    workers,
+)
 from hpsearch.store.database import now
 
 router = APIRouter(include_in_schema=False, route_class=Page)
@@ -43,7 +52,7 @@ def all_studies(
     """A list of studies, newest first; `part=rows` gives the table alone."""
     with services.database.read() as session:
         chosen = StudyState(state) if state in set(StudyState) else None
-        page = studies.page(session, PAGE_SIZE, page_token or None, chosen)
+        page = study_records.page(session, PAGE_SIZE, page_token or None, chosen)
     return render(
         "studies_table.html" if part else "studies.html",
         page=page,
@@ -72,7 +81,7 @@ def one_study(request: Request, study_id: Id, services: ServicesDep) -> HTMLResp
     """A study: how far it is, its curves, its space, its ensembles, its trials, its log."""
     address = dict(request.query_params)
     with services.database.read() as session:
-        study = studies.get(session, study_id)
+        study = study_records.get(session, study_id)
         reader = StudyReader(services, session, study_id)
         return render(
             "study.html",
@@ -100,7 +109,7 @@ def study_table(request: Request, study_id: Id, services: ServicesDep) -> HTMLRe
 def study_stages(study_id: Id, services: ServicesDep) -> HTMLResponse:
     """The stages alone."""
     with services.database.read() as session:
-        return render("stages.html", stages=studies.get(session, study_id).stages)
+        return render("stages.html", stages=study_records.get(session, study_id).stages)
 
 
 @router.get("/studies/{study_id:int}/advice")
@@ -132,7 +141,7 @@ def study_log(study_id: Id, services: ServicesDep) -> HTMLResponse:
 def one_trial(study_id: Id, number: Number, services: ServicesDep) -> HTMLResponse:
     """A trial: parameters, every curve, attempts, events, checkpoints."""
     with services.database.read() as session:
-        study = studies.get(session, study_id)
+        study = study_records.get(session, study_id)
         trial = trials.get(session, study_id, number)
         return render(
             "trial.html",

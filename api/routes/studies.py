@@ -25,7 +25,7 @@ from hpsearch.spec.wire.records import (
     StudyPreview,
     StudyVersionList,
 )
-from hpsearch.store import datasets, events, reports, studies, versions
+from hpsearch.store import datasets, events, reports, studies, study_records, versions
 
 router = APIRouter(tags=["studies"])
 
@@ -67,14 +67,14 @@ def page(
 ) -> Response:
     """Studies, newest first."""
     with services.database.read() as session:
-        return json_response(studies.page(session, page_size, page_token, state))
+        return json_response(study_records.page(session, page_size, page_token, state))
 
 
 @router.get("/studies/{study_id:int}", response_model=Study)
 def get(study_id: Id, services: ServicesDep) -> Response:
     """One study."""
     with services.database.read() as session:
-        return json_response(studies.get(session, study_id))
+        return json_response(study_records.get(session, study_id))
 
 
 @router.patch("/studies/{study_id:int}", response_model=Study)
@@ -126,7 +126,7 @@ def clone(study_id: Id, body: Body, idempotent: IdempotentDep, services: Service
     changes = read_document(body) if body.strip() else {}
 
     def copy(session: Session) -> Study:
-        source = studies.get(session, study_id)
+        source = study_records.get(session, study_id)
         return services.tuner.submit(session, parse_study({**source.spec, **changes}))
 
     return idempotent.run(copy, 201)

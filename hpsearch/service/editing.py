@@ -20,7 +20,7 @@ from hpsearch.spec.space.space import search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.records import Study
-from hpsearch.store import events, jobs, stages, studies, versions
+from hpsearch.store import events, jobs, stages, studies, study_records, versions
 from hpsearch.store.studies import LockedStudy
 
 
@@ -46,7 +46,7 @@ def edit(
     if changes:
         _apply(session, study, spec, changes)
     completion.finalize(session, context, studies.lock(session, study_id))
-    return studies.get(session, study_id)
+    return study_records.get(session, study_id)
 
 
 def _apply(session: Session, study: LockedStudy, spec: StudySpec, changes: Sequence[str]) -> None:

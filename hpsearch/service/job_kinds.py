@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
@@ -11,9 +11,6 @@ from hpsearch.service.job_rules import JobRules, StudyJobRules
 from hpsearch.service.prediction_jobs import PredictionJobs
 from hpsearch.service.trial_jobs import TrialJobs
 from hpsearch.spec.language.states import JobKind
-from hpsearch.spec.wire.jobs import AnyJob
-from hpsearch.store.jobs import QueuedJob
-from hpsearch.store.studies import LockedStudy
 
 RULES: Mapping[JobKind, JobRules] = {
     JobKind.TRIAL: TrialJobs(),
@@ -28,15 +25,6 @@ STUDY_RULES: Mapping[JobKind, StudyJobRules] = {
 
 PAUSED_KINDS = tuple(kind for kind, rules in STUDY_RULES.items() if rules.while_paused)
 """Those of them that a paused study still hands out."""
-
-
-def start(session: Session, study: LockedStudy, leased: Sequence[QueuedJob]) -> list[AnyJob]:
-    """Starts leased jobs of a study; returns what their worker needs, by kind."""
-    return [
-        started
-        for kind, rules in STUDY_RULES.items()
-        for started in rules.start(session, study, [job for job in leased if job.kind is kind])
-    ]
 
 
 def stop_all(session: Session, study_id: int, message: str) -> None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from hpsearch.service import job_kinds, prediction_jobs, resume, suggestion
+from hpsearch.service import prediction_jobs, resume, suggestion
 from hpsearch.service.context import ServiceContext
+from hpsearch.service.job_kinds import PAUSED_KINDS, STUDY_RULES
 from hpsearch.spec.language.states import JobKind, StudyState
 from hpsearch.spec.wire.jobs import AnyJob, HeartbeatRequest, JobList, LeaseRequest
 from hpsearch.store import jobs, studies, trials, workers
@@ -47,20 +48,19 @@ def _lease_from_studies(
     study: LockedStudy | None = None
     present = workers.count_present(session, context.lease_seconds)
     while len(answer) < request.capacity:
-        study = studies.next_with_work(
-            session, study, job_kinds.STUDY_RULES, job_kinds.PAUSED_KINDS
-        )
+        study = studies.next_with_work(session, study, STUDY_RULES, PAUSED_KINDS)
         if study is None:
             break
         share = _fair_share(session, study, present)
         count = min(request.capacity - len(answer), share)
         paused = study.state is StudyState.PAUSED
-        kinds = job_kinds.PAUSED_KINDS if paused else job_kinds.STUDY_RULES
+        kinds = PAUSED_KINDS if paused else STUDY_RULES
         ids = [job.id for job in jobs.lock_queued(session, study.id, count, kinds)]
         if study.state in studies.OPEN and not study.search_over:
             ids += sample(session, context, study, count - len(ids))
         leased = jobs.lease(session, ids, request.worker, context.lease_seconds)
-        answer += job_kinds.start(session, study, leased)
+        for kind, rules in STUDY_RULES.items():
+            answer += rules.start(session, study, [job for job in leased if job.kind is kind])
         if present > 1 and len(ids) == share:
             break  # the rest is for others; less important work can wait as well
     return answer

@@ -12,14 +12,14 @@ from hpsearch.service import job_kinds, retention
 from hpsearch.service.context import ServiceContext
 from hpsearch.spec.language.states import StudyState, is_final
 from hpsearch.spec.wire.records import Study
-from hpsearch.store import checkpoints, ensembles, studies
+from hpsearch.store import checkpoints, ensembles, studies, study_records
 
 
 def pause(session: Session, study_id: int) -> Study:
     """Hands out no more trials; running ones train to their end."""
     studies.lock(session, study_id)
     studies.change_state(session, study_id, StudyState.PAUSED, "paused on request")
-    return studies.get(session, study_id)
+    return study_records.get(session, study_id)
 
 
 def resume(session: Session, study_id: int) -> Study:
@@ -39,7 +39,7 @@ def resume(session: Session, study_id: int) -> Study:
         )
     state = StudyState.QUEUED if study.started_at is None else StudyState.RUNNING
     studies.change_state(session, study_id, state, "resumed on request")
-    return studies.get(session, study_id)
+    return study_records.get(session, study_id)
 
 
 def stop(session: Session, context: ServiceContext, study_id: int) -> Study:
@@ -48,7 +48,7 @@ def stop(session: Session, context: ServiceContext, study_id: int) -> Study:
     studies.change_state(session, study_id, StudyState.STOPPED, "stopped on request")
     job_kinds.stop_all(session, study_id, "the study was stopped")
     retention.release_unneeded(session, context, study)
-    return studies.get(session, study_id)
+    return study_records.get(session, study_id)
 
 
 def delete(session: Session, context: ServiceContext, study_id: int) -> None:

@@ -10,7 +10,7 @@ because another process wrote meanwhile, `_catch_up` reads again what may differ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -48,6 +48,10 @@ class _StudyCurves:
     writer: object = None
     """The transaction that changes it, or was the last to do so."""
 
+    def is_of(self, study: PrunableStudy) -> bool:
+        """Whether the curves and the pruner are of this study and this version of its spec."""
+        return (self.identity, self.version) == (study.identity, study.version)
+
 
 class CurveTables:
     """Curve tables by study; the one used least recently goes first."""
@@ -61,21 +65,28 @@ class CurveTables:
         curves = self._curves.get(study_id)
         return None if curves is None else curves.table
 
-    def begin(self, study: PrunableStudy, writer: object) -> tuple[_StudyCurves, bool]:
-        """Gives a study's curves to a writer; returns them, and whether they are valid."""
+    def open(self, session: Session, studies: Iterable[PrunableStudy]) -> dict[int, StudyPruner]:
+        """Gives the curves of locked studies to a transaction; returns their pruners by study id.
+
+        The curves are brought up to date here, and become valid when the transaction commits.
+        """
+        return {study.id: self._open(session, study) for study in studies}
+
+    def _open(self, session: Session, study: PrunableStudy) -> StudyPruner:
+        writer = object()
         with self._lock:
             curves = self._curves.get(study.id)
-            if curves is None or (curves.identity, curves.version) != (
-                study.identity,
-                study.version,
-            ):
+            if curves is None or not curves.is_of(study):
                 curves = _new(study)
                 self._curves.put(study.id, curves)
             valid = curves.revision == study.revision
             curves.revision, curves.writer = None, writer
-            return curves, valid
+        _catch_up(session, study, curves, valid=valid)
+        curves.changed.update(study.reporting)
+        on_commit(session, lambda: self._commit(curves, study.revision + 1, writer))
+        return StudyPruner(session, study, curves)
 
-    def commit(self, curves: _StudyCurves, revision: int, writer: object) -> None:
+    def _commit(self, curves: _StudyCurves, revision: int, writer: object) -> None:
         """Makes a writer's curves valid, unless the next writer has begun."""
         with self._lock:
             if curves.writer is writer:
@@ -110,36 +121,6 @@ class StudyPruner:
         if table.max_epochs != self.study.max_epochs:
             pruning_state.store_max_epochs(self.session, self.study.id, table.max_epochs)
         return verdict
-
-
-def pruners_of_jobs(
-    session: Session, tables: CurveTables, job_ids: Collection[int]
-) -> dict[int, StudyPruner]:
-    """Locks those studies of some jobs that have a pruner; returns their pruners by study id."""
-    return _pruners(session, tables, pruning_state.lock_of_jobs(session, job_ids))
-
-
-def pruners_of_trial(
-    session: Session, tables: CurveTables, study_id: int, number: int
-) -> dict[int, StudyPruner]:
-    """Locks a trial's study if it has a pruner; returns that pruner by study id."""
-    return _pruners(session, tables, pruning_state.lock_of_trial(session, study_id, number))
-
-
-def _pruners(
-    session: Session, tables: CurveTables, studies: Iterable[PrunableStudy]
-) -> dict[int, StudyPruner]:
-    return {study.id: _pruner(session, tables, study) for study in studies}
-
-
-def _pruner(session: Session, tables: CurveTables, study: PrunableStudy) -> StudyPruner:
-    writer = object()
-    curves, valid = tables.begin(study, writer)
-    _catch_up(session, study, curves, valid=valid)
-    curves.changed.update(study.reporting)
-    revision = pruning_state.new_revision(session, study.id)
-    on_commit(session, lambda: tables.commit(curves, revision, writer))
-    return StudyPruner(session, study, curves)
 
 
 def _new(study: PrunableStudy) -> _StudyCurves:

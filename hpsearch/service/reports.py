@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from hpsearch.search.pruners import GO_ON, Verdict
-from hpsearch.service import ask_tell, pruning
+from hpsearch.service import ask_tell
 from hpsearch.service.context import ServiceContext
 from hpsearch.service.pruning import StudyPruner
 from hpsearch.spec.language.states import Decision
@@ -24,7 +24,7 @@ from hpsearch.spec.wire.jobs import (
     TrialDecision,
     TrialReport,
 )
-from hpsearch.store import jobs, reports, studies
+from hpsearch.store import jobs, pruning_state, reports, studies
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.reports import Epoch
 
@@ -39,7 +39,7 @@ def report_jobs(session: Session, context: ServiceContext, batch: ReportBatch) -
     by_job: dict[int, list[Epoch]] = {}
     for report in batch.reports:
         by_job.setdefault(report.job, []).append(Epoch(report.epoch, report.metrics))
-    pruners = pruning.pruners_of_jobs(session, context.curve_tables, by_job)
+    pruners = context.curve_tables.open(session, pruning_state.lock_of_jobs(session, by_job))
     tokens = sorted({(report.job, report.attempt) for report in batch.reports})
     leased = jobs.renew(session, tokens, context.lease_seconds)
     decisions = []
@@ -60,7 +60,8 @@ def report_trial(
         ReportGap: when an epoch was left out.
     """
     task = ask_tell.external_task(studies.spec_of(session, study_id), study_id)
-    pruners = pruning.pruners_of_trial(session, context.curve_tables, study_id, number)
+    studies_to_prune = pruning_state.lock_of_trial(session, study_id, number)
+    pruners = context.curve_tables.open(session, studies_to_prune)
     job = ask_tell.renew(session, study_id, number, report.attempt, task)
     verdict = _append(session, job, [Epoch(report.epoch, report.metrics)], pruners)
     return TrialDecision(decision=_decision(verdict), why=verdict.why)

@@ -28,7 +28,7 @@ from hpsearch.spec.wire.datasets import BUILT_IN
 from hpsearch.spec.wire.observation import Observation
 from hpsearch.spec.wire.records import Study, StudyPreview
 from hpsearch.spec.wire.space import space_to_wire
-from hpsearch.store import datasets, events, observations, studies, versions
+from hpsearch.store import datasets, events, observations, studies, study_records
 
 MOST_KNOWN = 2000
 """The most trials of an earlier study, the best ones, that a study learns from."""
@@ -69,7 +69,6 @@ def submit(session: Session, spec: StudySpec) -> Study:
     spec = check(session, spec)
     known = _warm_start(session, spec)
     study_id = studies.create(session, spec, known)
-    versions.add(session, study_id, spec, [])
     events.add(
         session,
         study_id,
@@ -80,7 +79,7 @@ def submit(session: Session, spec: StudySpec) -> Study:
         + (f", knowing {pluralize(len(known), 'trial')} of an earlier study" if known else ""),
     )
     suggestion.start(session, study_id, spec, known)
-    return studies.get(session, study_id)
+    return study_records.get(session, study_id)
 
 
 def preview(session: Session, spec: StudySpec) -> StudyPreview:

@@ -33,7 +33,9 @@ class TrialJobs(StudyJobRules):
         if not leased:
             return []
         started = mark_started(session, study, leased)
-        documents = versions.documents(session, study.id, {trial.version for trial in started})
+        documents = {study.version: study.document}
+        if older := {trial.version for trial in started} - documents.keys():
+            documents |= versions.documents(session, study.id, older)
         dataset = datasets.uploaded_file(session, study.spec)
         return [
             Job(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.spec.language.states import TrialState, is_final
 from hpsearch.spec.wire.records import Study, Trial
-from hpsearch.store import ensembles, jobs, studies, trials
+from hpsearch.store import ensembles, jobs, studies, study_records, trials
 from hpsearch.store.database import now
 from hpsearch.store.tables import StudyRow, TrialRow
 
@@ -55,7 +55,7 @@ class StudyWatch:
             return None
         self._ensembles_when_idle = idle
         moment = now(session)
-        study = studies.get(session, self.study_id)
+        study = study_records.get(session, self.study_id)
         if self._study is not None and _progress(study) == _progress(self._study):
             return None
         self._study = study
@@ -101,7 +101,7 @@ class StudiesWatch:
             or sent.state != state
             or state in studies.OPEN
         ]
-        found = studies.of_ids(session, candidates)
+        found = study_records.of_ids(session, candidates)
         changed = [
             study
             for study in found

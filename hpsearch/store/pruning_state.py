@@ -22,7 +22,6 @@ from hpsearch.store import specs
 from hpsearch.store.reports import encoded
 from hpsearch.store.studies import LOCK_ORDER
 from hpsearch.store.tables import JobRow, ReportRow, StudyRow, TrialRow
-from hpsearch.store.trials import set_attributes
 
 BATCH_SIZE = 5000
 """Trials whose curves one query reads."""
@@ -39,7 +38,7 @@ class PrunableStudy:
     spec: StudySpec
     version: int
     revision: int
-    """Rises with each batch of the study's reports."""
+    """Of its curves before this batch of reports; the lock has raised the stored one by 1."""
     trials_ended: int
     max_epochs: Mapping[int, int]
     """Epochs of the longest trial when the rungs were laid, by stage."""
@@ -76,7 +75,7 @@ class PrunableTrial:
 
 
 def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[PrunableStudy]:
-    """Locks those studies of some jobs that have a pruner, in `LOCK_ORDER`.
+    """Locks those studies of some jobs that have a pruner, in `LOCK_ORDER`, to report to them.
 
     Trials that an ensemble asked for are never pruned.
     """
@@ -89,7 +88,7 @@ def lock_of_jobs(session: Session, job_ids: Collection[int]) -> list[PrunableStu
 
 
 def lock_of_trial(session: Session, study_id: int, number: int) -> list[PrunableStudy]:
-    """Locks a trial's study if it has a pruner."""
+    """Locks a trial's study, to report to it, if it has a pruner."""
     found = session.execute(
         select(TrialRow.study_id, TrialRow.id).where(
             TrialRow.study_id == study_id, TrialRow.number == number
@@ -124,6 +123,9 @@ def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list
         .order_by(*LOCK_ORDER)
         .with_for_update()
     ).all()
+    session.execute(
+        update(StudyRow).where(StudyRow.id.in_(wanted)).values(revision=StudyRow.revision + 1)
+    )
     return [
         PrunableStudy(
             identity=(row.id, row.created_at),
@@ -136,16 +138,6 @@ def _lock(session: Session, reporting: Iterable[tuple[int, int | None]]) -> list
         )
         for row in locked
     ]
-
-
-def new_revision(session: Session, study_id: int) -> int:
-    """Counts one more batch of a locked study's reports."""
-    return session.execute(
-        update(StudyRow)
-        .where(StudyRow.id == study_id)
-        .values(revision=StudyRow.revision + 1)
-        .returning(StudyRow.revision)
-    ).scalar_one()
 
 
 def trials(
@@ -215,7 +207,8 @@ def store_state(session: Session, trial_id: int, state: PrunerState) -> None:
         {"bracket": bracket, "epoch": epoch, **encoded({"value": value})}
         for bracket, epoch, value in state.rungs
     ]
-    set_attributes(session, trial_id, {_KEY: {"rungs": rungs, "why": state.why}})
+    row = session.get_one(TrialRow, trial_id)
+    row.attributes = {**row.attributes, _KEY: {"rungs": rungs, "why": state.why}}
 
 
 def store_max_epochs(session: Session, study_id: int, max_epochs: Mapping[int, int]) -> None:

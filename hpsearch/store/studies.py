@@ -26,11 +26,9 @@ from hpsearch.spec.language.states import (
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.observation import Observation
-from hpsearch.spec.wire.records import Study, StudyPage
-from hpsearch.store import events, specs, stages, study_records
+from hpsearch.store import events, specs, stages
 from hpsearch.store.database import now
-from hpsearch.store.pages import decode_cursor, encode_cursor
-from hpsearch.store.tables import JobRow, StudyRow
+from hpsearch.store.tables import JobRow, StudyRow, VersionRow
 
 OPEN = (StudyState.QUEUED, StudyState.RUNNING)
 """States in which trials are handed out."""
@@ -62,13 +60,14 @@ class LockedStudy:
 
 
 def create(session: Session, spec: StudySpec, known: Sequence[Observation]) -> int:
-    """Adds a queued study, none of its stages started; returns its id.
+    """Adds a queued study with the first version of its spec, no stage started; returns its id.
 
     Args:
         session: the transaction.
         spec: the spec, every default filled in.
         known: trials of an earlier study that it learns from.
     """
+    document, moment = spec.model_dump(mode="json"), now(session)
     row = StudyRow(
         name=spec.name,
         state=StudyState.QUEUED,
@@ -76,45 +75,21 @@ def create(session: Session, spec: StudySpec, known: Sequence[Observation]) -> i
         external=isinstance(spec.task, ExternalTask),
         trials_planned=sum(stage.trials for stage in stages_of(spec)),
         trials_open=0,
-        spec=spec.model_dump(mode="json"),
+        spec=document,
         known=[
             {"params": dict(trial.params), "losses": list(trial.losses or ())} for trial in known
         ],
         search_over=False,
         attributes={},
-        created_at=now(session),
+        created_at=moment,
     )
     session.add(row)
     session.flush()
-    return row.id
-
-
-def get(session: Session, study_id: int) -> Study:
-    """One study as people see it."""
-    return study_records.records(session, [row_of(session, study_id)])[0]
-
-
-def of_ids(session: Session, study_ids: Sequence[int]) -> list[Study]:
-    """Those of some studies that exist, newest first."""
-    rows = session.scalars(
-        select(StudyRow).where(StudyRow.id.in_(study_ids)).order_by(StudyRow.id.desc())
-    ).all()
-    return study_records.records(session, rows)
-
-
-def page(session: Session, size: int, token: str | None, state: StudyState | None) -> StudyPage:
-    """Studies, newest first."""
-    query = select(StudyRow)
-    if state is not None:
-        query = query.where(StudyRow.state == state)
-    if token:
-        (before,) = decode_cursor(token, 1)
-        query = query.where(StudyRow.id < before)
-    rows = session.scalars(query.order_by(StudyRow.id.desc()).limit(size + 1)).all()
-    return StudyPage(
-        studies=study_records.records(session, rows[:size]),
-        next_page_token=encode_cursor([rows[size - 1].id]) if len(rows) > size else None,
+    first = VersionRow(
+        study_id=row.id, version=1, spec=document, changes=[], first_trial=0, created_at=moment
     )
+    session.add(first)
+    return row.id
 
 
 def lock(session: Session, study_id: int) -> LockedStudy:

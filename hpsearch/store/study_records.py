@@ -1,4 +1,4 @@
-"""Studies as people see them. A page of them takes as many queries as one study does."""
+"""Records of studies, read one by one or by pages; a page takes as many queries as one study."""
 
 from __future__ import annotations
 
@@ -12,12 +12,46 @@ from sqlalchemy.orm import Session
 from hpsearch.spec.language.states import StudyState, TrialState, is_final
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.records import Counts, StageSummary, Study
+from hpsearch.spec.wire.records import Counts, StageSummary, Study, StudyPage
 from hpsearch.store import checkpoints, ensembles, ranking, specs, stages
 from hpsearch.store.database import now
+from hpsearch.store.pages import decode_cursor, encode_cursor
 from hpsearch.store.ranking import BestTrial
+from hpsearch.store.studies import row_of
 from hpsearch.store.tables import StudyRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
+
+
+def get(session: Session, study_id: int) -> Study:
+    """The record of a study.
+
+    Raises:
+        NotFound: when there is none of this id.
+    """
+    return _records(session, [row_of(session, study_id)])[0]
+
+
+def of_ids(session: Session, study_ids: Sequence[int]) -> list[Study]:
+    """Records of those of some studies that exist, the newest first."""
+    rows = session.scalars(
+        select(StudyRow).where(StudyRow.id.in_(study_ids)).order_by(StudyRow.id.desc())
+    ).all()
+    return _records(session, rows)
+
+
+def page(session: Session, size: int, token: str | None, state: StudyState | None) -> StudyPage:
+    """A page of studies, the newest first; perhaps those in one state alone."""
+    query = select(StudyRow)
+    if state is not None:
+        query = query.where(StudyRow.state == state)
+    if token:
+        (before,) = decode_cursor(token, 1)
+        query = query.where(StudyRow.id < before)
+    rows = session.scalars(query.order_by(StudyRow.id.desc()).limit(size + 1)).all()
+    return StudyPage(
+        studies=_records(session, rows[:size]),
+        next_page_token=encode_cursor([rows[size - 1].id]) if len(rows) > size else None,
+    )
 
 
 @dataclass
@@ -48,8 +82,7 @@ class _Facts:
     ensembles: Mapping[int, int]
 
 
-def records(session: Session, rows: Sequence[StudyRow]) -> list[Study]:
-    """Rows as people see them, in their order."""
+def _records(session: Session, rows: Sequence[StudyRow]) -> list[Study]:
     ids = [row.id for row in rows]
     specs_by_id = {row.id: specs.of_row(session, row) for row in rows}
     facts = _Facts(

@@ -17,7 +17,7 @@ from hpsearch.store.timestamps import as_datetime
 
 
 def add(session: Session, study_id: int, spec: StudySpec, changes: Sequence[str]) -> int:
-    """Makes a spec the study's present one; returns its version."""
+    """Makes a spec the study's present one, as its next version; returns that version."""
     study = row_of(session, study_id)
     last = session.scalar(
         select(VersionRow.version)

@@ -12,7 +12,7 @@ from hpsearch.errors import Conflict, InvalidInput, StaleLease
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.jobs import AskRequest, TrialCompletion, TrialReport
 from hpsearch.spec.wire.records import Trial
-from hpsearch.store import studies
+from hpsearch.store import study_records
 
 EXTERNAL = {
     "task": {"kind": "external", "params": {"C": {"log_uniform": [1e-3, 1e3]}, "degree": 2}},
@@ -44,7 +44,7 @@ def test_asked_trials_carry_the_sampled_parameters_and_end_the_study(rig: Rig) -
     assert ask(rig, study_id) == []
     for trial, value in zip(trials, (3.0, 1.0, 2.0), strict=True):
         assert tell(rig, trial, value=value).value == value
-    study = rig.do(lambda s: studies.get(s, study_id))
+    study = rig.do(lambda s: study_records.get(s, study_id))
     assert study.state is StudyState.COMPLETE
     assert (study.best_trial, study.best_value) == (1, 1.0), "a value is minimised by default"
     assert ask(rig, study_id) == [], "a loop that asks once more is told that nothing is left"

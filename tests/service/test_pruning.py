@@ -16,12 +16,13 @@ from rig import Rig, a_report
 from sqlalchemy.orm import Session
 
 from hpsearch.search.pruners import CurveTable, judge, pruner_for
-from hpsearch.service.pruning import CurveTables, pruners_of_trial
+from hpsearch.service.pruning import CurveTables
 from hpsearch.service.tuner import Tuner
 from hpsearch.spec.language.states import Decision, TrialState
 from hpsearch.spec.study import Objective
 from hpsearch.spec.wire.jobs import Decisions, Job, ReportBatch
 from hpsearch.store import studies
+from hpsearch.store.pruning_state import lock_of_trial
 
 LOSS = {"metric": "val_loss", "direction": "minimize"}
 MEDIAN = {"kind": "median", "startup_trials": 1}
@@ -224,7 +225,8 @@ def test_what_many_threads_leave_in_memory_is_what_the_database_says(rig: Rig, k
     known, fresh = rig.tuner.context.curve_tables, CurveTables()
     for tables in (known, fresh):
         with rig.database.write() as session:
-            assert pruners_of_trial(session, tables, study_id, 0).keys() == {study_id}
+            locked = lock_of_trial(session, study_id, 0)
+            assert tables.open(session, locked).keys() == {study_id}
     ours, read = known.table_of(study_id), fresh.table_of(study_id)
     assert ours is not None
     assert read is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rig import Rig
 
-from hpsearch.store import ranking, studies
+from hpsearch.store import ranking, studies, study_records
 
 LOSS = {"metric": "val_loss", "direction": "minimize"}
 ACCURACY = {"metric": "val_accuracy", "direction": "maximize"}
@@ -27,7 +27,7 @@ def test_a_page_shows_the_best_trial_and_front_of_each_study(rig: Rig) -> None:
     lowest = trained(rig, worker, LOSS, [0.4, 0.3, 0.8])
     both = trained(rig, worker, [LOSS, ACCURACY], [0.5, 0.1, 0.5])
     with rig.database.read() as session:
-        page = {study.id: study for study in studies.page(session, 10, None, None).studies}
+        page = {study.id: study for study in study_records.page(session, 10, None, None).studies}
         for study_id, record in page.items():
             best = ranking.best_trial(session, study_id, studies.spec_of(session, study_id))
             assert record.best_trial == (None if best is None else best.number)

@@ -10,7 +10,7 @@ from rig import Rig, spec
 from sqlalchemy.orm import Session
 
 from hpsearch.spec.study import parse_study
-from hpsearch.store import specs, studies
+from hpsearch.store import specs, studies, study_records
 
 
 class Undone(Exception):
@@ -36,7 +36,7 @@ def test_a_spec_is_parsed_once_whoever_reads_it(rig: Rig, parsed: list[str]) -> 
     rig.report(job, 0)
     rig.complete(job)
     with rig.database.read() as session:
-        studies.page(session, 10, None, None)
+        study_records.page(session, 10, None, None)
         name = studies.spec_of(session, study_id).name
     assert parsed == [name]
 
