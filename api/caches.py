@@ -17,6 +17,6 @@ class StudyCaches:
     points: LruCache[Hashable, list[TrialPoint]] = field(default_factory=lambda: LruCache(4))
     """The largest: a page's figures, drawn one after the other, need only one."""
     figures: LruCache[Hashable, bytes] = field(default_factory=lambda: LruCache(200))
-    """As JSON."""
+    """Plotly JSON."""
     diagnoses: LruCache[Hashable, Diagnosis] = field(default_factory=lambda: LruCache(100))
     importances: LruCache[Hashable, Importances] = field(default_factory=lambda: LruCache(100))

@@ -76,7 +76,7 @@ class Comparison:
     older: int
     """How many are not shown."""
     score: str | None
-    """Its name; none as long as no ensemble is complete."""
+    """The name of the score that is compared; none as long as no ensemble is complete."""
     single: Single | None
     """The best single trial, as the newest complete ensemble found it."""
 

@@ -17,7 +17,7 @@ class CardControl:
     """A control, set as the page's address says."""
 
     key: str
-    """Its name in the address."""
+    """The parameter of the address that it sets."""
     control: Control
     options: Sequence[Option]
     chosen: str

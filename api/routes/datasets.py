@@ -131,7 +131,7 @@ def _write(draft: Path, files: list[UploadFile]) -> None:
 
 
 def _file_name(file: UploadFile) -> str:
-    """Its last part alone, whatever folders the sender names."""
+    """The last part of the name that was sent, without folders."""
     return re.split(r"[/\\]", file.filename or "")[-1] or "file"
 
 
