@@ -123,8 +123,8 @@ class Rig:
         (prefix,) = self.do(lambda s: self.tuner.check_checkpoints(s, [sent]))
         artifact = self.tuner.context.artifacts.put(f"{prefix}-{sha256[:16]}.safetensors", content)
         with self._dropped_when_stale(artifact):
-            (kept,) = self.do(lambda s: self.tuner.store_checkpoints(s, [(sent, artifact)]))
-        return kept
+            (checkpoint,) = self.do(lambda s: self.tuner.store_checkpoints(s, [(sent, artifact)]))
+        return checkpoint
 
     @contextmanager
     def _dropped_when_stale(self, artifact: StoredArtifact) -> Iterator[None]:
@@ -135,9 +135,9 @@ class Rig:
             self.do(lambda session: self.tuner.remove_unreferenced(session, artifact))
             raise
 
-    def request(self, study_id: int, **asked: Any) -> int:
+    def request(self, study_id: int, **settings: Any) -> int:
         """Asks for an ensemble; returns its id."""
-        request = TypeAdapter(EnsembleSpec).validate_python({"kind": "top_k", **asked})
+        request = TypeAdapter(EnsembleSpec).validate_python({"kind": "top_k", **settings})
         return self.do(lambda session: self.tuner.request_ensemble(session, study_id, request)).id
 
     def build(
@@ -154,8 +154,8 @@ class Rig:
 
     def ask(self, ensemble_id: int, *inputs: Any) -> int:
         """Asks an ensemble to predict; returns the job's id."""
-        asked = PredictRequest(inputs=list(inputs))
-        return self.do(lambda session: self.tuner.predict(session, ensemble_id, asked)).job
+        request = PredictRequest(inputs=list(inputs))
+        return self.do(lambda session: self.tuner.predict(session, ensemble_id, request)).job
 
     def ensembles(self, study_id: int) -> list[Ensemble]:
         with self.database.read() as session:
@@ -163,7 +163,7 @@ class Rig:
 
     def checkpoints(self, study_id: int) -> list[Checkpoint]:
         with self.database.read() as session:
-            return [held.checkpoint for held in checkpoints.of_study(session, study_id)]
+            return [stored.checkpoint for stored in checkpoints.of_study(session, study_id)]
 
     def run_out(self, *jobs: AnyJob) -> None:
         """Lets the leases of these jobs (or of all) run out, by the database's clock."""

@@ -26,13 +26,13 @@ def ask(rig: Rig, study_id: int, count: int = 1) -> list[Trial]:
 
 
 def tell(rig: Rig, trial: Trial, attempt: int | None = None, **end: Any) -> Trial:
-    told = TrialCompletion(attempt=attempt or trial.attempt, **end)
-    return rig.do(lambda s: rig.tuner.complete_trial(s, trial.study_id, trial.number, told))
+    request = TrialCompletion(attempt=attempt or trial.attempt, **end)
+    return rig.do(lambda s: rig.tuner.complete_trial(s, trial.study_id, trial.number, request))
 
 
 def report(rig: Rig, trial: Trial, epoch: int, **metrics: float) -> None:
-    told = TrialReport(attempt=trial.attempt, epoch=epoch, metrics=metrics)
-    rig.do(lambda s: rig.tuner.report_trial(s, trial.study_id, trial.number, told))
+    request = TrialReport(attempt=trial.attempt, epoch=epoch, metrics=metrics)
+    rig.do(lambda s: rig.tuner.report_trial(s, trial.study_id, trial.number, request))
 
 
 def test_asked_trials_carry_the_sampled_parameters_and_end_the_study(rig: Rig) -> None:
@@ -113,12 +113,12 @@ def test_reports_to_a_finished_or_lost_trial_are_refused(rig: Rig) -> None:
 def test_the_exchanges_of_the_contract(api: TestClient) -> None:
     study = api.post("/api/v1/studies", json={"name": "mine", **EXTERNAL}).json()
     base = f"/api/v1/studies/{study['id']}"
-    asked = api.post(f"{base}:ask", json={"count": 2}).json()["trials"]
-    assert [t["number"] for t in asked] == [0, 1]
-    told = api.post(
+    trials = api.post(f"{base}:ask", json={"count": 2}).json()["trials"]
+    assert [t["number"] for t in trials] == [0, 1]
+    response = api.post(
         f"{base}/trials/1:report", json={"attempt": 1, "epoch": 0, "metrics": {"value": 2.5}}
     )
-    assert told.json() == {"decision": "continue"}
+    assert response.json() == {"decision": "continue"}
     ended = api.post(f"{base}/trials/1:complete", json={"attempt": 1, "value": 2.0})
     assert (ended.status_code, ended.json()["value"]) == (200, 2.0)
     late = api.post(f"{base}/trials/1:complete", json={"attempt": 1, "value": 1.0})

@@ -23,7 +23,7 @@ def job(rig: Rig) -> Job:
     return job
 
 
-def _kept(rig: Rig, job: Job) -> list[Checkpoint]:
+def _present(rig: Rig, job: Job) -> list[Checkpoint]:
     trial = rig.trial(job.study_id, job.trial)
     with rig.database.read() as session:
         return checkpoints.of_trial(session, trial.id)
@@ -31,12 +31,12 @@ def _kept(rig: Rig, job: Job) -> list[Checkpoint]:
 
 def _files_match(rig: Rig, job: Job) -> None:
     with rig.database.read() as session:
-        stored = [checkpoints.get(session, kept.id)[1] for kept in _kept(rig, job)]
+        stored = [checkpoints.get(session, one.id)[1] for one in _present(rig, job)]
     assert rig.artifacts() == sorted(artifact.key for artifact in stored)
 
 
 def test_best_and_last_are_kept_and_what_they_replace_goes(rig: Rig, job: Job) -> None:
-    told = [
+    steps = [
         (0, True, True, [(0, True, True)]),
         (1, False, True, [(0, True, False), (1, False, True)]),
         (2, False, True, [(0, True, False), (2, False, True)]),
@@ -44,9 +44,9 @@ def test_best_and_last_are_kept_and_what_they_replace_goes(rig: Rig, job: Job) -
         (4, False, True, [(3, True, False), (4, False, True)]),
         (5, True, True, [(5, True, True)]),
     ]
-    for epoch, best, last, expected in told:
+    for epoch, best, last, expected in steps:
         rig.store(job, epoch, b"state %d" % epoch, best=best, last=last)
-        assert [(kept.epoch, kept.best, kept.last) for kept in _kept(rig, job)] == expected
+        assert [(one.epoch, one.best, one.last) for one in _present(rig, job)] == expected
         _files_match(rig, job)
 
 
@@ -57,11 +57,11 @@ def test_no_order_leaves_more_than_two_files_or_a_stray_one(
 ) -> None:
     for epoch, best, last, content in stores:
         stored = rig.store(job, epoch, content, best=best, last=last)
-        kept = _kept(rig, job)
-        assert stored in kept
-        assert sum(one.best for one in kept) <= 1
-        assert sum(one.last for one in kept) <= 1
-        assert sum(not one.best and not one.last for one in kept) <= 1
+        present = _present(rig, job)
+        assert stored in present
+        assert sum(one.best for one in present) <= 1
+        assert sum(one.last for one in present) <= 1
+        assert sum(not one.best and not one.last for one in present) <= 1
         _files_match(rig, job)
 
 
@@ -71,9 +71,9 @@ def test_what_comes_late_takes_nothing_from_a_later_epoch(rig: Rig, job: Job) ->
     rig.store(job, 2, b"third")
     for epoch, content in ((0, b"first"), (1, b"second")):
         rig.store(job, epoch, content, best=True)  # sent once more, by a request that hung
-        kept = {(one.epoch, one.best, one.last) for one in rig.checkpoints(job.study_id)}
-        assert kept >= {(1, True, False), (2, False, True)}
-        assert {flags for flags in kept if flags[0] == 0} <= {(0, False, False)}
+        present = {(one.epoch, one.best, one.last) for one in rig.checkpoints(job.study_id)}
+        assert present >= {(1, True, False), (2, False, True)}
+        assert {flags for flags in present if flags[0] == 0} <= {(0, False, False)}
 
 
 def test_the_next_attempt_may_have_its_best_and_last_epoch_earlier(rig: Rig, job: Job) -> None:
@@ -82,8 +82,8 @@ def test_the_next_attempt_may_have_its_best_and_last_epoch_earlier(rig: Rig, job
     rig.expire()
     (again,) = rig.lease(1)
     rig.store(again, 1, b"second", best=True)
-    (kept,) = rig.checkpoints(job.study_id)
-    assert (kept.epoch, kept.best, kept.last) == (1, True, True)
+    (checkpoint,) = rig.checkpoints(job.study_id)
+    assert (checkpoint.epoch, checkpoint.best, checkpoint.last) == (1, True, True)
 
 
 def test_sending_it_again_changes_nothing(rig: Rig, job: Job) -> None:
@@ -109,13 +109,13 @@ def test_a_lease_lost_while_the_file_came_leaves_nothing(rig: Rig, job: Job) -> 
         rig.do(lambda s: rig.tuner.store_checkpoints(s, [(sent, artifact)]))
     rig.do(lambda s: rig.tuner.remove_unreferenced(s, artifact))
     assert rig.artifacts() == before
-    assert [kept.epoch for kept in _kept(rig, job)] == [1]
+    assert [one.epoch for one in _present(rig, job)] == [1]
 
 
 def test_dropping_spares_what_a_repeat_made_visible(rig: Rig, job: Job) -> None:
     rig.store(job, 1, b"kept")
     with rig.database.read() as session:
-        artifact = checkpoints.get(session, _kept(rig, job)[0].id)[1]
+        artifact = checkpoints.get(session, _present(rig, job)[0].id)[1]
     rig.do(lambda s: rig.tuner.remove_unreferenced(s, artifact))
     _files_match(rig, job)
 
@@ -148,7 +148,7 @@ def test_the_next_attempt_goes_on_from_the_last(rig: Rig, job: Job) -> None:
 def test_deleting_a_study_removes_all_of_it(rig: Rig, job: Job) -> None:
     rig.store(job, 1, b"best", best=True, last=False)
     rig.store(job, 2, b"last")
-    checkpoint = _kept(rig, job)[0]
+    checkpoint = _present(rig, job)[0]
     rig.do(lambda s: rig.tuner.stop(s, job.study_id))
     rig.do(lambda s: rig.tuner.delete(s, job.study_id))
     left = rig.snapshot()

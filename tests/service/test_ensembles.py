@@ -68,14 +68,14 @@ def status(rig: Rig, job_id: int) -> JobStatus:
 
 
 def advance(rig: Rig, job: AnyJob) -> JobStatus:
-    said = ProgressReport(attempt=job.attempt, done=1, total=4, what="it selects")
-    return rig.do(lambda session: rig.tuner.report_progress(session, job.id, said))
+    message = ProgressReport(attempt=job.attempt, done=1, total=4, what="it selects")
+    return rig.do(lambda session: rig.tuner.report_progress(session, job.id, message))
 
 
 def answer(rig: Rig, job: AnyJob) -> JobStatus:
     result = PredictionResult(predictions=[1], labels=["b"], probabilities=[[0.25, 0.75]])
-    said = PredictionAnswer(attempt=job.attempt, result=result)
-    return rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, said))
+    message = PredictionAnswer(attempt=job.attempt, result=result)
+    return rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, message))
 
 
 # At the end of a study
@@ -98,8 +98,8 @@ def test_a_study_is_complete_only_when_its_ensembles_are(rig: Rig) -> None:
     assert (record.state, record.ensembles) == (StudyState.COMPLETE, 2)
     with rig.database.read() as session:
         log = events.page(session, study, 100, None).events
-    told = [one.message for one in log if one.kind is EventKind.ENSEMBLE_COMPLETE]
-    assert told[0] == (
+    messages = [one.message for one in log if one.kind is EventKind.ENSEMBLE_COMPLETE]
+    assert messages[0] == (
         "ensemble 1 (top_k) of 4 members: validation accuracy 0.9, the best single trial 0.85"
     )
     assert log[-1].message == "running → complete: its ensembles are over"
@@ -149,8 +149,8 @@ def test_without_a_complete_trial_there_is_nothing_to_combine(rig: Rig) -> None:
     assert (state(rig, study), rig.ensembles(study)) == (StudyState.COMPLETE, [])
     with rig.database.read() as session:
         log = events.page(session, study, 100, None).events
-    (said,) = [event.message for event in log if event.kind is EventKind.ENSEMBLE_FAILED]
-    assert "an ensemble needs a trial that came to a value, and the study has none" in said
+    (message,) = [event.message for event in log if event.kind is EventKind.ENSEMBLE_FAILED]
+    assert "an ensemble needs a trial that came to a value, and the study has none" in message
     with pytest.raises(Conflict, match="must have a complete trial to have an ensemble, and"):
         rig.request(study)
 
@@ -358,12 +358,12 @@ def test_a_file_whose_lease_was_lost_on_the_way_goes(rig: Rig) -> None:
     rig.do(lambda s: rig.tuner.remove_unreferenced(s, artifact))
     assert rig.artifacts() == before
     rig.build(job)
-    kept = rig.artifacts()
-    (own,) = set(kept) - set(before)
+    present = rig.artifacts()
+    (own,) = set(present) - set(before)
     assert own.startswith(f"studies/1/ensembles/{job.ensemble}/attempt-1-")
     stored = rig.tuner.context.artifacts.put(own, b"ensemble")
     rig.do(lambda s: rig.tuner.remove_unreferenced(s, stored))
-    assert rig.artifacts() == kept
+    assert rig.artifacts() == present
 
 
 def test_the_third_loss_fails_it_and_says_why(rig: Rig) -> None:
@@ -468,12 +468,12 @@ def test_rows_are_predicted_before_trials(rig: Rig) -> None:
     assert (job.id, job.ensemble, job.inputs) == (job_id, ensemble, [[1.0, 2.0], [3.0, 4.0]])
     assert job.sha256 == rig.ensembles(1)[0].sha256
     assert [type(job) for job in rig.lease(worker, 2)] == [Job, Job]
-    said = answer(rig, job)
-    assert (said.state, said.result) == (
+    message = answer(rig, job)
+    assert (message.state, message.result) == (
         JobState.DONE,
         {"predictions": [1], "labels": ["b"], "probabilities": [[0.25, 0.75]]},
     )
-    assert status(rig, job_id) == said
+    assert status(rig, job_id) == message
     with rig.database.read() as session:
         assert jobs.payload(session, job_id) == {}
 
@@ -510,8 +510,8 @@ def test_rows_that_cannot_be_predicted_say_why(rig: Rig) -> None:
     worker = rig.join()
     job_id = rig.ask(built(rig, worker), "x")
     (job,) = rig.lease(worker)
-    said = Failure(attempt=1, reason=FailureReason.INVALID, message="rows must have 13 numbers")
-    rig.do(lambda session: rig.tuner.fail(session, job.id, said))
+    message = Failure(attempt=1, reason=FailureReason.INVALID, message="rows must have 13 numbers")
+    rig.do(lambda session: rig.tuner.fail(session, job.id, message))
     found = status(rig, job_id)
     assert (found.state, found.result) == (
         JobState.FAILED,

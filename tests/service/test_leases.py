@@ -260,8 +260,8 @@ def _state(rig: Rig, worker: int) -> str:
 
 
 def test_three_different_failed_trials_set_a_worker_aside(rig: Rig, job: Job) -> None:
-    held = [job, *rig.lease(1, 3)]
-    for failing in held[:3]:
+    leased = [job, *rig.lease(1, 3)]
+    for failing in leased[:3]:
         assert _state(rig, 1) == WorkerState.ACTIVE
         rig.fail(failing)
     assert _state(rig, 1) == WorkerState.SET_ASIDE
@@ -269,8 +269,8 @@ def test_three_different_failed_trials_set_a_worker_aside(rig: Rig, job: Job) ->
         rig.lease(1)
     with pytest.raises(Conflict, match="start a new worker"):
         rig.do(lambda session: rig.tuner.heartbeat(session, HeartbeatRequest(worker=1)))
-    rig.report(held[3], 0)  # what it still holds it may bring to its end
-    rig.complete(held[3])
+    rig.report(leased[3], 0)  # what it still holds it may bring to its end
+    rig.complete(leased[3])
     with pytest.raises(Conflict, match="is set aside"):
         rig.lease(1)
     assert [again.attempt for again in rig.lease(2, 3)] == [2, 2, 2]

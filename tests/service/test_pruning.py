@@ -42,14 +42,14 @@ def tell(rig: Rig, *reports: tuple[Job, int, float], fails: bool = False) -> lis
     batch = ReportBatch(worker=1, reports=[a_report(job, e, val_loss=v) for job, e, v in reports])
 
     def change(session: Session) -> Decisions:
-        told = rig.tuner.report(session, batch)
+        decisions = rig.tuner.report(session, batch)
         if fails:
             raise Broken
-        return told
+        return decisions
 
-    told = rig.do(change).decisions
-    assert all((one.why is not None) == (one.decision is Decision.STOP) for one in told)
-    return [one.decision is Decision.STOP for one in told]
+    decisions = rig.do(change).decisions
+    assert all((one.why is not None) == (one.decision is Decision.STOP) for one in decisions)
+    return [one.decision is Decision.STOP for one in decisions]
 
 
 def restarted(rig: Rig) -> Rig:
@@ -64,12 +64,12 @@ def test_a_trial_worse_than_the_median_is_told_why_and_keeps_its_curve(rig: Rig)
     assert tell(rig, *((good, epoch, 0.5) for epoch in range(4))) == [False]
     rig.complete(good)
     batch = ReportBatch(worker=1, reports=[a_report(bad, epoch, val_loss=0.9) for epoch in (0, 1)])
-    (told,) = rig.do(lambda s: rig.tuner.report(s, batch)).decisions
-    assert told.decision is Decision.STOP
-    assert told.why == "epoch 0: val_loss 0.9 is worse than the median 0.5 of 1 trial"
-    rig.complete(bad, state=TrialState.PRUNED, message=told.why)
+    (decision,) = rig.do(lambda s: rig.tuner.report(s, batch)).decisions
+    assert decision.decision is Decision.STOP
+    assert decision.why == "epoch 0: val_loss 0.9 is worse than the median 0.5 of 1 trial"
+    rig.complete(bad, state=TrialState.PRUNED, message=decision.why)
     ended = rig.trial(study, bad.trial)
-    assert (ended.state, ended.message) == (TrialState.PRUNED, told.why)
+    assert (ended.state, ended.message) == (TrialState.PRUNED, decision.why)
     assert ended.epochs_done == 2, "what it trained on past the stop stays as reported"
 
 
@@ -139,16 +139,16 @@ def test_processes_failures_and_restarts_change_no_decision(rig: Rig, kind: str,
         if rng.random() < 0.3:
             with suppress(Broken):
                 tell(process, *batch, fails=True)
-        told = tell(process, *batch)
+        stopped = tell(process, *batch)
         expected = []
         for job in some:
             first = done[job.trial]
             done[job.trial] += counts[job.trial]
             values = losses[job.trial, first : done[job.trial]].tolist()
             expected.append(judge(pruner, table, job.trial, values).stop)
-        assert told == expected
-        stops += sum(told)
-        for job, stop in zip(some, told, strict=True):
+        assert stopped == expected
+        stops += sum(stopped)
+        for job, stop in zip(some, stopped, strict=True):
             if stop or done[job.trial] == epochs:
                 process.complete(job, state=TrialState.PRUNED if stop else TrialState.COMPLETE)
                 open_jobs.remove(job)

@@ -187,8 +187,8 @@ def test_ensembles_among_all_verbs_keep_the_invariants(rig: Rig) -> None:
         elif isinstance(job, EnsembleJob):
             rig.build(job, (job.candidates[0].trial, job.candidates[0].epoch))
         else:
-            said = PredictionAnswer(attempt=job.attempt, result=PredictionResult(predictions=[0]))
-            rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, said))
+            answer = PredictionAnswer(attempt=job.attempt, result=PredictionResult(predictions=[0]))
+            rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, answer))
 
     def work(seed: int) -> Callable[[], None]:
         def run() -> None:
@@ -299,8 +299,8 @@ def test_one_worker_beating_leasing_and_failing_at_once_waits_for_nobody(rig: Ri
     rig.submit(search={"trials": 200}, limits={"failed_trials": None})
     rig.submit(search={"trials": 200}, limits={"failed_trials": None}, priority=3)
     worker = rig.join()
-    held = rig.lease(worker, 40)
-    tokens = [LeaseToken(job=job.id, attempt=job.attempt) for job in held[20:]]
+    leased = rig.lease(worker, 40)
+    tokens = [LeaseToken(job=job.id, attempt=job.attempt) for job in leased[20:]]
     beat = HeartbeatRequest(worker=worker, jobs=tokens)
 
     def beats() -> None:
@@ -312,7 +312,7 @@ def test_one_worker_beating_leasing_and_failing_at_once_waits_for_nobody(rig: Ri
             rig.lease(worker, 2)
 
     def ends() -> None:
-        for job in held[:20]:
+        for job in leased[:20]:
             rig.complete(job) if job.trial % 2 else rig.fail(job, FailureReason.RELEASED)
 
     _together(beats, leases, ends, beats, leases)

@@ -184,8 +184,8 @@ def test_a_trial_that_the_search_made_goes_on_when_an_ensemble_of_it_is_deleted(
 @pytest.mark.parametrize("limits", [{"epochs": 6}, {"seconds": 60}, {"failed_trials": 1}])
 def test_a_limit_ends_the_trials_and_not_the_ensemble(rig: Rig, limits: dict[str, float]) -> None:
     worker = rig.join()
-    asked = {**REINIT, "size": 4}
-    study = searched(rig, worker, ensemble=asked, limits=limits)
+    settings = {**REINIT, "size": 4}
+    study = searched(rig, worker, ensemble=settings, limits=limits)
     one, other = rig.lease(worker, 2)
     if "failed_trials" in limits:
         rig.fail(one, FailureReason.INVALID)
@@ -201,8 +201,8 @@ def test_a_limit_ends_the_trials_and_not_the_ensemble(rig: Rig, limits: dict[str
     assert {candidate.trial for candidate in building.candidates} == left
     rig.build(building)
     assert state(rig, study) is StudyState.COMPLETE
-    said = "the limit of"
-    assert [said in (rig.trial(study, number).message or "") for number in (3, 4)] == [True, True]
+    reason = "the limit of"
+    assert [reason in (rig.trial(study, number).message or "") for number in (3, 4)] == [True, True]
 
 
 def test_a_search_that_spent_its_budget_leaves_none_for_more(rig: Rig) -> None:
@@ -253,5 +253,5 @@ def test_no_pruner_judges_them(rig: Rig, trials: int) -> None:
 def decision(rig: Rig, job: Job, loss: float) -> Decision:
     epoch = rig.trial(job.study_id, job.trial).epochs_done
     batch = ReportBatch(worker=1, reports=[a_report(job, epoch, val_loss=loss)])
-    (told,) = rig.do(lambda session: rig.tuner.report(session, batch)).decisions
-    return told.decision
+    (decision,) = rig.do(lambda session: rig.tuner.report(session, batch)).decisions
+    return decision.decision

@@ -41,7 +41,7 @@ def begun(rig: Rig, trials: int = 1, epochs: int = 2, **sections: Any) -> tuple[
     return study, rig.lease(rig.join(), trials)
 
 
-def kept(rig: Rig, study: int) -> list[tuple[int, int]]:
+def retained(rig: Rig, study: int) -> list[tuple[int, int]]:
     """(trial, epoch) of every checkpoint; the files on disk are theirs and no others."""
     found = rig.checkpoints(study)
     with rig.database.read() as session:
@@ -83,11 +83,11 @@ def test_what_a_trial_keeps_when_it_is_over(
     rig.report(jobs[1], 0)
     rig.store(jobs[1], 0, b"it runs", best=True)
     rig.train(jobs[0])
-    assert kept(rig, study) == [*left, (1, 0)]
+    assert retained(rig, study) == [*left, (1, 0)]
     rig.report(jobs[1], 1)
     rig.store(jobs[1], 1, b"it ends", best=True)
     rig.fail(jobs[1], FailureReason.INVALID)
-    assert kept(rig, study) == left + ([(1, 1)] if keep else [])
+    assert retained(rig, study) == left + ([(1, 1)] if keep else [])
 
 
 def test_a_reason_keeps_what_is_neither_best_nor_last(rig: Rig) -> None:
@@ -97,7 +97,7 @@ def test_a_reason_keeps_what_is_neither_best_nor_last(rig: Rig) -> None:
         rig.report(job, epoch)
         rig.store(job, epoch, b"%d" % epoch, best=epoch == 0, reasons=reasons.get(epoch, []))
     rig.complete(job)
-    assert kept(rig, study) == [(0, 0), (0, 1), (0, 3), (0, 4), (0, 5)]
+    assert retained(rig, study) == [(0, 0), (0, 1), (0, 3), (0, 4), (0, 5)]
     assert [one.reasons for one in rig.checkpoints(study)] == [
         (), ("every",), ("every", "recent"), ("recent",), ("snapshot",),
     ]  # fmt: skip
@@ -114,13 +114,13 @@ def test_what_a_checkpoint_predicts_goes_with_it(rig: Rig) -> None:
     assert len(rig.artifacts()) == 2
     rig.store(job, 0, b"first again", best=True)
     (again,) = rig.checkpoints(study)
-    assert (again.predictions_sha256, kept(rig, study)) == (None, [(0, 0)])
+    assert (again.predictions_sha256, retained(rig, study)) == (None, [(0, 0)])
     rig.store(job, 0, b"rows", kind="predictions")
     rig.store(job, 1, b"second", best=True)
-    assert kept(rig, study) == [(0, 1)]
+    assert retained(rig, study) == [(0, 1)]
     with pytest.raises(ValueError, match="not enough values"):
         rig.store(job, 0, b"rows of what is gone", kind="predictions")
-    assert kept(rig, study) == [(0, 1)]
+    assert retained(rig, study) == [(0, 1)]
 
 
 def test_only_the_best_trials_keep_theirs(rig: Rig) -> None:
@@ -129,11 +129,11 @@ def test_only_the_best_trials_keep_theirs(rig: Rig) -> None:
     rig.train(jobs[1], 0.6)
     rig.report(jobs[3], 0)
     rig.store(jobs[3], 0, b"it runs")
-    assert kept(rig, study) == [(0, 0), (1, 0), (3, 0)]
+    assert retained(rig, study) == [(0, 0), (1, 0), (3, 0)]
     rig.train(jobs[2], 0.7)
-    assert kept(rig, study) == [(1, 0), (2, 0), (3, 0)]
+    assert retained(rig, study) == [(1, 0), (2, 0), (3, 0)]
     rig.complete(jobs[3], state="pruned")
-    assert kept(rig, study) == [(1, 0), (2, 0)]
+    assert retained(rig, study) == [(1, 0), (2, 0)]
 
 
 def test_stopping_leaves_what_the_policy_keeps(rig: Rig) -> None:
@@ -143,7 +143,7 @@ def test_stopping_leaves_what_the_policy_keeps(rig: Rig) -> None:
     rig.store(jobs[1], 0, b"best", best=True)
     rig.store(jobs[1], 1, b"last")
     rig.do(lambda session: rig.tuner.stop(session, study))
-    assert kept(rig, study) == [(0, 0), (1, 0)]
+    assert retained(rig, study) == [(0, 0), (1, 0)]
 
 
 @pytest.mark.parametrize("limits", [{"trials": 1}, {"failed_trials": 1}])
@@ -159,7 +159,7 @@ def test_trials_that_a_limit_ends_keep_what_the_policy_says(
     else:
         rig.fail(jobs[0], FailureReason.INVALID)
     assert rig.study(study).state in (StudyState.COMPLETE, StudyState.FAILED)
-    assert [one for one in kept(rig, study) if one[0] == 1] == [(1, 0)]
+    assert [one for one in retained(rig, study) if one[0] == 1] == [(1, 0)]
 
 
 def test_a_trial_that_is_lost_for_good_keeps_what_the_policy_says(rig: Rig) -> None:
@@ -169,7 +169,7 @@ def test_a_trial_that_is_lost_for_good_keeps_what_the_policy_says(rig: Rig) -> N
     for attempt in (1, 2, 3):
         rig.run_out(job)
         rig.expire()
-        assert kept(rig, study) == ([(0, 0)] if attempt < 3 else [])
+        assert retained(rig, study) == ([(0, 0)] if attempt < 3 else [])
         if attempt < 3:
             (job,) = rig.lease(1)
     assert rig.trial(study, other.trial).state == "running"
@@ -194,7 +194,7 @@ def test_a_resume_finds_its_state(rig: Rig, policy: dict[str, Any]) -> None:
     with rig.database.read() as session:
         _, artifact = checkpoints.get(session, again.resume.checkpoint)
     assert rig.tuner.context.artifacts.path(artifact.key).read_bytes() == b"state"
-    assert (0, 0) in kept(rig, study)
+    assert (0, 0) in retained(rig, study)
 
 
 @pytest.mark.parametrize("policy", [{"keep": []}, {"keep": ["best"]}, {"top": 1}])
@@ -205,7 +205,7 @@ def test_what_a_later_stage_goes_on_from_stays(rig: Rig, policy: dict[str, Any])
     worker = rig.join()
     for job in rig.lease(worker, 3):
         rig.train(job, 0.5 + job.trial / 10)
-    assert len(kept(rig, study)) == 6
+    assert len(retained(rig, study)) == 6
     (job,) = rig.lease(worker, 3)
     assert job.resume is not None
     assert job.resume.inherited
@@ -223,7 +223,7 @@ def test_what_a_later_stage_goes_on_from_stays(rig: Rig, policy: dict[str, Any])
         "{'keep': ['best']}": [(0, 0), (1, 0), (2, 0), (3, 3)],
         "{'top': 1}": [(3, 3)],
     }
-    assert kept(rig, study) == expected[str(policy)]
+    assert retained(rig, study) == expected[str(policy)]
 
 
 def test_what_is_pinned_stays_until_it_is_unpinned(rig: Rig) -> None:
@@ -233,7 +233,7 @@ def test_what_is_pinned_stays_until_it_is_unpinned(rig: Rig) -> None:
     pin(rig, study, 0, 0)
     rig.store(job, 1, b"second", best=True)
     rig.complete(job)
-    assert kept(rig, study) == [(0, 0), (0, 1)]
+    assert retained(rig, study) == [(0, 0), (0, 1)]
     assert collect(rig).files == []
     pin(rig, study, 0, 0, pinned=False)
     (gone,) = collect(rig).files
@@ -241,7 +241,7 @@ def test_what_is_pinned_stays_until_it_is_unpinned(rig: Rig) -> None:
         5,
         f"study {study} does not keep the state of trial 0 after epoch 0",
     )
-    assert kept(rig, study) == [(0, 1)]
+    assert retained(rig, study) == [(0, 1)]
 
 
 def test_a_pin_that_comes_while_it_is_let_go_wins(rig: Rig) -> None:
@@ -261,13 +261,13 @@ def test_members_of_an_ensemble_stay_as_long_as_it_does(rig: Rig) -> None:
     for job in jobs:
         rig.train(job, 0.5 + job.trial / 10)
     everything = [(trial, epoch) for trial in range(3) for epoch in range(2)]
-    assert kept(rig, study) == everything
+    assert retained(rig, study) == everything
     assert collect(rig).files == []
     (building,) = rig.lease(1)
     rig.build(building, (0, 1), (2, 1))
-    assert kept(rig, study) == [(0, 1), (2, 0), (2, 1)]
+    assert retained(rig, study) == [(0, 1), (2, 0), (2, 1)]
     rig.do(lambda session: rig.tuner.delete_ensemble(session, building.ensemble))
-    assert kept(rig, study) == [(2, 0)]
+    assert retained(rig, study) == [(2, 0)]
 
 
 def test_of_value_is_what_the_ensembles_are_made_of(rig: Rig) -> None:
@@ -278,7 +278,7 @@ def test_of_value_is_what_the_ensembles_are_made_of(rig: Rig) -> None:
     assert (ensemble.kind, ensemble.size, ensemble.automatic) == ("greedy", 2, True)
     (building,) = rig.lease(1)
     rig.build(building, (0, 0), (1, 1))
-    assert kept(rig, study) == [(0, 0), (1, 1), (2, 0), (2, 1)]
+    assert retained(rig, study) == [(0, 0), (1, 1), (2, 0), (2, 1)]
 
 
 def test_after_a_failure_there_is_enough_left_to_build_it_again(rig: Rig) -> None:
@@ -287,11 +287,11 @@ def test_after_a_failure_there_is_enough_left_to_build_it_again(rig: Rig) -> Non
         rig.train(job, 0.5 + job.trial / 10)
     (building,) = rig.lease(1)
     rig.fail(building, FailureReason.INVALID)
-    assert (rig.study(study).state, kept(rig, study)) == (StudyState.COMPLETE, [(0, 0), (1, 0)])
+    assert (rig.study(study).state, retained(rig, study)) == (StudyState.COMPLETE, [(0, 0), (1, 0)])
     rig.request(study, **GREEDY)
     (again,) = rig.lease(1)
     rig.build(again, (1, 0))
-    assert kept(rig, study) == [(1, 0)]
+    assert retained(rig, study) == [(1, 0)]
 
 
 def test_an_ensemble_on_request_holds_up_what_it_may_choose(rig: Rig) -> None:
@@ -299,10 +299,10 @@ def test_an_ensemble_on_request_holds_up_what_it_may_choose(rig: Rig) -> None:
     rig.train(jobs[0])
     rig.request(study)
     rig.train(jobs[1])
-    assert kept(rig, study) == [(0, 0), (1, 0), (1, 1)]
+    assert retained(rig, study) == [(0, 0), (1, 0), (1, 1)]
     (building,) = rig.lease(1)
     rig.build(building, (0, 0))
-    assert kept(rig, study) == [(0, 0), (1, 0)]
+    assert retained(rig, study) == [(0, 0), (1, 0)]
 
 
 def test_a_plain_policy_costs_a_trials_end_nothing(
@@ -337,18 +337,18 @@ def test_only_old_strays_go_and_a_dry_run_says_which(rig: Rig) -> None:
     for key in needed:
         os.utime(store.path(key), (0, 0))
     before = rig.snapshot(), rig.artifacts()
-    told = collect(rig, dry_run=True)
+    listed = collect(rig, dry_run=True)
     assert (rig.snapshot(), rig.artifacts()) == before
-    assert told.dry_run
-    assert [(one.key, one.size_bytes) for one in told.files] == [
+    assert listed.dry_run
+    assert [(one.key, one.size_bytes) for one in listed.files] == [
         ("datasets/.part-old", 0),
         ("studies/1/trials/1/old", 5),
         ("studies/9/ensembles/1/old.zip", 1),
     ]
-    assert {one.why for one in told.files} == {"nothing refers to it"}
-    assert told.size_bytes == 6
+    assert {one.why for one in listed.files} == {"nothing refers to it"}
+    assert listed.size_bytes == 6
     done = collect(rig)
-    assert done == told.model_copy(update={"dry_run": False})
+    assert done == listed.model_copy(update={"dry_run": False})
     assert rig.artifacts() == sorted([*needed, "studies/1/trials/1/young"])
     assert collect(rig).files == []
     assert rig.study(study).checkpoints == 2
@@ -443,7 +443,7 @@ class Retention(RuleBasedStateMachine):
     def what_is_needed_is_there_and_nothing_else(self) -> None:
         if not self.study:
             return
-        left = set(kept(self.rig, self.study))
+        left = set(retained(self.rig, self.study))
         assert left >= self.pinned | self.members
         for job in self.building:
             assert left >= {(one.trial, one.epoch) for one in job.candidates}
