@@ -10,13 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from hpsearch.errors import StorageFull
 from hpsearch.spec.language.states import Decision, TrialReason, TrialState
 from hpsearch.training.group.multi_run_group import AnyGroup
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.tasks.plan import EpochReport
 from workers.context import WorkerContext
-from workers.failures import WORKER_ERRORS
 from workers.leased_trial import LeasedTrial
 from workers.pending_states import PendingStates
 from workers.predictions import WaitingPredictions
@@ -67,27 +65,8 @@ class GroupRun:
         """Trains until every trial is over, or given back as the worker is told to end.
 
         Raises:
-            StorageFull: when the server has no room.
-            Exception: whatever else broke the group. What waited is sent by then, and where memory
-                ran out each trial has its state after the last finished epoch.
+            Exception: whatever broke the group; `rescue` saves what it had come to.
         """
-        try:
-            self._train()
-        except (*WORKER_ERRORS, StorageFull):
-            raise
-        except Exception as error:
-            # What waits is true whatever came after it, and states may be in hand that need it.
-            if is_out_of_memory(error):
-                self._flush_reports()
-                for trial in self._trials.values():
-                    if trial.is_collected:  # else it trains that epoch again
-                        trial.collect_last(self._group)
-            else:
-                self._reports.flush()
-                self._drop_lost()
-            raise
-
-    def _train(self) -> None:
         self._stored_at = time.monotonic()
         for reports in self._group.epochs():
             for report in reports:  # of all, before any state is collected: that may fail
@@ -107,6 +86,24 @@ class GroupRun:
                 self._store_states()
                 self._stored_at = time.monotonic()
         self._end_trained()
+
+    def rescue(self, error: Exception) -> None:
+        """Saves what a broken group had come to, so that its trials can go on in other groups.
+
+        What waits is sent: it is true whatever came after it, and states may be in hand that need
+        it. Where memory ran out each trial has its state after its last finished epoch then.
+
+        Args:
+            error: what broke it, which was no fault of the server's.
+        """
+        if is_out_of_memory(error):
+            self._flush_reports()
+            for trial in self._trials.values():
+                if trial.is_collected:  # else it trains that epoch again
+                    trial.collect_last(self._group)
+        else:
+            self._reports.flush()
+            self._drop_lost()
 
     def _must_flush(self, reports: Sequence[EpochReport]) -> bool:
         return (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from hpsearch.errors import HpsearchError, StorageFull
 from hpsearch.spec.language.states import FailureReason
@@ -67,12 +68,11 @@ class Runner:
 
     def train(self, trials: Sequence[LeasedTrial]) -> None:
         """Trains trials in groups; whatever goes wrong is said to the server."""
-        for same_shape in _by_shape(trials):
-            for group in self._groups(same_shape):
-                if self._context.stop.is_set():
-                    release_trials(self._context.client, group)
-                else:
-                    self._train_or_recover(group)
+        for group in self._groups(trials):
+            if self._context.stop.is_set():
+                release_trials(self._context.client, group)
+            else:
+                self._train_or_recover(group)
 
     def _take_on(self, jobs: Sequence[AnyJob], leased: list[AnyJob]) -> list[LeasedTrial]:
         """Keeps the leases from now on; the trials among the jobs that can be trained."""
@@ -100,19 +100,27 @@ class Runner:
             return []
 
     def _groups(self, trials: Sequence[LeasedTrial]) -> Iterator[Sequence[LeasedTrial]]:
-        """Trials of one shape in groups of a size that pays, as even as can be."""
-        size = len(trials)
-        if size > 1 or trials[0].plan.spec.training.repeats > 1:
-            try:
-                size, grouping = self._lease_sizer.group_size(trials[0].plan)
-            except Exception as error:  # noqa: BLE001 (training them says what is wrong)
-                logger.debug("no measurement: %s", error)
-            else:
-                for trial in trials:
-                    trial.group_reason, trial.max_runs = grouping.why, grouping.size
-        count = -(-len(trials) // size)
-        for index in range(count):
-            yield trials[index * len(trials) // count : (index + 1) * len(trials) // count]
+        """Trials of one study and shape in groups of a size that pays, as even as can be."""
+        shapes: dict[Hashable, list[LeasedTrial]] = {}
+        for trial in trials:
+            shapes.setdefault((trial.job.study_id, group_key(trial.plan)), []).append(trial)
+        for similar in shapes.values():
+            count = math.ceil(len(similar) / self._group_size(similar))
+            for index in range(count):
+                yield similar[index * len(similar) // count : (index + 1) * len(similar) // count]
+
+    def _group_size(self, trials: Sequence[LeasedTrial]) -> int:
+        """How many of these trials of one shape to train at once; they note why."""
+        if len(trials) == 1 and trials[0].plan.spec.training.repeats == 1:
+            return 1
+        try:
+            size, measured = self._lease_sizer.group_size(trials[0].plan)
+        except Exception as error:  # noqa: BLE001 (training them says what is wrong)
+            logger.debug("no measurement: %s", error)
+            return len(trials)
+        for trial in trials:
+            trial.group_reason, trial.max_runs = measured.why, measured.size
+        return size
 
     def _train_or_recover(self, trials: Sequence[LeasedTrial]) -> None:
         """Trains a group; where it fails as a whole its trials are tried in smaller ones."""
@@ -134,7 +142,14 @@ class Runner:
 
     def _train_group(self, trials: Sequence[LeasedTrial]) -> None:
         group = build_group(trials, self._context.device)
-        GroupRun(trials, group, self._context, self._uploader, self._predictions).train()
+        run = GroupRun(trials, group, self._context, self._uploader, self._predictions)
+        try:
+            run.train()
+        except (*WORKER_ERRORS, StorageFull):
+            raise
+        except Exception as error:
+            run.rescue(error)
+            raise
 
     def _retry_with_less(self, trials: Sequence[LeasedTrial], cause: FailureCause) -> None:
         """Goes on in groups half as large, each trial from its last finished epoch."""
@@ -142,10 +157,10 @@ class Runner:
         runs = sum(trial.plan.spec.training.repeats for trial in left)
         at_once = min([runs, *(trial.max_runs for trial in left if trial.max_runs)])
         if len(left) > 1:
-            grouping = self._group_sizes.ran_out(left[0].plan, at_once)
-            logger.warning("%s", grouping.why)
+            smaller = self._group_sizes.ran_out(left[0].plan, at_once)
+            logger.warning("%s", smaller.why)
             for trial in left:
-                trial.group_reason, trial.max_runs = grouping.why, grouping.size
+                trial.group_reason, trial.max_runs = smaller.why, smaller.size
         elif left and at_once > 1:  # of one trial's repeats fewer at once may do
             left[0].max_runs = at_once // 2
             self._train_or_recover(left)
@@ -166,11 +181,3 @@ class Runner:
 
 def _not_over(trials: Iterable[LeasedTrial]) -> list[LeasedTrial]:
     return [trial for trial in trials if not trial.is_over]
-
-
-def _by_shape(trials: Sequence[LeasedTrial]) -> Iterator[list[LeasedTrial]]:
-    """Trials that may train together: of one study, with equal keys."""
-    shapes: dict[object, list[LeasedTrial]] = {}
-    for trial in trials:
-        shapes.setdefault((trial.job.study_id, group_key(trial.plan)), []).append(trial)
-    yield from shapes.values()

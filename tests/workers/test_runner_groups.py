@@ -166,11 +166,11 @@ def test_memory_that_runs_out_halves_the_group_and_repeats_no_epoch(
     taken = {job: end.test_metrics for job, end in expected.ends.items()}
 
     client, steps = FakeClient(4), 0
-    original = Group._looping
+    original = Group.__init__
 
-    def looping(group: Group) -> Any:
-        loop = original(group)
-        learn = loop._task.learn
+    def init(group: Group, *arguments: Any, **options: Any) -> None:
+        original(group, *arguments, **options)
+        compute = group._task.loss_and_gradients
 
         def failing(*arguments: Any) -> Any:
             nonlocal steps
@@ -178,12 +178,11 @@ def test_memory_that_runs_out_halves_the_group_and_repeats_no_epoch(
                 steps += 1
                 if steps > step:
                     raise torch.OutOfMemoryError("full")
-            return learn(*arguments)
+            return compute(*arguments)
 
-        monkeypatch.setattr(loop._task, "learn", failing)
-        return loop
+        monkeypatch.setattr(group._task, "loss_and_gradients", failing)
 
-    monkeypatch.setattr(Group, "_looping", looping)
+    monkeypatch.setattr(Group, "__init__", init)
     monkeypatch.setattr(GroupSizes, "choose", lambda _self, _plan: GroupSize(4, "as measured"))
     runner(client, capacity=4).work()
     assert client.epochs == {job: [0, 1, 2] for job in (1, 2, 3, 4)}, "each epoch is trained once"
