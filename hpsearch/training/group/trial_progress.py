@@ -72,7 +72,7 @@ class TrialProgress:
             goal = spec.first_objective or _default_objective(metrics)
             value = metrics[goal.metric]
             self.best = self.best.after(epoch, value, goal, stopping.min_delta)
-            self.stopped = self.best.is_over(epoch, stopping.patience)
+            self.stopped = self.best.should_stop(epoch, stopping.patience)
         self.epoch += 1
         return EpochReport(self.plan.number, epoch, metrics, self.diverged, self.finished)
 

@@ -37,12 +37,12 @@ def convolve(
         x = F.pad(x, ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2))
     is_exact = groups > 1 and x.shape[0] > 1 and _fills(weight)
     if x.device.type == "cpu" and trials > 1 and not is_exact:
-        own = [None] * trials if bias is None else list(bias)
+        biases = [None] * trials if bias is None else list(bias)
         parts = x.chunk(trials, 1) if groups > 1 else [x] * trials
         return torch.stack(
             [
                 F.conv2d(part, filters, b, stride=stride, padding=pad)
-                for part, filters, b in zip(parts, weight, own, strict=True)
+                for part, filters, b in zip(parts, weight, biases, strict=True)
             ]
         ).to(weight.dtype)
     maps = F.conv2d(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hpsearch.training.models.activations import ACTIVATIONS, DERIVATIVES
 from hpsearch.training.models.base import Trace
-from hpsearch.training.models.dense import back, outer, product
+from hpsearch.training.models.dense import input_gradient, linear, weight_gradient
 from hpsearch.training.models.dropout import Masks
 
 
@@ -46,7 +46,7 @@ def dense_layers(
     layers = []
     hidden = x
     for weight, bias in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
-        before = product(hidden, weight, bias)
+        before = linear(hidden, weight, bias)
         after = act(before)
         mask = None if dropout is None else dropout.mask(after)
         layers.append(_Layer(weight, hidden, before, after, mask))
@@ -56,7 +56,7 @@ def dense_layers(
     def backward(grad: Tensor) -> list[Tensor]:
         return _backward(grad, activation, layers, hidden, weight)
 
-    return Trace(product(hidden, weight, bias), backward)
+    return Trace(linear(hidden, weight, bias), backward)
 
 
 @torch.no_grad()
@@ -65,12 +65,12 @@ def _backward(
 ) -> list[Tensor]:
     """Gradients of the parameters, in their order, from that of the outputs."""
     derivative = DERIVATIVES[activation]
-    found = [grad.sum(1), outer(last, grad)]
+    gradients = [grad.sum(1), weight_gradient(last, grad)]
     for layer in reversed(layers):
-        grad = back(grad, weight)
+        grad = input_gradient(grad, weight)
         if layer.mask is not None:
             grad = grad * layer.mask
         grad = derivative(grad, layer.before, layer.after)
-        found += [grad.sum(1), outer(layer.entering, grad)]
+        gradients += [grad.sum(1), weight_gradient(layer.entering, grad)]
         weight = layer.weight
-    return found[::-1]
+    return gradients[::-1]

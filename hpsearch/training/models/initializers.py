@@ -41,18 +41,18 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[1] * field, shape[0] * field
 
 
-def _drawn_normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
+def _draw_normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64) * std
 
 
-def _drawn_uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
+def _draw_uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:
     return (torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1) * bound
 
 
 def normal(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator) -> Tensor:
     """N(0, std²)."""
     del gain
-    return _drawn_normal(shape, init.std if isinstance(init, specs.NormalInit) else 0.01, generator)
+    return _draw_normal(shape, init.std if isinstance(init, specs.NormalInit) else 0.01, generator)
 
 
 def kaiming_normal(
@@ -60,7 +60,7 @@ def kaiming_normal(
 ) -> Tensor:
     """N(0, gain² / fan_in)."""
     del init
-    return _drawn_normal(shape, gain / math.sqrt(fans(shape)[0]), generator)
+    return _draw_normal(shape, gain / math.sqrt(fans(shape)[0]), generator)
 
 
 def kaiming_uniform(
@@ -68,7 +68,7 @@ def kaiming_uniform(
 ) -> Tensor:
     """U(−a, a), a = gain·√(3 / fan_in)."""
     del init
-    return _drawn_uniform(shape, gain * math.sqrt(3 / fans(shape)[0]), generator)
+    return _draw_uniform(shape, gain * math.sqrt(3 / fans(shape)[0]), generator)
 
 
 def xavier_normal(
@@ -76,7 +76,7 @@ def xavier_normal(
 ) -> Tensor:
     """N(0, gain²·2 / (fan_in + fan_out))."""
     del init
-    return _drawn_normal(shape, gain * math.sqrt(2 / sum(fans(shape))), generator)
+    return _draw_normal(shape, gain * math.sqrt(2 / sum(fans(shape))), generator)
 
 
 def xavier_uniform(
@@ -84,7 +84,7 @@ def xavier_uniform(
 ) -> Tensor:
     """U(−a, a), a = gain·√(6 / (fan_in + fan_out))."""
     del init
-    return _drawn_uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), generator)
+    return _draw_uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), generator)
 
 
 def orthogonal(
@@ -94,8 +94,8 @@ def orthogonal(
     del init
     rows = shape[0]
     columns = math.prod(shape[1:])
-    drawn = _drawn_normal((max(rows, columns), min(rows, columns)), 1.0, generator)
-    q, r = torch.linalg.qr(drawn)
+    normal_matrix = _draw_normal((max(rows, columns), min(rows, columns)), 1.0, generator)
+    q, r = torch.linalg.qr(normal_matrix)
     q = q * r.diagonal().sign()
     matrix: Tensor = q if rows >= columns else q.T
     return (gain * matrix).reshape(shape)

@@ -62,13 +62,13 @@ def _batch(
     channels = hidden.transpose(0, 1).reshape(rows, trials * units, *hidden.shape[3:])
     # Units are worked on in vectors, and those left over round otherwise: there are none.
     spare = -channels.shape[1] % VECTOR if channels.dim() == 2 else 0
-    wide = [F.pad(one.flatten(), (0, spare)) for one in (scale, shift, mean, var)]
+    wide = [F.pad(tensor.flatten(), (0, spare)) for tensor in (scale, shift, mean, var)]
     channels = F.pad(channels, (0, spare)) if spare else channels.contiguous()
     running = (wide[2].clone(), wide[3].clone())  # saved for the way back
-    found = torch.batch_norm(channels, wide[0], wide[1], *running, training, MOMENTUM, EPS, False)[
+    normed = torch.batch_norm(channels, wide[0], wide[1], *running, training, MOMENTUM, EPS, False)[
         :, : trials * units
     ]
     if training:
         mean.copy_(running[0][: mean.numel()].view(mean.shape))
         var.copy_(running[1][: var.numel()].view(var.shape))
-    return found.reshape(rows, trials, *hidden.shape[2:]).transpose(0, 1)
+    return normed.reshape(rows, trials, *hidden.shape[2:]).transpose(0, 1)

@@ -24,6 +24,6 @@ class BestEpoch:
             gain = objective.sign * (self.value - value)
         return BestEpoch(epoch, value) if gain > min_delta else self
 
-    def is_over(self, epoch: int, patience: int) -> bool:
+    def should_stop(self, epoch: int, patience: int) -> bool:
         """Whether `patience` epochs in a row have brought nothing better."""
         return epoch - self.epoch >= patience

@@ -25,9 +25,9 @@ def global_seed(seed: int, device: torch.device) -> Iterator[None]:
     of_python, of_torch, of_numpy = random.getstate(), torch.get_rng_state(), get_bit_generator()
     module = None if device.type == "cpu" else torch.get_device_module(device)
     of_device = None if module is None else module.get_rng_state()
-    lent = _SPARE.pop() if _SPARE else np.random.MT19937()
+    generator = _SPARE.pop() if _SPARE else np.random.MT19937()
     try:
-        set_bit_generator(lent)
+        set_bit_generator(generator)
         np.random.seed(seed % 2**32)
         random.seed(seed)
         torch.default_generator.manual_seed(seed)
@@ -36,7 +36,7 @@ def global_seed(seed: int, device: torch.device) -> Iterator[None]:
         yield
     finally:
         set_bit_generator(of_numpy)
-        _SPARE.append(lent)
+        _SPARE.append(generator)
         random.setstate(of_python)
         torch.set_rng_state(of_torch)
         if module is not None:

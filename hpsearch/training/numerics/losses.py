@@ -59,8 +59,8 @@ def hinge(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
 
 def bce(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """Mean over classes of −t·log σ(output) − (1 − t)·log σ(−output)."""
-    wanted = target_outputs(outputs, targets, smoothing)
-    return F.binary_cross_entropy_with_logits(outputs, wanted, reduction="none").mean(-1)
+    expected = target_outputs(outputs, targets, smoothing)
+    return F.binary_cross_entropy_with_logits(outputs, expected, reduction="none").mean(-1)
 
 
 def mse(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
@@ -75,8 +75,8 @@ def l1(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
 
 def huber(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:
     """Mean over outputs of ½d² where |d| < 1, else |d| − ½ (Huber 1964)."""
-    wanted = target_outputs(outputs, targets, smoothing)
-    return F.huber_loss(outputs, wanted, reduction="none").mean(-1)
+    expected = target_outputs(outputs, targets, smoothing)
+    return F.huber_loss(outputs, expected, reduction="none").mean(-1)
 
 
 def half_squared(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> Tensor:

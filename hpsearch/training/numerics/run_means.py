@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-SPREAD = ("val_", "test_")
-"""What the names of metrics open with whose deviation is told."""
+WITH_DEVIATION = ("val_", "test_")
+"""Prefixes of the metrics that come with their deviation."""
 
 
 def mean_metrics(
@@ -16,15 +16,19 @@ def mean_metrics(
 
     Beside objectives and metrics of held-out rows also the sample standard deviation
     `<metric>_std` (n − 1), where two runs have the metric.
+
+    Args:
+        runs: metrics by name, of each run.
+        objectives: names of the metrics that the study is judged by.
     """
     names = dict.fromkeys(name for run in runs for name in run)
-    found = {}
+    means = {}
     for name in names:
         values = [run[name] for run in runs if name in run]
-        found[name] = _mean(values)
-        if len(values) > 1 and (name.startswith(SPREAD) or name in objectives):
-            found[f"{name}_std"] = _deviation(values, found[name])
-    return found
+        means[name] = _mean(values)
+        if len(values) > 1 and (name.startswith(WITH_DEVIATION) or name in objectives):
+            means[f"{name}_std"] = _deviation(values, means[name])
+    return means
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hpsearch.spec import optimizer as spec
 from hpsearch.training.numerics.layout import Layout
-from hpsearch.training.optimizers.line_search import Search, strong_wolfe
+from hpsearch.training.optimizers.group_line_search import row_dot, run_searches, start_searches
 from hpsearch.training.optimizers.rule import (
     Closure,
     Coefficients,
@@ -88,14 +88,14 @@ class Lbfgs(Rule):
         direction = -grads
         weights = []
         for row in rows:
-            weight = state["curvature"][trial, row, None] * _dot(
+            weight = state["curvature"][trial, row, None] * row_dot(
                 state["steps"][trial, row], direction
             )
             direction.addcmul_(state["changes"][trial, row], weight, value=-1)
             weights.append(weight)
         direction.mul_(state["scale"])
         for row, weight in zip(reversed(rows), reversed(weights), strict=True):
-            back = state["curvature"][trial, row, None] * _dot(
+            back = state["curvature"][trial, row, None] * row_dot(
                 state["changes"][trial, row], direction
             )
             direction.addcmul_(state["steps"][trial, row], weight - back)
@@ -124,15 +124,17 @@ class Lbfgs(Rule):
                 return
             self._remember(state, grad, active)
             direction = self._turn(state, grad, active, coefficients["lr"])
-            slope = _dot(grad, direction)
+            slope = row_dot(grad, direction)
             active &= (slope <= -still) & (state["length"] > 0)
             direction = torch.where(active, direction, 0)
             before = loss
             if self.has_search:
-                searches = _searches(active, state["length"], loss, slope, most - used)
-                found, asked, (loss, grad) = _search(evaluate, weights, direction, searches)
-                state["length"].copy_(torch.where(active, found, state["length"]))
-                used = used + asked
+                searches = start_searches(active, state["length"], loss, slope, most - used)
+                lengths, evaluations, (loss, grad) = run_searches(
+                    evaluate, weights, direction, searches
+                )
+                state["length"].copy_(torch.where(active, lengths, state["length"]))
+                used = used + evaluations
             else:
                 weights.addcmul_(direction, state["length"])
                 if iteration == self.iterations:
@@ -146,13 +148,13 @@ class Lbfgs(Rule):
         """Adds the pair of the last step where it has curvature; at first there is none."""
         step = state["direction"] * state["length"]
         change = grad - state["grad"]
-        curvature = _dot(change, step)
+        curvature = row_dot(change, step)
         trials = (active & (curvature > SMALLEST_CURVATURE)).squeeze(1).nonzero().squeeze(1)
         rows = state["pairs"][trials, 0].long() % self.history
         state["steps"][trials, rows] = step[trials]
         state["changes"][trials, rows] = change[trials]
         state["curvature"][trials, rows] = 1 / curvature[trials, 0]
-        state["scale"][trials] = (curvature / _dot(change, change))[trials]
+        state["scale"][trials] = (curvature / row_dot(change, change))[trials]
         state["pairs"][trials] += 1
 
     def _turn(self, state: OptimizerState, grad: Tensor, active: Tensor, lr: Tensor) -> Tensor:
@@ -177,7 +179,7 @@ def _objective(
         if decay is None:
             return loss, grads.clone()
         pull = decay * weights
-        return loss + 0.5 * _dot(pull, weights), grads + pull
+        return loss + 0.5 * row_dot(pull, weights), grads + pull
 
     return evaluate
 
@@ -187,60 +189,6 @@ def _decay(coefficients: Coefficients, scales: Scales | None) -> Tensor | None:
     if decay is None or scales is None or scales.decay is None:
         return decay
     return decay * scales.decay
-
-
-def _searches(
-    active: Tensor, length: Tensor, loss: Tensor, slope: Tensor, left: Tensor
-) -> dict[int, Search]:
-    """A line search for each trial that moves, with `left` evaluations to spend."""
-    searches = {}
-    rows = torch.cat([active, length, loss, slope, left], dim=1).tolist()
-    for trial, (moves, first, value, fall, evaluations) in enumerate(rows):
-        if moves:
-            searches[trial] = strong_wolfe(first, value, fall, int(evaluations))
-    return searches
-
-
-def _search(
-    evaluate: Callable[[], tuple[Tensor, Tensor]],
-    weights: Tensor,
-    direction: Tensor,
-    searches: dict[int, Search],
-) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-    """Runs the searches of several trials side by side; weights end at the lengths found.
-
-    Returns:
-        Lengths and numbers of evaluations, [K, 1], 0 for trials without a search; loss and
-        gradient where the weights end.
-    """
-    start = weights.clone()
-    lengths = torch.zeros_like(weights[:, :1])
-    asked = torch.zeros_like(lengths)
-    placed = {trial: next(search) for trial, search in searches.items()}
-    moving = dict(placed)
-    running = set(searches)
-    while True:
-        for trial, length in moving.items():
-            lengths[trial] = length
-        torch.addcmul(start, direction, lengths, out=weights)
-        loss, grad = evaluate()
-        seen = torch.cat([loss, _dot(grad, direction)], dim=1).tolist()
-        moving = {}
-        for trial in sorted(running):
-            asked[trial] += 1
-            try:
-                moving[trial] = searches[trial].send(tuple(seen[trial]))
-            except StopIteration as end:
-                running.remove(trial)
-                if end.value != placed[trial]:
-                    moving[trial] = end.value
-        if not moving:
-            return lengths, asked, (loss, grad)
-        placed |= moving
-
-
-def _dot(one: Tensor, two: Tensor) -> Tensor:
-    return (one * two).sum(dim=1, keepdim=True)
 
 
 def _largest(values: Tensor) -> Tensor:

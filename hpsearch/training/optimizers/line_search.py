@@ -87,17 +87,17 @@ def _falls(here: Point, start: Point) -> bool:
     return here.loss <= start.loss + SUFFICIENT_DECREASE * here.length * start.slope
 
 
-def _minimum(one: Point, two: Point) -> float:
+def _minimum(left: Point, right: Point) -> float:
     """Where the cubic through two points and their slopes is least; NaN where it is nowhere."""
-    if not math.isfinite(one.loss + two.loss + one.slope + two.slope):
+    if not math.isfinite(left.loss + right.loss + left.slope + right.slope):
         return math.nan
-    width = two.length - one.length
-    mean = one.slope + two.slope - 3 * (two.loss - one.loss) / width
-    square = mean * mean - one.slope * two.slope
+    width = right.length - left.length
+    mean = left.slope + right.slope - 3 * (right.loss - left.loss) / width
+    square = mean * mean - left.slope * right.slope
     if square < 0:
         return math.nan
     root = math.copysign(math.sqrt(square), width)
-    below = two.slope - one.slope + 2 * root
+    below = right.slope - left.slope + 2 * root
     if below == 0:
         return math.nan
-    return two.length - width * (two.slope + root - mean) / below
+    return right.length - width * (right.slope + root - mean) / below

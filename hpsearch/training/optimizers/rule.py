@@ -55,13 +55,13 @@ class Rule(ABC):
         self, hyperparameters: Hyperparameters, count: Tensor, dtype: torch.dtype
     ) -> Coefficients:
         """What an update needs, [K, 1] each, or [S, K, 1] where the arguments are tables."""
-        made = self.base_coefficients(hyperparameters, count.to(torch.float64))
+        coefficients = self.base_coefficients(hyperparameters, count.to(torch.float64))
         if "weight_decay" in hyperparameters:
             decay = hyperparameters["weight_decay"]
-            made["decay"] = -hyperparameters["lr"] * decay if self.decoupled else decay
+            coefficients["decay"] = -hyperparameters["lr"] * decay if self.decoupled else decay
         return {
             name: value if value.dtype == torch.bool else value.to(dtype)
-            for name, value in made.items()
+            for name, value in coefficients.items()
         }
 
     def coefficients_by_step(

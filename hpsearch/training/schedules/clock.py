@@ -113,19 +113,19 @@ class Clock:
             ends = near_whole(begins + part.length * scale)
             last = position == len(sequence.parts) - 1
             start = self.start + begins
-            mine = (self.step >= start) | (position == 0)
-            mine &= (self.step < self.start + ends) | last
-            if mine.any():
+            owned = (self.step >= start) | (position == 0)
+            owned &= (self.step < self.start + ends) | last
+            if owned.any():
                 yield (
                     part.schedule,
-                    mine,
-                    replace(self, step=self.step[mine], start=start, planned=ends - begins),
+                    owned,
+                    replace(self, step=self.step[owned], start=start, planned=ends - begins),
                 )
             begins = ends
 
-    def at(self, chosen: Mask) -> Clock:
-        """The same clock at some of its moments."""
-        return replace(self, step=self.step[chosen])
+    def at(self, moments: Mask) -> Clock:
+        """The clock at some of its moments, a mask [N]."""
+        return replace(self, step=self.step[moments])
 
 
 def near_whole(value: float) -> float:
@@ -143,11 +143,11 @@ def ceil(values: Floats) -> Floats:
     return np.ceil(values - ROUNDING * np.maximum(np.abs(values), 1.0))
 
 
-def passed(times: Floats, marks: Sequence[float], *, at: bool) -> Integers:
-    """How many marks lie before each time; with `at`, also those that lie at it."""
-    marked = np.sort(np.asarray(marks, np.float64))
+def count_passed(times: Floats, boundaries: Sequence[float], *, at: bool) -> Integers:
+    """How many boundaries lie before each time; with `at`, also those that lie at it."""
+    ordered = np.sort(np.asarray(boundaries, np.float64))
     hair = ROUNDING * np.maximum(np.abs(times), 1.0)
-    return np.searchsorted(marked, times + hair if at else times - hair)
+    return np.searchsorted(ordered, times + hair if at else times - hair)
 
 
 Shape: TypeAlias = Callable[[Any, Clock], Floats]

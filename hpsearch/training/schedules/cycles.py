@@ -85,7 +85,7 @@ def _phases(
     result = np.empty(len(now))
     phases = list(pairwise(zip(ends, values, strict=True)))
     for (begin, low), (end, high) in reversed(phases):
-        place = (now - begin) / (end - begin) if end > begin else np.ones(len(now))
-        left = half_cosine(place) if schedule.anneal == "cos" else 1.0 - place
+        fraction = (now - begin) / (end - begin) if end > begin else np.ones(len(now))
+        left = half_cosine(fraction) if schedule.anneal == "cos" else 1.0 - fraction
         result = np.where(now <= end, high + (low - high) * left, result)
     return result

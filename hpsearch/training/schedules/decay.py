@@ -9,18 +9,18 @@ import numpy as np
 
 from hpsearch.spec.schedules import decay as spec
 from hpsearch.spec.schedules import piecewise
-from hpsearch.training.schedules.clock import Clock, Floats, ceil, floor, passed
+from hpsearch.training.schedules.clock import Clock, Floats, ceil, count_passed, floor
 from hpsearch.training.schedules.noise import standard_normal
 
 
 def constant(_: piecewise.Constant, clock: Clock) -> Floats:
-    """1."""
+    """1 at every step."""
     return np.ones(len(clock.step))
 
 
 def piecewise_constant(schedule: piecewise.PiecewiseConstant, clock: Clock) -> Floats:
     """The factor between two boundaries."""
-    pieces = passed(clock.time(schedule), schedule.boundaries, at=False)
+    pieces = count_passed(clock.time(schedule), schedule.boundaries, at=False)
     return np.asarray(schedule.factors, np.float64)[pieces]
 
 
@@ -31,7 +31,7 @@ def step(schedule: piecewise.Step, clock: Clock) -> Floats:
 
 def multi_step(schedule: piecewise.MultiStep, clock: Clock) -> Floats:
     """A factor at each milestone."""
-    milestones = passed(clock.time(schedule), schedule.milestones, at=True)
+    milestones = count_passed(clock.time(schedule), schedule.milestones, at=True)
     return schedule.gamma ** milestones.astype(np.float64)
 
 
@@ -44,17 +44,17 @@ def _decays(
 
 
 def exponential(schedule: spec.Exponential, clock: Clock) -> Floats:
-    """Geometric."""
+    """decay_rate to the power of the lengths gone by."""
     return schedule.decay_rate ** _decays(schedule, clock)
 
 
 def natural_exponential(schedule: spec.NaturalExponential, clock: Clock) -> Floats:
-    """Geometric, with the rate in the exponent."""
+    """E to the power of −decay_rate · lengths gone by."""
     return np.exp(-schedule.decay_rate * _decays(schedule, clock))
 
 
 def inverse_time(schedule: spec.InverseTime, clock: Clock) -> Floats:
-    """Hyperbolic."""
+    """1 / (1 + decay_rate · lengths gone by)."""
     return 1.0 / (1.0 + schedule.decay_rate * _decays(schedule, clock))
 
 
@@ -93,7 +93,7 @@ def linear_cosine(
 
 
 def noisy_linear_cosine(schedule: spec.NoisyLinearCosine, clock: Clock) -> Floats:
-    """The same with noise on the line."""
+    """A line with noise, times a cosine."""
     time = np.minimum(clock.time(schedule), clock.length(schedule))
     deviation = np.sqrt(schedule.initial_variance / (1.0 + time) ** schedule.variance_decay)
     return linear_cosine(

@@ -71,6 +71,6 @@ def _rise(warmup: Warmup, progress: Floats) -> Floats:
 def sequence(schedule: ScheduleSequence, clock: Clock) -> Floats:
     """Each part at its own moments."""
     factors = np.empty(len(clock.step))
-    for part, mine, its_clock in clock.parts(schedule):
-        factors[mine] = _factors(part, its_clock)
+    for part, owned, part_clock in clock.parts(schedule):
+        factors[owned] = _factors(part, part_clock)
     return factors

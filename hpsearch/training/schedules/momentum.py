@@ -34,8 +34,8 @@ def _values(schedule: Schedule, clock: Clock, momentum: float) -> Floats:
     clock = clock.after(clock.warmup_steps(schedule.warmup))
     values = np.full(len(clock.step), momentum)
     if isinstance(schedule, Sequence):
-        for part, mine, its_clock in clock.parts(schedule):
-            values[mine] = _values(part, its_clock, momentum)
+        for part, owned, part_clock in clock.parts(schedule):
+            values[owned] = _values(part, part_clock, momentum)
     elif schedule.moves_momentum and (cycle := schedule.momentum) is not None:
         height: Shape = load_object(cycle.height)
         values = cycle.high - (cycle.high - cycle.low) * height(schedule, clock)

@@ -141,8 +141,8 @@ def test_runs_are_averaged_one_by_one():
 
 def test_a_soup_stays_as_it_is_when_a_checkpoint_is_tried(epochs):
     first = Soup(epochs[0])
-    two = first.with_(multi_run.run_checkpoints(epochs[1]))
-    tried = two.with_(multi_run.run_checkpoints(epochs[2]), 5.0)
+    two = first.with_checkpoint(multi_run.run_checkpoints(epochs[1]))
+    tried = two.with_checkpoint(multi_run.run_checkpoints(epochs[2]), 5.0)
     assert (first.count, two.count, tried.count) == (1, 2, 3)
     assert first.checkpoint() == average(epochs[:1])
     assert two.checkpoint() == average(epochs[:2])

@@ -111,7 +111,7 @@ def test_patience(direction, values, min_delta, patience, best, stops):
     found, stopped = BestEpoch(), None
     for epoch, value in enumerate(values):
         found = found.after(epoch, float(value), objective, min_delta)
-        if found.is_over(epoch, patience):
+        if found.should_stop(epoch, patience):
             stopped = epoch
             break
     assert stopped == stops
