@@ -32,7 +32,7 @@ def task(params: Mapping[str, Any], seed: int) -> PluginTask:
 
 
 def waves(rows: int, noise: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Sines of 1 to 2 or 2 to 3 periods, at any phase, under noise."""
+    """Sines of 1 to 2 (slow) or 2 to 3 (fast) periods, at any phase, with normal noise added."""
     fast = torch.randint(0, 2, (rows,), generator=generator)
     periods = 1 + fast + torch.rand(rows, generator=generator)
     phase = torch.rand(rows, generator=generator)

@@ -29,7 +29,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One run as it is stored."""
+    """One run of a trial's checkpoint."""
 
     run_id: RunId
     checkpoint: bytes
@@ -63,7 +63,7 @@ def write(number: int, epoch: int, runs: Sequence[StoredRun]) -> bytes:
 
 
 def read(blob: bytes) -> tuple[StoredRun, ...]:
-    """The runs that a blob holds.
+    """The runs that a blob of `write` holds, in the order of `run_ids`.
 
     Raises:
         CorruptArtifact: when it is no such blob, damaged, or of another format version.

@@ -48,7 +48,7 @@ class DataSet:
 
     @property
     def features(self) -> tuple[int, ...]:
-        """Shape of one row."""
+        """Shape of one row as the model takes it, encoded."""
         return tuple(self.train.x.shape[1:])
 
     @property

@@ -47,7 +47,7 @@ class Encoding:
     columns: tuple[EncodedColumn, ...]
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
-        """Encoded rows."""
+        """Encodes rows x [N, columns], NaN where a value is missing, as [N, width]."""
         parts = []
         for column in self.columns:
             values = x[:, column.index]

@@ -22,7 +22,7 @@ from hpsearch.training.uploads.table import Table
 
 @dataclass(frozen=True)
 class Fold:
-    """One of k divisions of the same rows."""
+    """Which of k folds of the rows validates; the others train."""
 
     index: int
     """0-based."""

@@ -29,7 +29,7 @@ def find_source(name: str) -> Source:
 
 
 def load(name: str) -> Table:
-    """A data set's rows.
+    """The rows of the data set of a name.
 
     Raises:
         NotFound: when nothing has this name.

@@ -1,4 +1,4 @@
-"""Standardisation: fitted on the training rows, then the same for every row ever seen.
+"""Standardisation: fitted on the training rows, then applied to every row.
 
 Columns of a table are fitted one by one, the channels of images one by one: x [N, columns] or
 [N, channels, height, width]. A column that is constant in training is shifted, never divided.

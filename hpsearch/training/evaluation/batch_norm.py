@@ -1,4 +1,4 @@
-"""Batch norm's running statistics made anew: averaged weights need some of their own.
+"""Recomputing batch norm's running statistics, which averaged weights need.
 
 Izmailov et al. 2018, section 3.2; `torch.optim.swa_utils.update_bn`.
 """

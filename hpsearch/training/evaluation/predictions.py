@@ -233,7 +233,7 @@ def _trial_predictions(runs: Sequence[_RunPredictions | None]) -> TrialPredictio
 
 
 def _as_one(runs: Sequence[RunOutputs]) -> SplitOutputs:
-    """Of a single run its own, else all runs' combined."""
+    """The outputs of a single run, or those of several combined."""
     if len(runs) == 1:
         (run,) = runs
         return SplitOutputs(run.rows, run.outputs.float(), run.targets)

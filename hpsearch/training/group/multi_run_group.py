@@ -122,7 +122,7 @@ class MultiRunGroup:
         return tuple(self._trials)
 
     def epochs(self) -> Iterator[Reports]:
-        """Trains, an epoch of all runs per pass, until no trial is left or nobody asks.
+        """Trains, an epoch of all runs per pass, until no trial is left or the caller stops asking.
 
         A trial leaves at the pass after its last report: until then it can be checkpointed.
         Where memory runs out the error is raised, and each trial is as it was after the epoch last

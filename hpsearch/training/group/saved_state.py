@@ -74,12 +74,12 @@ def _copy_names(plan: Plan) -> list[str]:
     """Which copies of its weights a trial keeps: `ema`, `swa`, `best`."""
     training = plan.spec.training
     stopping = training.early_stopping
-    kept = {
+    enabled = {
         "ema": training.ema is not None,
         "swa": training.swa is not None,
         "best": stopping is not None and stopping.restore_best,
     }
-    return [name for name, is_kept in kept.items() if is_kept]
+    return [name for name, is_enabled in enabled.items() if is_enabled]
 
 
 def checkpoint_of(trial: TrialProgress, state: TrialState, task: Task) -> Checkpoint:

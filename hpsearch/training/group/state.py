@@ -61,7 +61,7 @@ class GroupState:
         self._make_views()
 
     def _make_views(self) -> None:
-        """Makes gradients and all views anew, after the matrices were."""
+        """Sets gradients and all views, which must follow whenever the matrices are replaced."""
         self.grads = torch.zeros_like(self.weights)
         self.views = self.layout.views(self.weights)
         self.buffer_views = self.buffer_layout.views(self.buffers)
@@ -94,7 +94,7 @@ class GroupState:
         self._make_views()
 
     def copy(self) -> GroupState:
-        """The same numbers in matrices of their own."""
+        """A deep copy."""
         return replace(
             self,
             weights=_aligned_copy(self.weights),

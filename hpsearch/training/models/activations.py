@@ -19,7 +19,7 @@ def _identity(hidden: Tensor) -> Tensor:
 
 
 def _whole(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The same on whole vectors alone: the left-over of a tensor rounds otherwise on CPUs.
+    """The function on whole vectors alone: the left-over of a tensor rounds otherwise on CPUs.
 
     Where a trial's numbers lie among the group's would then decide their last bits.
     """

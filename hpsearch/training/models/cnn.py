@@ -45,7 +45,7 @@ class Cnn:
     def forward(
         self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
-        """Outputs [K, B, C]."""
+        """Outputs [K, B, C] of x, [B, *features] or [K, B, *features]."""
         spec = self._spec
         for name in self._layers:
             x = convolve(weights, name, x, stride=spec.stride, padding=spec.padding)
@@ -61,7 +61,7 @@ class Cnn:
         return dense(weights, "output", hidden)
 
     def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
-        """By autograd."""
+        """A pass in training over weights that require gradients, with its gradient by autograd."""
         return traced(weights, lambda: self.forward(weights, buffers, x, dropout, True))
 
 

@@ -22,12 +22,12 @@ class Dropout:
         self._scales = 1 / (1 - rates).unsqueeze(1)
 
     def step(self, index: int) -> Masks:
-        """The masks of one step, the same at every asking."""
+        """The masks of one step of the epoch; equal at every call."""
         return Masks(CounterRng(self._keys[index]), self._thresholds, self._scales)
 
 
 class Masks:
-    """The masks of one forward pass; layers are told apart by the order in which they ask."""
+    """The masks of one forward pass; a layer's depends on the order in which layers ask."""
 
     def __init__(self, counter: CounterRng, thresholds: Tensor, scales: Tensor) -> None:
         self._counter, self._thresholds, self._scales = counter, thresholds, scales

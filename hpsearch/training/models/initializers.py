@@ -50,7 +50,7 @@ def _draw_uniform(shape: tuple[int, ...], bound: float, generator: torch.Generat
 
 
 def normal(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator) -> Tensor:
-    """N(0, std²)."""
+    """Draws from N(0, std²)."""
     del gain
     return _draw_normal(shape, init.std if isinstance(init, specs.NormalInit) else 0.01, generator)
 
@@ -58,7 +58,7 @@ def normal(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Gen
 def kaiming_normal(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
-    """N(0, gain² / fan_in)."""
+    """Draws from N(0, gain² / fan_in)."""
     del init
     return _draw_normal(shape, gain / math.sqrt(fans(shape)[0]), generator)
 
@@ -66,7 +66,7 @@ def kaiming_normal(
 def kaiming_uniform(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
-    """U(−a, a), a = gain·√(3 / fan_in)."""
+    """Draws from U(−a, a), a = gain·√(3 / fan_in)."""
     del init
     return _draw_uniform(shape, gain * math.sqrt(3 / fans(shape)[0]), generator)
 
@@ -74,7 +74,7 @@ def kaiming_uniform(
 def xavier_normal(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
-    """N(0, gain²·2 / (fan_in + fan_out))."""
+    """Draws from N(0, gain²·2 / (fan_in + fan_out))."""
     del init
     return _draw_normal(shape, gain * math.sqrt(2 / sum(fans(shape))), generator)
 
@@ -82,7 +82,7 @@ def xavier_normal(
 def xavier_uniform(
     init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator
 ) -> Tensor:
-    """U(−a, a), a = gain·√(6 / (fan_in + fan_out))."""
+    """Draws from U(−a, a), a = gain·√(6 / (fan_in + fan_out))."""
     del init
     return _draw_uniform(shape, gain * math.sqrt(6 / sum(fans(shape))), generator)
 
@@ -102,7 +102,7 @@ def orthogonal(
 
 
 def zeros(init: Init, shape: tuple[int, ...], gain: float, generator: torch.Generator) -> Tensor:
-    """0."""
+    """All 0."""
     del init, gain, generator
     return torch.zeros(shape, dtype=torch.float64)
 

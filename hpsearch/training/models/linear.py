@@ -31,12 +31,12 @@ class Linear:
     def forward(
         self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
-        """Outputs [K, B, C]."""
+        """Outputs [K, B, C] of x, [B, *features] or [K, B, *features]."""
         del buffers, dropout, training
         return dense(weights, "output", x.flatten(-self._row))
 
     def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
-        """By hand."""
+        """A pass in training, with its gradient by hand."""
         del buffers
         return dense_layers(
             x.flatten(-self._row), self.activation, dropout, tuple(weights.values())

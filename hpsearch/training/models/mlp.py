@@ -40,7 +40,7 @@ class Mlp:
     def forward(
         self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
-        """Outputs [K, B, C]."""
+        """Outputs [K, B, C] of x, [B, *features] or [K, B, *features]."""
         hidden = x.flatten(-self._row)
         for name in self._layers:
             hidden = dense(weights, name, hidden)
@@ -51,7 +51,7 @@ class Mlp:
         return dense(weights, "output", hidden)
 
     def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
-        """By hand where there is no norm, else by autograd."""
+        """A pass in training; its gradient is by hand where there is no norm, else by autograd."""
         if self._norm == "none":
             return dense_layers(
                 x.flatten(-self._row), self.activation, dropout, tuple(weights.values())

@@ -51,7 +51,7 @@ class Resnet:
     def forward(
         self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None, training: bool
     ) -> Tensor:
-        """Outputs [K, B, C]."""
+        """Outputs [K, B, C] of x, [B, *features] or [K, B, *features]."""
         del dropout
 
         def layer(name: str, maps: Tensor, stride: int = 1) -> Tensor:
@@ -66,7 +66,7 @@ class Resnet:
         return dense(weights, "output", x.mean((-2, -1)))
 
     def trace(self, weights: Views, buffers: Views, x: Tensor, dropout: Masks | None) -> Trace:
-        """By autograd."""
+        """A pass in training over weights that require gradients, with its gradient by autograd."""
         return traced(weights, lambda: self.forward(weights, buffers, x, dropout, True))
 
 

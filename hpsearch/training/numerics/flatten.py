@@ -1,4 +1,4 @@
-"""A trial's row of numbers and its named tensors: one is the other, flattened."""
+"""From a trial's named tensors to its row of a group's matrix, and back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hpsearch.training.numerics.layout import Layout
 
 
 def unflatten(layout: Layout, row: Tensor) -> dict[str, Tensor]:
-    """The tensors of a row [P], each a copy of its own."""
+    """Copies of the named tensors that a row [P] holds."""
     return {name: view[0].clone() for name, view in layout.views(row.unsqueeze(0)).items()}
 
 
 def flatten(layout: Layout, tensors: Mapping[str, Tensor]) -> Tensor:
-    """The row [P] of named tensors.
+    """Named tensors as a row [P], in the order of the layout.
 
     Raises:
         CorruptArtifact: when names or shapes are not the layout's.

@@ -1,4 +1,4 @@
-"""Global random generators, seeded for a while: only for code that is not ours and uses them."""
+"""Seeding the global random generators for a while, for plug-ins' code, which may use them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPARE: list[np.random.MT19937] = []
 
 @contextmanager
 def global_seed(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's, NumPy's and Python's generators as if just seeded; afterwards as they were before.
+    """Seeds torch's, NumPy's and Python's generators; afterwards they are as they were before.
 
     Args:
         seed: in [0, 2⁶³).

@@ -80,7 +80,7 @@ class Layout:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names, in order."""
+        """The tensors' names, in the order of their columns."""
         return tuple(entry.name for entry in self.entries)
 
     @property

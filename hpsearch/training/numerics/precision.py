@@ -1,4 +1,4 @@
-"""What products are computed in: `training.precision`.
+"""The precision of products: `training.precision`.
 
 Under bf16 the products of matrices and convolutions, forward and back, take factors rounded to 8
 bits and give numbers rounded so; sums, activations, losses, weights, the optimizer's state and all
@@ -18,7 +18,7 @@ from hpsearch.spec.study import StudySpec
 
 
 def check_precision(spec: StudySpec, device: torch.device) -> None:
-    """Refuses what the device cannot do.
+    """Refuses a precision that the device lacks.
 
     Raises:
         TrainingFailed: when it has no bfloat16.
@@ -38,7 +38,7 @@ def check_precision(spec: StudySpec, device: torch.device) -> None:
 
 
 def autocast(spec: StudySpec, device: torch.device) -> AbstractContextManager[object]:
-    """The context of a training pass."""
+    """The context in which a training pass computes its products."""
     if spec.training.precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)

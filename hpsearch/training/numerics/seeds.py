@@ -48,17 +48,17 @@ def sequence(stream: Stream, seed: int, *parts: int) -> np.random.SeedSequence:
 
 
 def seed_of(stream: Stream, seed: int, *parts: int) -> int:
-    """A seed in [0, 2⁶³)."""
+    """The seed of a name, in [0, 2⁶³)."""
     return int(sequence(stream, seed, *parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def numpy_generator(stream: Stream, seed: int, *parts: int) -> np.random.Generator:
-    """A NumPy generator of its own."""
+    """A NumPy generator for the draws of a name."""
     return np.random.default_rng(sequence(stream, seed, *parts))
 
 
 def torch_generator(stream: Stream, seed: int, *parts: int) -> torch.Generator:
-    """A torch generator of its own, on the CPU: the same numbers whatever device trains."""
+    """A torch generator for the draws of a name; on the CPU, whatever device trains."""
     return torch.Generator().manual_seed(seed_of(stream, seed, *parts))
 
 

@@ -15,7 +15,7 @@ from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, Opt
 
 
 class Adam(Rule):
-    """w ← w − lr·m̂ / (√v̂ + eps). AdamW is the same with decoupled weight decay.
+    """w ← w − lr·m̂ / (√v̂ + eps). AdamW differs by decoupled weight decay.
 
     Source: Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019.
     """
@@ -44,7 +44,7 @@ class Adam(Rule):
         return torch.div(mean, size, out=size)
 
     def size(self, grads: Tensor, state: OptimizerState, coefficients: Coefficients) -> Tensor:
-        """√v as a new matrix."""
+        """√v [K, P], a new matrix; advances v."""
         return state["square"].lerp_(grads.square(), coefficients["square_weight"]).sqrt()
 
 
@@ -59,7 +59,7 @@ class AmsGrad(Adam):
         return {**super().init_state(weights), "largest": torch.zeros_like(weights)}
 
     def size(self, grads: Tensor, state: OptimizerState, coefficients: Coefficients) -> Tensor:
-        """√ of the largest v, as a new matrix."""
+        """√ of the largest v so far [K, P], a new matrix; advances v."""
         square = state["square"].lerp_(grads.square(), coefficients["square_weight"])
         largest = state["largest"]
         return torch.maximum(largest, square, out=largest).sqrt()
@@ -87,7 +87,7 @@ class Adamax(Rule):
     def update_direction(
         self, grads: Tensor, state: OptimizerState, coefficients: Coefficients
     ) -> Tensor:
-        """The quotient m / u."""
+        """The quotient m / u; `rate` holds the bias correction c1."""
         mean = state["mean"].lerp_(grads, coefficients["mean_weight"])
         largest = state["largest"].mul_(coefficients["beta2"])
         torch.maximum(largest, grads.abs().add_(coefficients["eps"]), out=largest)

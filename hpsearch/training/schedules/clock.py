@@ -59,7 +59,7 @@ class Clock:
 
     @classmethod
     def of(cls, steps: Integers, horizon: Horizon, history: Sequence[float]) -> Clock:
-        """The clock of a whole trial."""
+        """The clock of a schedule that spans a whole trial, at given steps [N]."""
         planned = float(horizon.steps_per_epoch * horizon.epochs)
         return cls(horizon, history, np.asarray(steps, np.int64), 0.0, max(planned, 1.0))
 
@@ -69,7 +69,7 @@ class Clock:
         return np.maximum(self.step.astype(np.float64) - self.start, 0.0)
 
     def steps_in(self, unit: str) -> float:
-        """Steps in one `unit`."""
+        """Optimizer steps in one `unit`, `epoch` or `step`."""
         return float(self.horizon.steps_per_epoch) if unit == "epoch" else 1.0
 
     def time(self, schedule: ScheduleBase) -> Floats:
@@ -77,7 +77,7 @@ class Clock:
         return self.elapsed / self.steps_in(schedule.unit)
 
     def length(self, schedule: Decaying) -> float:
-        """T in the schedule's unit."""
+        """The schedule's length T, in its unit."""
         if schedule.decay_steps is not None:
             return schedule.decay_steps
         return self.planned / self.steps_in(schedule.unit)
@@ -95,7 +95,7 @@ class Clock:
         return replace(self, start=self.start + steps, planned=max(self.planned - steps, 1.0))
 
     def warmup_steps(self, warmup: Warmup | None) -> float:
-        """A warmup's length."""
+        """A warmup's length in optimizer steps, a fraction where epochs are; 0 without one."""
         if warmup is None:
             return 0.0
         if warmup.steps is not None:
@@ -103,7 +103,7 @@ class Clock:
         return near_whole((warmup.epochs or 0.0) * self.horizon.steps_per_epoch)
 
     def parts(self, sequence: ScheduleSequence) -> Iterator[tuple[Schedule, Mask, Clock]]:
-        """Each part of a sequence that owns some of the moments, which [N], and its own clock.
+        """Each part of a sequence that owns some of the moments, their mask [N], and its clock.
 
         The first owns what lies before it (a warmup), the last what lies behind it.
         """

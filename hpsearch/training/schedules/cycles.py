@@ -16,7 +16,7 @@ from hpsearch.training.schedules.decay import half_cosine
 
 
 def cosine_restarts(schedule: spec.CosineRestarts, clock: Clock) -> Floats:
-    """Half a cosine in each period."""
+    """Half a cosine in each period, from `max_decay`^n down to `min_factor`·`min_decay`^n."""
     time = clock.periods(schedule, schedule.first_period)
     growth = schedule.period_factor - 1.0
     if growth > 0:
@@ -33,7 +33,7 @@ def cosine_restarts(schedule: spec.CosineRestarts, clock: Clock) -> Floats:
 
 
 def cyclic(schedule: spec.Cyclic, clock: Clock) -> Floats:
-    """Triangles between two ends."""
+    """Triangles between `min_factor` and 1, decayed cycle by cycle."""
     cycle = _cycle(schedule, clock)
     high = schedule.max_decay**cycle
     low = schedule.min_factor * schedule.min_decay**cycle
@@ -57,7 +57,7 @@ def _cycle(schedule: spec.Cyclic, clock: Clock) -> Floats:
 
 
 def one_cycle(schedule: spec.OneCycle, clock: Clock) -> Floats:
-    """Up, down, and further down."""
+    """From 1 / div_factor up to 1, back down, and further down to the end."""
     first = 1.0 / schedule.div_factor
     last = first / schedule.final_div_factor
     return _phases(schedule, clock, (first, 1.0, first, last), (first, 1.0, last))

@@ -19,18 +19,18 @@ def constant(_: piecewise.Constant, clock: Clock) -> Floats:
 
 
 def piecewise_constant(schedule: piecewise.PiecewiseConstant, clock: Clock) -> Floats:
-    """The factor between two boundaries."""
+    """The factor of the piece between two boundaries."""
     pieces = count_passed(clock.time(schedule), schedule.boundaries, at=False)
     return np.asarray(schedule.factors, np.float64)[pieces]
 
 
 def step(schedule: piecewise.Step, clock: Clock) -> Floats:
-    """A factor each `step_size`."""
+    """A power of gamma: the number of whole step sizes gone by."""
     return schedule.gamma ** floor(clock.periods(schedule, schedule.step_size))
 
 
 def multi_step(schedule: piecewise.MultiStep, clock: Clock) -> Floats:
-    """A factor at each milestone."""
+    """A power of gamma: the number of milestones reached."""
     milestones = count_passed(clock.time(schedule), schedule.milestones, at=True)
     return schedule.gamma ** milestones.astype(np.float64)
 
@@ -78,7 +78,7 @@ def half_cosine(progress: Floats) -> Floats:
 
 
 def cosine(schedule: spec.Cosine, clock: Clock) -> Floats:
-    """Half a cosine, then its end value."""
+    """Half a cosine from 1 to alpha, then alpha."""
     progress = np.minimum(clock.progress(schedule), 1.0)
     return (1.0 - schedule.alpha) * half_cosine(progress) + schedule.alpha
 
@@ -86,7 +86,7 @@ def cosine(schedule: spec.Cosine, clock: Clock) -> Floats:
 def linear_cosine(
     schedule: spec.LinearCosine | spec.NoisyLinearCosine, clock: Clock, noise: Floats | float = 0.0
 ) -> Floats:
-    """A line times a cosine."""
+    """(alpha + 1 − t/T + noise) times a cosine, plus beta."""
     progress = np.minimum(clock.progress(schedule), 1.0)
     line = schedule.alpha + (1.0 - progress) + noise
     return line * half_cosine(2.0 * schedule.num_periods * progress) + schedule.beta
@@ -102,12 +102,12 @@ def noisy_linear_cosine(schedule: spec.NoisyLinearCosine, clock: Clock) -> Float
 
 
 def inverse_sqrt(schedule: spec.InverseSqrt, clock: Clock) -> Floats:
-    """Flat to the reference, then falling."""
+    """√(reference / t), and 1 before t reaches the reference."""
     return np.sqrt(schedule.reference / np.maximum(clock.time(schedule), schedule.reference))
 
 
 def warmup_stable_decay(schedule: spec.WarmupStableDecay, clock: Clock) -> Floats:
-    """Flat, then down."""
+    """1 for the share `stable` of the time, then down to 0."""
     left = max(1.0 - schedule.stable, np.finfo(np.float64).tiny)
     down = np.clip((clock.elapsed / clock.planned - schedule.stable) / left, 0.0, 1.0)
     if schedule.decay == "cosine":

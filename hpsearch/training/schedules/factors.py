@@ -69,7 +69,7 @@ def _rise(warmup: Warmup, progress: Floats) -> Floats:
 
 
 def sequence(schedule: ScheduleSequence, clock: Clock) -> Floats:
-    """Each part at its own moments."""
+    """The parts' multipliers, each at the moments that it owns."""
     factors = np.empty(len(clock.step))
     for part, owned, part_clock in clock.parts(schedule):
         factors[owned] = _factors(part, part_clock)

@@ -1,4 +1,4 @@
-"""What a task is to the engine: it makes batches, turns them into losses, and measures weights.
+"""What a task is to a group: it makes batches, turns them into losses, and measures weights.
 
 K   trials        B   rows of a batch
 A task holds data and model structure, which all trials of a group share; what differs from trial
@@ -79,7 +79,7 @@ class Batch(NamedTuple):
 
 
 class BatchResult(NamedTuple):
-    """What a batch came to, without a graph."""
+    """Losses and gradients of a batch, detached from autograd."""
 
     losses: Tensor
     """[K, B], as trained."""
@@ -90,7 +90,7 @@ class BatchResult(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What weights make of a part of the data, and how good that is."""
+    """Predictions and metrics of weights on a part of the data."""
 
     outputs: Tensor
     """[K, N, C], numbers in the data's own unit."""
@@ -101,7 +101,7 @@ class Evaluation(NamedTuple):
 
 
 class Task(Protocol):
-    """A family's member."""
+    """What is trained: data, model structure and loss of a group's trials."""
 
     layout: Layout
     """Names and shapes of the weights."""
@@ -130,7 +130,7 @@ class Task(Protocol):
     ) -> BatchResult:
         """A batch's losses, and the gradients of their sum divided by `total`.
 
-        Weights require gradients; whether by hand or by autograd is the task's own business.
+        Weights require gradients; the task may compute them by hand or by autograd.
         """
         ...
 

@@ -62,7 +62,7 @@ def run_ids(plan: Plan) -> tuple[RunId, ...]:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch of one trial."""
+    """Metrics of one epoch of one trial."""
 
     number: int
     epoch: int

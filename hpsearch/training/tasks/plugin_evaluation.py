@@ -161,5 +161,5 @@ class PluginEvaluator:
 
 
 def _trials(weights: Views) -> int:
-    """K."""
+    """Number of trials, K."""
     return len(next(iter(weights.values())))

@@ -63,7 +63,7 @@ class Scores:
             )
 
     def metrics(self, outputs: PyTree, targets: PyTree) -> Mapping[str, float]:
-        """All metrics of all rows.
+        """All metrics, of all rows together.
 
         Raises:
             TrainingFailed: when one gives no number.

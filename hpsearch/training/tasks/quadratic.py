@@ -35,14 +35,14 @@ class Quadratic:
 
     @staticmethod
     def key(spec: StudySpec) -> Hashable:
-        """All trials are alike."""
+        """A constant: all trials may share a group."""
         del spec
         return "quadratic"
 
     def initial_weights(
         self, spec: StudySpec, number: int, repeat: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """The same for every trial: w = 5."""
+        """Starts every trial at w = 5."""
         del spec, number, repeat
         return torch.tensor([START], dtype=torch.float64), torch.empty(0, dtype=torch.float64)
 

@@ -15,7 +15,7 @@ _GUARD = 1e-6
 
 
 class ClipResult(NamedTuple):
-    """What clipping met."""
+    """Norms before clipping, and what was clipped."""
 
     norm: Tensor
     """[K]: Euclidean norm of each trial's gradient before clipping."""

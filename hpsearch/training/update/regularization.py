@@ -18,7 +18,14 @@ from hpsearch.training.optimizers import scales_of
 
 
 class Regularization:
-    """The penalties of a group's trials, one spec per row."""
+    """The penalties of a group's trials.
+
+    Args:
+        specs: one per row.
+        layout: of the weights.
+        dtype: of the weights.
+        device: where the weights are.
+    """
 
     def __init__(
         self,
@@ -44,7 +51,7 @@ class Regularization:
         )
 
     def penalty(self, weights: Tensor) -> Tensor | None:
-        """What is added to each trial's loss, [K]; none where no trial has any."""
+        """The penalty that is added to each trial's loss, [K]; none where no trial has any."""
         first = self.l1_penalty(weights)
         if self._l2 is None:
             return first

@@ -40,12 +40,12 @@ class ArchiveMember:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Folders and file name."""
+        """The folders it lies in and its own name."""
         return PurePosixPath(self.name).parts
 
     @property
     def suffix(self) -> str:
-        """Its ending in lower case."""
+        """The ending of its name in lower case, with the dot."""
         return PurePosixPath(self.name).suffix.lower()
 
 
@@ -58,7 +58,7 @@ class Archive(Protocol):
         ...
 
     def read(self, member: ArchiveMember) -> bytes:
-        """A file's content.
+        """The content of a file.
 
         Raises:
             InvalidInput: when it is damaged.

@@ -28,7 +28,7 @@ class ArchiveLimits:
         self._bytes = 0
 
     def check(self, name: str, size_bytes: int, packed_bytes: int) -> None:
-        """Counts a file in.
+        """Checks one more file of the archive.
 
         Args:
             name: its path in the archive.

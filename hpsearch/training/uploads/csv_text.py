@@ -67,13 +67,13 @@ def _header(path: Path) -> tuple[list[str], str]:
 
 
 def _texts(path: Path, names: list[str], separator: str) -> dict[str, pa.ChunkedArray]:
-    """Every column as text."""
+    """Every column as text, by name."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     ragged: list[Any] = []
 
-    def note(row: Any) -> str:
+    def record(row: Any) -> str:
         ragged.append(row)
         return "error"
 
@@ -85,7 +85,7 @@ def _texts(path: Path, names: list[str], separator: str) -> dict[str, pa.Chunked
                 use_threads=False, column_names=names, skip_rows=1, block_size=1 << 24
             ),
             parse_options=arrow.ParseOptions(
-                delimiter=separator, newlines_in_values=True, invalid_row_handler=note
+                delimiter=separator, newlines_in_values=True, invalid_row_handler=record
             ),
             convert_options=arrow.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False

@@ -30,13 +30,13 @@ def read(path: Path, options: ReadOptions) -> Table:
     return _format(options.format).read(path, options)
 
 
-def format_of(path: Path, name: str, asked: str | None) -> str:
-    """The name of a file's format: the one asked for, else by its first bytes, else by its name.
+def format_of(path: Path, name: str, requested: str | None) -> str:
+    """The name of a file's format: the one requested, else by its first bytes, else by its name.
 
     Args:
         path: where it lies.
         name: what its sender calls it.
-        asked: the format that the sender names; none finds it out.
+        requested: the format that the sender names; none goes by the file.
 
     Returns:
         A key of UPLOAD_FORMATS.
@@ -44,11 +44,11 @@ def format_of(path: Path, name: str, asked: str | None) -> str:
     Raises:
         InvalidInput: when it is of none of them, or of one that needs further files.
     """
-    if asked is not None:
-        if asked not in UPLOAD_FORMATS:
+    if requested is not None:
+        if requested not in UPLOAD_FORMATS:
             known = ", ".join(UPLOAD_FORMATS)
-            raise invalid_upload(f"must be one of {known}; got {format_value(asked)}", "format")
-        return asked
+            raise invalid_upload(f"must be one of {known}; got {format_value(requested)}", "format")
+        return requested
     with path.open("rb") as file:
         start = FileStart(path, name, file.read(FIRST_BYTES))
     if not start.first_bytes:

@@ -37,7 +37,7 @@ MAGIC = b"\x93NUMPY"
 
 
 def read_npz(path: Path, options: ReadOptions) -> Table:
-    """The rows of an npz file.
+    """The rows of an npz file; the target is `y` unless the options name another array.
 
     Raises:
         InvalidInput: naming the array that is wrong.

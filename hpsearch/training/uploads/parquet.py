@@ -18,7 +18,7 @@ from hpsearch.training.uploads.upload_format import Format
 
 
 def read_parquet(path: Path, options: ReadOptions) -> Table:
-    """The rows of a Parquet file.
+    """The rows of a Parquet file; the target is the column that the options name.
 
     Raises:
         InvalidInput: naming the column and the row that are wrong.

@@ -47,7 +47,7 @@ class ColumnValues(NamedTuple):
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """Which rows have none, [N]."""
+        """Which rows have no value, [N]."""
         return np.isnan(self.values)
 
     def texts(self) -> list[str | None]:
@@ -61,7 +61,7 @@ class ColumnValues(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """All rows of a data set.
+    """All rows of a data set, before they are split, encoded or standardised.
 
     x [N, *features], y [N]: int64 for classes, float64 for numbers. Uploaded images stay in the
     type they were stored in.

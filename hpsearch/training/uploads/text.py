@@ -1,4 +1,4 @@
-"""Whether a file is text."""
+"""Checking that a file is UTF-8 text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BLOCK_BYTES = 1 << 22
 
 
 def check_utf8(path: Path) -> None:
-    """Reads through a file once.
+    """Refuses a file that is not UTF-8; reads through it once.
 
     Raises:
         InvalidInput: naming the first line that is not UTF-8.
