@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpsearch.spec.metrics import direction_of
+
 DATA = Path(__file__).parent / "data"
 
 EPOCHS = 30
@@ -37,7 +39,7 @@ def _case(name: str, dataset: str, optimizer: Any, wide: Any, **more: Any) -> Ca
     split = {"validation": more.pop("validation", 0.2)}
     task = {"dataset": dataset, "model": more.pop("model"), "split": split}
     metric = more.pop("metric", "val_loss")
-    direction = "maximize" if metric == "val_accuracy" else "minimize"
+    direction = direction_of(metric)
     document = {
         "name": name,
         "task": task,

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpsearch.spec.language.messages import alternatives
+
 
 @dataclass(frozen=True)
 class UploadFormat:
@@ -60,5 +62,4 @@ UPLOAD_FORMATS: Mapping[str, UploadFormat] = {
 
 def upload_format_labels() -> str:
     """What people call the formats: `CSV, Parquet, ... or CIFAR binary`."""
-    *labels, last = dict.fromkeys(row.label for row in UPLOAD_FORMATS.values())
-    return f"{', '.join(labels)} or {last}"
+    return alternatives(dict.fromkeys(row.label for row in UPLOAD_FORMATS.values()))

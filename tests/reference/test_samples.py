@@ -40,7 +40,7 @@ def test_samples_begin_with_the_default_and_the_example(model, field, expected):
     assert samples(model, field) == expected
 
 
-def test_objects_and_numbers_are_told_apart():
+def test_objects_and_numbers_are_distinguished():
     fields = Training.model_fields
     assert object_type(fields["clip"].annotation) is Clip
     assert object_type(fields["max_norm"].annotation) is None

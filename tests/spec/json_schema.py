@@ -9,20 +9,20 @@ KINDS: Mapping[str, Any] = {
     "object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
     "integer": int, "number": (int, float),
 }  # fmt: skip
-SAID = {"title", "description", "default", "$defs"}
+ANNOTATIONS = {"title", "description", "default", "$defs"}
 
 
 def accepts(schema: Mapping[str, Any], value: Any, root: Mapping[str, Any] | None = None) -> bool:
     """Whether a value is valid under a schema (JSON Schema 2020-12)."""
     root = schema if root is None else root
     return all(
-        _holds(keyword, rule, value, schema, root)
+        _is_met(keyword, rule, value, schema, root)
         for keyword, rule in schema.items()
-        if keyword not in SAID
+        if keyword not in ANNOTATIONS
     )
 
 
-def _holds(
+def _is_met(
     keyword: str, rule: Any, value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]
 ) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -81,7 +81,7 @@ def test_a_wrong_value_is_named(sections: dict[str, Any], path: str, sentence: s
 
 
 SHARED = {"training": {"init_seed": "shared"}}
-MISFITS: list[tuple[dict[str, Any], TargetKind | None, dict[str, Any], str, str]] = [
+ERRORS: list[tuple[dict[str, Any], TargetKind | None, dict[str, Any], str, str]] = [
     ({}, "classes", {"kind": "ema"}, "kind", "ema needs training.ema; add it, or use average"),
     ({}, "classes", {"kind": "swa"}, "kind", "swa needs training.swa; add it, or use average"),
     ({}, "classes", {"kind": "soup_greedy"}, "kind", "must start from one initialisation, got"),
@@ -110,7 +110,7 @@ MISFITS: list[tuple[dict[str, Any], TargetKind | None, dict[str, Any], str, str]
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sections", "target", "request_", "path", "sentence"), MISFITS)
+@pytest.mark.parametrize(("sections", "target", "request_", "path", "sentence"), ERRORS)
 def test_what_a_study_cannot_have_is_named_at_its_field(
     sections: dict[str, Any],
     target: TargetKind | None,

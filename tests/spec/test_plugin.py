@@ -128,7 +128,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("params", "message"), WRONG)
-def test_what_params_may_not_hold_is_said_with_its_path(params: Any, message: str) -> None:
+def test_what_params_may_not_hold_is_refused_with_its_path(params: Any, message: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         study(params)
     assert message in str(raised.value)

@@ -322,7 +322,7 @@ def test_every_kind_of_the_contract_is_read(section: str, kind: str) -> None:
         assert parse_study(spec(**{section: kind})) == read
 
 
-def test_every_fault_is_told_but_not_without_end() -> None:
+def test_every_fault_is_explained_but_not_without_end() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_study(spec(tags=[1] * 5000, seed=-1))
     errors = caught.value.errors

@@ -1,4 +1,4 @@
-"""What of a spec follows from its data, and what does not fit them."""
+"""What of a spec follows from its data, and which specs its data refuse."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def completed(dataset: str, split: Any, folds: int) -> StudySpec:
     return complete(study(dataset, split, training={"folds": folds}), KNOWN[dataset])
 
 
-def test_a_trial_is_one_run_unless_told() -> None:
+def test_a_trial_is_one_run_by_default() -> None:
     training = study().training
     assert (training.folds, training.repeats) == (0, 1)
     training = study(training={"folds": 5, "repeats": 3}).training
@@ -84,7 +84,7 @@ def test_their_numbers_are_fixed_and_bounded(training: Any, message: str) -> Non
         ("mine", {"group": "who", "test": 0.0}, 4),
     ],
 )
-def test_folds_that_fit_are_taken(dataset: str, split: Any, folds: int) -> None:
+def test_folds_that_fit_are_accepted(dataset: str, split: Any, folds: int) -> None:
     assert completed(dataset, split, folds).training.folds == folds
 
 
