@@ -164,3 +164,47 @@ def same(actual: Sequence[Tensor], expected: Sequence[Tensor], rtol: float = 1e-
         torch.testing.assert_close(
             one, two, rtol=rtol, atol=1e-12, msg=lambda text, at=step: f"step {at}: {text}"
         )
+
+
+def torch_optimizer(spec: Any, params: Any) -> torch.optim.Optimizer:
+    """The torch optimizer that a spec names."""
+    common: dict[str, Any] = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+    if hasattr(spec, "beta1"):
+        common |= {"betas": (spec.beta1, spec.beta2), "eps": spec.eps}
+    decoupled = {"decoupled_weight_decay": spec.decoupled}
+    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
+        "sgd": lambda: torch.optim.SGD(params, **common),
+        "momentum": lambda: torch.optim.SGD(params, momentum=spec.momentum, **common),
+        "nesterov": lambda: torch.optim.SGD(
+            params, momentum=spec.momentum, nesterov=spec.momentum > 0, **common
+        ),
+        "adagrad": lambda: torch.optim.Adagrad(
+            params,
+            lr_decay=spec.lr_decay,
+            initial_accumulator_value=spec.initial_accumulator,
+            eps=spec.eps,
+            **common,
+        ),
+        "adadelta": lambda: torch.optim.Adadelta(params, rho=spec.rho, eps=spec.eps, **common),
+        "rmsprop": lambda: torch.optim.RMSprop(
+            params,
+            alpha=spec.alpha,
+            momentum=spec.momentum,
+            centered=spec.centered,
+            eps=spec.eps,
+            **common,
+        ),
+        "adam": lambda: torch.optim.Adam(params, **common, **decoupled),
+        "amsgrad": lambda: torch.optim.Adam(params, amsgrad=True, **common, **decoupled),
+        "adamw": lambda: torch.optim.AdamW(params, **common),
+        "nadam": lambda: torch.optim.NAdam(
+            params, momentum_decay=spec.momentum_decay, **common, **decoupled
+        ),
+        "radam": lambda: torch.optim.RAdam(params, **common, **decoupled),
+        "adamax": lambda: torch.optim.Adamax(params, **common),
+    }
+    return makers[spec.kind]()
+
+
+def column(trace: list[Tensor], row: int) -> list[Tensor]:
+    return [weights[row] for weights in trace]
