@@ -31,7 +31,8 @@ from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Sampler, SearchProblem
 from hpsearch.spec.language.distributions import Choice, Interval, IntUniform, LogUniform, Uniform
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import Search, SearchBase
+from hpsearch.spec.search import Search
+from hpsearch.spec.searches.base import SearchBase
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 TOLERANCE = 1.1

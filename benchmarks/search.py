@@ -31,7 +31,7 @@ from hpsearch.search.samplers.coarse_to_fine import BoxStages
 from hpsearch.search.samplers.sobol import SobolSampler
 from hpsearch.search.simulator import NextStage, simulate
 from hpsearch.search.staging import next_stage
-from hpsearch.spec.search import CoarseToFineSearch
+from hpsearch.spec.searches.coarse_to_fine import CoarseToFineSearch
 from hpsearch.spec.study import parse_study
 
 BUDGET = 40 * EPOCHS

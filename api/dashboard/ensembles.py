@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from hpsearch.service.datasets import target_of
 from hpsearch.spec.checks.ensemble import combine_options, predicts_rows, selection_metrics
-from hpsearch.spec.ensemble import ENSEMBLES, EnsembleBase
+from hpsearch.spec.ensemble import ENSEMBLES
+from hpsearch.spec.ensembles.base import EnsembleBase
 from hpsearch.spec.language.family import kind_of
 from hpsearch.spec.language.states import EnsembleState, is_final
 from hpsearch.spec.study import StudySpec

@@ -14,7 +14,8 @@ from hpsearch.cli.options import AsJson, Server, StudyId
 from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Client, Ensemble
 from hpsearch.client.progress_display import cell_text
-from hpsearch.spec.ensemble import ENSEMBLES, SELECTION_METRICS, Combine
+from hpsearch.spec.ensemble import ENSEMBLES
+from hpsearch.spec.ensembles.base import SELECTION_METRICS, Combine
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire import ensembles
 from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.errors import CorruptArtifact
-from hpsearch.spec.ensemble import MOST_MEMBERS, Combine
+from hpsearch.spec.ensembles.base import MOST_MEMBERS, Combine
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.fields import Metrics
 from hpsearch.spec.language.messages import explain, format_value

@@ -15,7 +15,7 @@ from hpsearch.ensembling.combining import Combined, combine, member_values
 from hpsearch.ensembling.predictions import Predictions, SplitPredictions
 from hpsearch.ensembling.selection import fit_weights
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.ensemble import Combine, EnsembleBase
+from hpsearch.spec.ensembles.base import Combine, EnsembleBase
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.checkpoints.soups import slim
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hpsearch.ensembling.predictions import Numbers, SplitPredictions
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.ensemble import Combine
+from hpsearch.spec.ensembles.base import Combine
 
 ROUNDING = 1e-9
 """Sums of votes or weights that differ by less than this share of the whole are equal."""

@@ -30,7 +30,7 @@ from hpsearch.ensembling.predictions import Numbers
 from hpsearch.ensembling.scores import Floats
 from hpsearch.ensembling.simplex import minimize_quadratic
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.ensemble import SELECTION_METRICS
+from hpsearch.spec.ensembles.base import SELECTION_METRICS
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all; what it raises ends the work."""

@@ -35,7 +35,7 @@ from hpsearch.search.null_distributions import absence_p_value, rank_sum_p_value
 from hpsearch.search.ranking import rank_trials
 from hpsearch.search.samplers.staged import NextSpace, RangeChange
 from hpsearch.spec.language.distributions import Choice, Distribution, Interval, Value
-from hpsearch.spec.search import CoarseToFineSearch
+from hpsearch.spec.searches.coarse_to_fine import CoarseToFineSearch
 from hpsearch.spec.space.space import Parameter, SearchSpace
 from hpsearch.spec.wire.observation import Observation
 

@@ -32,7 +32,7 @@ from hpsearch.search.staging import OpenStage, first_stage, next_stage
 from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import SearchBase
+from hpsearch.spec.searches.base import SearchBase
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.progress import StudyProgress

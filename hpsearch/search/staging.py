@@ -14,7 +14,7 @@ from typing import Any
 from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import Observation, Proposal, SearchProblem
 from hpsearch.search.samplers.staged import RangeChange, StagedSampler
-from hpsearch.spec.search import PlannedStage, SearchBase
+from hpsearch.spec.searches.base import PlannedStage, SearchBase
 from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec

@@ -17,7 +17,8 @@ from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.service import extra_trials
 from hpsearch.service.datasets import target_of
 from hpsearch.spec.checks.ensemble import request_errors
-from hpsearch.spec.ensemble import EnsembleSpec, SingleTrialEnsemble
+from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensembles.base import SingleTrialEnsemble
 from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
 from hpsearch.store import ensembles, events, jobs, ranking, studies, trials
 from hpsearch.store.studies import LockedStudy

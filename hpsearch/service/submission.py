@@ -20,7 +20,7 @@ from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.plugin import PluginTask
-from hpsearch.spec.search import LearningSearch
+from hpsearch.spec.searches.base import LearningSearch
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec

@@ -24,7 +24,7 @@ from hpsearch.search.staging import OpenStage, first_stage, next_stage
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.messages import format_spec, pluralize
 from hpsearch.spec.language.states import EventKind
-from hpsearch.spec.search import PlannedStage, SearchBase
+from hpsearch.spec.searches.base import PlannedStage, SearchBase
 from hpsearch.spec.space.space import SearchSpace, search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec

@@ -26,11 +26,14 @@ from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.language.searchable import OneOf
 from hpsearch.spec.metrics import Direction, direction_of, objective_curves
 from hpsearch.spec.model import ModelBase
-from hpsearch.spec.optimizer import Adam, Optimizer
-from hpsearch.spec.pruner import NoPruner, Pruner
+from hpsearch.spec.optimizer import Optimizer
+from hpsearch.spec.optimizers.adam import Adam
+from hpsearch.spec.pruner import Pruner
+from hpsearch.spec.pruners.own_curve import NoPruner
 from hpsearch.spec.schedule import Schedule
 from hpsearch.spec.schedules.piecewise import Constant
-from hpsearch.spec.search import SEARCHES, RandomSearch, Search
+from hpsearch.spec.search import SEARCHES, Search
+from hpsearch.spec.searches.independent import RandomSearch
 from hpsearch.spec.task import Split, SupervisedTask, Task
 from hpsearch.spec.training import Training
 

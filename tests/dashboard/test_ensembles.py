@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from api.dashboard import formatting
 from api.dashboard.ensembles import MOST_MEMBERS_SHOWN, MOST_SHOWN, choices, gain, range_on_test
-from hpsearch.spec.ensemble import GreedyEnsemble, ReinitEnsemble, TopKEnsemble
+from hpsearch.spec.ensembles.members import GreedyEnsemble, ReinitEnsemble, TopKEnsemble
 from hpsearch.spec.language.states import EnsembleState
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.ensembles import (

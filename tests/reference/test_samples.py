@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 from hpsearch.reference.catalogue import FAMILIES
 from hpsearch.reference.samples import is_number, object_type, samples
 from hpsearch.spec.model import Cnn, Mlp, Resnet
-from hpsearch.spec.optimizer import Lbfgs, Muon
+from hpsearch.spec.optimizers.lbfgs import Lbfgs
+from hpsearch.spec.optimizers.sign_and_matrix import Muon
 from hpsearch.spec.training import Clip, Training
 
 MEMBERS = [member for family in FAMILIES.values() for member in family.members.values()]

@@ -19,7 +19,9 @@ from hpsearch.spec.language.distributions import (
     Uniform,
 )
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import SEARCHES, AdaptiveSearch, Search, SearchBase
+from hpsearch.spec.search import SEARCHES, Search
+from hpsearch.spec.searches.adaptive import AdaptiveSearch
+from hpsearch.spec.searches.base import SearchBase
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {

@@ -12,7 +12,7 @@ from hpsearch.search.samplers.random import RandomSampler
 from hpsearch.search.samplers.staged import NextSpace, StagedSampler
 from hpsearch.search.simulator import Trace, simulate
 from hpsearch.spec.checks.search import search_errors
-from hpsearch.spec.search import CountCombinations, PlannedStage, SearchBase
+from hpsearch.spec.searches.base import CountCombinations, PlannedStage, SearchBase
 from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec, parse_study

@@ -28,7 +28,7 @@ from hpsearch.spec.language.distributions import (
     Uniform,
 )
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import CoarseToFineSearch
+from hpsearch.spec.searches.coarse_to_fine import CoarseToFineSearch
 from hpsearch.spec.space.space import Parameter, SearchSpace
 from hpsearch.spec.wire.observation import Observation
 

@@ -10,7 +10,7 @@ import pytest
 from hpsearch.search.samplers.base import Observation, Proposal
 from hpsearch.search.staging import OpenStage, first_stage, next_stage
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import CoarseToFineSearch
+from hpsearch.spec.searches.coarse_to_fine import CoarseToFineSearch
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec, parse_study
 

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.checkpoints import Checkpoints
 from hpsearch.spec.checks.ensemble import ensemble_errors, request_errors, with_checkpoints
-from hpsearch.spec.ensemble import ENSEMBLES, MOST_MEMBERS, EnsembleBase, EnsembleSpec
+from hpsearch.spec.ensemble import ENSEMBLES, EnsembleSpec
+from hpsearch.spec.ensembles.base import MOST_MEMBERS, EnsembleBase
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpsearch.ensemble_builder.context import BuildContext
 from hpsearch.ensemble_builder.ranking import nothing_usable, trials_best_first
 from hpsearch.ensemble_builder.selection import Selection, equal_weights
-from hpsearch.spec.ensemble import EnsembleBase
+from hpsearch.spec.ensembles.base import EnsembleBase
 from hpsearch.spec.wire.ensembles import Candidate
 
 

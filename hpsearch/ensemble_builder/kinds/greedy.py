@@ -16,7 +16,7 @@ from hpsearch.ensembling.combining import member_values
 from hpsearch.ensembling.predictions import Predictions, SplitPredictions
 from hpsearch.ensembling.selection import select
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.ensemble import GreedyEnsemble
+from hpsearch.spec.ensembles.members import GreedyEnsemble
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.numerics.memory import free_bytes
 

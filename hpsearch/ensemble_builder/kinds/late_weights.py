@@ -7,7 +7,7 @@ from hpsearch.ensemble_builder.ranking import checkpoints_of_trial
 from hpsearch.ensemble_builder.selection import Selection, epochs_text, equal_weights
 from hpsearch.ensemble_builder.weight_averages import mean_checkpoint
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.ensemble import AverageEnsemble
+from hpsearch.spec.ensembles.averages import AverageEnsemble
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.soups import Soup
 

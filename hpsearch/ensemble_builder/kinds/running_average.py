@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpsearch.ensemble_builder.context import BuildContext
 from hpsearch.ensemble_builder.ranking import checkpoints_of_trial
 from hpsearch.ensemble_builder.selection import Selection, WeightedCheckpoint
-from hpsearch.spec.ensemble import RunningAverageEnsemble
+from hpsearch.spec.ensembles.averages import RunningAverageEnsemble
 from hpsearch.training.checkpoints.soups import with_copy_as_weights
 from hpsearch.training.evaluation.batch_norm import with_fresh_statistics
 

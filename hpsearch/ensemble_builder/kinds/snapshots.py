@@ -6,7 +6,7 @@ from hpsearch.ensemble_builder.context import BuildContext
 from hpsearch.ensemble_builder.ranking import checkpoints_of_trial, evenly_spaced
 from hpsearch.ensemble_builder.selection import Selection, epochs_text, equal_weights
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.ensemble import SnapshotsEnsemble
+from hpsearch.spec.ensembles.members import SnapshotsEnsemble
 
 
 def snapshots(request: SnapshotsEnsemble, context: BuildContext) -> Selection | None:

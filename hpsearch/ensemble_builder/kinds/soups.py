@@ -12,7 +12,7 @@ from hpsearch.ensemble_builder.ranking import metric_loss, nothing_usable, trial
 from hpsearch.ensemble_builder.selection import Selection, equal_weights
 from hpsearch.ensemble_builder.weight_averages import mean_checkpoint
 from hpsearch.errors import TrainingFailed
-from hpsearch.spec.ensemble import GreedySoup, SoupEnsemble, UniformSoup
+from hpsearch.spec.ensembles.soups import GreedySoup, SoupEnsemble, UniformSoup
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.compatibility import Runs

@@ -40,7 +40,6 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.search.coarse_to_fine_box import next_box
-from hpsearch.spec import search as spec
 from hpsearch.spec.language import states
 from hpsearch.spec.language.distributions import (
     Choice,
@@ -50,6 +49,7 @@ from hpsearch.spec.language.distributions import (
     LogUniform,
     Uniform,
 )
+from hpsearch.spec.searches import coarse_to_fine as spec
 from hpsearch.spec.space.space import Parameter, SearchSpace
 from hpsearch.spec.wire.observation import Observation
 

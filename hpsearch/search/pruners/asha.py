@@ -13,7 +13,7 @@ from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.verdict import GO_ON, Rung, Verdict
 from hpsearch.spec.language.messages import pluralize
-from hpsearch.spec.pruner import AshaPruner, HyperbandPruner
+from hpsearch.spec.pruners.halving import AshaPruner, HyperbandPruner
 
 
 class Asha(Pruner[AshaPruner]):

@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.verdict import Verdict
-from hpsearch.spec.pruner import PrunerBase
+from hpsearch.spec.pruners.base import PrunerBase
 
 S = TypeVar("S", bound=PrunerBase)
 

@@ -16,7 +16,7 @@ from hpsearch.search.pruners.asha import halve
 from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.verdict import GO_ON, Verdict
-from hpsearch.spec.pruner import HyperbandPruner
+from hpsearch.spec.pruners.halving import HyperbandPruner
 
 
 class Hyperband(Pruner[HyperbandPruner]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpsearch.spec.pruner import IntervalPruner
+from hpsearch.spec.pruners.ranking import IntervalPruner
 
 
 def is_due(settings: IntervalPruner, epochs: Sequence[int]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.percentile import Ranked
 from hpsearch.search.pruners.verdict import Verdict
-from hpsearch.spec.pruner import MedianPruner
+from hpsearch.spec.pruners.ranking import MedianPruner
 
 
 class Median(Ranked[MedianPruner]):

@@ -9,7 +9,7 @@ from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec.language.messages import pluralize
-from hpsearch.spec.pruner import PatiencePruner
+from hpsearch.spec.pruners.own_curve import PatiencePruner
 
 
 class Patience(Pruner[PatiencePruner]):

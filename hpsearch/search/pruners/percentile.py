@@ -11,7 +11,7 @@ from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.interval import is_due
 from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec.language.messages import pluralize
-from hpsearch.spec.pruner import PercentilePruner, RankPruner
+from hpsearch.spec.pruners.ranking import PercentilePruner, RankPruner
 
 R = TypeVar("R", bound=RankPruner)
 

@@ -8,7 +8,7 @@ from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.interval import is_due
 from hpsearch.search.pruners.verdict import GO_ON, Verdict
-from hpsearch.spec.pruner import ThresholdPruner
+from hpsearch.spec.pruners.own_curve import ThresholdPruner
 
 
 class Threshold(Pruner[ThresholdPruner]):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from hpsearch.spec.language.distributions import Value
-from hpsearch.spec.search import SearchBase
+from hpsearch.spec.searches.base import SearchBase
 from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.wire.observation import Observation
 

@@ -21,7 +21,7 @@ from hpsearch.search.samplers.adaptive import AdaptiveSampler, Params
 from hpsearch.search.samplers.base import Observation, SearchProblem
 from hpsearch.spec.language.distributions import Interval, Value
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import CmaesSearch
+from hpsearch.spec.searches.adaptive import CmaesSearch
 from hpsearch.spec.space.space import Parameter
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from hpsearch.search.samplers.base import Observation, Proposal
 from hpsearch.search.samplers.random import RandomSampler
 from hpsearch.search.samplers.staged import NextSpace, StagedSampler
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import CoarseToFineSearch
+from hpsearch.spec.searches.coarse_to_fine import CoarseToFineSearch
 from hpsearch.spec.space.space import SearchSpace
 
 

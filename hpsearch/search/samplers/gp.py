@@ -16,7 +16,7 @@ from hpsearch.search.optuna.base import OptunaSampler
 from hpsearch.search.samplers.adaptive import Params, concurrency
 from hpsearch.search.samplers.base import Observation, SearchProblem
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import GpSearch
+from hpsearch.spec.searches.adaptive import GpSearch
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from hpsearch.search.samplers.base import NO_HISTORY, History, Proposal, Sampler
-from hpsearch.spec.search import GridSearch
+from hpsearch.spec.searches.independent import GridSearch
 from hpsearch.spec.space.grid import Grid, grid_of
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.search.optuna.base import OptunaSampler
 from hpsearch.search.samplers.base import SearchProblem
-from hpsearch.spec.search import Nsga2Search
+from hpsearch.spec.searches.adaptive import Nsga2Search
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

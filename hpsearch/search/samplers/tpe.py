@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.search.optuna.base import OptunaSampler
 from hpsearch.search.samplers.adaptive import concurrency
-from hpsearch.spec.search import TpeSearch
+from hpsearch.spec.searches.adaptive import TpeSearch
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

@@ -6,13 +6,9 @@ from collections.abc import Iterator
 from typing import get_args
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.ensemble import (
-    MOST_MEMBERS,
-    SELECTION_METRICS,
-    Combine,
-    EnsembleSpec,
-    GreedyEnsemble,
-)
+from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensembles.base import MOST_MEMBERS, SELECTION_METRICS, Combine
+from hpsearch.spec.ensembles.members import GreedyEnsemble
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Choice
 from hpsearch.spec.language.fields import TargetKind

@@ -12,7 +12,8 @@ from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.checks.hard_bounds import hard_bound_errors
 from hpsearch.spec.language.distributions import Choice, Interval
 from hpsearch.spec.language.messages import format_value
-from hpsearch.spec.search import SEARCHES, SearchBase
+from hpsearch.spec.search import SEARCHES
+from hpsearch.spec.searches.base import SearchBase
 from hpsearch.spec.space.space import Parameter, SearchSpace, search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec

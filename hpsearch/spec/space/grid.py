@@ -17,7 +17,7 @@ from typing import overload
 
 from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.language.distributions import Choice, Distribution, Interval, Value
-from hpsearch.spec.search import LARGEST_STUDY
+from hpsearch.spec.searches.base import LARGEST_STUDY
 from hpsearch.spec.space.space import Parameter, SearchSpace
 
 Points = int | Mapping[str, int] | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpsearch.spec.search import PlannedStage
+from hpsearch.spec.searches.base import PlannedStage
 from hpsearch.spec.space.grid import grid_size
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec

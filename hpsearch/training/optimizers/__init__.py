@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from hpsearch.spec.language.family import implementation
-from hpsearch.spec.optimizer import OptimizerBase
+from hpsearch.spec.optimizers.base import OptimizerBase
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.hyperparameters import hyperparameters_of
 from hpsearch.training.optimizers.rule import (

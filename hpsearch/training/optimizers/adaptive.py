@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hpsearch.spec import optimizer as spec
+from hpsearch.spec.optimizers import adaptive as spec
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, OptimizerState, Rule
 

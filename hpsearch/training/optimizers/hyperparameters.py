@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hpsearch.spec.optimizer import OptimizerBase
+from hpsearch.spec.optimizers.base import OptimizerBase
 
 
 def hyperparameters_of(

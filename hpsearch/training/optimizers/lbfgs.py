@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hpsearch.spec import optimizer as spec
+from hpsearch.spec.optimizers import lbfgs as spec
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.group_line_search import row_dot, run_searches, start_searches
 from hpsearch.training.optimizers.rule import (

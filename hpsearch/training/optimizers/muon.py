@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from hpsearch.spec import optimizer as spec
+from hpsearch.spec.optimizers import sign_and_matrix as spec
 from hpsearch.training.numerics.layout import Entry, Layout
 from hpsearch.training.optimizers.adam import Adam
 from hpsearch.training.optimizers.rule import Coefficients, Hyperparameters, OptimizerState, Rule

@@ -23,7 +23,7 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from hpsearch.spec.optimizer import OptimizerBase
+from hpsearch.spec.optimizers.base import OptimizerBase
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.optimizers.scales import Scales
 

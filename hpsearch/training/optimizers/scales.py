@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor
 
-from hpsearch.spec.optimizer import OptimizerBase
+from hpsearch.spec.optimizers.base import OptimizerBase
 from hpsearch.training.numerics.layout import Layout
 
 

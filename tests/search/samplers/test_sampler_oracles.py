@@ -32,7 +32,7 @@ from hpsearch.spec.language.distributions import (
     Uniform,
 )
 from hpsearch.spec.language.states import TrialState
-from hpsearch.spec.search import SOBOL_DIMENSIONS
+from hpsearch.spec.searches.independent import SOBOL_DIMENSIONS
 from hpsearch.spec.space.grid import grid_of, grid_size
 
 SPACE = space_of(

@@ -8,7 +8,8 @@ import pytest
 from rig import spec
 
 from hpsearch.spec.checks.search import search_errors
-from hpsearch.spec.search import SOBOL_DIMENSIONS, Nsga2Search
+from hpsearch.spec.searches.adaptive import Nsga2Search
+from hpsearch.spec.searches.independent import SOBOL_DIMENSIONS
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import parse_study
 
