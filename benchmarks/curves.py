@@ -65,8 +65,8 @@ def friedman(folder: Path) -> LocalUpload:
         lines.append(",".join([*(f"{value:.6f}" for value in row), "abc"[label], f"{target:.6f}"]))
     path = folder / "friedman.csv"
     path.write_text("\n".join(lines) + "\n")
-    recipe = ReadOptions(format_of(path, path.name, None), "y")
-    return LocalUpload("friedman", path, hashlib.sha256(path.read_bytes()).hexdigest(), recipe)
+    options = ReadOptions(format_of(path, path.name, None), "y")
+    return LocalUpload("friedman", path, hashlib.sha256(path.read_bytes()).hexdigest(), options)
 
 
 def trained(case: Case) -> tuple[NDArray[np.float32], NDArray[np.float16]]:

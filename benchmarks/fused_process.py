@@ -51,9 +51,9 @@ def serve(connection: Connection, document: dict[str, Any], upload: Path | None)
     """Answers orders until there are no more; the first answer is the choice of the engine."""
     torch.set_num_threads(1)
     if upload is not None:
-        recipe = ReadOptions("npz", "y")
+        options = ReadOptions("npz", "y")
         local_uploads.register(
-            local_uploads.LocalUpload(document["task"]["dataset"], upload, "0" * 64, recipe)
+            local_uploads.LocalUpload(document["task"]["dataset"], upload, "0" * 64, options)
         )
     made = _plan(document, 0)
     groupings = GroupSizes(CPU)

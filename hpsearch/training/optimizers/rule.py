@@ -41,7 +41,7 @@ class Rule(ABC):
     """True: `update` calls the closure, several times, for losses and gradients of one batch."""
 
     flags: ClassVar[tuple[str, ...]] = ("decoupled",)
-    """Fields that change the course of the computation: equal in all trials of a group."""
+    """Fields that change what is computed, not only its numbers: equal in all trials of a group."""
 
     def __init__(self, optimizer: OptimizerBase, layout: Layout) -> None:
         self.decoupled = optimizer.decoupled

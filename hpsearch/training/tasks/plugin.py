@@ -47,7 +47,7 @@ PyTree: TypeAlias = Any
 """A tensor, or tuples, lists and dicts of them; the first axis of each is the rows."""
 
 Data: TypeAlias = Any
-"""(inputs, targets), nests of equal length, tensors or NumPy arrays; or a torch `Dataset` with
+"""(inputs, targets), pytrees of tensors or NumPy arrays of equal length; or a torch `Dataset` with
 `len()` whose items are such pairs of one row, read batch by batch."""
 
 

@@ -79,8 +79,8 @@ def test_indicators_stay_0_and_1(kind):
 
 
 @pytest.fixture
-def shelved(tmp_path):
-    """Puts a CSV of numbers and categories on the shelf; returns what the server says of it."""
+def registered(tmp_path):
+    """Registers a CSV of numbers and categories; returns the record of it."""
 
     def put(name="mine", text=None, target="y", **columns):
         lines = [
@@ -88,17 +88,17 @@ def shelved(tmp_path):
         ]
         path = tmp_path / name
         path.write_text(text or "\n".join(["n,c,who,y", *lines]))
-        recipe = ReadOptions("csv", target, columns)
+        options = ReadOptions("csv", target, columns)
         local_uploads.register(
-            local_uploads.LocalUpload(name, path, name * 4 + str(len(path.read_text())), recipe)
+            local_uploads.LocalUpload(name, path, name * 4 + str(len(path.read_text())), options)
         )
         return describe(name, load(name))
 
     return put
 
 
-def test_an_uploaded_table_trains_and_its_encoding_is_in_the_checkpoint(shelved):
-    info = shelved()
+def test_an_uploaded_table_trains_and_its_encoding_is_in_the_checkpoint(registered):
+    info = registered()
     spec = complete(study("mine", task={"split": {"group": "who"}}), info)
     reports, saved = trained(Plan(0, spec, 3))
     assert len(reports) == 3
@@ -113,13 +113,13 @@ def test_an_uploaded_table_trains_and_its_encoding_is_in_the_checkpoint(shelved)
     np.testing.assert_allclose(np.sort(both, 0), np.sort(again, 0), atol=1e-12)
 
 
-def test_other_content_under_a_name_is_read_anew(shelved):
-    shelved(text="a,y\n" + "1,0\n2,1\n" * 10)
+def test_other_content_under_a_name_is_read_anew(registered):
+    registered(text="a,y\n" + "1,0\n2,1\n" * 10)
     spec = study("mine")
     cpu = {"device": torch.device("cpu"), "dtype": torch.float32}
     before = dataset_for(spec.task, 0, **cpu)
     assert dataset_for(spec.task, 0, **cpu) is before
-    shelved(text="a,b,y\n" + "1,2,0\n2,4,1\n" * 10)
+    registered(text="a,b,y\n" + "1,2,0\n2,4,1\n" * 10)
     assert dataset_for(spec.task, 0, **cpu).features == (2,)
     with pytest.raises(NotFound, match="no data set is called 'other'"):
         load("other")

@@ -19,7 +19,7 @@ def plan(number: int = 0, **sections) -> Plan:
 
 
 def script(monkeypatch, seconds, *, trial_bytes=1, free=2**40, whole=0.0):
-    """Rehearsals that take what is written; the sizes that were tried."""
+    """Makes steps cost what is written; gives the sizes that are tried."""
     tried = []
 
     def scripted(_plan, size, _device, _most):
@@ -84,22 +84,22 @@ def test_other_errors_are_the_trial_s_own(monkeypatch):
 
 def test_a_shape_is_measured_once_whatever_the_study_s_seed(monkeypatch):
     tried = script(monkeypatch, {1: 8.0, 4: 9.0, 16: 9.0, 64: 9.0})
-    groupings = GroupSizes(CPU)
-    groupings.choose(plan())
-    groupings.choose(plan(7, seed=5, optimizer={"kind": "momentum", "lr": 0.5}))
+    sizes = GroupSizes(CPU)
+    sizes.choose(plan())
+    sizes.choose(plan(7, seed=5, optimizer={"kind": "momentum", "lr": 0.5}))
     assert tried == [1, 4, 16, 64]
-    groupings.choose(plan(model={"kind": "mlp", "hidden": [9]}))
+    sizes.choose(plan(model={"kind": "mlp", "hidden": [9]}))
     assert len(tried) == 8
 
 
 def test_a_group_that_ran_out_of_memory_is_halved_for_good(monkeypatch):
     script(monkeypatch, {1: 8.0, 4: 2.0, 16: 1.0, 64: 0.5})
-    groupings = GroupSizes(CPU)
-    assert groupings.choose(plan()).size == 64
-    assert groupings.ran_out(plan(), 10).why == "5 at once: memory ran out with 10"
-    assert groupings.choose(plan()).size == 5
-    assert groupings.ran_out(plan(), 64).size == 5, "a larger group says nothing new"
-    assert groupings.ran_out(plan(), 2).why == "one by one: memory ran out with 2"
+    sizes = GroupSizes(CPU)
+    assert sizes.choose(plan()).size == 64
+    assert sizes.ran_out(plan(), 10).why == "5 at once: memory ran out with 10"
+    assert sizes.choose(plan()).size == 5
+    assert sizes.ran_out(plan(), 64).size == 5, "a larger group says nothing new"
+    assert sizes.ran_out(plan(), 2).why == "one by one: memory ran out with 2"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_group_that_ran_out_of_memory_is_halved_for_good(monkeypatch):
     ],
     ids=["mlp", "quadratic", "lbfgs", "accumulate", "cnn"],
 )
-def test_any_trial_can_be_rehearsed(chosen):
+def test_steps_of_any_trial_can_be_measured(chosen):
     found = measure_step_cost(chosen, 3, CPU, 0.05)
     assert 0 < found.seconds <= found.whole / 3
     assert found.first > 0
