@@ -86,14 +86,14 @@ def test_one_bad_checkpoint_keeps_the_others_out(
 def test_a_parcel_that_finds_no_room_for_its_second_file_leaves_none(
     api: TestClient, served: Rig, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep, room = ArtifactStore.keep, [True, False]
+    publish, room = ArtifactStore.publish, [True, False]
 
     def filling(store: ArtifactStore, *stored: Any) -> StoredArtifact:
         if not room.pop(0):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return keep(store, *stored)
+        return publish(store, *stored)
 
-    monkeypatch.setattr(ArtifactStore, "keep", filling)
+    monkeypatch.setattr(ArtifactStore, "publish", filling)
     answer = put(api, jobs, [b"one", b"two"])
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
     assert served.artifacts() == []

@@ -265,7 +265,7 @@ def test_a_full_disk_is_named(sqlite_api: TestClient, monkeypatch: pytest.Monkey
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ArtifactStore, "keep", full)
+    monkeypatch.setattr(ArtifactStore, "publish", full)
     answer = add(sqlite_api)
     assert answer.status_code == 507
     assert f"has no room for {len(CSV)} bytes" in answer.json()["detail"]

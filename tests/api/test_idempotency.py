@@ -93,7 +93,7 @@ def test_the_key_stands_or_falls_with_the_effect(
         raise Conflict("the answer could not be kept; send it again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency, "keep", broken)
+        patch.setattr(idempotency, "set_answer", broken)
         assert api.post(f"{API}/studies", json=spec(), headers=KEY).status_code == 409
     assert all(rows == [] for rows in served.snapshot().values())
     assert api.post(f"{API}/studies", json=spec(), headers=KEY).status_code == 201
