@@ -9,8 +9,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import yaml
+from markupsafe import Markup
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def code(text: str) -> Markup:
+    """A text as HTML in which what stands in backticks is code; all else is escaped."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else part
+        for index, part in enumerate(parts)
+    )
 
 
 def number(value: Any, digits: int = 5) -> str:

@@ -12,6 +12,7 @@ from api.auth import delete_cookie, has_cookie, is_token, set_cookie
 from api.dashboard.reference import operations
 from api.dashboard.rendering import HEADERS, own_path, render
 from api.services import ServicesDep
+from hpsearch.reference.catalogue import sections
 
 public_router = APIRouter(include_in_schema=False)
 
@@ -20,10 +21,11 @@ Text = Annotated[str, Query(max_length=500)]
 
 @public_router.get("/docs")
 def docs(request: Request, services: ServicesDep) -> HTMLResponse:
-    """Every request and answer, without scripts from elsewhere."""
+    """Every request and answer, and what a study may name."""
     return render(
         "docs.html",
         groups=operations(request.app.openapi()),
+        catalogue=list(sections()),
         signed_in=has_cookie(request, services),
     )
 

@@ -53,6 +53,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters |= {
+    "code": formatting.code,
     "number": formatting.number,
     "signed": formatting.signed,
     "fixed": formatting.fixed,

@@ -12,7 +12,17 @@ import sys
 import stamina
 import typer
 
-from hpsearch.cli import dashboard, datasets, edit, ensembles, predict, processes, storage, studies
+from hpsearch.cli import (
+    dashboard,
+    datasets,
+    edit,
+    ensembles,
+    kinds,
+    predict,
+    processes,
+    storage,
+    studies,
+)
 from hpsearch.cli.options import AsJson
 from hpsearch.cli.output import emit
 from hpsearch.errors import HpsearchError
@@ -31,6 +41,7 @@ app.add_typer(edit.app)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(ensembles.app, name="ensemble")
 app.add_typer(predict.app)
+app.add_typer(kinds.app)
 app.add_typer(storage.app)
 
 

@@ -1,9 +1,9 @@
-"""The page of every kind that a study may name.
+"""Everything that a study may name, read off the families' tables.
 
-`python -m hpsearch.reference.catalogue > docs/catalogue.md` writes it.
+`python -m hpsearch.reference.catalogue > docs/catalogue.md` writes it as a page; `hpsearch kinds`
+and the dashboard's /docs show the same sections.
 
-What it says is read off the spec's types: a kind's fields and defaults, and its docstring, which
-gives formula and source.
+What it says are a kind's fields and defaults, and its docstring, which gives formula and source.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -69,24 +70,47 @@ a default is required. A distribution may stand for any number, and `choice` for
 """
 
 
+@dataclass(frozen=True)
+class Section:
+    """A table of the catalogue. Cells are Markdown: code stands in backticks."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """What `hpsearch kinds` calls it: the title's code, or its first words."""
+        words, _, _ = self.title.partition(" (")
+        return words.strip("`").removeprefix("A ").replace(" ", "_").lower()
+
+
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join([HEAD, *_families(), *_tables(), *_sections()])
+    return "\n".join([HEAD, *(line for section in sections() for line in _markdown(section))])
 
 
-def _families() -> Iterator[str]:
+def sections() -> Iterator[Section]:
+    """Every table, families first."""
+    yield from _families()
+    yield from _tables()
+    yield from _parts()
+
+
+def _families() -> Iterator[Section]:
     for title, family in FAMILIES.items():
         rows = [
             (f"`{kind_of(member)}`", _docstring(member), _fields(member))
             for member in family.members.values()
         ]
-        yield from _table(title, ("kind", "what it is", "fields (default)"), rows)
+        yield Section(title, ("kind", "what it is", "fields (default)"), rows)
 
 
-def _tables() -> Iterator[str]:
-    yield f"## Activations\n\n{_names(get_args(Activation))}\n"
+def _tables() -> Iterator[Section]:
+    yield Section("Activations", ("name",), [(f"`{name}`",) for name in get_args(Activation)])
     first = "(the first is the default)"
-    yield from _table(
+    yield Section(
         "Losses and objectives",
         ("target", f"losses {first}", f"objectives {first}"),
         [
@@ -94,7 +118,7 @@ def _tables() -> Iterator[str]:
             for target in get_args(TargetKind)
         ],
     )
-    yield from _table(
+    yield Section(
         "Metrics",
         ("metric", "better", "what it is", "on training rows too"),
         [
@@ -109,7 +133,7 @@ def _tables() -> Iterator[str]:
         "Measured on validation rows as `val_<metric>`. Where a curve has another name, its "
         "direction is that of the metric it ends in.",
     )
-    yield from _table(
+    yield Section(
         "Built-in data sets",
         ("name", "rows", "shape of a row", "target"),
         [
@@ -122,17 +146,17 @@ def _tables() -> Iterator[str]:
             for info in BUILT_IN.values()
         ],
     )
-    yield from _table(
+    yield Section(
         "Upload formats (`format`)",
         ("name", "what it is", "what a file holds"),
         [(f"`{row.name}`", row.label, row.description) for row in UPLOAD_FORMATS.values()],
     )
-    yield from _table(
+    yield Section(
         "Figures (`study.plot`, `/studies/{id}/figures/{name}`)",
         ("figure", "what it shows", "query (default)"),
         [(f"`{name}`", figure.summary, _fields(figure.query)) for name, figure in FIGURES.items()],
     )
-    yield from _table(
+    yield Section(
         "Events (`study.events()`, `/studies/{id}/events`)",
         ("kind", "when it is written", "`data`"),
         [
@@ -146,25 +170,23 @@ def _tables() -> Iterator[str]:
     )
 
 
-def _sections() -> Iterator[str]:
+def _parts() -> Iterator[Section]:
     for title, section in PARTS.items():
         rows = [
             (f"`{name}`", _default(field), field.description or "")
             for name, field in section.model_fields.items()
         ]
-        yield from _table(title, ("field", "default", "what it is"), rows)
+        yield Section(title, ("field", "default", "what it is"), rows)
 
 
-def _table(
-    title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = ""
-) -> Iterator[str]:
+def _markdown(section: Section) -> Iterator[str]:
     """A heading, a note, a table, and an empty line, line by line."""
-    yield f"## {title}\n"
-    if note:
-        yield f"{note}\n"
-    yield f"| {' | '.join(head)} |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
+    yield f"## {section.title}\n"
+    if section.note:
+        yield f"{section.note}\n"
+    yield f"| {' | '.join(section.columns)} |"
+    yield "|" + "---|" * len(section.columns)
+    for row in section.rows:
         yield f"| {' | '.join(map(_cell, row))} |"
     yield ""
 
