@@ -8,14 +8,12 @@ from sqlalchemy.orm import Session
 
 from hpsearch.service import datasets
 from hpsearch.service.job_rules import StudyJobRules
-from hpsearch.spec.language.base import as_json
-from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import EventKind, JobKind, JobState, TrialReason, TrialState
-from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
+from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.spec.wire.jobs import EnsembleJob
 from hpsearch.spec.wire.records import Checkpoint
 from hpsearch.store import checkpoints, ensembles, events, jobs
-from hpsearch.store.checkpoints import StoredArtifact, TrialCheckpoint
+from hpsearch.store.checkpoints import TrialCheckpoint
 from hpsearch.store.ensembles import StoredEnsemble
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.studies import LockedStudy
@@ -30,7 +28,22 @@ class EnsembleJobs(StudyJobRules):
         self, session: Session, study: LockedStudy, leased: Sequence[QueuedJob]
     ) -> list[EnsembleJob]:
         """Marks the ensembles as running; each job lists the checkpoints to choose from."""
-        return [_start(session, study, job) for job in leased]
+        for job in leased:
+            ensembles.start(session, job.required_ensemble_id)
+        return [
+            EnsembleJob(
+                id=job.id,
+                attempt=job.attempt,
+                study_id=study.id,
+                ensemble=ensemble.id,
+                request=ensemble.request,
+                spec=study.document,
+                candidates=_candidates(session, study, ensemble),
+                dataset=datasets.uploaded_file(session, study.spec),
+            )
+            for job in leased
+            for ensemble in [ensembles.get_stored(session, job.required_ensemble_id)]
+        ]
 
     def requeue(self, session: Session, job: QueuedJob) -> None:
         """The ensemble is queued again, and its progress is reset."""
@@ -53,21 +66,6 @@ class EnsembleJobs(StudyJobRules):
                 jobs.finish(session, job.id, JobState.FAILED)
         for ensemble in ensembles.open_of_study(session, study_id):
             _fail(session, study_id, ensemble.id, message)
-
-
-def _start(session: Session, study: LockedStudy, job: QueuedJob) -> EnsembleJob:
-    ensembles.start(session, job.required_ensemble_id)
-    ensemble = ensembles.get_stored(session, job.required_ensemble_id)
-    return EnsembleJob(
-        id=job.id,
-        attempt=job.attempt,
-        study_id=study.id,
-        ensemble=ensemble.id,
-        request=ensemble.request,
-        spec=study.document,
-        candidates=_candidates(session, study, ensemble),
-        dataset=datasets.uploaded_file(session, study.spec),
-    )
 
 
 def _candidates(session: Session, study: LockedStudy, ensemble: StoredEnsemble) -> list[Candidate]:
@@ -119,39 +117,6 @@ def _has_value(stored: TrialCheckpoint) -> bool:
         and stored.state in (TrialState.COMPLETE, TrialState.PRUNED)
         and stored.reason is not TrialReason.DIVERGED
     )
-
-
-def finish(
-    session: Session, job: QueuedJob, result: EnsembleResult, artifact: StoredArtifact
-) -> None:
-    """The job is done: its ensemble is complete and its file visible; the log says how good it is.
-
-    Raises:
-        Conflict: when the job builds no ensemble.
-    """
-    job.check_kind(JobKind.ENSEMBLE)
-    jobs.finish(session, job.id, JobState.DONE)
-    ensembles.finish(session, job.required_ensemble_id, result, artifact)
-    ensemble = ensembles.get(session, job.required_ensemble_id)
-    events.add(
-        session,
-        job.study_id,
-        EventKind.ENSEMBLE_COMPLETE,
-        f"ensemble {ensemble.id} ({ensemble.kind}) of {pluralize(len(result.members), 'member')}: "
-        + _comparison(result)
-        + (f"; {'; '.join(result.warnings[:3])}" if result.warnings else ""),
-        ensemble=ensemble.id,
-        validation=as_json(result)["validation"],
-    )
-
-
-def _comparison(result: EnsembleResult) -> str:
-    """The ensemble's headline score on the validation rows, beside the best single trial's."""
-    name = result.scores.headline
-    own, single = result.validation, result.best_single.validation
-    if name is None or name not in own or name not in single:
-        return "it is built"
-    return f"validation {name} {own[name]:.4g}, the best single trial {single[name]:.4g}"
 
 
 def _fail(session: Session, study_id: int, ensemble_id: int, message: str) -> None:

@@ -4,7 +4,7 @@ request             by a person
 request_automatic   by the study's spec, once its search is over
 schedule_ready      queues the job of each ensemble whose trials are all over
 
-All work inside the caller's transaction, under the study's lock.
+All work inside the caller's transaction, under the study's lock, which `request` takes itself.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from hpsearch.spec.checks.ensemble import request_errors
 from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensembles.base import SingleTrialEnsemble
 from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
+from hpsearch.spec.wire.ensembles import Ensemble
 from hpsearch.store import ensembles, events, jobs, ranking, studies, trials
 from hpsearch.store.studies import LockedStudy
 
 
-def request(session: Session, study: LockedStudy, spec: EnsembleSpec) -> int:
-    """Queues an ensemble that a person asks for; returns its id.
+def request(session: Session, study_id: int, spec: EnsembleSpec) -> Ensemble:
+    """Queues an ensemble that a person asks for.
 
     Raises:
+        NotFound: when there is no such study.
         InvalidInput: when the study cannot have it.
         Conflict: when no trial of the study has come to a value yet.
     """
+    study = studies.lock(session, study_id)
     if errors := list(request_errors(study.spec, spec, target_of(session, study.spec))):
         raise InvalidInput(errors)
     if ranking.best_trial(session, study.id, study.spec) is None:
@@ -40,7 +43,7 @@ def request(session: Session, study: LockedStudy, spec: EnsembleSpec) -> int:
         )
     if isinstance(spec, SingleTrialEnsemble) and spec.trial is not None:
         _check_trial(session, study.id, spec.trial)
-    return _queue(session, study, spec, automatic=False)
+    return ensembles.get(session, _queue(session, study, spec, automatic=False))
 
 
 def _check_trial(session: Session, study_id: int, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Ensembles as people and workers use them: requested, deleted, built.
+"""What becomes of an ensemble: built, or deleted; `ensemble_requests` queues it.
 
 All work inside the caller's transaction. Whatever ends the work on an ensemble finalizes its study.
 """
@@ -7,20 +7,15 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from hpsearch.service import completion, ensemble_jobs, ensemble_requests, leasing
+from hpsearch.service import completion, leasing
 from hpsearch.service.context import ServiceContext
-from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.language.states import JobKind
-from hpsearch.spec.wire.ensembles import BuildProgress, Ensemble
+from hpsearch.spec.language.base import as_json
+from hpsearch.spec.language.messages import pluralize
+from hpsearch.spec.language.states import EventKind, JobKind, JobState
+from hpsearch.spec.wire.ensembles import BuildProgress, EnsembleResult
 from hpsearch.spec.wire.jobs import EnsembleUpload, JobStatus, ProgressReport
-from hpsearch.store import ensembles, jobs, studies
+from hpsearch.store import ensembles, events, jobs, studies
 from hpsearch.store.checkpoints import StoredArtifact
-
-
-def request(session: Session, study_id: int, spec: EnsembleSpec) -> Ensemble:
-    """Queues an ensemble of a study that a person asks for."""
-    study = studies.lock(session, study_id)
-    return ensembles.get(session, ensemble_requests.request(session, study, spec))
 
 
 def delete(session: Session, context: ServiceContext, ensemble_id: int) -> None:
@@ -50,8 +45,36 @@ def finish(
     upload: EnsembleUpload,
     artifact: StoredArtifact,
 ) -> JobStatus:
-    """A worker has built an ensemble, whose whole file is `artifact`."""
+    """The ensemble is complete and its file, `artifact`, visible; the log says how good it is.
+
+    Raises:
+        StaleLease: when the job is not the worker's any more.
+        Conflict: when the job builds no ensemble.
+    """
     study, job = leasing.lock_leased(session, context, job_id, upload.attempt)
-    ensemble_jobs.finish(session, job, upload.result, artifact)
+    job.check_kind(JobKind.ENSEMBLE)
+    jobs.finish(session, job.id, JobState.DONE)
+    result = upload.result
+    ensembles.finish(session, job.required_ensemble_id, result, artifact)
+    ensemble = ensembles.get(session, job.required_ensemble_id)
+    events.add(
+        session,
+        job.study_id,
+        EventKind.ENSEMBLE_COMPLETE,
+        f"ensemble {ensemble.id} ({ensemble.kind}) of {pluralize(len(result.members), 'member')}: "
+        + _comparison(result)
+        + (f"; {'; '.join(result.warnings[:3])}" if result.warnings else ""),
+        ensemble=ensemble.id,
+        validation=as_json(result)["validation"],
+    )
     completion.finalize(session, context, study, [job])
     return jobs.status(session, job_id)
+
+
+def _comparison(result: EnsembleResult) -> str:
+    """The ensemble's headline score on the validation rows, beside the best single trial's."""
+    name = result.scores.headline
+    own, single = result.validation, result.best_single.validation
+    if name is None or name not in own or name not in single:
+        return "it is built"
+    return f"validation {name} {own[name]:.4g}, the best single trial {single[name]:.4g}"

@@ -20,6 +20,7 @@ from hpsearch.service import (
     checkpoint_uploads,
     completion,
     editing,
+    ensemble_requests,
     ensembles,
     extra_trials,
     failures,
@@ -175,7 +176,7 @@ class Tuner:
 
     def request_ensemble(self, session: Session, study_id: int, spec: EnsembleSpec) -> Ensemble:
         """Queues an ensemble of a study."""
-        return ensembles.request(session, study_id, spec)
+        return ensemble_requests.request(session, study_id, spec)
 
     def delete_ensemble(self, session: Session, ensemble_id: int) -> None:
         """Removes an ensemble with its file; one that is not over is built no further."""
