@@ -1,6 +1,6 @@
 """What a trial is judged by: outputs [K, N, C] and targets [N] or [K, N] → one number per trial.
 
-tp, fp, fn   rows of a class found, wrongly said to be of it, and missed
+tp, fp, fn   true positives, false positives and false negatives of a class
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def f1(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Mean over classes of 2tp / (2tp + fp + fn), [K]; 0 for a class neither there nor said.
+    """Mean over classes of 2tp / (2tp + fp + fn), [K].
 
-    Classes that are neither in the rows nor among the predictions do not count.
+    Classes that are neither among the targets nor among the predictions do not count.
     """
     trials, rows, classes = outputs.shape
-    said, there = predicted(outputs), targets.expand(trials, rows)
-    index = (torch.arange(trials, device=said.device).unsqueeze(1) * classes + there) * classes
-    pairs = torch.bincount((index + said).flatten(), minlength=trials * classes**2)
+    predictions, actual = predicted(outputs), targets.expand(trials, rows)
+    index = (torch.arange(trials, device=actual.device).unsqueeze(1) * classes + actual) * classes
+    pairs = torch.bincount((index + predictions).flatten(), minlength=trials * classes**2)
     pairs = pairs.view(trials, classes, classes).double()
     total = pairs.sum(1) + pairs.sum(2)
-    found = 2 * pairs.diagonal(dim1=1, dim2=2) / total.clamp(min=1)
-    return found.sum(1) / (total > 0).sum(1)
+    scores = 2 * pairs.diagonal(dim1=1, dim2=2) / total.clamp(min=1)
+    return scores.sum(1) / (total > 0).sum(1)
 
 
 def auc(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -70,14 +70,14 @@ def auc(outputs: Tensor, targets: Tensor) -> Tensor:
     labels = torch.arange(first, first + scores.shape[1], device=targets.device)
     is_class = targets == labels.unsqueeze(1)
     positives = is_class.sum(1)
-    own = is_class.byte().argsort(dim=1, descending=True, stable=True)
-    own = own[:, : int(positives.max())]
-    queries = scores.gather(2, own.expand(len(scores), -1, -1))
+    members = is_class.byte().argsort(dim=1, descending=True, stable=True)
+    members = members[:, : int(positives.max())]
+    queries = scores.gather(2, members.expand(len(scores), -1, -1))
     ordered = _sorted(scores)
     below = torch.searchsorted(ordered, queries)
     upto = torch.searchsorted(ordered, queries, right=True)
     ranks = (below + upto + 1).double() / 2
-    counted = torch.arange(own.shape[1], device=own.device) < positives.unsqueeze(1)
+    counted = torch.arange(members.shape[1], device=members.device) < positives.unsqueeze(1)
     wins = (ranks * counted).sum(-1) - positives * (positives + 1) / 2
     negatives = len(targets) - positives
     known = (positives > 0) & (negatives > 0)
