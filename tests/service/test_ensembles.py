@@ -1,82 +1,24 @@
-"""Ensembles through the tuner: when they are built, what they wait for, how they end."""
+"""Ensembles through the tuner: when they are built, what they wait for, when they go."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from ensemble_steps import REINIT, TOP_K, advance, built, searched, state, states, status
 from rig import Rig
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound, StaleLease
-from hpsearch.service.job_kinds import PAUSED_KINDS, STUDY_RULES
 from hpsearch.spec.language.states import (
     EnsembleState,
     EventKind,
     FailureReason,
-    JobState,
     StudyState,
     TrialReason,
     TrialState,
 )
-from hpsearch.spec.wire.ensembles import PredictionResult
-from hpsearch.spec.wire.jobs import (
-    AnyJob,
-    EnsembleJob,
-    Failure,
-    Job,
-    JobStatus,
-    PredictionAnswer,
-    PredictJob,
-    ProgressReport,
-)
-from hpsearch.store import events, jobs, studies
-from hpsearch.store.tables import JobRow, StudyRow
-
-TOP_K = {"kind": "top_k", "size": 2}
-REINIT = {"kind": "reinit", "size": 3}
-
-
-def searched(rig: Rig, worker: int, trials: int = 2, **sections: Any) -> int:
-    """A study whose trials are over: the second is its best."""
-    study = rig.submit(search={"trials": trials}, training={"epochs": 2}, **sections)
-    for number in range(trials):
-        (job,) = rig.lease(worker)
-        rig.train(job, 0.5 + number / 10)
-    return study
-
-
-def built(rig: Rig, worker: int) -> int:
-    """A complete ensemble of a complete study."""
-    searched(rig, worker, ensemble=TOP_K)
-    (job,) = rig.lease(worker)
-    rig.build(job)
-    return job.ensemble
-
-
-def state(rig: Rig, study: int) -> StudyState:
-    return rig.study(study).state
-
-
-def states(rig: Rig, study: int) -> list[EnsembleState]:
-    return [one.state for one in rig.ensembles(study)]
-
-
-def status(rig: Rig, job_id: int) -> JobStatus:
-    with rig.database.read() as session:
-        return jobs.status(session, job_id)
-
-
-def advance(rig: Rig, job: AnyJob) -> JobStatus:
-    message = ProgressReport(attempt=job.attempt, done=1, total=4, what="it selects")
-    return rig.do(lambda session: rig.tuner.report_progress(session, job.id, message))
-
-
-def answer(rig: Rig, job: AnyJob) -> JobStatus:
-    result = PredictionResult(predictions=[1], labels=["b"], probabilities=[[0.25, 0.75]])
-    message = PredictionAnswer(attempt=job.attempt, result=result)
-    return rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, message))
-
+from hpsearch.spec.wire.jobs import EnsembleJob
+from hpsearch.store import events
+from hpsearch.store.tables import StudyRow
 
 # At the end of a study
 
@@ -316,221 +258,7 @@ def test_what_a_study_cannot_have_is_refused_at_its_field(rig: Rig) -> None:
     assert rig.ensembles(study) == []
 
 
-# New initialisations
-
-
-# Fencing
-
-
-def test_a_lost_ensemble_goes_to_the_next_attempt(rig: Rig) -> None:
-    worker = rig.join()
-    study = searched(rig, worker, ensemble=TOP_K)
-    (job,) = rig.lease(worker)
-    advance(rig, job)
-    (ensemble,) = rig.ensembles(study)
-    assert ensemble.progress is not None
-    assert (ensemble.progress.done, ensemble.progress.total) == (1, 4)
-    rig.run_out()
-    rig.expire()
-    (ensemble,) = rig.ensembles(study)
-    assert (ensemble.state, ensemble.progress) == (EnsembleState.QUEUED, None)
-    before = rig.artifacts()
-    for late in (lambda: rig.build(job), lambda: advance(rig, job), lambda: rig.fail(job)):
-        with pytest.raises(StaleLease):
-            late()
-    assert rig.artifacts() == before
-    (again,) = rig.lease(worker)
-    assert (again.id, again.attempt) == (job.id, 2)
-    rig.build(again)
-    with pytest.raises(StaleLease):
-        rig.build(again)
-    assert states(rig, study) == [EnsembleState.COMPLETE]
-    assert state(rig, study) is StudyState.COMPLETE
-
-
-def test_a_file_whose_lease_was_lost_on_the_way_goes(rig: Rig) -> None:
-    worker = rig.join()
-    searched(rig, worker, ensemble=TOP_K)
-    (job,) = rig.lease(worker)
-    before = rig.artifacts()
-    prefix = rig.do(lambda s: rig.tuner.ensemble_key_prefix(s, job.id, job.attempt))
-    artifact = rig.tuner.context.artifacts.put(f"{prefix}-x.zip", b"late")
-    rig.do(lambda s: rig.tuner.remove_unreferenced(s, artifact))
-    assert rig.artifacts() == before
-    rig.build(job)
-    present = rig.artifacts()
-    (own,) = set(present) - set(before)
-    assert own.startswith(f"studies/1/ensembles/{job.ensemble}/attempt-1-")
-    stored = rig.tuner.context.artifacts.put(own, b"ensemble")
-    rig.do(lambda s: rig.tuner.remove_unreferenced(s, stored))
-    assert rig.artifacts() == present
-
-
-def test_the_third_loss_fails_it_and_says_why(rig: Rig) -> None:
-    worker = rig.join()
-    study = searched(rig, worker, ensemble=TOP_K)
-    for attempt in (1, 2, 3):
-        (job,) = rig.lease(worker)
-        assert job.attempt == attempt
-        rig.run_out()
-        rig.expire()
-    (ensemble,) = rig.ensembles(study)
-    assert ensemble.state is EnsembleState.FAILED
-    assert ensemble.message == (
-        f"attempt 3: worker {worker} let the lease (job {job.id}, attempt 3) run out"
-    )
-    assert state(rig, study) is StudyState.COMPLETE
-
-
-def test_giving_it_back_costs_nothing(rig: Rig) -> None:
-    worker = rig.join()
-    study = searched(rig, worker, ensemble=TOP_K)
-    for _ in range(4):
-        (job,) = rig.lease(worker)
-        rig.fail(job, FailureReason.RELEASED)
-        assert states(rig, study) == [EnsembleState.QUEUED]
-    (job,) = rig.lease(worker)
-    rig.build(job)
-    assert states(rig, study) == [EnsembleState.COMPLETE]
-
-
-def test_a_full_disk_does_not_make_it_come_back_for_ever(rig: Rig) -> None:
-    worker = rig.join()
-    study = searched(rig, worker, ensemble=TOP_K)
-    for _ in range(3):
-        (job,) = rig.lease(worker)
-        rig.fail(job, FailureReason.STORAGE_FULL)
-    assert (rig.lease(worker), states(rig, study)) == ([], [EnsembleState.FAILED])
-    assert state(rig, study) is StudyState.COMPLETE
-
-
-def test_its_errors_set_no_worker_aside(rig: Rig) -> None:
-    worker = rig.join()
-    searched(rig, worker, ensemble=[TOP_K, TOP_K])
-    for _ in range(6):
-        (job,) = rig.lease(worker)
-        rig.fail(job)
-    assert rig.lease(worker) == []
-
-
-def test_progress_renews_the_lease(rig: Rig) -> None:
-    worker = rig.join()
-    searched(rig, worker, ensemble=TOP_K)
-    (job,) = rig.lease(worker)
-    expiry = select(JobRow.expires_at).where(JobRow.id == job.id)
-
-    def expires_at() -> float:
-        with rig.database.read() as session:
-            return session.execute(expiry).scalar_one()
-
-    before = expires_at()
-    advance(rig, job)
-    assert expires_at() > before
-
-
-@pytest.mark.parametrize("kind", ["trial", "ensemble", "predict"])
-def test_a_job_is_ended_only_as_its_kind_is(rig: Rig, kind: str) -> None:
-    worker = rig.join()
-    job: AnyJob
-    if kind == "trial":
-        rig.submit()
-        (job,) = rig.lease(worker)
-    elif kind == "ensemble":
-        searched(rig, worker, ensemble=TOP_K)
-        (job,) = rig.lease(worker)
-    else:
-        rig.ask(built(rig, worker), [0.0])
-        (job,) = rig.lease(worker)
-    ways = {
-        "trial": [lambda: rig.complete(job), lambda: rig.report(job, 0)],
-        "ensemble": [lambda: rig.build(job, (0, 0)), lambda: advance(rig, job)],
-        "predict": [lambda: answer(rig, job)],
-    }
-    before = rig.snapshot(), rig.artifacts()
-    for other in ways.keys() - {kind}:
-        for way in ways[other]:
-            with pytest.raises(Conflict, match=f"can do this, and job {job.id} is a {kind}; drop"):
-                way()
-    assert (rig.snapshot(), rig.artifacts()) == before
-
-
-# Predicting
-
-
-def test_rows_are_predicted_before_trials(rig: Rig) -> None:
-    worker = rig.join()
-    ensemble = built(rig, worker)
-    rig.submit(search={"trials": 3}, priority=9)
-    job_id = rig.ask(ensemble, [1.0, 2.0], [3.0, 4.0])
-    assert status(rig, job_id).state is JobState.QUEUED
-    (job,) = rig.lease(worker, 5)
-    assert isinstance(job, PredictJob)
-    assert (job.id, job.ensemble, job.inputs) == (job_id, ensemble, [[1.0, 2.0], [3.0, 4.0]])
-    assert job.sha256 == rig.ensembles(1)[0].sha256
-    assert [type(job) for job in rig.lease(worker, 2)] == [Job, Job]
-    message = answer(rig, job)
-    assert (message.state, message.result) == (
-        JobState.DONE,
-        {"predictions": [1], "labels": ["b"], "probabilities": [[0.25, 0.75]]},
-    )
-    assert status(rig, job_id) == message
-    with rig.database.read() as session:
-        assert jobs.payload(session, job_id) == {}
-
-
-def test_a_prediction_is_locked_in_its_studys_place_but_not_taken_with_its_trials(rig: Rig) -> None:
-    """All of a study's jobs have its priority, by which they are locked in order."""
-    worker = rig.join()
-    searched(rig, worker, ensemble=TOP_K, priority=3)
-    (job,) = rig.lease(worker)
-    rig.build(job)
-    rig.ask(job.ensemble, [0.0])
-    with rig.database.write() as session:
-        assert set(session.scalars(select(JobRow.priority))) == {3}
-        assert jobs.lock_queued(session, job.study_id, 9, STUDY_RULES) == []
-        assert studies.next_with_work(session, None, STUDY_RULES, PAUSED_KINDS) is None
-    assert len(rig.lease(worker)) == 1
-
-
-def test_only_a_complete_ensemble_predicts(rig: Rig) -> None:
-    worker = rig.join()
-    searched(rig, worker, ensemble=TOP_K)
-    (ensemble,) = rig.ensembles(1)
-    with pytest.raises(Conflict, match=r"must be complete to be used, .* is queued; wait for it"):
-        rig.ask(ensemble.id, [0.0])
-    (job,) = rig.lease(worker)
-    rig.fail(job, FailureReason.INVALID)
-    with pytest.raises(Conflict, match="is failed; ask for another one"):
-        rig.ask(ensemble.id, [0.0])
-    with pytest.raises(NotFound, match="none has id 99"):
-        rig.ask(99, [0.0])
-
-
-def test_rows_that_cannot_be_predicted_say_why(rig: Rig) -> None:
-    worker = rig.join()
-    job_id = rig.ask(built(rig, worker), "x")
-    (job,) = rig.lease(worker)
-    message = Failure(attempt=1, reason=FailureReason.INVALID, message="rows must have 13 numbers")
-    rig.do(lambda session: rig.tuner.fail(session, job.id, message))
-    found = status(rig, job_id)
-    assert (found.state, found.result) == (
-        JobState.FAILED,
-        {"error": "rows must have 13 numbers"},
-    )
-    assert (state(rig, 1), rig.lease(worker)) == (StudyState.COMPLETE, [])
-
-
-def test_a_lost_prediction_goes_to_another_worker(rig: Rig) -> None:
-    worker = rig.join()
-    rig.ask(built(rig, worker), [0.0])
-    (job,) = rig.lease(worker)
-    rig.run_out()
-    rig.expire()
-    with pytest.raises(StaleLease):
-        answer(rig, job)
-    (again,) = rig.lease(worker)
-    assert (again.id, again.attempt, again.inputs) == (job.id, 2, [[0.0]])
-    assert answer(rig, again).state is JobState.DONE
+# Deleting, and what stays hidden
 
 
 def test_deleting_an_ensemble_takes_its_jobs_and_its_file(rig: Rig) -> None:

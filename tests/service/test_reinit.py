@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from ensemble_steps import REINIT, searched, state
 from rig import Rig, a_report
 from sqlalchemy import update
 
@@ -20,21 +19,6 @@ from hpsearch.spec.language.states import (
 )
 from hpsearch.spec.wire.jobs import EnsembleJob, Job, ReportBatch
 from hpsearch.store.tables import StudyRow
-
-REINIT = {"kind": "reinit", "size": 3}
-
-
-def searched(rig: Rig, worker: int, **sections: Any) -> int:
-    """A study whose two trials are over: the second is its best."""
-    study = rig.submit(search={"trials": 2}, training={"epochs": 2}, **sections)
-    for number in range(2):
-        (job,) = rig.lease(worker)
-        rig.train(job, 0.5 + number / 10)
-    return study
-
-
-def state(rig: Rig, study: int) -> StudyState:
-    return rig.study(study).state
 
 
 def ends(rig: Rig, study: int, *numbers: int) -> list[tuple[TrialState, TrialReason | None]]:
