@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from built_ensembles import built, rows
 from inside import Inside, document
 
 import hpsearch
-from hpsearch.client.client import Ensemble, Study
 from hpsearch.errors import (
     Conflict,
     CorruptArtifact,
@@ -28,21 +28,10 @@ from hpsearch.errors import (
 from hpsearch.spec.language.states import EnsembleState, FailureReason
 from hpsearch.spec.wire.jobs import EnsembleJob, PredictJob
 from hpsearch.spec.wire.records import Checkpoint
-from hpsearch.training.data.sources import load
 from workers import ensemble_jobs
 from workers.context import WorkerContext
 from workers.failures import WorkerStopping
 from workers.job_kinds import SingleJobs
-
-
-def rows() -> Any:
-    return load("wine").x[::10]
-
-
-def built(inside: Inside, study: Study, **request: Any) -> Ensemble:
-    ensemble = study.build_ensemble(**request)
-    inside.work()
-    return ensemble.wait(timeout_seconds=0)
 
 
 def test_an_ensemble_is_built_asked_and_loaded(inside: Inside) -> None:

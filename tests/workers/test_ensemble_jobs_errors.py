@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from built_ensembles import built, rows
 from inside import Inside, document
-from test_ensemble_jobs import built, rows
 
 from hpsearch.client.client import Ensemble
 from hpsearch.errors import CorruptArtifact, HpsearchError, ServerFault, StorageFull

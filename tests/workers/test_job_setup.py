@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from inside import Inside, document
 from sqlalchemy import update
-from test_pending_states import stored_states
+from stored_states import stored_states
 
 from hpsearch.client.client import Study
 from hpsearch.errors import ServerRefused

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inside import Inside, document
+from stored_states import stored_states
 
-from hpsearch.client.client import Study
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.study import parse_study
@@ -31,15 +31,6 @@ POLICIES: list[tuple[dict[str, Any], dict[Reason, set[int]]]] = [
         {"every": {3, 7}, "recent": {8, 9}, "snapshot": ENDS_OF_PERIODS},
     ),
 ]
-StoredStates = dict[int, tuple[bool, bool, tuple[str, ...], str, str | None]]
-
-
-def stored_states(inside: Inside, study: Study, number: int) -> StoredStates:
-    """What is stored of a trial, by epoch."""
-    return {
-        one.epoch: (one.best, one.last, one.reasons, one.sha256, one.predictions_sha256)
-        for one in inside.checkpoints(study, number)
-    }
 
 
 @pytest.mark.parametrize(("policy", "reasons"), POLICIES, ids=[str(p) for p, _ in POLICIES])

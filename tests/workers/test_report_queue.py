@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from group_training import fused, trained
 from inside import Inside
 from sqlalchemy import update
-from test_trial_ends_errors import fused, trained
 
 from hpsearch.errors import StorageFull
 from hpsearch.spec.language.states import Decision, TrialState

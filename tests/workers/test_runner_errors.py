@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from fake_client import EPOCHS, FakeClient, runner
+from group_training import fused
 from inside import Inside, document
-from test_pending_states import stored_states
-from test_runner_groups import EPOCHS, FakeClient, runner
-from test_trial_ends_errors import fused
+from stored_states import stored_states
 
 from hpsearch.client.client import Study
 from hpsearch.errors import Conflict, StorageFull

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from dictionary_network import Net
+from group_training import SMALL, Blobs, refusing
 from inside import Inside, document
-from torch import Tensor, nn
+from stored_states import check_predictions
+from torch import Tensor
 
 from hpsearch.client.client import Study
 from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.language.states import StudyState, TrialState
-from hpsearch.spec.wire.records import Checkpoint
-from hpsearch.training.evaluation.evaluation import evaluate, outputs
-from hpsearch.training.evaluation.predictions import Predictor
+from hpsearch.training.evaluation.evaluation import evaluate
 from hpsearch.training.tasks import plugin_loading
-from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
 from workers import uploader
-
-
-def check_predictions(inside: Inside, study: Study, one: Checkpoint) -> None:
-    """Holds what is stored of a checkpoint to what its weights say when asked on their own."""
-    plan, content = inside.plan(study, one.trial), inside.content(one)
-    stored = inside.predictions(one)
-    assert stored is not None
-    assert (stored.trial, stored.epoch) == (one.trial, one.epoch)
-    assert stored.checkpoint == hashlib.sha256(content).hexdigest() == one.sha256
-    for name, part in (("validation", stored.validation), ("test", stored.test)):
-        made, targets = outputs(plan, content, name)  # type: ignore[arg-type]
-        assert part is not None
-        np.testing.assert_allclose(part.outputs, made.numpy(), rtol=1e-5, atol=1e-6)
-        np.testing.assert_array_equal(part.targets, targets.numpy())
 
 
 def check_scores(inside: Inside, study: Study) -> None:
@@ -130,17 +113,6 @@ def test_no_part_to_test_on_gives_no_test_scores(inside: Inside) -> None:
         assert stored.test is None
 
 
-class Net(nn.Module):
-    """Says something that is no row of classes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(3, 1)
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {"level": self.layer(x)}
-
-
 def plug_in(params: Any, seed: int) -> PluginTask:
     draw = torch.Generator().manual_seed(seed)
     parts = {
@@ -171,26 +143,6 @@ def test_a_plug_in_without_predictions_has_its_test_scores(
     assert best is not None
     assert best.metrics["test_off"] > 0
     assert {one.predictions_sha256 for one in inside.checkpoints(study, 0)} == {None}
-
-
-Blobs = Sequence[tuple[Plan, bytes]]
-
-
-def refusing(monkeypatch: pytest.MonkeyPatch, refuse: Callable[[Blobs], None]) -> list[int]:
-    """Lets predictions fail where `refuse` raises; how many were asked for together."""
-    asked: list[int] = []
-    original = Predictor.predict_all
-
-    def predict_all(self: Predictor, trials: Blobs, *rest: Any) -> Any:
-        asked.append(len(trials))
-        refuse(trials)
-        return original(self, trials, *rest)
-
-    monkeypatch.setattr(Predictor, "predict_all", predict_all)
-    return asked
-
-
-SMALL = {"training": {"epochs": 2}, "search": {"trials": 5}, "checkpoints": {"every": 1}}
 
 
 @pytest.mark.parametrize("fit", [1, 3])

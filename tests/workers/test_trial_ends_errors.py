@@ -11,42 +11,19 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from dictionary_network import Net
+from group_training import ATTEMPTS, SMALL, Blobs, fused, refusing, trained
 from inside import Inside
-from test_trial_ends import SMALL, Blobs, Net, check_predictions, refusing
+from stored_states import check_predictions
 from torch import Tensor
 
-from hpsearch.client.client import Study
 from hpsearch.errors import NotFound, TrainingFailed
 from hpsearch.spec.language.states import TrialState
 from hpsearch.training.evaluation.predictions import Predictor
-from hpsearch.training.group.group import Group
-from hpsearch.training.group.group_size import GroupSize, GroupSizes
 from hpsearch.training.tasks import plugin_loading
 from hpsearch.training.tasks.plan import Plan
 from hpsearch.training.tasks.plugin import PluginTask
 from workers import trial_ends
-
-ATTEMPTS = 3
-"""What a server gives a trial that fails with an error."""
-
-
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """Every epoch that a group trains from now on: the trials in it."""
-    passes: list[tuple[int, ...]] = []
-    epoch = Group._epoch
-
-    def noted(group: Group) -> Any:
-        passes.append(group.numbers)
-        return epoch(group)
-
-    monkeypatch.setattr(Group, "_epoch", noted)
-    return passes
-
-
-def fused(inside: Inside, **sections: Any) -> Study:
-    """A study whose trials have trained together."""
-    inside.patch.setattr(GroupSizes, "choose", lambda self, plan: GroupSize(8, "as measured"))
-    return inside.trained(**sections)
 
 
 def of_trial(number: int, error: Exception) -> Callable[[Blobs], None]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from group_training import ATTEMPTS, SMALL, fused, trained
 from inside import Inside, Killed
-from test_trial_ends import SMALL, check_predictions
-from test_trial_ends_errors import ATTEMPTS, fused, trained
+from stored_states import check_predictions
 
 from hpsearch.errors import ServerFault, ServerRefused, StorageFull
 from hpsearch.spec.language.states import StudyState, TrialState
