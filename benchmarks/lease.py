@@ -1,10 +1,10 @@
-"""How long a worker waits for 64 new trials of a study with 10,000 ended ones: `python -m
-benchmarks.lease`.
+"""Benchmark `python -m benchmarks.lease`: the time in which a worker is given 64 new trials.
 
-On SQLite and on PostgreSQL (from its wheel), for every search that may be asked for so many; what
-is timed is the whole transaction that a request runs, once its sampler has learned the history
-(`first` is the request in which it does). Goal: under 50 ms for random and coarse-to-fine.
-"""  # noqa: D205
+The study has 10,000 ended trials. On SQLite and on PostgreSQL (from its wheel), for every search
+that may be asked for so many; what is timed is the whole transaction that a request runs, once its
+sampler has learned the history (`first` is the request in which it does). Goal: under 50 ms for
+random and coarse-to-fine.
+"""
 
 from __future__ import annotations
 
