@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from rig import Rig, spec
+
+from hpsearch.example_files import examples
 
 API = "/api/v1"
 
@@ -130,6 +133,16 @@ def test_a_clone_takes_changes(api: TestClient) -> None:
     assert wrong.json()["errors"] == [
         {"path": "sed", "message": "no such field; did you mean `seed`?"}
     ]
+
+
+@pytest.mark.parametrize("path", list(examples()), ids=lambda path: path.stem)
+def test_every_example_is_accepted(shared_sqlite_api: TestClient, path: Path) -> None:
+    answer = shared_sqlite_api.post(
+        "/api/v1/studies",
+        content=path.read_bytes(),
+        headers={"Content-Type": "application/yaml"},
+    )
+    assert answer.status_code == 201, answer.text
 
 
 def test_a_preview_stores_nothing(api: TestClient, served: Rig) -> None:

@@ -46,6 +46,9 @@ from torch import Tensor, nn
 PyTree: TypeAlias = Any
 """A tensor, or tuples, lists and dicts of them; the first axis of each is the rows."""
 
+Nest: TypeAlias = PyTree
+"""Its name for plug-ins that were written for 0.1."""
+
 Data: TypeAlias = Any
 """(inputs, targets), pytrees of tensors or NumPy arrays of equal length; or a torch `Dataset` with
 `len()` whose items are such pairs of one row, read batch by batch."""
