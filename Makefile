@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow browser check format clean
+.PHONY: demo test test-slow browser check types style format clean
 
 demo: $(VENV)/ready
 	$(BIN)/hpsearch demo $(if $(EXIT),--exit)
@@ -27,9 +27,14 @@ browser:  # the dashboard's tests drive it
 	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
 
 check: $(VENV)/ready
+	$(MAKE) --jobs 2 --output-sync=target types style
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+style: $(VENV)/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(VENV)/ready

@@ -21,8 +21,8 @@ SPEC = {
             {"kind": "sgd", "lr": {"choice": [0.01, 1e30]}},
         ]
     },
-    "training": {"epochs": 40, "early_stopping": {"patience": 15}},
-    "pruner": {"kind": "threshold", "lower": 0.6, "warmup_epochs": 10},
+    "training": {"epochs": 25, "early_stopping": {"patience": 8}},
+    "pruner": {"kind": "threshold", "lower": 0.6, "warmup_epochs": 5},
     "search": {"trials": 24},
 }
 
@@ -54,7 +54,7 @@ def test_mixed_study_in_groups_with_a_killed_worker_gives_the_table_of_one_by_on
     first = service.start_worker("--capacity=24")
     with service.client() as client:
         study = client.submit(SPEC)
-        until(lambda: study.refresh().record.epochs_done > 100)
+        until(lambda: study.refresh().record.epochs_done > 60)
         first.kill()
         service.start_worker("--capacity=24")
         study.wait(120)
