@@ -31,4 +31,4 @@ def assert_text_keeps_to_its_place(page: Page) -> None:
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             page.wait_for_timeout(150)
-            assert text_faults(page) == [], f"{width} px wide, {scheme}"
+            assert text_faults(page) == [], f"{page.url}, {width} px wide, {scheme}"

@@ -28,11 +28,11 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("address", PAGES.values(), ids=PAGES)
-def test_no_text_overflows_or_overlaps(page: Page, dashboard: Dashboard, address: str) -> None:
-    page.set_viewport_size({"width": 400, "height": 900})
-    visit(page, dashboard, address)
-    assert_text_keeps_to_its_place(page)
+def test_no_text_overflows_or_overlaps(page: Page, dashboard: Dashboard) -> None:
+    for address in PAGES.values():
+        page.set_viewport_size({"width": 400, "height": 900})
+        visit(page, dashboard, address)
+        assert_text_keeps_to_its_place(page)
     dashboard.faults[:] = [fault for fault in dashboard.faults if "404" not in fault]
 
 

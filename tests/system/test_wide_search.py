@@ -43,7 +43,7 @@ SPACE = {
         "l1": {"log_uniform": [1e-7, 1e-3]},
         "label_smoothing": {"uniform": [0.0, 0.2]},
     },
-    "search": {"trials": 24},
+    "search": {"trials": 16},
 }
 MODEL = {
     "kind": "mlp",
