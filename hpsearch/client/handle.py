@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Generic, Self, TypeVar
 
 from hpsearch.client.transport import Transport
@@ -10,7 +11,7 @@ from hpsearch.spec.language.base import Record
 R = TypeVar("R", bound=Record)
 
 
-class Handle(Generic[R]):
+class Handle(ABC, Generic[R]):
     """Something on the server: its record as last read, and the connection to ask for more.
 
     A handle's properties are fields of `record`. They change when the handle reads anew: by
@@ -28,9 +29,9 @@ class Handle(Generic[R]):
         """What was last read, as the server sent it; `record.model_dump()` is a plain object."""
 
     @property
+    @abstractmethod
     def _path(self) -> str:
         """Where it lies under the API."""
-        raise NotImplementedError
 
     def refresh(self) -> Self:
         """Reads it again from the server, and returns this handle.

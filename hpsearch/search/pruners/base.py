@@ -44,7 +44,7 @@ class Pruner(ABC, Generic[S]):
         """Whether a trial stops at the epoch that it reported last.
 
         >>> from hpsearch.search.pruners.threshold import Threshold
-        >>> from hpsearch.spec.pruner import ThresholdPruner
+        >>> from hpsearch.spec.pruners.own_curve import ThresholdPruner
         >>> from hpsearch.spec.study import Objective
         >>> table = CurveTable(Objective(metric="val_loss", direction="minimize"))
         >>> curve = table.add(number=0)
