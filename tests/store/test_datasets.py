@@ -11,11 +11,16 @@ from hpsearch.errors import Conflict, InvalidInput, NotFound
 from hpsearch.service import submission
 from hpsearch.spec.study import parse_study
 from hpsearch.spec.wire.datasets import Dataset
-from hpsearch.spec.wire.upload import ColumnInfo
+from hpsearch.spec.wire.upload import ColumnInfo, ColumnReading
 from hpsearch.store import datasets
 from hpsearch.store.checkpoints import StoredArtifact
 
 SHA = "a" * 64
+
+
+def a_column(name: str, kind: Any, **fields: Any) -> ColumnInfo:
+    known = {"role": "ignored", "reading": ColumnReading(kind=kind)}
+    return ColumnInfo(name=name, kind=kind, **{**known, **fields})
 
 
 def a_dataset(name: str = "mine", **fields: Any) -> Dataset:
@@ -24,15 +29,14 @@ def a_dataset(name: str = "mine", **fields: Any) -> Dataset:
         "class_names": ("no", "yes"), "class_rows": (60, 40), "sha256": SHA, "size_bytes": 3 << 31,
         "format": "csv", "target_column": "y", "uses": {"id": "ignore"},
         "columns": (
-            ColumnInfo(name="a", kind="number", feature=True, distinct=90),
-            ColumnInfo(name="b", kind="category", feature=True, missing=3, distinct=4),
-            ColumnInfo(name="who", kind="category", feature=False, distinct=20),
-            ColumnInfo(name="few", kind="category", feature=False, distinct=2),
-            ColumnInfo(name="day", kind="time", feature=False, distinct=30),
-            ColumnInfo(name="part", kind="category", feature=False,
-                       parts={"train": 80, "test": 20}),
-            ColumnInfo(name="most", kind="category", feature=False, parts={"train": 100}),
-            ColumnInfo(name="held", kind="category", feature=False, parts={"test": 100}),
+            a_column("a", "number", role="feature", distinct=90),
+            a_column("b", "category", role="feature", missing=3, distinct=4),
+            a_column("who", "category", distinct=20),
+            a_column("few", "category", distinct=2),
+            a_column("day", "date", distinct=30),
+            a_column("part", "category", parts={"train": 80, "test": 20}),
+            a_column("most", "category", parts={"train": 100}),
+            a_column("held", "category", parts={"test": 100}),
         ),
     }  # fmt: skip
     return Dataset(**{**known, **fields})

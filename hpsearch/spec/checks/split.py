@@ -87,7 +87,7 @@ def _column_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
             f"must name a column with a group for each part, and {name} has {column.distinct} in "
             "all; use another column",
         )
-    elif field == "time" and column.kind == "category":
+    elif field == "time" and not column.is_ordered:
         yield FieldError(
             "task.split.time",
             f"must name a column of times or numbers, and {name} holds text; write times as "

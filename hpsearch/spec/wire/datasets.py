@@ -11,7 +11,7 @@ from datetime import datetime
 
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.fields import TargetKind
-from hpsearch.spec.wire.upload import ColumnInfo, DatasetFile
+from hpsearch.spec.wire.upload import ClassType, ColumnInfo, DatasetFile
 
 
 class DatasetInfo(Record):
@@ -27,8 +27,12 @@ class DatasetInfo(Record):
     """In the order of a model's outputs."""
     class_rows: tuple[int, ...] = ()
     """Rows of each of them."""
+    class_type: ClassType = "text"
+    """Of the values that the classes stand for."""
     columns: tuple[ColumnInfo, ...] = ()
-    """Of an uploaded set: its features and what else a split may name."""
+    """Of an uploaded table all columns; of other formats what came beside their rows."""
+    warnings: tuple[str, ...] = ()
+    """What a careful person would want to know before training: a sentence each."""
 
     @property
     def is_image(self) -> bool:

@@ -58,7 +58,7 @@ def text_column(name: str, texts: pa.Array, use: ColumnUse | None, first_row: in
     if use != "category" and present and _all_true(pc.match_substring_regex(trimmed, TIME)):
         times = _times(trimmed)
         if times is not None:
-            return ColumnValues(Column(name, "time"), times)
+            return ColumnValues(Column(name, "date"), times)
     return _categories(name, trimmed)
 
 
@@ -88,7 +88,7 @@ def typed_column(
             return text_column(name, texts, use, first_row)
         return _categories(name, texts)
     if pa.types.is_temporal(kind) and not pa.types.is_time(kind) and not pa.types.is_duration(kind):
-        return ColumnValues(Column(name, "time"), _seconds(values))
+        return ColumnValues(Column(name, "date"), _seconds(values))
     if pa.types.is_boolean(kind):
         return _categories(name, pc.if_else(values, "true", "false"))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):

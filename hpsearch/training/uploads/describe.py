@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hpsearch.spec.wire.datasets import DatasetInfo
-from hpsearch.spec.wire.upload import ColumnInfo
+from hpsearch.spec.wire.upload import ColumnInfo, ColumnReading
 from hpsearch.training.uploads.table import SPLIT_NAMES, ColumnValues, Table
 
 
@@ -39,8 +39,9 @@ def _column(column: ColumnValues, feature: bool) -> ColumnInfo:
     return ColumnInfo(
         name=column.name,
         kind=column.column.kind,
-        feature=feature,
+        role="feature" if feature else "ignored",
         missing=int(column.missing.sum()),
         distinct=len(np.unique(present)),
         parts=parts,
+        reading=ColumnReading(kind=column.column.kind),
     )

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ColumnKind = Literal["number", "category", "time"]
-"""Times are seconds since 1970, UTC."""
+ColumnKind = Literal["number", "category", "date"]
+"""Dates are seconds since 1970, UTC."""
 
 SPLIT_NAMES = ("train", "validation", "test")
 """What a column says that splits the rows by name."""

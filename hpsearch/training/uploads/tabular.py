@@ -110,7 +110,7 @@ def build_table(options: ReadOptions, columns: Iterable[ColumnValues], first_row
 def _is_no_feature(column: ColumnValues, options: ReadOptions) -> bool:
     """Whether a column is a time, ignored, or holds the names of the parts of a split."""
     return (
-        column.column.kind == "time"
+        column.column.kind == "date"
         or options.columns.get(column.name) == "ignore"
         or (bool(column.categories) and set(column.categories) <= set(SPLIT_NAMES))
     )

@@ -35,7 +35,7 @@ def target_of(target: ColumnValues, use: ColumnUse | None, first_row: int) -> Ta
         InvalidInput: when a row has no target, or there is nothing to tell apart.
     """
     column, values = target
-    if column.kind == "time":
+    if column.kind == "date":
         raise invalid_upload(
             f"{column.name} must hold classes or numbers, and it holds times", "target"
         )

@@ -90,7 +90,7 @@ def test_numbers_categories_and_times_are_told_apart(tmp_path):
     np.testing.assert_array_equal(table.column("t").values, [day + 36000, day + 39600, np.nan])
     assert (table.y.tolist(), table.classes) == ([0, 1, 0], ("u", "v"))
     info = describe("mine", table)
-    assert [(c.name, c.feature, c.missing, c.distinct) for c in info.columns] == [
+    assert [(c.name, c.is_feature, c.missing, c.distinct) for c in info.columns] == [
         ("n", True, 1, 2), ("c", True, 1, 2), ("d", False, 0, 3), ("t", False, 1, 2),
     ]  # fmt: skip
     assert info.class_rows == (2, 1)
@@ -205,6 +205,6 @@ def test_a_parquet_bomb_is_refused(tmp_path, monkeypatch):
 def test_names_of_parts_make_a_mark_and_no_feature(tmp_path):
     table = load(tmp_path, "a,part,y\n1,train,0\n2,test,1\n3,train,1\n")
     assert [column.name for column in table.columns] == ["a"]
-    (column,) = [c for c in describe("mine", table).columns if not c.feature]
+    (column,) = [c for c in describe("mine", table).columns if not c.is_feature]
     assert column.parts == {"test": 1, "train": 2}
     assert json.loads(describe("mine", table).model_dump_json())["features"] == [1]
