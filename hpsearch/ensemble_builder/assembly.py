@@ -121,6 +121,7 @@ def _manifest(
         kind=request.kind,
         combine=parts.combine,
         classes=parts.models[0].classes,
+        class_type=first_run.class_type,
         features=features_of(study, first_run),
         columns=column_names(first_run),
         target="classes" if parts.is_classification else "numbers",

@@ -14,6 +14,7 @@ from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.fields import Metrics
 from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.wire.ensembles import Copy, Scores
+from hpsearch.spec.wire.upload import ClassType
 
 NAME = "manifest.json"
 FORMAT: Literal["hpsearch-ensemble"] = "hpsearch-ensemble"
@@ -56,6 +57,8 @@ class Manifest(Record):
     combine: Combine
     classes: Annotated[tuple[str, ...], Field(max_length=1_000_000)]
     """Names in the order of the outputs."""
+    class_type: ClassType = "text"
+    """Of the values that the names stand for: what predictions give back."""
     features: (
         Annotated[tuple[Annotated[int, Field(ge=1, le=2**31 - 1)], ...], Field(min_length=1)] | None
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +20,7 @@ from torch import Tensor
 from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.upload import ClassType
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.numerics.early_stopping import BestEpoch
@@ -72,6 +73,8 @@ class Checkpoint:
     """Epochs in `swa`."""
     stopped: bool = False
     """Early stopping has ended the trial."""
+    class_type: ClassType = "text"
+    """Of the values that the classes' names stand for."""
 
 
 def write(checkpoint: Checkpoint) -> bytes:
@@ -111,6 +114,7 @@ def write(checkpoint: Checkpoint) -> bytes:
         "stopped": checkpoint.stopped,
         "copies": list(checkpoint.copies),
         "classes": checkpoint.classes,
+        "class_type": checkpoint.class_type,
         "encoding": _as_json(checkpoint.standardization),
         "spec": checkpoint.spec.model_dump(mode="json"),
     }
@@ -145,6 +149,7 @@ def read(blob: bytes) -> Checkpoint:
             stopped=bool(state["stopped"]),
             spec=parse_study(state["spec"]),
             classes=tuple(state["classes"]),
+            class_type=_class_type(state.get("class_type", "text")),
             weights=group("weights"),
             buffers=group("buffers"),
             optimizer_state=group("slots"),
@@ -157,6 +162,13 @@ def read(blob: bytes) -> Checkpoint:
         )
     except (SafetensorError, *MALFORMED, InvalidInput) as error:
         raise corrupt(str(error)) from None
+
+
+def _class_type(name: str) -> ClassType:
+    """One of the types of classes; ValueError when it is none."""
+    if name not in get_args(ClassType):
+        raise ValueError(f"its classes are of the type {format_value(name)}")
+    return cast("ClassType", name)
 
 
 def _as_json(standardization: Standardization | None) -> list[dict[str, Any]] | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.task import Split, SupervisedTask
+from hpsearch.spec.wire.upload import ClassType
 from hpsearch.training.data.encoding import fit_encoding
 from hpsearch.training.data.folds import Fold, folds_of
 from hpsearch.training.data.given_splits import split_table
@@ -45,6 +46,8 @@ class DataSet:
     classes: tuple[str, ...]
     indices: SplitIndices
     """Of the rows of each part in the whole set."""
+    class_type: ClassType = "text"
+    """Of the values that the classes' names stand for."""
 
     @property
     def features(self) -> tuple[int, ...]:
@@ -157,6 +160,7 @@ def _prepare(
         standardization,
         table.classes,
         indices,
+        table.class_type,
     )
 
 

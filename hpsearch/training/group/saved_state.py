@@ -93,6 +93,7 @@ def checkpoint_of(trial: TrialProgress, state: TrialState, task: Task) -> Checkp
         stopped=trial.stopped,
         spec=trial.plan.spec,
         classes=task.classes,
+        class_type=task.class_type,
         weights=unflatten(task.layout, state.weights),
         buffers=unflatten(task.buffers, state.buffers),
         optimizer_state=state.optimizer_state,

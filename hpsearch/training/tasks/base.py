@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 from torch import Tensor
 
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.upload import ClassType
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.models.base import Views
 from hpsearch.training.models.dropout import Dropout
@@ -114,6 +115,9 @@ class Task(Protocol):
     standardization: Standardization | None
     """Travels with checkpoints, so that weights can be used on fresh rows."""
     classes: tuple[str, ...]
+    """Names in the order of the outputs; none for numbers."""
+    class_type: ClassType
+    """Of the values that the names stand for."""
 
     def initial_weights(
         self, spec: StudySpec, number: int, repeat: int = 0

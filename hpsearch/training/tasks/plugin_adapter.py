@@ -17,6 +17,7 @@ from hpsearch.spec.checks.plugin import DEFAULT_OBJECTIVE
 from hpsearch.spec.metrics import training_curves
 from hpsearch.spec.plugin import PluginTask as PluginSpec
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.upload import ClassType
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.data.subset import fraction_rows
 from hpsearch.training.models.base import Views
@@ -58,6 +59,7 @@ class PluginAdapter:
 
     standardization: Standardization | None = None
     classes: tuple[str, ...] = ()
+    class_type: ClassType = "text"
 
     def __init__(self, spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> None:
         task = _task_of(spec)

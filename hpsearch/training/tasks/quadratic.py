@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.upload import ClassType
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.models.base import Views
 from hpsearch.training.numerics.layout import Layout
@@ -28,6 +29,7 @@ class Quadratic:
     sizes: tuple[int, ...] = (1,)
     standardization: Standardization | None = None
     classes: tuple[str, ...] = ()
+    class_type: ClassType = "text"
 
     def __init__(self, spec: StudySpec, *, device: torch.device, dtype: torch.dtype) -> None:
         del spec

@@ -76,6 +76,7 @@ class Supervised:
         self.sizes = self._batches.sizes
         self.standardization: Standardization | None = data.standardization
         self.classes = data.classes
+        self.class_type = data.class_type
         self._smoothing: Tensor | None = None
         self._weights: Tensor | None = None
 

@@ -2,6 +2,7 @@
 
 x holds numbers. A column of categories holds codes, 0-based positions in `Column.categories`; NaN
 stands for a missing value of either. A side column is no feature, but a split may name it.
+A column keeps how its cells were read, so that cells of new rows are read the same way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.spec.wire.upload import ClassType, ColumnReading
+
 ColumnKind = Literal["number", "category", "date"]
 """Dates are seconds since 1970, UTC."""
 
@@ -22,11 +25,14 @@ SPLIT_NAMES = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Column:
-    """One column; categories are empty unless it holds any."""
+    """One column; truth values are the categories `false` and `true`."""
 
     name: str
     kind: ColumnKind = "number"
     categories: tuple[str, ...] = ()
+    """Names by code; empty unless it holds categories."""
+    reading: ColumnReading | None = None
+    """How its cells are read; none where numbers came as such: `number` or `category` by kind."""
 
 
 class ColumnValues(NamedTuple):
@@ -75,6 +81,8 @@ class Table:
     """What the columns of an uploaded table hold; empty for images and built-in data."""
     side_columns: tuple[ColumnValues, ...] = ()
     """Columns that are no features: a split may name them."""
+    class_type: ClassType = "text"
+    """Of the values that the classes' names stand for."""
 
     def all_columns(self) -> Iterator[tuple[ColumnValues, bool]]:
         """Each column with whether it is a feature, the features first."""
