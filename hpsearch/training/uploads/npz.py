@@ -144,7 +144,7 @@ def _target(
         if y.dtype.kind not in "iu" or classes.dtype.kind != "U" or classes.ndim != 1:
             raise invalid_upload("classes must be names, and y whole numbers that count them")
         return labels_in_range(y, tuple(map(str, classes)), name)
-    use = options.columns.get(name)
+    use = options.uses.get(name)
     return target_of(_values(name, y), None if use == "ignore" else use, first_row=1)
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.wire.upload import ColumnUse
+from hpsearch.spec.language.messages import alternatives
+from hpsearch.spec.wire.upload import ColumnInfo, ColumnUse
 
 Field = Literal["file", "target", "format", "columns", "name"]
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """The format, the column or array to learn, and what people said of the columns."""
+    """The format, the column or array to learn, and what is known of the columns."""
 
     format: str
     """A key of `hpsearch.spec.upload_formats.UPLOAD_FORMATS`."""
     target: str | None = None
-    columns: Mapping[str, ColumnUse] = field(default_factory=dict, hash=False)
+    uses: Mapping[str, ColumnUse] = field(default_factory=dict, hash=False)
+    """What people said of columns."""
+    columns: tuple[ColumnInfo, ...] = field(default=(), hash=False)
+    """How the columns are read, as it was decided at the upload; empty where it is to be decided
+    now. `uses` are contained in it."""
+    needs_target: bool = True
+    """False where a file is only looked at: all its columns are described, nothing is learned."""
 
 
 def invalid_upload(sentence: str, where: Field = "file", column: str | None = None) -> InvalidInput:
@@ -31,6 +39,14 @@ def invalid_upload(sentence: str, where: Field = "file", column: str | None = No
         column: the entry of that field, where it is one of several.
     """
     return InvalidInput.at(where if column is None else f"{where}.{column}", sentence)
+
+
+def column_remedy(name: str, *uses: ColumnUse) -> str:
+    """What to send to have a column read otherwise: `columns={"NAME": "category"}`.
+
+    Several are joined by "or". The command line translates exactly this form into its own words.
+    """
+    return alternatives(f"columns={json.dumps({name: use}, ensure_ascii=False)}" for use in uses)
 
 
 def first_line(error: Exception) -> str:

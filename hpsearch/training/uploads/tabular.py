@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnUse
+from hpsearch.training.uploads.csv_source import no_rows
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import SPLIT_NAMES, ColumnValues, Table
 from hpsearch.training.uploads.target import Target, target_of
@@ -48,7 +49,7 @@ def check_names(names: Sequence[str], options: ReadOptions) -> None:
         raise invalid_upload(
             f"must name a column of the file, got {got}; there are {listed}", "target"
         )
-    for name in options.columns:
+    for name in options.uses:
         if name not in seen:
             raise invalid_upload(f"no column is called so; there are {listed}", "columns", name)
 
@@ -63,14 +64,9 @@ def check_rows(rows: int) -> None:
         raise no_rows()
 
 
-def no_rows() -> Exception:
-    """The error of a file without rows."""
-    return invalid_upload("the file must have rows under its header, and it has none; add some")
-
-
 def use_of(options: ReadOptions, name: str) -> ColumnUse | None:
     """What was said that a column holds; none where nothing was, or that it is ignored."""
-    use = options.columns.get(name)
+    use = options.uses.get(name)
     return None if use == "ignore" else use
 
 
@@ -111,7 +107,7 @@ def _is_no_feature(column: ColumnValues, options: ReadOptions) -> bool:
     """Whether a column is a time, ignored, or holds the names of the parts of a split."""
     return (
         column.column.kind == "date"
-        or options.columns.get(column.name) == "ignore"
+        or options.uses.get(column.name) == "ignore"
         or (bool(column.categories) and set(column.categories) <= set(SPLIT_NAMES))
     )
 
