@@ -15,7 +15,7 @@ from hpsearch.errors import FieldError, InvalidInput, StorageFull
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnUse
 
-TEXTS = ("name", "target", "format", "columns")
+TEXTS = ("name", "target", "format", "columns", "replace")
 MAX_FILES = 2
 
 FORM_BODY: dict[str, Any] = {
@@ -38,6 +38,12 @@ FORM_BODY: dict[str, Any] = {
                             "description": 'JSON: {"zip": "category", "id": "ignore"}; '
                             "number, category or ignore",
                         },
+                        "replace": {
+                            "type": "string",
+                            "enum": ["true", "false"],
+                            "description": "true: another data set of this name becomes an earlier "
+                            "version, with which its studies go on",
+                        },
                         "file": {
                             "type": "string",
                             "format": "binary",
@@ -59,6 +65,7 @@ class UploadForm:
     target: str | None
     format: str | None
     columns: dict[str, ColumnUse]
+    replace: bool = False
     files: list[UploadFile] = field(default_factory=list)
 
 
@@ -100,8 +107,15 @@ def _checked(texts: dict[str, str], files: list[UploadFile]) -> UploadForm:
         target=texts.get("target") or None,
         format=texts.get("format") or None,
         columns=_uses(texts.get("columns") or "{}"),
+        replace=_is_true("replace", texts.get("replace") or "false"),
         files=files,
     )
+
+
+def _is_true(name: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise InvalidInput.at(name, f"must be true or false, got {format_value(text)}")
+    return text.lower() == "true"
 
 
 def _uses(text: str) -> dict[str, ColumnUse]:

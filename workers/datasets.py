@@ -50,7 +50,9 @@ class Datasets:
             self._checked.add(dataset.sha256)
         options = ReadOptions(dataset.format, dataset.target_column, dataset.uses)
         local_uploads.register(
-            local_uploads.LocalUpload(dataset.name, path, dataset.sha256, options)
+            local_uploads.LocalUpload(
+                dataset.name, path, dataset.sha256, options, version=dataset.version
+            )
         )
 
     def _fetch(self, dataset: DatasetFile, path: Path) -> None:
@@ -60,11 +62,11 @@ class Datasets:
             descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=_PART)
             os.close(descriptor)
             try:
-                sha256 = self._client.fetch_dataset(dataset.name, Path(part))
+                sha256 = self._client.fetch_dataset(dataset.name, dataset.version, Path(part))
                 if sha256 != dataset.sha256:
                     raise CorruptArtifact(
-                        f"data set {dataset.name} must have the sha256 {dataset.sha256}, and what "
-                        f"came has {sha256}; upload it again"
+                        f"data set {dataset.name} must have the sha256 {dataset.sha256} in version "
+                        f"{dataset.version}, and what came has {sha256}; upload it again"
                     )
                 os.replace(part, path)
             finally:

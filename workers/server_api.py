@@ -213,14 +213,16 @@ class WorkerClient:
             )
         )
 
-    def fetch_dataset(self, name: str, path: Path) -> str:
-        """Writes an uploaded data set to a file; returns the sha256 of what came.
+    def fetch_dataset(self, name: str, version: int, path: Path) -> str:
+        """Writes a version of an uploaded data set to a file; returns the sha256 of what came.
 
         Raises:
-            NotFound: when the server has no data set of this name.
+            NotFound: when the server has no data set of this name and version.
             OSError: when the file cannot be written.
         """
-        return self._send(lambda: self._transport.download_to(f"/datasets/{name}/artifact", path))
+        return self._send(
+            lambda: self._transport.download_to(f"/datasets/{name}/artifact", path, version=version)
+        )
 
     def complete(self, completions: Sequence[JobCompletion]) -> None:
         """Ends trials, all or none.

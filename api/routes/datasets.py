@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
@@ -19,6 +19,7 @@ from api.services import ServicesDep
 from api.uploads import FORM_BODY, UploadDep, UploadForm
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.task import LARGEST_VERSION
 from hpsearch.spec.wire.datasets import BUILT_IN, Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store import datasets
@@ -27,6 +28,10 @@ from hpsearch.store.checkpoints import StoredArtifact
 router = APIRouter(tags=["datasets"])
 
 Name = Annotated[str, InPath(max_length=200)]
+Version = Annotated[
+    int | None,
+    Query(ge=1, le=LARGEST_VERSION, description="of an uploaded data set; the newest if left out"),
+]
 BLOCK_BYTES = 1 << 20
 FOLDER = "datasets"
 """Of the artifact store; each file in it is named by its hash."""
@@ -40,7 +45,10 @@ FOLDER = "datasets"
     responses={200: {"model": Dataset, "description": "The very same is there already."}},
 )
 def add(form: UploadDep, services: ServicesDep) -> Response:
-    """Stores a data set after reading it; the same one again changes nothing."""
+    """Stores a data set after reading it; the same one again changes nothing.
+
+    Another one under a name that is in use is refused, or with `replace` its next version.
+    """
     _check_name(form.name)
     size_bytes = sum(file.size or 0 for file in form.files)
     if size_bytes > services.max_dataset_bytes:
@@ -56,7 +64,7 @@ def add(form: UploadDep, services: ServicesDep) -> Response:
         artifact = StoredArtifact(key, dataset.size_bytes, dataset.sha256)
         with services.database.write() as session:
             datasets.lock(session)
-            record, created = datasets.add(session, dataset, artifact)
+            record, created = datasets.add(session, dataset, artifact, replace=form.replace)
             if created or not services.artifacts.path(key).exists():
                 services.artifacts.publish(draft, key, artifact)
     return json_response(record, 201 if created else 200)
@@ -64,40 +72,42 @@ def add(form: UploadDep, services: ServicesDep) -> Response:
 
 @router.get("/datasets", response_model=DatasetList)
 def page(services: ServicesDep) -> Response:
-    """All data sets: the built-in ones, then those uploaded by name."""
+    """All data sets: the built-in ones, then the newest versions of those uploaded, by name."""
     with services.database.read() as session:
         uploaded = datasets.list_all(session)
     return json_response(DatasetList(datasets=[*BUILT_IN.values(), *uploaded]))
 
 
 @router.get("/datasets/{name}", response_model=Dataset | DatasetInfo)
-def get(name: Name, services: ServicesDep) -> Response:
-    """One data set."""
-    if name in BUILT_IN:
+def get(name: Name, services: ServicesDep, version: Version = None) -> Response:
+    """One data set, in the newest version unless another one is asked for."""
+    if name in BUILT_IN and version is None:
         return json_response(BUILT_IN[name])
+    _check_uploaded(name)
     with services.database.read() as session:
-        return json_response(datasets.get(session, name)[0])
+        return json_response(datasets.get(session, name, version)[0])
 
 
 @router.get("/datasets/{name}/artifact", response_class=FileResponse)
-def artifact(name: Name, services: ServicesDep) -> Response:
+def artifact(name: Name, services: ServicesDep, version: Version = None) -> Response:
     """An uploaded data set's file; its sha256 is in `X-Content-Sha256`."""
     _check_uploaded(name)
     with services.database.read() as session:
-        stored = datasets.get(session, name)[1]
+        stored = datasets.get(session, name, version)[1]
     return artifact_response(services, stored, name, f"data set {name}", "upload it again")
 
 
 @router.delete("/datasets/{name}", status_code=204)
-def remove(name: Name, services: ServicesDep) -> Response:
-    """Removes an uploaded data set that no open study trains on."""
+def remove(name: Name, services: ServicesDep, version: Version = None) -> Response:
+    """Removes an uploaded data set that no open study trains on, in one version or in all."""
     _check_uploaded(name)
     with services.database.write() as session:
-        stored = datasets.remove(session, name)
+        removed = datasets.remove(session, name, version)
     with services.database.write() as session:
         datasets.lock(session)
-        if not datasets.is_referenced(session, stored):
-            services.artifacts.delete(stored.key)
+        for stored in removed:
+            if not datasets.is_referenced(session, stored):
+                services.artifacts.delete(stored.key)
     return Response(status_code=204)
 
 

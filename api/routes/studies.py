@@ -53,7 +53,7 @@ def preview(body: Body, services: ServicesDep) -> Response:
     spec = parse_study(read_document(body))
     with services.database.read() as session:
         previewed = submission.preview(session, spec)
-        info = datasets.find(session, spec.dataset or "")
+        info = datasets.find(session, spec.dataset or "", spec.dataset_version)
     curve = schedule_curve(parse_study(previewed.spec), info)
     return json_response(previewed.model_copy(update={"schedule": curve}))
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 from hpsearch.client import notebook_html
 from hpsearch.client.handle import Handle
 from hpsearch.client.rows import is_frame, json_rows
-from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput
+from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput, NotFound
 from hpsearch.optional import importing_extra
 from hpsearch.spec.language.states import EnsembleState, JobState, is_final
 from hpsearch.spec.wire import ensembles as records
-from hpsearch.spec.wire.datasets import Dataset, DatasetList
+from hpsearch.spec.wire.datasets import BUILT_IN, Dataset
 from hpsearch.spec.wire.ensembles import JobTicket, PredictionResult
 from hpsearch.spec.wire.jobs import JobStatus
 from hpsearch.spec.wire.records import Study
@@ -286,9 +286,14 @@ class Ensemble(Handle[records.Ensemble]):
         """Whether its rows are of an uploaded table, and map columns to values."""
         study = self._transport.get(f"/studies/{self.study_id}", Study)
         name = study.spec["task"].get("dataset")
-        datasets = self._transport.get("/datasets", DatasetList).datasets
-        info = next((info for info in datasets if info.name == name), None)
-        return isinstance(info, Dataset) and not info.is_image and bool(info.columns)
+        if name is None or name in BUILT_IN:
+            return False
+        version = study.spec["task"].get("dataset_version")
+        try:
+            info = self._transport.get(f"/datasets/{name}", Dataset, version=version)
+        except NotFound:  # it was removed meanwhile
+            return False
+        return not info.is_image and bool(info.columns)
 
     def predict(self, x: Any, timeout_seconds: float | None = 60.0) -> list[Any]:
         """Returns each row's class by name, or its number, as a worker of the server computes it.

@@ -150,18 +150,18 @@ class Transport:
             answer, self._send("PUT", path, content=content, params=query, headers=headers)
         )
 
-    def delete(self, path: str) -> None:
-        """Removes what lies at a path."""
-        self._send("DELETE", path)
+    def delete(self, path: str, **query: Any) -> None:
+        """Removes what lies at a path; query parameters that are None are left out."""
+        self._send("DELETE", path, params=query)
 
     def download(self, path: str) -> tuple[bytes, str]:
         """Returns a file's content and the sha256 that the server names for it, unchecked."""
         response = self._send("GET", path)
         return response.content, response.headers.get("X-Content-Sha256", "")
 
-    def download_to(self, path: str, file: Path) -> str:
+    def download_to(self, path: str, file: Path, **query: Any) -> str:
         """Writes a download to a file block by block; returns the sha256 of what arrived."""
-        return self._retried(lambda: self._download_to(path, file))
+        return self._retried(lambda: self._download_to(path, file, query))
 
     def upload(
         self, path: str, answer: type[Answer], fields: Mapping[str, str], files: Sequence[Path]
@@ -205,11 +205,11 @@ class Transport:
             return response
         raise _error_of(response)
 
-    def _download_to(self, path: str, file: Path) -> str:
+    def _download_to(self, path: str, file: Path, query: Mapping[str, Any]) -> str:
         digest = hashlib.sha256()
         with (
             self._naming_unreachable(),
-            self._http.stream("GET", API + path) as response,
+            self._http.stream("GET", API + path, params=query) as response,
             file.open("wb") as out,
         ):
             if not response.is_success:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hpsearch.inference.model import TrainedPredictor
+    from hpsearch.spec.study import StudySpec
 
 
 class Trial(Handle[records.Trial]):
@@ -237,8 +238,9 @@ class Trial(Handle[records.Trial]):
         with importing_extra("worker", "models"):
             from hpsearch.inference.model import load_model
 
-        def features_of(dataset: str | None) -> Sequence[int]:
-            return self._transport.get(f"/datasets/{dataset}", DatasetInfo).features
+        def features_of(spec: StudySpec) -> Sequence[int]:
+            path, version = f"/datasets/{spec.dataset}", spec.dataset_version
+            return self._transport.get(path, DatasetInfo, version=version).features
 
         return load_model(self.download(which), features_of)
 

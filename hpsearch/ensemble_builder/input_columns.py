@@ -16,7 +16,8 @@ def features_of(study: StudySpec, checkpoint: Checkpoint) -> tuple[int, ...] | N
     """
     if not isinstance(study.task, SupervisedTask):
         return None
-    return columns_of(checkpoint) or load(study.task.dataset).x.shape[1:]
+    task = study.task
+    return columns_of(checkpoint) or load(task.dataset, task.dataset_version).x.shape[1:]
 
 
 def column_names(checkpoint: Checkpoint) -> tuple[str, ...]:

@@ -240,20 +240,20 @@ class TrainedMean(TrainedPredictor):
 
 
 def load_model(
-    content: bytes, features_of: Callable[[str | None], Sequence[int]]
+    content: bytes, features_of: Callable[[StudySpec], Sequence[int]]
 ) -> TrainedPredictor:
     """Returns the model of a checkpoint's file.
 
     Args:
         content: the file's bytes, of one run or of several.
-        features_of: the shape of a row of a data set, by its name; called only where the
-            checkpoint does not say it.
+        features_of: the shape of a row of a spec's data set; called only where the checkpoint
+            does not say it.
 
     Raises:
         CorruptArtifact: when it is no checkpoint, damaged, or of another format version.
     """
     runs = multi_run.run_checkpoints(content)
-    features = columns_of(runs[0]) or tuple(features_of(runs[0].spec.dataset))
+    features = columns_of(runs[0]) or tuple(features_of(runs[0].spec))
     return model_of(runs, features)
 
 

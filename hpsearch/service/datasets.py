@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
-from hpsearch.spec.wire.datasets import BUILT_IN
+from hpsearch.spec.wire.datasets import BUILT_IN, Dataset
 from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.store import datasets
 
@@ -16,7 +16,7 @@ def target_of(session: Session, spec: StudySpec) -> TargetKind | None:
     """What a study predicts: classes or numbers; none where only training finds out."""
     if not isinstance(spec.task, SupervisedTask):
         return None
-    info = BUILT_IN.get(spec.task.dataset) or datasets.find(session, spec.task.dataset)
+    info = BUILT_IN.get(spec.task.dataset) or _uploaded(session, spec.task)
     return None if info is None else info.target
 
 
@@ -24,5 +24,12 @@ def uploaded_file(session: Session, spec: StudySpec) -> DatasetFile | None:
     """What a worker needs to fetch a study's uploaded data set; none for built-in data."""
     if not isinstance(spec.task, SupervisedTask) or spec.task.dataset in BUILT_IN:
         return None
-    dataset = datasets.find(session, spec.task.dataset)
-    return None if dataset is None else DatasetFile.model_validate(dataset.model_dump())
+    dataset = _uploaded(session, spec.task)
+    if dataset is None:
+        return None
+    return DatasetFile(**{name: getattr(dataset, name) for name in DatasetFile.model_fields})
+
+
+def _uploaded(session: Session, task: SupervisedTask) -> Dataset | None:
+    """The version that a study was submitted with; None once it has been removed."""
+    return datasets.find(session, task.dataset, task.dataset_version)

@@ -24,7 +24,8 @@ from hpsearch.spec.searches.base import LearningSearch
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.datasets import BUILT_IN
+from hpsearch.spec.task import SupervisedTask
+from hpsearch.spec.wire.datasets import BUILT_IN, DatasetInfo
 from hpsearch.spec.wire.observation import Observation
 from hpsearch.spec.wire.records import Study, StudyPreview
 from hpsearch.spec.wire.space import space_to_wire
@@ -46,18 +47,43 @@ def check(session: Session, spec: StudySpec) -> StudySpec:
     elif isinstance(spec.task, ExternalTask):
         spec = complete_external(spec)
     else:
-        name = spec.supervised.dataset
-        info = BUILT_IN.get(name) or datasets.find(session, name, lock=True)
-        if info is None:
-            raise InvalidInput.at(
-                "task.dataset",
-                f"must name a data set, and none is called {format_value(name)}; "
-                f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
-            )
+        info = locked_dataset(session, spec.supervised)
         spec, target = complete(spec, info), info.target
     if errors := [*search_errors(spec), *ensemble_errors(spec, target)]:
         raise InvalidInput(errors)
     return with_checkpoints(spec)
+
+
+def locked_dataset(session: Session, task: SupervisedTask) -> DatasetInfo:
+    """A task's data set, which stays until the transaction ends.
+
+    Raises:
+        InvalidInput: when there is none of this name and version.
+    """
+    name, version = task.dataset, task.dataset_version
+    built_in = BUILT_IN.get(name)
+    if built_in is not None:
+        if version is not None:
+            raise InvalidInput.at(
+                "task.dataset_version",
+                f"must be of an uploaded data set, and {name} is built in; leave it out",
+            )
+        return built_in
+    found = datasets.find(session, name, version, lock=True)
+    if found is not None:
+        return found
+    newest = datasets.find(session, name)
+    if newest is None:
+        raise InvalidInput.at(
+            "task.dataset",
+            f"must name a data set, and none is called {format_value(name)}; "
+            f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
+        )
+    raise InvalidInput.at(
+        "task.dataset_version",
+        f"must be a version of {name} that there is, got {version}; there are "
+        f"{datasets.format_versions(newest.versions)}, and leaving it out takes the newest",
+    )
 
 
 def submit(session: Session, spec: StudySpec) -> Study:

@@ -208,6 +208,11 @@ class StudySpec(SpecModel):
         return self.task.dataset if isinstance(self.task, SupervisedTask) else None
 
     @property
+    def dataset_version(self) -> int | None:
+        """Of an uploaded data set that trials train on; none where the newest is to be taken."""
+        return self.task.dataset_version if isinstance(self.task, SupervisedTask) else None
+
+    @property
     def model(self) -> ModelBase | None:
         """The model, or a choice among several; none where a task brings its own."""
         return self.task.model if isinstance(self.task, SupervisedTask) else None

@@ -15,6 +15,9 @@ from hpsearch.spec.losses import LOSSES
 from hpsearch.spec.model import Mlp, Model
 from hpsearch.spec.plugin import PluginTask
 
+LARGEST_VERSION = 2**31 - 1
+"""What databases hold in a column of integers."""
+
 ColumnName: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -89,6 +92,9 @@ class SupervisedTask(Kind):
 
     kind: Literal["supervised"]
     dataset: Annotated[str, Field(min_length=1, max_length=200)]
+    dataset_version: Annotated[int, Field(ge=1, le=LARGEST_VERSION, strict=True)] | None = None
+    """Of an uploaded data set, filled in at submission: None takes the newest, and the study stays
+    with it when the data set is replaced. None for built-in data, which have no versions."""
     split: Split = Split()
     standardize: Literal["zscore", "minmax", "none"] | None = None
     """None: zscore for tables, minmax for images; fitted on the training split."""

@@ -305,12 +305,13 @@ class EventRow(Base):
 
 
 class DatasetRow(Base):
-    """An uploaded data set; `info` describes its content, `artifact` is its file's key."""
+    """A version of an uploaded data set; `info` describes its content, `artifact` is its key."""
 
     __tablename__ = "datasets"
     __table_args__ = (Index(None, "artifact"),)
 
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     artifact: Mapped[str]

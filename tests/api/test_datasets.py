@@ -72,7 +72,7 @@ def test_the_same_again_is_a_no_op_and_other_content_a_conflict(
     other = add(api, CSV + b"1,p,0\n")
     assert other.status_code == 409
     assert is_problem(other)
-    assert "choose another name or remove that one first" in other.json()["detail"]
+    assert "choose another name, or send it with replace=true" in other.json()["detail"]
     assert add(api, target="b").status_code == 409
     assert served.snapshot() == before
     assert len(files_of(served)) == 1
@@ -223,8 +223,8 @@ def test_columns_can_be_said_to_hold_something_else(sqlite_api: TestClient) -> N
     assert answer.status_code == 201, answer.text
     assert answer.json()["target"] == "numbers"
     assert answer.json()["uses"] == {"a": "category", "b": "ignore", "y": "number"}
-    kinds = {c["name"]: (c["kind"], c["feature"]) for c in answer.json()["columns"]}
-    assert kinds == {"a": ("category", True), "b": ("category", False)}
+    kinds = {c["name"]: (c["kind"], c["role"]) for c in answer.json()["columns"]}
+    assert kinds == {"a": ("category", "feature"), "b": ("category", "ignored")}
 
 
 def test_too_large_a_file_is_refused_whether_it_says_so_or_not(

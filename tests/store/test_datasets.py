@@ -6,56 +6,20 @@ from typing import Any
 
 import pytest
 from rig import Rig
+from stored_datasets import SHA, a_dataset, add, an_artifact
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound
 from hpsearch.service import submission
 from hpsearch.spec.study import parse_study
-from hpsearch.spec.wire.datasets import Dataset
-from hpsearch.spec.wire.upload import ColumnInfo, ColumnReading
 from hpsearch.store import datasets
-from hpsearch.store.checkpoints import StoredArtifact
-
-SHA = "a" * 64
-
-
-def a_column(name: str, kind: Any, **fields: Any) -> ColumnInfo:
-    known = {"role": "ignored", "reading": ColumnReading(kind=kind)}
-    return ColumnInfo(name=name, kind=kind, **{**known, **fields})
-
-
-def a_dataset(name: str = "mine", **fields: Any) -> Dataset:
-    known: dict[str, Any] = {
-        "name": name, "rows": 100, "features": (2,), "target": "classes", "classes": 2,
-        "class_names": ("no", "yes"), "class_rows": (60, 40), "sha256": SHA, "size_bytes": 3 << 31,
-        "format": "csv", "target_column": "y", "uses": {"id": "ignore"},
-        "columns": (
-            a_column("a", "number", role="feature", distinct=90),
-            a_column("b", "category", role="feature", missing=3, distinct=4),
-            a_column("who", "category", distinct=20),
-            a_column("few", "category", distinct=2),
-            a_column("day", "date", distinct=30),
-            a_column("part", "category", parts={"train": 80, "test": 20}),
-            a_column("most", "category", parts={"train": 100}),
-            a_column("held", "category", parts={"test": 100}),
-        ),
-    }  # fmt: skip
-    return Dataset(**{**known, **fields})
-
-
-def an_artifact(sha256: str = SHA) -> StoredArtifact:
-    return StoredArtifact(f"datasets/{sha256}", 3 << 31, sha256)
-
-
-def add(rig: Rig, name: str = "mine", **fields: Any) -> tuple[Dataset, bool]:
-    dataset = a_dataset(name, **fields)
-    return rig.do(lambda session: datasets.add(session, dataset, an_artifact(dataset.sha256)))
 
 
 def test_what_was_added_is_found(rig: Rig) -> None:
     added, created = add(rig)
     assert created
     assert added.created_at is not None
-    assert added.model_copy(update={"created_at": None}) == a_dataset()
+    assert added.model_copy(update={"created_at": None, "versions": ()}) == a_dataset()
+    assert (added.version, added.versions) == (1, (1,))
     with rig.database.read() as session:
         assert datasets.find(session, "mine") == added
         assert datasets.get(session, "mine") == (added, an_artifact())
@@ -76,7 +40,7 @@ def test_the_same_again_changes_nothing_and_another_is_refused(rig: Rig) -> None
     before = rig.snapshot()
     assert add(rig) == (first, False)
     for other in ({"sha256": "b" * 64}, {"target_column": "a"}, {"uses": {}}, {"format": "idx"}):
-        with pytest.raises(Conflict, match="choose another name or remove that one first"):
+        with pytest.raises(Conflict, match=r"choose another name, or send it with replace=true"):
             add(rig, **other)
     assert rig.snapshot() == before
 
@@ -84,7 +48,7 @@ def test_the_same_again_changes_nothing_and_another_is_refused(rig: Rig) -> None
 def test_a_file_is_kept_as_long_as_a_name_needs_it(rig: Rig) -> None:
     add(rig)
     add(rig, "yours")
-    stored = rig.do(lambda session: datasets.remove(session, "mine"))
+    (stored,) = rig.do(lambda session: datasets.remove(session, "mine"))
     assert stored == an_artifact()
     assert rig.do(lambda session: datasets.is_referenced(session, stored))
     rig.do(lambda session: datasets.remove(session, "yours"))

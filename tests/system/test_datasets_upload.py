@@ -84,7 +84,7 @@ def test_a_csv_sent_by_curl_is_trained_on_by_a_worker_elsewhere(
         file.write("1.0,red,p1,2026-06-01,large\n")
     status, problem = curl(service, *form, *columns, "/datasets")
     assert status == 409
-    assert "choose another name or remove that one first" in str(problem["detail"])
+    assert "choose another name, or send it with replace=true" in str(problem["detail"])
 
     elsewhere = tmp_path / "elsewhere"
     service.start_worker(f"--data-dir={elsewhere}")

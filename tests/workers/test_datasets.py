@@ -24,9 +24,9 @@ class Server:
         self.content = content
         self.fetched = 0
 
-    def fetch_dataset(self, name: str, path: Path) -> str:
+    def fetch_dataset(self, name: str, version: int, path: Path) -> str:
         self.fetched += 1
-        assert name == "fetched"
+        assert (name, version) == ("fetched", 1)
         if isinstance(self.content, OSError):
             raise self.content
         path.write_bytes(self.content)

@@ -9,7 +9,7 @@ from hpsearch.spec.checks.schedule import schedule_errors
 from hpsearch.spec.checks.split import without_missing_test
 from hpsearch.spec.metrics import objective_curves
 from hpsearch.spec.study import Objective, StudySpec
-from hpsearch.spec.wire.datasets import DatasetInfo
+from hpsearch.spec.wire.datasets import Dataset, DatasetInfo
 
 
 def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
@@ -29,6 +29,7 @@ def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
     objective = spec.objective or Objective.default_for(info.target)
     completed = task.model_copy(
         update={
+            "dataset_version": info.version if isinstance(info, Dataset) else None,
             "loss": loss_of(spec, info),
             "standardize": task.standardize or ("minmax" if info.is_image else "zscore"),
             "split": without_missing_test(task.split, info),

@@ -46,6 +46,8 @@ class Dataset(DatasetInfo, DatasetFile):
     `features` of a table counts its columns; categories become indicators where trials train.
     """
 
+    versions: tuple[int, ...] = ()
+    """All that there are under its name, this one among them; the last is the newest."""
     created_at: datetime | None = None
 
 

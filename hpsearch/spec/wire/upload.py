@@ -105,6 +105,8 @@ class DatasetFile(Record):
     """What a worker needs to fetch an uploaded data set and to read it."""
 
     name: str
+    version: int = 1
+    """Of the files that were uploaded under this name, counted from 1."""
     sha256: str
     size_bytes: int
     format: UploadFormatName

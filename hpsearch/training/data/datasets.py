@@ -85,7 +85,7 @@ def dataset_for(
         NotFound: when nothing has the data set's name.
         TrainingFailed: when the split leaves a part without rows.
     """
-    source = find_source(task.dataset)
+    source = find_source(task.dataset, task.dataset_version)
     images = source.table().x.ndim == 4
     kind: Kind = task.standardize or ("minmax" if images else "zscore")
     key = (source, task.split, kind, seed, device, dtype)

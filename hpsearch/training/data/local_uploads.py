@@ -1,7 +1,7 @@
-"""The uploads whose files lie on this machine, by name: a worker registers them before it trains.
+"""The uploads whose files lie on this machine; a worker registers them before it trains.
 
-The registry is the process's own: the task of a study names its data set, and nothing between a
-worker and the reader of the rows needs to know where that lies.
+The registry is the process's own: the task of a study names its data set and the version of it,
+and nothing between a worker and the reader of the rows needs to know where that lies.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class LocalUpload:
     path: Path = field(compare=False)
     sha256: str
     options: ReadOptions
+    version: int = 1
 
     def table(self) -> Table:
         """Its rows; the last two uploads that were read stay in memory.
@@ -36,17 +37,18 @@ class LocalUpload:
         return _read(self)
 
 
-_REGISTRY: dict[str, LocalUpload] = {}
+_REGISTRY: dict[tuple[str, int], LocalUpload] = {}
+"""By name and version."""
 
 
 def register(upload: LocalUpload) -> None:
-    """Makes an upload known under its name, in the place of what had that name before."""
-    _REGISTRY[upload.name] = upload
+    """Makes an upload known under its name and version, in the place of what had both before."""
+    _REGISTRY[upload.name, upload.version] = upload
 
 
-def find(name: str) -> LocalUpload | None:
-    """The upload of this name; none where it does not lie here."""
-    return _REGISTRY.get(name)
+def find(name: str, version: int = 1) -> LocalUpload | None:
+    """The upload of this name and version; none where it does not lie here."""
+    return _REGISTRY.get((name, version))
 
 
 @lru_cache(maxsize=2)

@@ -88,8 +88,8 @@ class Supervised:
         model = task.model.model_copy(update=may_differ)
         augment = tuple((kind.kind, getattr(kind, "axis", None)) for kind in training.augment)
         return (
-            spec.seed, task.dataset, task.split, task.standardize, task.loss, model,
-            training.batch_size, training.train_fraction, augment,
+            spec.seed, task.dataset, task.dataset_version, task.split, task.standardize, task.loss,
+            model, training.batch_size, training.train_fraction, augment,
         )  # fmt: skip
 
     def initial_weights(

@@ -167,7 +167,7 @@ def test_each_fold_fills_holes_and_names_categories_by_its_own_training_rows(mon
     columns = (Column("size"), Column("colour", "category", ("b", "g", "r")))
     mine = Table(x, np.arange(60) % 2, ("no", "yes"), columns)
     source = Mock(table=lambda: mine)
-    monkeypatch.setattr(datasets, "find_source", lambda name: source)
+    monkeypatch.setattr(datasets, "find_source", lambda name, version: source)
     datasets._folded.cache_clear()
     task = SupervisedTask(kind="supervised", dataset="holes")
     for index in range(3):

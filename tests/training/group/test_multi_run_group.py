@@ -278,7 +278,7 @@ def test_test_rows_influence_nothing(monkeypatch):
     x[rows] = 1e6
     spoiled = type(table)(x, table.y, table.classes)
     source = Mock(table=lambda: spoiled)
-    monkeypatch.setattr(datasets, "find_source", lambda name: source)
+    monkeypatch.setattr(datasets, "find_source", lambda name, version: source)
     datasets._folded.cache_clear()
     found = curves(group_for([plan]))[3]
     datasets._folded.cache_clear()
