@@ -1,0 +1,102 @@
+"""Texts grouped by shape: their bytes with 0 for every digit.
+
+`2024-05-31` and `1999-01-02` are of one shape, `0000-00-00`. A column of numbers or dates has few,
+so a regular expression is matched once for each, and the digits of all cells of a shape are taken
+from the same places of their bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_BYTES = 800
+"""Of a number or a date, whose digits may all be written out; longer texts have no shape."""
+
+_SHAPE_OF_BYTE = np.array([ord("0") if 48 <= b <= 57 else b for b in range(256)], dtype=np.uint8)
+
+
+class ShapedTexts:
+    """Texts [N] of which those that may be numbers or dates are grouped by shape."""
+
+    def __init__(self, texts: pa.Array, like: str) -> None:
+        """Groups texts.
+
+        Args:
+            texts: an array of strings without null.
+            like: a regular expression (RE2), quick to match, for shapes of interest.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        self._offsets, self._data = string_buffers(texts)
+        lengths = np.diff(self._offsets)
+        digits = np.zeros(len(self._data) + 1, dtype=np.int64)
+        np.cumsum(self._data - 48 < 10, out=digits[1:])
+        has_digit = digits[self._offsets[1:]] > digits[self._offsets[:-1]]
+        rows = np.flatnonzero(has_digit & (lengths <= MOST_BYTES))
+        shapes = strings_of(self._offsets, _SHAPE_OF_BYTE[self._data])
+        if len(rows) < len(texts):
+            shapes = shapes.take(pa.array(rows))
+        encoded = shapes.dictionary_encode()
+        of_interest = pc.match_substring_regex(encoded.dictionary, like)
+        flags = of_interest.to_numpy(zero_copy_only=False)
+        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        kept = flags[codes] if len(codes) else np.zeros(0, dtype=bool)
+        self.rows: NDArray[np.int64] = rows[kept]
+        """Positions, ascending, of the texts that have a shape, [M]."""
+        self.codes: NDArray[np.int64] = (np.cumsum(flags) - 1)[codes[kept]]
+        """The shape of each of them, [M]."""
+        self.shapes: list[bytes] = [
+            shape.encode() for shape in encoded.dictionary.filter(of_interest).to_pylist()
+        ]
+
+    def groups(self) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+        """Each shape with the positions of its texts, ascending."""
+        if not self.shapes:
+            return
+        order = np.argsort(self.codes, kind="stable")
+        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.shapes)))
+        yield from zip(self.shapes, np.split(self.rows[order], ends[:-1]), strict=True)
+
+    def bytes_of(self, shape: bytes, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The bytes [len(rows), len(shape)] of texts that have this shape."""
+        found: NDArray[np.uint8] = self._data[
+            self._offsets[rows][:, None] + np.arange(len(shape), dtype=np.int64)
+        ]
+        return found
+
+
+def string_buffers(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Where each of N strings begins, [N + 1], and the bytes of all."""
+    if not len(texts):
+        return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    held = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return ends.astype(np.int64) - ends[0], held[ends[0] : ends[-1]]
+
+
+def strings_of(offsets: NDArray[Any], data: NDArray[np.uint8]) -> pa.Array:
+    """The strings that lie between offsets [N + 1] in these bytes."""
+    import pyarrow as pa
+
+    return pa.StringArray.from_buffers(
+        len(offsets) - 1,
+        pa.py_buffer(np.ascontiguousarray(offsets, dtype=np.int32)),
+        pa.py_buffer(np.ascontiguousarray(data)),
+    )
+
+
+def numbers_at(cells: NDArray[np.uint8], span: tuple[int, int]) -> NDArray[np.int64]:
+    """The number [N] that the digits in one place of each cell's bytes are; 0 for no digit."""
+    number = np.zeros(len(cells), dtype=np.int64)
+    for place in range(*span):
+        number = 10 * number + (cells[:, place].astype(np.int64) - 48)
+    return number
