@@ -1,56 +1,94 @@
-"""`hpsearch datasets`: add, list, remove."""
+"""`hpsearch datasets`: add, show, list, remove."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, TypeAlias, cast, get_args
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.cli.dataset_table import print_dataset
 from hpsearch.cli.options import AsJson, Server
 from hpsearch.cli.output import emit, out
 from hpsearch.client.client import Client
+from hpsearch.client.dataset import Dataset, DatasetInfo, DatasetList
+from hpsearch.client.dataset_summary import shape
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.upload_formats import UPLOAD_FORMATS, upload_format_labels
-from hpsearch.spec.wire.datasets import Dataset, DatasetInfo, DatasetList
 from hpsearch.spec.wire.upload import ColumnUse
 
-app = typer.Typer(help="Upload data sets, list and remove them.", no_args_is_help=True)
+app = typer.Typer(help="Upload data sets, look at, list and remove them.", no_args_is_help=True)
 
 COLUMN_USES = [f"NAME={use}" for use in get_args(ColumnUse)]
+
+Files: TypeAlias = Annotated[
+    list[Path], typer.Argument(help="One file, or two: IDX images and labels.", metavar="PATH")
+]
+Format: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"{', '.join(UPLOAD_FORMATS)}.",
+        show_default="by the file's content and name",
+    ),
+]
+Columns: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--column", help=f"{', '.join(COLUMN_USES)}; may be repeated."),
+]
+Whole: TypeAlias = Annotated[
+    bool, typer.Option("--all", help="Print every column of a wide table.")
+]
 
 
 @app.command(help=f"Upload a data set: {upload_format_labels()}.")
 def add(
     name: Annotated[str, typer.Argument(help="What studies call it: a-z, 0-9, _ and -.")],
-    files: Annotated[
-        list[Path], typer.Argument(help="One file, or two: IDX images and labels.", metavar="PATH")
-    ],
+    files: Files,
     target: Annotated[str | None, typer.Option(help="The column to learn.")] = None,
-    form: Annotated[
-        str | None,
+    form: Format = None,
+    column: Columns = None,
+    replace: Annotated[
+        bool,
         typer.Option(
-            "--format",
-            help=f"{', '.join(UPLOAD_FORMATS)}.",
-            show_default="by the file's content and name",
+            "--replace",
+            help="Make another data set of this name an earlier version, with which its studies "
+            "go on.",
         ),
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help=f"{', '.join(COLUMN_USES)}; may be repeated."),
-    ] = None,
+    ] = False,
+    whole: Whole = False,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Upload a data set."""
     with Client(server) as client:
         added = client.add_dataset(
-            name, *files, target=target, format=form, columns=_uses(column or [])
+            name,
+            *files,
+            target=target,
+            format=form,
+            columns=_uses(column or []),
+            replace=replace,
         )
-    line = f"{added.name}: {added.rows} rows of {_shape(added)}, {_target(added)}"
-    emit(added, line, as_json=as_json)
+    emit(added, lambda: print_dataset(added, whole=whole), as_json=as_json)
+
+
+@app.command()
+def show(
+    name: str,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Of an uploaded one.", show_default="the newest")
+    ] = None,
+    whole: Whole = False,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a data set: how each column is read, what it is used for, and why."""
+    with Client(server) as client:
+        found = client.dataset(name, version)
+    emit(found, lambda: print_dataset(found, whole=whole), as_json=as_json)
 
 
 @app.command("list")
@@ -58,12 +96,13 @@ def list_all(server: Server = None, as_json: AsJson = False) -> None:
     """List data sets."""
     with Client(server) as client:
         listed = client.datasets()
-    table = Table("name", "rows", "features", "target", "from", box=None)
+    table = Table("name", "version", "rows", "features", "target", "from", box=None)
     for info in listed:
         table.add_row(
             info.name,
-            str(info.rows),
-            _shape(info),
+            str(info.version) if isinstance(info, Dataset) else "",
+            f"{info.rows:,}",
+            shape(info),
             Text(_target(info)),
             info.format if isinstance(info, Dataset) else "built in",
         )
@@ -71,11 +110,20 @@ def list_all(server: Server = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def remove(name: str, server: Server = None, as_json: AsJson = False) -> None:
+def remove(
+    name: str,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="The one to remove.", show_default="all")
+    ] = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
     """Remove an uploaded data set that no open study trains on."""
     with Client(server) as client:
-        client.remove_dataset(name)
-    emit({"removed": name}, f"{name} is removed", as_json=as_json)
+        client.remove_dataset(name, version)
+    what = name if version is None else f"version {version} of {name}"
+    removed = {"removed": name} | ({} if version is None else {"version": version})
+    emit(removed, f"{what} is removed", as_json=as_json)
 
 
 def _uses(columns: list[str]) -> dict[str, ColumnUse]:
@@ -89,11 +137,6 @@ def _uses(columns: list[str]) -> dict[str, ColumnUse]:
             )
         uses[name] = cast(ColumnUse, use)
     return uses
-
-
-def _shape(info: DatasetInfo) -> str:
-    sizes = "×".join(map(str, info.features))
-    return sizes if info.is_image else f"{sizes} columns"
 
 
 def _target(info: DatasetInfo) -> str:

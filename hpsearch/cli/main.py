@@ -23,6 +23,7 @@ from hpsearch.cli import (
     storage,
     studies,
 )
+from hpsearch.cli.command_words import in_options
 from hpsearch.cli.options import AsJson
 from hpsearch.cli.output import emit
 from hpsearch.errors import HpsearchError
@@ -51,7 +52,7 @@ def main() -> None:
     try:
         app()
     except HpsearchError as error:
-        typer.echo(f"hpsearch: {error}", err=True)
+        typer.echo(f"hpsearch: {in_options(str(error))}", err=True)
         sys.exit(1)
 
 

@@ -13,10 +13,11 @@ It finds a server of this machine, and its token, by itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from hpsearch.client.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.client.ensemble import Ensemble, EnsembleTimeout
 from hpsearch.client.study import Study, StudyTimeout
 from hpsearch.client.transport import Transport
@@ -25,7 +26,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire import ensembles, records
-from hpsearch.spec.wire.datasets import Dataset, DatasetInfo, DatasetList
+from hpsearch.spec.wire.datasets import BUILT_IN
 from hpsearch.spec.wire.jobs import GarbageCollectionRequest
 from hpsearch.spec.wire.records import Checkpoint, GarbageCollection, StudyPage, StudyPreview
 from hpsearch.spec.wire.upload import ColumnUse
@@ -195,6 +196,7 @@ class Client:
         target: str | None = None,
         format: str | None = None,  # noqa: A002 (the field's name in the form)
         columns: Mapping[str, ColumnUse] | None = None,
+        replace: bool = False,
     ) -> Dataset:
         """Uploads a data set and returns its record; the same one again changes nothing.
 
@@ -204,49 +206,63 @@ class Client:
                 `hpsearch datasets add --help` lists, or two: IDX images and labels.
             target: the column or array to learn; needed for CSV and Parquet.
             format: its name in that table; None goes by the file's content and name.
-            columns: uses of columns by name, where the one inferred is wrong: number, category
-                or ignore.
+            columns: uses of columns by name, where the one inferred is wrong: number, category,
+                date or ignore.
+            replace: another data set of this name becomes an earlier version; studies that were
+                submitted with it go on with it.
 
         Raises:
-            InvalidInput: naming the column and row, or the file, that is wrong.
-            Conflict: when another data set has the name.
+            InvalidInput: naming the columns and rows, or the file, that are wrong.
+            Conflict: when another data set has the name and is not to be replaced.
 
         >>> client.add_dataset("houses", "houses.csv", target="price").rows
         40
         """
-        paths = [Path(file) for file in files]
-        for path in paths:
-            if not path.is_file():
-                raise InvalidInput.at(
-                    "file", f"must be a file that can be read, got {path}; check the path"
-                )
-        fields = {"name": name, "target": target, "format": format}
-        form = {key: value for key, value in fields.items() if value is not None}
-        if columns:
-            form["columns"] = json.dumps(dict(columns))
-        return self._transport.upload("/datasets", Dataset, form, paths)
+        form = _upload_form(files, target, format, columns)
+        form |= {"name": name} | ({"replace": "true"} if replace else {})
+        return self._transport.upload("/datasets", Dataset, form, [Path(file) for file in files])
+
+    def dataset(self, name: str, version: int | None = None) -> Dataset | DatasetInfo:
+        """Returns a data set.
+
+        Args:
+            name: of a built-in or an uploaded one.
+            version: of an uploaded one; None for the newest.
+
+        Raises:
+            NotFound: when there is none of this name and version.
+
+        >>> client.dataset("wine").class_rows
+        (59, 71, 48)
+        """
+        kind = DatasetInfo if name in BUILT_IN else Dataset
+        return self._transport.get(f"/datasets/{name}", kind, version=version)
 
     def datasets(self) -> list[Dataset | DatasetInfo]:
-        """Returns all data sets: the built-in ones, then those uploaded.
+        """Returns all data sets: the built-in ones, then those uploaded, in their newest version.
 
         >>> "digits" in [dataset.name for dataset in client.datasets()]
         True
         """
         return self._transport.get("/datasets", DatasetList).datasets
 
-    def remove_dataset(self, name: str) -> None:
+    def remove_dataset(self, name: str, version: int | None = None) -> None:
         """Removes an uploaded data set that no open study trains on.
+
+        Studies that were trained on it and are over keep what they came to, but cannot be trained
+        further.
 
         Args:
             name: the data set's.
+            version: the one to remove; None for all.
 
         Raises:
-            NotFound: when no uploaded data set has the name.
+            NotFound: when no uploaded data set has the name and version.
             Conflict: when an open study trains on it.
 
         >>> client.remove_dataset(client.add_dataset("flats", "houses.csv", target="price").name)
         """
-        self._transport.delete(f"/datasets/{name}")
+        self._transport.delete(f"/datasets/{name}", version=version)
 
     def close(self) -> None:
         """Closes the connection; `with hpsearch.Client() as client` does so at its end.
@@ -263,6 +279,29 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
+
+
+def _upload_form(
+    files: Sequence[str | Path],
+    target: str | None,
+    file_format: str | None,
+    columns: Mapping[str, ColumnUse] | None,
+) -> dict[str, str]:
+    """The fields of an upload's form.
+
+    Raises:
+        InvalidInput: when one of the files is none.
+    """
+    for path in map(Path, files):
+        if not path.is_file():
+            raise InvalidInput.at(
+                "file", f"must be a file that can be read, got {path}; check the path"
+            )
+    fields = {"target": target, "format": file_format}
+    form = {key: value for key, value in fields.items() if value is not None}
+    if columns:
+        form["columns"] = json.dumps(dict(columns))
+    return form
 
 
 def spec_document(spec: Spec) -> Mapping[str, Any]:

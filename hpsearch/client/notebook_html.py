@@ -1,4 +1,4 @@
-"""HTML by which a notebook shows studies, trials and ensembles, in the notebook's own colours.
+"""HTML by which a notebook shows studies, trials, ensembles and data sets, in its own colours.
 
 Names and values are people's own text and are escaped.
 """
@@ -6,10 +6,13 @@ Names and values are people's own text and are escaped.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from html import escape
 from typing import Any
 
+from hpsearch.client.dataset_summary import column_rows, headline, target_line
 from hpsearch.spec.language.messages import pluralize
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.ensembles import Ensemble
 from hpsearch.spec.wire.records import Study, Trial
 
@@ -112,6 +115,26 @@ def trials_html(trials: Sequence[Trial]) -> str:
     more = len(trials) - ROWS_SHOWN
     rest = f"<p style='{_MUTED}'>and {more} more; see .to_frame()</p>" if more > 0 else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{rest}"
+
+
+def dataset_html(info: DatasetInfo) -> str:
+    """A row per column: how it is read, what for, and why; then the target, and warnings."""
+    rows, rest = column_rows(info)
+    titles = ("column", "read as", "used", "distinct", "missing", "examples", "")
+    heads = "".join(f"<th style='{_CELL}'>{title}</th>" for title in titles)
+    body = "".join(
+        f"<tr style='{_MUTED if row.used == 'no' else ''}'>"
+        + "".join(f"<td style='{_CELL}'>{escape(str(text))}</td>" for text in astuple(row))
+        + "</tr>"
+        for row in rows
+    )
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    notes = "".join(f"<li>{escape(warning)}</li>" for warning in info.warnings)
+    more = f"<p style='{_MUTED}'>{escape(rest)}</p>" if rest else ""
+    return (
+        f"<div><b>{escape(headline(info))}</b>{table if rows else ''}{more}"
+        f"<p>{escape(target_line(info))}</p>{f'<ul>{notes}</ul>' if notes else ''}</div>"
+    )
 
 
 def _state(state: str) -> str:

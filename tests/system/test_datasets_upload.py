@@ -233,12 +233,22 @@ def test_the_command_line_adds_lists_and_removes(service: Service, tmp_path: Pat
 
     added = hpsearch("add", "lines", str(table), "--target", "y")
     assert added.returncode == 0, added.stderr
-    assert added.stdout.strip() == "lines: 50 rows of 2 columns, y: numbers"
+    assert added.stdout.startswith("lines, version 1: 50 rows of 2 columns\n")
+    assert added.stdout.strip().endswith("target y: numbers")
     listed = hpsearch("list")
     assert "lines" in listed.stdout
     assert "built in" in listed.stdout
     described = json.loads(hpsearch("add", "lines", str(table), "--target=y", "--json").stdout)
     assert described["target"] == "numbers"
+    table.write_text("a,b,y\n" + "".join(f"{i},{i % 7},{i * 0.5}\n" for i in range(40)))
+    conflict = hpsearch("add", "lines", str(table), "--target", "y")
+    assert conflict.returncode == 1
+    assert "or send it with --replace: it becomes version 2" in conflict.stderr
+    assert (
+        "version 2: 40 rows"
+        in hpsearch("add", "lines", str(table), "--target=y", "--replace").stdout
+    )
+    assert "version 1: 50 rows" in hpsearch("show", "lines", "--version=1").stdout
     refused = hpsearch("add", "other", str(table), "--target=z")
     assert refused.returncode == 1
     assert refused.stderr.strip() == (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.errors import CorruptArtifact, StorageFull
+from hpsearch.errors import CorruptArtifact, NotFound, StorageFull
 from hpsearch.settings import Settings
 from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.training.data.sources import load
@@ -23,10 +23,12 @@ class Server:
     def __init__(self, content: bytes | OSError) -> None:
         self.content = content
         self.fetched = 0
+        self.versions: list[int] = []
 
     def fetch_dataset(self, name: str, version: int, path: Path) -> str:
         self.fetched += 1
-        assert (name, version) == ("fetched", 1)
+        assert name == "fetched"
+        self.versions.append(version)
         if isinstance(self.content, OSError):
             raise self.content
         path.write_bytes(self.content)
@@ -63,6 +65,18 @@ def test_another_content_takes_the_name_s_place(tmp_path: Path) -> None:
     datasets.make_ready(a_file(server.content))
     assert load("fetched").x.tolist() == [[1], [2], [3]]
     assert len(cached(tmp_path)) == 2
+
+
+def test_versions_of_one_name_lie_side_by_side(tmp_path: Path) -> None:
+    server = Server(CSV)
+    datasets = Datasets(server, tmp_path)  # type: ignore[arg-type]
+    for version, content in ((1, CSV), (2, CSV + b"3,1\n"), (3, CSV)):
+        server.content = content
+        datasets.make_ready(a_file(content).model_copy(update={"version": version}))
+    assert server.versions == [1, 2]
+    assert [len(load("fetched", version).x) for version in (1, 2, 3, None)] == [2, 3, 2, 2]
+    with pytest.raises(NotFound, match="no data set is called 'fetched' in version 4"):
+        load("fetched", 4)
 
 
 def test_content_with_another_hash_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
