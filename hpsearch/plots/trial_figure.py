@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -15,6 +16,10 @@ from hpsearch.plots.figure import Figure, FigureQuery, StudyData
 from hpsearch.plots.style import SERIES, PlotlyJson, axis, escape, finite, json_numbers, layout
 from hpsearch.spec.wire.records import Curve
 
+_PART = re.compile(r"^(ema_|swa_)?(train|val|test)_")
+"""Before a metric's name: whose weights, which rows."""
+_ALIKE = {"objective": "loss", "log_loss": "loss", "f1_macro": "f1"}
+"""Metrics that stand in another one's panel."""
 _FIRST = ("loss", "accuracy", "lr")
 _LAST = ("seconds", "samples_per_second")
 
@@ -58,14 +63,13 @@ def panels(names: Sequence[str]) -> dict[str, list[str]]:
     """A trial's metrics by the figure they belong to: those that measure alike share one.
 
     `loss` holds every loss and objective, other families are named after what follows the part's
-    name (`train_accuracy` and `val_accuracy` are `accuracy`); the rest stand alone.
+    name (`train_accuracy` and `val_accuracy` are `accuracy`), those of single classes after the
+    metric (`val_recall[yes]` and `val_recall[no]` are `recall`); the rest stand alone.
     """
     by_panel: dict[str, list[str]] = {}
     for name in names:
-        prefix, _, rest = name.rpartition("_")
-        measured = prefix.endswith(("train", "val", "test", "ema", "swa"))
-        panel_name = rest if measured else name
-        panel_name = "loss" if panel_name == "objective" else panel_name
+        measured = _PART.sub("", name).partition("[")[0]
+        panel_name = _ALIKE.get(measured, measured)
         by_panel.setdefault(panel_name, []).append(name)
     order = {name: rank for rank, name in enumerate((*_FIRST, "", *_LAST))}
     return dict(sorted(by_panel.items(), key=lambda item: order.get(item[0], order[""])))

@@ -28,7 +28,7 @@ from hpsearch.spec.language.family import Family, kind_of
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.losses import losses_for
-from hpsearch.spec.metrics import METRICS, objective_curves
+from hpsearch.spec.metrics import METRICS, MOST_CLASS_CURVES, objective_curves
 from hpsearch.spec.model import INITS, MODELS, Activation
 from hpsearch.spec.optimizer import OPTIMIZERS
 from hpsearch.spec.pruner import PRUNERS
@@ -114,7 +114,11 @@ def _tables() -> Iterator[Section]:
         "Losses and objectives",
         ("target", f"losses {first}", f"objectives {first}"),
         [
-            (target, _names(losses_for(target)) or "its own", _names(objective_curves(target)))
+            (
+                target,
+                _names(losses_for(target)) or "its own",
+                _names(objective_curves(target, ["CLASS"])),
+            )
             for target in get_args(TargetKind)
         ],
     )
@@ -130,8 +134,11 @@ def _tables() -> Iterator[Section]:
             )
             for metric in METRICS.values()
         ],
-        "Measured on validation rows as `val_<metric>`. Where a curve has another name, its "
-        "direction is that of the metric it ends in.",
+        "Measured on validation rows as `val_<metric>`, on test rows as `test_<metric>`; a metric "
+        f"of each class as `val_<metric>[<class>]`, where there are at most {MOST_CLASS_CURVES} "
+        "classes. Each may be an objective. Where a curve has another name, its direction is that "
+        "of the metric it ends in. The conventions are scikit-learn's: classes without rows in the "
+        "part that is measured are left out of means over classes.",
     )
     yield Section(
         "Built-in data sets",

@@ -85,6 +85,13 @@ def _text_keys(value: Any) -> Any:
     return {str(key): entry for key, entry in value.items()} if isinstance(value, dict) else value
 
 
+def _class_name(value: Any) -> Any:
+    """YAML reads the names of numbered classes as numbers, and true and false as such."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
 class SupervisedTask(Kind):
     """Learn a target from features."""
 
@@ -109,6 +116,10 @@ class SupervisedTask(Kind):
     ] = "none"
     """Factors of the training loss by class: balanced gives each class the same total, a map
     gives factors by class name, 1 for those it leaves out."""
+    positive: Annotated[str, Field(min_length=1), BeforeValidator(_class_name)] | None = None
+    """Of two classes the one that `f1` and `average_precision` look for. None: the rarer one, of
+    equally many rows the later one; a study of before version 0.2 that has none means neither, and
+    its `f1` is `f1_macro`."""
 
 
 TASKS = Family(SupervisedTask, PluginTask, ExternalTask, default="supervised")

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import ReportGap
 from hpsearch.spec.language.fields import Metrics
+from hpsearch.spec.metrics import is_plain_name
 from hpsearch.spec.study import Objective
 from hpsearch.spec.wire.records import Curve, Curves
 from hpsearch.store.database import now
@@ -122,7 +123,7 @@ def curves(
     row_of(session, study_id)
     # Whole curves are exact; for those that are thinned the database picks the number out of the
     # JSON, which is faster and, with some builds of SQLite, may round its last bit.
-    whole = max_points is None or not metric.replace("_", "").isalnum()
+    whole = max_points is None or not is_plain_name(metric)
     column: ColumnElement[Any] = (
         ReportRow.metrics.expression if whole else ReportRow.metrics[metric].as_string()
     )

@@ -20,6 +20,7 @@ from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.distributions import Choice
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import TrialState
+from hpsearch.spec.metrics import is_plain_name
 from hpsearch.spec.space.space import SearchSpace
 from hpsearch.spec.wire.filters import Condition
 from hpsearch.spec.wire.records import Trial
@@ -118,7 +119,7 @@ def _column(name: str, space: SearchSpace, field: str) -> tuple[ColumnElement[An
             )
             inner = TrialRow.params[name]
             return (_number(inner) if numeric else inner.as_string()), numeric
-    if name.replace("_", "").isalnum():
+    if is_plain_name(name):
         return _number(TrialRow.metrics[name]), True
     raise InvalidInput.at(
         field,

@@ -193,10 +193,10 @@ class DuoEnsemble(EnsembleBase):
         '               ("classes",), "hpsearch.training.numerics.top2:top2"),\n',
         "hpsearch/training/numerics/top2.py",
         '''
-def top2(outputs, targets):
+def top2(outputs):
     """Share of rows whose class is among the two likeliest, [K]."""
-    best = outputs.topk(2, dim=-1).indices
-    return (best == targets.unsqueeze(-1)).any(-1).to(outputs.dtype).mean(-1)
+    best = outputs.probabilities.topk(2, dim=-1).indices
+    return (best == outputs.targets.unsqueeze(-1)).any(-1).double().mean(-1)
 ''',
     ),
     Addition(

@@ -236,9 +236,20 @@ def test_the_best_curve_is_on_top_and_stands_out() -> None:
             },
         ),
         (["ema_val_loss", "grad_norm"], {"loss": ["ema_val_loss"], "grad_norm": ["grad_norm"]}),
+        (
+            ["val_recall[not_yet]", "val_log_loss", "val_recall[yes]", "val_balanced_accuracy",
+             "swa_val_balanced_accuracy", "val_f1", "val_f1_macro", "train_loss", "my_own"],
+            {
+                "loss": ["val_log_loss", "train_loss"],
+                "recall": ["val_recall[not_yet]", "val_recall[yes]"],
+                "balanced_accuracy": ["val_balanced_accuracy", "swa_val_balanced_accuracy"],
+                "f1": ["val_f1", "val_f1_macro"],
+                "my_own": ["my_own"],
+            },
+        ),
         ([], {}),
     ],
-)
+)  # fmt: skip
 def test_metrics_that_measure_alike_share_a_panel(names: list[str], expected: Any) -> None:
     found = panels(names)
     assert found == expected

@@ -296,7 +296,7 @@ def test_a_choice_of_schedules_opens_conditional_parameters() -> None:
         ),
         (
             {"kind": "reduce_on_plateau", "metric": "seconds"},
-            "metric: must end in one of loss, objective, rmse, mae, accuracy, f1, auc, r2, which",
+            "metric: must end in one of loss, objective, log_loss, rmse, mae, mape, accuracy, ",
         ),
         ({"kind": "reduce_on_plateau", "factor": 1}, "factor: must be < 1, got 1"),
         ({"kind": "reduce_on_plateau", "patience": 1.5}, "patience: must be a whole number"),

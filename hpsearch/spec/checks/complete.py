@@ -5,6 +5,7 @@ from __future__ import annotations
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.checks.dataset import dataset_errors, loss_of
 from hpsearch.spec.checks.optimizer import full_batch_errors
+from hpsearch.spec.checks.positive import positive_of
 from hpsearch.spec.checks.schedule import schedule_errors
 from hpsearch.spec.checks.split import without_missing_test
 from hpsearch.spec.metrics import objective_curves
@@ -21,7 +22,7 @@ def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
     errors = [
         *dataset_errors(spec, info),
         *full_batch_errors(spec),
-        *schedule_errors(spec, objective_curves(info.target)),
+        *schedule_errors(spec, objective_curves(info.target, info.class_names)),
     ]
     if errors:
         raise InvalidInput(errors)
@@ -32,6 +33,7 @@ def complete(spec: StudySpec, info: DatasetInfo) -> StudySpec:
             "dataset_version": info.version if isinstance(info, Dataset) else None,
             "loss": loss_of(spec, info),
             "standardize": task.standardize or ("minmax" if info.is_image else "zscore"),
+            "positive": positive_of(task.positive, info),
             "split": without_missing_test(task.split, info),
         }
     )

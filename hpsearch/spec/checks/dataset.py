@@ -7,6 +7,7 @@ from typing import Any
 
 from hpsearch.errors import FieldError
 from hpsearch.spec.augment import AUGMENTATIONS
+from hpsearch.spec.checks.positive import positive_errors
 from hpsearch.spec.checks.split import split_errors
 from hpsearch.spec.language.distributions import options_of
 from hpsearch.spec.language.family import Family
@@ -25,6 +26,7 @@ def dataset_errors(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
     yield from _loss_errors(loss, info)
     yield from _model_errors(spec, info)
     yield from split_errors(spec.supervised.split, info, spec.training.folds)
+    yield from positive_errors(spec.supervised.positive, info)
     yield from _class_weight_errors(spec, info)
     yield from _training_errors(spec, loss, info)
 
@@ -35,7 +37,7 @@ def loss_of(spec: StudySpec, info: DatasetInfo) -> Any:
 
 
 def _objective_errors(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError]:
-    curves = objective_curves(info.target)
+    curves = objective_curves(info.target, info.class_names)
     if len(spec.objectives) > 1:
         curves = (*curves, *COSTS)
     for path, objective in spec.named_objectives(Objective.default_for(info.target)):

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from hpsearch.errors import TrainingFailed
+from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.losses import losses_for
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.data.class_weights import class_weights
@@ -21,7 +23,7 @@ from hpsearch.training.models.norm import MOMENTUM
 from hpsearch.training.numerics.layout import Layout
 from hpsearch.training.numerics.loss_gradients import gradient_of
 from hpsearch.training.numerics.losses import loss_named
-from hpsearch.training.numerics.metrics import hits, metrics_for
+from hpsearch.training.numerics.metrics import hits, measure, read_outputs
 from hpsearch.training.tasks.base import (
     Batch,
     BatchResult,
@@ -67,9 +69,10 @@ class Supervised:
         rows = len(self._train.x)
         self._batches = Batches(self._train, rows if is_full else spec.training.batch_size)
         self._model = model_for(spec.supervised.model, data.features, data.outputs)
-        loss = spec.supervised.loss or losses_for("classes" if data.classes else "numbers")[0]
+        self._target: TargetKind = "classes" if data.classes else "numbers"
+        loss = spec.supervised.loss or losses_for(self._target)[0]
         self._loss, self._gradient = loss_named(loss), gradient_of(loss)
-        self._metrics = metrics_for("classes" if data.classes else "numbers")
+        self._positive = _positive(spec, data.classes)
         self.layout = Layout.of(self._model.shapes)
         self.buffers = Layout.of(self._model.buffers)
         self.rows = rows
@@ -82,14 +85,17 @@ class Supervised:
 
     @staticmethod
     def key(spec: StudySpec) -> Hashable:
-        """Data, structure, loss and batch size; initial weights and dropout rates may differ."""
+        """Data, structure, loss, positive class and batch size.
+
+        Initial weights and dropout rates may differ.
+        """
         task, training = spec.supervised, spec.training
         may_differ = {name: None for name in ("init", "dropout") if hasattr(task.model, name)}
         model = task.model.model_copy(update=may_differ)
         augment = tuple((kind.kind, getattr(kind, "axis", None)) for kind in training.augment)
         return (
             spec.seed, task.dataset, task.dataset_version, task.split, task.standardize, task.loss,
-            model, training.batch_size, training.train_fraction, augment,
+            task.positive, model, training.batch_size, training.train_fraction, augment,
         )  # fmt: skip
 
     def initial_weights(
@@ -152,7 +158,7 @@ class Supervised:
     def measure(self, weights: Views, buffers: Views, split: HeldOut) -> dict[str, Tensor]:
         """The plain loss, without class weights or smoothing, and what suits the target.
 
-        The loss of numbers is that of standardised targets; rmse and mae are in the targets' own
+        The loss of numbers is that of standardised targets; other metrics are in the targets' own
         unit.
         """
         return self.evaluate(weights, buffers, split).metrics
@@ -164,8 +170,8 @@ class Supervised:
         metrics = {f"{prefix}_loss": self._loss(outputs, y, None).mean(-1)}
         if not self.classes:
             outputs, y = self.in_data_unit(outputs), self.in_data_unit(y)
-        for name, metric in self._metrics.items():
-            metrics[f"{prefix}_{name}"] = metric(outputs, y)
+        judged = read_outputs(self._target, outputs, y, self.classes, self._positive)
+        metrics |= {f"{prefix}_{n}": values for n, values in measure(judged, self.classes).items()}
         return Evaluation(outputs, y, metrics)
 
     def refresh_statistics(self, weights: Views, buffers: Views) -> None:
@@ -228,6 +234,21 @@ class Supervised:
             for spec in specs
         ]
         return torch.tensor(rows, dtype=self._dtype, device=self._device)
+
+
+def _positive(spec: StudySpec, classes: Sequence[str]) -> str | None:
+    """The positive class; none where there are not two, or a study of before has none.
+
+    Raises:
+        TrainingFailed: when the spec names one that is not there.
+    """
+    positive = spec.supervised.positive
+    if positive is None or (len(classes) == 2 and positive in classes):
+        return positive
+    raise TrainingFailed(
+        f"task.positive must be one of two classes, got {positive}; the data has "
+        f"{', '.join(classes[:20]) or 'none'}"
+    )
 
 
 def _training_rows(data: SplitData, spec: StudySpec, *, classes: bool) -> SplitData:
