@@ -20,7 +20,8 @@ from hpsearch.spec.ensembles.base import EnsembleBase
 from hpsearch.spec.language.family import kind_of
 from hpsearch.spec.language.states import EnsembleState, is_final
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.ensembles import Ensemble, Member, Range, Single
+from hpsearch.spec.wire.ensemble_scores import Range
+from hpsearch.spec.wire.ensembles import Ensemble, Member, Single
 from hpsearch.store import ensembles
 
 MOST_SHOWN = 50

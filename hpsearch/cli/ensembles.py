@@ -18,7 +18,8 @@ from hpsearch.spec.ensemble import ENSEMBLES
 from hpsearch.spec.ensembles.base import SELECTION_METRICS, Combine
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire import ensembles
-from hpsearch.spec.wire.ensembles import EnsembleList, Scores, Single
+from hpsearch.spec.wire.ensemble_scores import Scores
+from hpsearch.spec.wire.ensembles import EnsembleList, Single
 
 app = typer.Typer(
     help="Combine a study's checkpoints and use what comes of it.", no_args_is_help=True

@@ -19,6 +19,7 @@ from hpsearch.optional import importing_extra
 from hpsearch.spec.language.states import EnsembleState, JobState, is_final
 from hpsearch.spec.wire import ensembles as records
 from hpsearch.spec.wire.datasets import BUILT_IN, Dataset
+from hpsearch.spec.wire.ensemble_scores import EnsembleScores, Range, Scores
 from hpsearch.spec.wire.ensembles import JobTicket, PredictionResult
 from hpsearch.spec.wire.jobs import JobStatus
 from hpsearch.spec.wire.records import Study
@@ -113,9 +114,19 @@ class Ensemble(Handle[records.Ensemble]):
         return self.record.test
 
     @property
-    def scores(self) -> records.Scores:
+    def scores(self) -> EnsembleScores:
         """Its scores on both parts, with `headline`: the metric that people look at first."""
         return self.record.scores
+
+    @property
+    def headline(self) -> str | None:
+        """The metric to show first: the study's objective by its bare name, `auc` of `val_auc`."""
+        return self.record.headline
+
+    @property
+    def chosen_by(self) -> str | None:
+        """The metric on validation rows that chose its members, such as `val_auc`."""
+        return self.record.chosen_by
 
     @property
     def best_single(self) -> records.Single | None:
@@ -123,12 +134,12 @@ class Ensemble(Handle[records.Ensemble]):
         return self.record.best_single
 
     @property
-    def mean_member(self) -> records.Scores | None:
+    def mean_member(self) -> Scores | None:
         """The mean of the members' scores, each member counted once."""
         return self.record.mean_member
 
     @property
-    def intervals(self) -> dict[str, records.Range]:
+    def intervals(self) -> dict[str, Range]:
         """95 % bootstrap intervals of test scores, and of the gains on the best single trial."""
         return self.record.intervals
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,7 +13,8 @@ from hpsearch.spec.ensembles.base import MOST_MEMBERS, Combine
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.fields import Metrics
 from hpsearch.spec.language.messages import explain, format_value
-from hpsearch.spec.wire.ensembles import Copy, Scores
+from hpsearch.spec.wire.ensemble_scores import EnsembleScores, with_headline
+from hpsearch.spec.wire.ensembles import Copy
 from hpsearch.spec.wire.upload import ClassType
 
 NAME = "manifest.json"
@@ -70,13 +71,20 @@ class Manifest(Record):
     """What makes probabilities calibrated; fitted on validation rows."""
     members: Annotated[tuple[MemberEntry, ...], Field(min_length=1, max_length=100_000)]
     parts: Annotated[tuple[PartEntry, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
+    headline: str | None = None
+    """The metric to show first, by its bare name."""
     validation: Metrics = {}
     test: Metrics = {}
 
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> EnsembleScores:
         """The ensemble's scores when it was built."""
-        return Scores(validation=self.validation, test=self.test)
+        return EnsembleScores(validation=self.validation, test=self.test, headline=self.headline)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _headline_of_earlier_releases(cls, data: Any) -> Any:
+        return with_headline(data)
 
     @model_validator(mode="after")
     def _files_are_unique(self) -> Self:

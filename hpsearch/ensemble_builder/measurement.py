@@ -20,13 +20,12 @@ from hpsearch.ensembling.intervals import bootstrap
 from hpsearch.ensembling.predictions import Predictions, SplitPredictions
 from hpsearch.ensembling.scores import row_values, scores
 from hpsearch.spec.language.fields import Metrics
+from hpsearch.spec.wire.ensemble_scores import Range, Scores
 from hpsearch.spec.wire.ensembles import (
     Calibration,
     Candidate,
     EnsembleResult,
     Member,
-    Range,
-    Scores,
     Single,
 )
 

@@ -40,7 +40,8 @@ from hpsearch.inference.model import (
     model_of,
 )
 from hpsearch.spec.language.messages import pluralize
-from hpsearch.spec.wire.ensembles import PredictionResult, Scores
+from hpsearch.spec.wire.ensemble_scores import EnsembleScores
+from hpsearch.spec.wire.ensembles import PredictionResult
 from hpsearch.training.checkpoints import multi_run
 
 CHUNK_ROWS = 1024
@@ -99,7 +100,7 @@ class TrainedEnsemble:
         return self._manifest.features or ()
 
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> EnsembleScores:
         """Metrics on validation and test rows when it was built, of all its members."""
         return self._manifest.scores
 

@@ -12,7 +12,8 @@ from httpx2 import Response
 from rig import Rig, a_result
 
 from hpsearch.spec.language.base import as_json
-from hpsearch.spec.wire.ensembles import EnsembleResult, PredictionResult, Range
+from hpsearch.spec.wire.ensemble_scores import Range
+from hpsearch.spec.wire.ensembles import EnsembleResult, PredictionResult
 from hpsearch.spec.wire.jobs import EnsembleJob, EnsembleUpload, PredictionAnswer
 from hpsearch.spec.wire.multipart import pack_ensemble
 from hpsearch.store.artifacts import ArtifactStore
@@ -63,7 +64,7 @@ def test_scores_that_are_no_numbers_travel_by_name(
     sent = api.put(f"{API}/jobs/{job.id}/ensemble", content=pack_ensemble(built, FILE))
     assert sent.status_code == 200, sent.text
     (record,) = _listed(api, study)
-    assert record["test"] == {"loss": "NaN"}
+    assert record["test"] == {"loss": "NaN", "metrics": {"loss": "NaN"}}
     assert record["intervals"] == {"loss": {"low": "NaN", "high": "Infinity"}}
     asked = api.post(f"{API}/ensembles/{job.ensemble}:predict", json={"inputs": [[1.0]]}).json()
     (prediction,) = served.lease(1)
@@ -120,9 +121,14 @@ def test_an_ensemble_has_the_names_of_the_contract(
     assert members == [
         {"trial": 0, "epoch": epoch, "weight": 0.5, "copy": "raw"} for epoch in (0, 1)
     ]
-    assert record["validation"] == {"accuracy": 0.9, "loss": 0.3}
-    assert record["test"] == {"accuracy": 0.8, "loss": 0.4}
-    assert record["best_single"].keys() >= {"trial", "validation", "test"}
+    for part, scores in (
+        ("validation", {"accuracy": 0.9, "loss": 0.3}),
+        ("test", {"accuracy": 0.8, "loss": 0.4}),
+    ):
+        assert record[part] == {**scores, "metrics": scores}
+        single = record["best_single"][part]
+        assert single["metrics"] == {name: single[name] for name in ("accuracy", "loss")}
+    assert record["headline"] == "accuracy"
     assert (record["size_bytes"], record["sha256"]) == (len(FILE), SHA256)
     assert api.get(f"{API}/ensembles/{job.ensemble}").json() == record
     assert api.get(f"{API}/studies/{study}").json()["ensembles"] == 1

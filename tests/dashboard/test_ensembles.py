@@ -23,13 +23,12 @@ from api.dashboard.ensembles import MOST_MEMBERS_SHOWN, MOST_SHOWN, choices, gai
 from hpsearch.spec.ensembles.members import GreedyEnsemble, ReinitEnsemble, TopKEnsemble
 from hpsearch.spec.language.states import EnsembleState
 from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.ensemble_scores import Range, Scores
 from hpsearch.spec.wire.ensembles import (
     BuildProgress,
     Ensemble,
     EnsembleResult,
     Member,
-    Range,
-    Scores,
     Single,
 )
 from hpsearch.store import ensembles

@@ -14,7 +14,8 @@ from hpsearch.spec.ensemble import ENSEMBLES, EnsembleSpec
 from hpsearch.spec.ensembles.base import MOST_MEMBERS, EnsembleBase
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.study import StudySpec, parse_study
-from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
+from hpsearch.spec.wire.ensemble_scores import Scores
+from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Single
 
 LR = {"log_uniform": [1e-5, 1]}
 KINDS = (

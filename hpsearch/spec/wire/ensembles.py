@@ -11,12 +11,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.language.base import Record, SpecModel
 from hpsearch.spec.language.fields import Key, Metrics, Sentence
 from hpsearch.spec.language.states import EnsembleState
+from hpsearch.spec.wire.ensemble_scores import (
+    EnsembleScores,
+    PartScores,
+    Range,
+    Scores,
+    with_headline,
+)
 
 Copy = Literal["raw", "ema", "swa"]
 """Which of a checkpoint's weights: as trained, or an average that the trial gathered of them."""
@@ -65,31 +72,8 @@ class Single(Record):
 
     trial: Annotated[int, Field(ge=0)]
     epoch: Annotated[int, Field(ge=0)]
-    validation: Metrics
-    test: Metrics = {}
-
-
-HEADLINES = ("accuracy", "rmse")
-"""The metric that people look at first: of classes, of numbers."""
-
-
-class Scores(Record):
-    """The same metrics on validation and on test rows: `accuracy`, `loss`, `rmse`, ..."""
-
-    validation: Metrics
-    test: Metrics = {}
-
-    @property
-    def headline(self) -> str | None:
-        """The name of the metric to show first; none where there are no scores."""
-        return next((name for name in HEADLINES if name in {*self.validation, *self.test}), None)
-
-
-class Range(Record):
-    """A 95 % bootstrap confidence interval over rows."""
-
-    low: float
-    high: float
+    validation: PartScores
+    test: PartScores = {}
 
 
 class Calibration(Record):
@@ -107,8 +91,14 @@ class EnsembleResult(SpecModel):
     """What a worker built: the members of an ensemble, and how good it is."""
 
     members: Annotated[list[Member], Field(min_length=1, max_length=100_000)]
-    validation: Metrics
-    test: Metrics = {}
+    headline: str | None = None
+    """The metric to show first, by its bare name: the study's objective (`auc` of `val_auc`), or
+    `loss` where predictions do not show the objective."""
+    chosen_by: str | None = None
+    """The metric on validation rows that chose the members (`val_auc`); none where no metric did,
+    and in results of earlier releases."""
+    validation: PartScores
+    test: PartScores = {}
     best_single: Single
     mean_member: Scores
     """The mean of the members' scores, each member counted once."""
@@ -124,10 +114,15 @@ class EnsembleResult(SpecModel):
     warnings: Annotated[list[Sentence], Field(max_length=10_000)] = []
     """What was left out, and why."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _headline_of_earlier_releases(cls, data: Any) -> Any:
+        return with_headline(data)
+
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> EnsembleScores:
         """The ensemble's own scores."""
-        return Scores(validation=self.validation, test=self.test)
+        return EnsembleScores(validation=self.validation, test=self.test, headline=self.headline)
 
 
 class BuildProgress(Record):
@@ -158,9 +153,15 @@ class Ensemble(Record):
     progress: BuildProgress | None
     message: str | None
     """What went wrong, where it failed."""
+    headline: str | None = None
+    """The metric to show first, by its bare name: the study's objective (`auc` of `val_auc`), or
+    `loss` where predictions do not show the objective."""
+    chosen_by: str | None = None
+    """The metric on validation rows that chose the members (`val_auc`); none where no metric did,
+    and in results of earlier releases."""
     members: list[Member] = []
-    validation: Metrics = {}
-    test: Metrics = {}
+    validation: PartScores = {}
+    test: PartScores = {}
     best_single: Single | None = None
     mean_member: Scores | None = None
     intervals: dict[str, Range] = {}
@@ -175,10 +176,15 @@ class Ensemble(Record):
     started_at: datetime | None
     finished_at: datetime | None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _headline_of_earlier_releases(cls, data: Any) -> Any:
+        return with_headline(data)
+
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> EnsembleScores:
         """The ensemble's own scores."""
-        return Scores(validation=self.validation, test=self.test)
+        return EnsembleScores(validation=self.validation, test=self.test, headline=self.headline)
 
 
 class EnsembleList(Record):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Scores, Single
+from hpsearch.spec.wire.ensemble_scores import Scores
+from hpsearch.spec.wire.ensembles import EnsembleResult, Member, Single
 from hpsearch.spec.wire.jobs import EnsembleUpload
 from hpsearch.spec.wire.multipart import (
     CheckpointPart,
