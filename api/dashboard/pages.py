@@ -18,6 +18,7 @@ from api.services import ServicesDep
 from api.study_reader import StudyReader
 from hpsearch.example_files import examples
 from hpsearch.plots.trial_figure import panels
+from hpsearch.service.datasets import info_of
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.study import parse_study
 from hpsearch.store import (
@@ -86,6 +87,7 @@ def one_study(request: Request, study_id: Id, services: ServicesDep) -> HTMLResp
         return render(
             "study.html",
             study=study,
+            data=info_of(session, reader.spec),
             figures=figure_cards(reader, address),
             log=events.latest(session, study_id, EVENTS_SHOWN),
             since=now(session),

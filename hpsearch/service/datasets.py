@@ -1,4 +1,4 @@
-"""What a study's data set means to its ensembles and its workers."""
+"""A study's data set: what people, its ensembles and its workers need of it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from sqlalchemy.orm import Session
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
-from hpsearch.spec.wire.datasets import BUILT_IN, Dataset
+from hpsearch.spec.wire.datasets import BUILT_IN, Dataset, DatasetInfo
 from hpsearch.spec.wire.upload import DatasetFile
 from hpsearch.store import datasets
 
 
 def target_of(session: Session, spec: StudySpec) -> TargetKind | None:
     """What a study predicts: classes or numbers; none where only training finds out."""
+    info = info_of(session, spec)
+    return None if info is None else info.target
+
+
+def info_of(session: Session, spec: StudySpec) -> DatasetInfo | None:
+    """A study's data set; none where its task brings its own, or it has been removed."""
     if not isinstance(spec.task, SupervisedTask):
         return None
-    info = BUILT_IN.get(spec.task.dataset) or _uploaded(session, spec.task)
-    return None if info is None else info.target
+    return BUILT_IN.get(spec.task.dataset) or _uploaded(session, spec.task)
 
 
 def uploaded_file(session: Session, spec: StudySpec) -> DatasetFile | None:
