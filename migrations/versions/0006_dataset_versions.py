@@ -43,12 +43,12 @@ def downgrade() -> None:
 
 
 def _change_tasks(change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
-    """Changes the task of every stored spec that names an uploaded data set."""
+    """Changes the task of every stored spec that learns from a data set."""
     connection = op.get_bind()
     for table, keys in ((STUDIES, ("id",)), (STUDY_VERSIONS, ("study_id", "version"))):
         for row in connection.execute(sa.select(table)).mappings().all():
             task = row["spec"].get("task")
-            if not isinstance(task, dict) or task.get("dataset") in (None, *BUILT_IN):
+            if not isinstance(task, dict) or "dataset" not in task:
                 continue
             found = sa.and_(*(table.c[key] == row[key] for key in keys))
             spec = {**row["spec"], "task": change(task)}
@@ -56,7 +56,7 @@ def _change_tasks(change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None
 
 
 def _with_first_version(task: Mapping[str, Any]) -> dict[str, Any]:
-    return {**task, "dataset_version": 1}
+    return {**task, "dataset_version": None if task["dataset"] in BUILT_IN else 1}
 
 
 def _without_version(task: Mapping[str, Any]) -> dict[str, Any]:

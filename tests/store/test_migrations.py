@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from alembic import command
 from rig import Rig
+from sqlalchemy import text
+from stored_datasets import add
 
 from hpsearch.spec.language.states import StudyState
-from hpsearch.store import observations
+from hpsearch.store import datasets, observations
 from hpsearch.store.database import migrations_config
 
 
@@ -116,3 +118,30 @@ def test_an_upgraded_study_draws_what_it_would_have_drawn(rig: Rig) -> None:
     assert [first.params, second.params] == drawn
     assert {job.study_id for job in jobs} == {study, twin}
     assert second.study_id == again
+
+
+def test_a_data_set_of_an_earlier_version_is_the_first_under_its_name(rig: Rig) -> None:
+    first, _ = add(rig)
+    mine, wine = (rig.submit(task={"dataset": name}) for name in ("mine", "wine"))
+    before = rig.snapshot()
+    _down(rig, "0005")
+    with rig.database.rewriting() as connection:
+        for table in ("studies", "study_versions"):
+            specs = connection.execute(text(f"SELECT spec FROM {table}")).scalars().all()
+            assert len(specs) == 2
+            assert not any("dataset_version" in str(spec) for spec in specs)
+    rig.database.upgrade()
+    assert rig.snapshot() == before
+    assert (rig.spec(mine).dataset_version, rig.spec(wine).dataset_version) == (1, None)
+    assert add(rig, replace=True, sha256="b" * 64)[0].version == 2
+    with rig.database.read() as session:
+        assert datasets.get(session, "mine", 1)[0].sha256 == first.sha256
+
+
+def test_an_earlier_version_is_not_given_a_data_set_that_it_cannot_hold(rig: Rig) -> None:
+    add(rig)
+    add(rig, replace=True, sha256="b" * 64)
+    before = rig.snapshot()
+    with pytest.raises(RuntimeError, match="there are later versions of data set mine; remove it"):
+        _down(rig, "0005")
+    assert rig.snapshot() == before
