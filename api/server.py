@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
 import socket
 import sys
 import time
@@ -34,6 +35,10 @@ def main(arguments: list[str]) -> int:
     settings = Settings() if options.data_dir is None else Settings(data_dir=options.data_dir)
     if options.with_parent:
         exit_with_parent()
+    # uvicorn raises the signal that ended it once more, and by default that would end this process
+    # before its note is removed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
         serve(settings, options.host, options.port)
     except HpsearchError as error:
@@ -59,7 +64,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
         ) from error
     shown_host = f"[{host}]" if ":" in host else host
     url = f"http://{shown_host}:{listener.getsockname()[1]}"
-    note = announce(RunningServer(url, str(settings.data_dir.absolute()), os.getpid()))
+    data_dir = str(settings.data_dir.absolute())
+    note = announce(RunningServer(url, data_dir, os.getpid(), app.state.services.instance))
     try:
         server = _Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -23,6 +24,8 @@ class Services:
     token: str
     lease_seconds: float
     max_dataset_bytes: int
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
+    """This run of the server, by which programs tell it from another one at its address."""
     caches: StudyCaches = field(default_factory=StudyCaches)
 
 

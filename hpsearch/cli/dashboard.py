@@ -7,9 +7,8 @@ from urllib.parse import urlencode
 
 import typer
 
-from hpsearch.cli.options import AsJson, Server, complete_studies
+from hpsearch.cli.options import AsJson, Server, complete_studies, connect
 from hpsearch.cli.output import emit
-from hpsearch.client.client import Client
 
 app = typer.Typer()
 
@@ -25,7 +24,7 @@ def open_dashboard(
     as_json: AsJson = False,
 ) -> None:
     """Open the dashboard: the printed address lets a browser in once and for a month."""
-    with Client(server) as client:
+    with connect(server) as client:
         path = "/studies" if study_id is None else f"/studies/{client.study(study_id).id}"
         address = sign_in_address(client.url, client.token, path)
     emit({"url": address}, address, as_json=as_json)

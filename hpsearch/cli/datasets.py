@@ -10,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.cli.dataset_table import print_dataset
-from hpsearch.cli.options import AsJson, Server
+from hpsearch.cli.options import AsJson, Server, connect
 from hpsearch.cli.output import emit, out
-from hpsearch.client.client import Client
 from hpsearch.client.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.client.dataset_summary import shape
 from hpsearch.errors import InvalidInput
@@ -63,7 +62,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Upload a data set."""
-    with Client(server) as client:
+    with connect(server) as client:
         added = client.add_dataset(
             name,
             *files,
@@ -86,7 +85,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a data set: how each column is read, what it is used for, and why."""
-    with Client(server) as client:
+    with connect(server) as client:
         found = client.dataset(name, version)
     emit(found, lambda: print_dataset(found, whole=whole), as_json=as_json)
 
@@ -94,7 +93,7 @@ def show(
 @app.command("list")
 def list_all(server: Server = None, as_json: AsJson = False) -> None:
     """List data sets."""
-    with Client(server) as client:
+    with connect(server) as client:
         listed = client.datasets()
     table = Table("name", "version", "rows", "features", "target", "from", box=None)
     for info in listed:
@@ -119,7 +118,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Remove an uploaded data set that no open study trains on."""
-    with Client(server) as client:
+    with connect(server) as client:
         client.remove_dataset(name, version)
     what = name if version is None else f"version {version} of {name}"
     removed = {"removed": name} | ({} if version is None else {"version": version})

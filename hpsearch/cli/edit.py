@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.cli.options import AsJson, Server, StudyId, connect
 from hpsearch.cli.output import emit, say
-from hpsearch.client.client import Client, spec_document
+from hpsearch.client.client import spec_document
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.document import read_document
 
@@ -37,7 +37,7 @@ def stop(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> N
 @app.command()
 def delete(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """Remove a study that is over, and its checkpoints."""
-    with Client(server) as client:
+    with connect(server) as client:
         client.study(study_id).delete()
     emit({"deleted": study_id}, f"study {study_id} is deleted", as_json=as_json)
 
@@ -50,7 +50,7 @@ def edit(
     as_json: AsJson = False,
 ) -> None:
     """Change the ranges or the budget of a study under way."""
-    with Client(server) as client:
+    with connect(server) as client:
         study = client.study(study_id).edit(**spec_document(file))
         latest = study.versions()[-1]
 
@@ -74,7 +74,7 @@ def add(
 ) -> None:
     """Queue a trial with given parameters beside those that a study plans."""
     configuration = dict(_assignment(param) for param in params)
-    with Client(server) as client:
+    with connect(server) as client:
         (trial,) = client.study(study_id).add_trials(configuration)
     line = f"trial {trial.number} of study {study_id} is {trial.state}"
     emit(trial.record, line, as_json=as_json)
@@ -90,7 +90,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 def _act(server: str | None, study_id: int, verb: str, as_json: bool) -> None:
     """Changes a study's state by its handle's method `verb`."""
-    with Client(server) as client:
+    with connect(server) as client:
         study = client.study(study_id)
         getattr(study, verb)()
     emit(study.record, f"study {study.id} is {study.state}", as_json=as_json)

@@ -10,9 +10,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.cli.options import AsJson, Server, StudyId, connect
 from hpsearch.cli.output import emit, out, say
-from hpsearch.client.client import Client, Ensemble
+from hpsearch.client.client import Ensemble
 from hpsearch.client.progress_display import cell_text
 from hpsearch.spec.ensemble import ENSEMBLES
 from hpsearch.spec.ensembles.base import SELECTION_METRICS, Combine
@@ -76,7 +76,7 @@ def build(
     """Build an ensemble of a study's checkpoints."""
     more = {"metric": metric, "trial": trial, "bags": bags}
     fields = {name: value for name, value in more.items() if value is not None}
-    with Client(server) as client:
+    with connect(server) as client:
         ensemble = client.study(study_id).build_ensemble(kind, size=size, combine=combine, **fields)
         if wait:
             _wait(ensemble, quiet=as_json)
@@ -86,7 +86,7 @@ def build(
 @app.command("list")
 def list_all(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """List a study's ensembles."""
-    with Client(server) as client:
+    with connect(server) as client:
         listed = client.study(study_id).ensembles()
 
     def print_list() -> None:
@@ -105,7 +105,7 @@ def list_all(study_id: StudyId, server: Server = None, as_json: AsJson = False) 
 @app.command()
 def show(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = False) -> None:
     """Show an ensemble, its members and its warnings."""
-    with Client(server) as client:
+    with connect(server) as client:
         ensemble = client.ensemble(ensemble_id)
 
     def print_all() -> None:
@@ -163,7 +163,7 @@ def download(
     as_json: AsJson = False,
 ) -> None:
     """Write an ensemble to a disk, to be used without a server."""
-    with Client(server) as client:
+    with connect(server) as client:
         target = client.ensemble(ensemble_id).download(path)
     emit({"path": str(target)}, f"ensemble {ensemble_id} is in {target}", as_json=as_json)
 
@@ -171,7 +171,7 @@ def download(
 @app.command()
 def delete(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = False) -> None:
     """Remove an ensemble and its file."""
-    with Client(server) as client:
+    with connect(server) as client:
         client.ensemble(ensemble_id).delete()
     emit({"deleted": ensemble_id}, f"ensemble {ensemble_id} is deleted", as_json=as_json)
 

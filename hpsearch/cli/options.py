@@ -23,6 +23,18 @@ DataDir = Annotated[
 ]
 
 
+def connect(server: str | None) -> Client:
+    """A client of the server that is named, or found; its first change says where it went."""
+    client = Client(server)
+
+    def say_where() -> None:
+        directory = f" ({client.data_dir})" if client.data_dir else ""
+        typer.echo(f"hpsearch: written to {client.url}{directory}", err=True)
+
+    client.on_first_write(say_where)
+    return client
+
+
 def complete_studies(incomplete: str) -> list[tuple[str, str]]:
     """The latest studies' ids and names, where a server answers at once."""
     with suppress(HpsearchError), Client(patience_seconds=0.3) as client:

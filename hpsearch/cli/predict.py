@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import hpsearch
-from hpsearch.cli.options import AsJson, Server, StudyId
+from hpsearch.cli.options import AsJson, Server, StudyId, connect
 from hpsearch.cli.output import emit
-from hpsearch.client.client import Client
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.input_files import read_rows
 from hpsearch.optional import importing_extra
@@ -36,7 +35,7 @@ def predict(
     A path is loaded here, without a server; an id is asked of the server, whose worker answers.
     """
     if ensemble.isdecimal() and not Path(ensemble).exists():
-        with Client(server) as client:
+        with connect(server) as client:
             remote = client.ensemble(int(ensemble))
             result = remote.ask(read_rows(file, named=remote.names_columns))
     else:
@@ -67,7 +66,7 @@ def export(
     """Write a trial's model for other programs."""
     with importing_extra("export", "exported models"):
         from hpsearch.inference.export import export_model
-    with Client(server) as client:
+    with connect(server) as client:
         model = client.study(study_id).trial(trial).load_model(which)
     try:
         export_model(model, path, form)

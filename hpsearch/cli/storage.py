@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.options import AsJson, Server
+from hpsearch.cli.options import AsJson, Server, connect
 from hpsearch.cli.output import emit, say
-from hpsearch.client.client import Client
 
 app = typer.Typer()
 
@@ -23,7 +22,7 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Remove files on the server that nothing needs."""
-    with Client(server) as client:
+    with connect(server) as client:
         garbage = client.collect_garbage(dry_run=dry_run, older_than_seconds=older_than)
 
     def print_files() -> None:
@@ -43,7 +42,7 @@ def pin(
     as_json: AsJson = False,
 ) -> None:
     """Keep a checkpoint, whatever its study's policy says."""
-    with Client(server) as client:
+    with connect(server) as client:
         checkpoint = client.pin(checkpoint_id, pinned=not undo)
     state = "left to the policy" if undo else "pinned"
     emit(checkpoint, f"checkpoint {checkpoint_id} is {state}", as_json=as_json)

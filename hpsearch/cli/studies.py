@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.cli.ensembles import summary
-from hpsearch.cli.options import AsJson, Server, StudyId, Watch
+from hpsearch.cli.options import AsJson, Server, StudyId, Watch, connect
 from hpsearch.cli.output import emit, out, say
-from hpsearch.client.client import Client, Study
+from hpsearch.client.client import Study
 from hpsearch.client.progress_display import cell_text, progress_display, trials_table
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire import records
@@ -32,7 +32,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Queue a study."""
-    with Client(server) as client:
+    with connect(server) as client:
         study = client.submit(file)
         if not as_json:
             say(f"study {study.id} is {study.state}; see {study.url}")
@@ -50,7 +50,7 @@ def studies(
     as_json: AsJson = False,
 ) -> None:
     """List studies, newest first."""
-    with Client(server) as client:
+    with connect(server) as client:
         listed = [study.record for study in client.studies(limit)]
     page = records.StudyPage(studies=listed, next_page_token=None)
     emit(page, lambda: _print_studies(listed), as_json=as_json)
@@ -65,7 +65,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a study and its best trials."""
-    with Client(server) as client:
+    with connect(server) as client:
         study = client.study(study_id)
         if watch:
             watch_study(study, quiet=as_json)
@@ -85,7 +85,7 @@ def trials(
     as_json: AsJson = False,
 ) -> None:
     """List a study's trials."""
-    with Client(server) as client:
+    with connect(server) as client:
         study = client.study(study_id)
         listed = study.trials(state=state, sort=sort).records
     page = records.TrialPage(trials=listed, next_page_token=None)
@@ -95,7 +95,7 @@ def trials(
 @app.command()
 def events(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """Print a study's log, from the oldest on."""
-    with Client(server) as client:
+    with connect(server) as client:
         log = client.study(study_id).events()
 
     def print_log() -> None:

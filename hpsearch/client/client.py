@@ -13,7 +13,7 @@ It finds a server of this machine, and its token, by itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,12 +51,13 @@ class Client:
 
     Args:
         url: the server's address; None reads HPSEARCH_SERVER, then looks for a server of this
-            machine.
+            machine: that of `./.hpsearch`, else the only one that runs.
         token: its token; None reads HPSEARCH_TOKEN, then the token in that server's data directory.
         patience_seconds: for how long a call is retried while the server does not answer.
 
     Raises:
-        InvalidInput: for an address or a token that cannot be one.
+        InvalidInput: for an address or a token that cannot be one; without an address where
+            several servers run here and none of them belongs to this folder.
         ServerUnreachable: from any call, when no server answers, with what to do.
         Unauthorized: from any call, when the token is not the server's.
 
@@ -69,10 +70,19 @@ class Client:
     ) -> None:
         self._transport = Transport(url, token, patience_seconds=patience_seconds)
 
+    def on_first_write(self, call: Callable[[], object]) -> None:
+        """Calls a function once, when the server has taken the first change of this client."""
+        self._transport.on_write = call
+
     @property
     def url(self) -> str:
         """The server's address, such as `http://127.0.0.1:8470`."""
         return self._transport.url
+
+    @property
+    def data_dir(self) -> Path | None:
+        """The server's data directory, where it is one of this machine; else None."""
+        return self._transport.data_dir
 
     @property
     def token(self) -> str | None:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from hpsearch import errors
+from hpsearch.client.server_address import find_server
 from hpsearch.errors import (
     FieldError,
     HpsearchError,
@@ -26,8 +27,6 @@ from hpsearch.errors import (
     ServerRefused,
     ServerUnreachable,
 )
-from hpsearch.processes.discovery import read_token, running_servers
-from hpsearch.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from hpsearch.spec.wire.records import ProblemDetails
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -67,13 +66,14 @@ class Transport:
 
     Args:
         url: the server's address; None reads HPSEARCH_SERVER, then looks for a server of this
-            machine.
+            machine, see `find_server`.
         token: its token; None reads HPSEARCH_TOKEN, then the token in that server's data directory.
         patience_seconds: for how long a request is retried, 0 for a single attempt.
         timeout_seconds: how long one answer may take.
 
     Raises:
-        InvalidInput: for an address or a token that cannot be one.
+        InvalidInput: for an address or a token that cannot be one; where no address is given and
+            several servers run here of which none is clearly meant.
         HpsearchError: from every request, of the class that the server's problem answer names by
             its code (NotFound, Conflict, InvalidInput, ...); ServerUnreachable where no server
             answers, ServerRefused where something other than hpsearch does.
@@ -87,7 +87,10 @@ class Transport:
         patience_seconds: float = 5.0,
         timeout_seconds: float = 60.0,
     ) -> None:
-        self.url, self.token = _find_server(url, token)
+        address = find_server(url, token)
+        self.url, self.token, self.data_dir = address.url, address.token, address.data_dir
+        self.on_write: Callable[[], object] | None = None
+        """Called once, when the server has taken the first change."""
         self.patience_seconds = patience_seconds
         if self.token and not (self.token.isascii() and self.token.isprintable()):
             raise InvalidInput.at(
@@ -202,6 +205,9 @@ class Transport:
         with self._naming_unreachable():
             response = self._http.request(method, API + path, **options)
         if response.is_success:
+            if method != "GET" and self.on_write is not None:
+                on_write, self.on_write = self.on_write, None
+                on_write()
             return response
         raise _error_of(response)
 
@@ -274,18 +280,3 @@ def _error_of(response: httpx2.Response) -> HpsearchError:
     if problem.code in _ERROR_BY_CODE:
         return _ERROR_BY_CODE[problem.code](problem.detail)
     return ServerRefused(problem.status, problem.code, problem.detail)
-
-
-def _find_server(url: str | None, token: str | None) -> tuple[str, str | None]:
-    """Address and token: those given, else the environment's, else of a server of this machine."""
-    settings = Settings()
-    running = running_servers()
-    url = url or settings.server or (running[0].url if running else None)
-    url = (url or f"http://{DEFAULT_HOST}:{DEFAULT_PORT}").rstrip("/")
-    if "://" not in url:
-        url = f"http://{url}"
-    token = token or settings.token
-    if token is None:
-        local = next((server for server in running if server.url == url), None)
-        token = read_token(Path(local.data_dir) if local else settings.data_dir)
-    return url, token

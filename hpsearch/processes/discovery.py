@@ -21,6 +21,8 @@ class RunningServer:
     url: str
     data_dir: str
     pid: int
+    instance: str
+    """What it answers to who asks which server it is: another at its address answers otherwise."""
 
 
 def token_path(data_dir: Path) -> Path:

@@ -129,8 +129,11 @@ def test_a_wrong_token_is_refused(url: str, token: str | None) -> None:
         client.studies()
 
 
-def test_a_server_of_this_machine_and_its_token_are_found(url: str, tmp_path: Path) -> None:
-    announce(RunningServer(url, str(tmp_path / "data"), os.getpid()))
+def test_a_server_of_this_machine_and_its_token_are_found(
+    app: FastAPI, url: str, tmp_path: Path
+) -> None:
+    instance = app.state.services.instance
+    announce(RunningServer(url, str(tmp_path / "data"), os.getpid(), instance))
     for client in (Client(), Client(url), Client(url + "/")):
         with client:
             assert client.url == url
@@ -140,7 +143,7 @@ def test_a_server_of_this_machine_and_its_token_are_found(url: str, tmp_path: Pa
 def test_the_environment_names_server_and_token(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    announce(RunningServer("http://127.0.0.1:1", str(tmp_path), os.getpid()))
+    announce(RunningServer("http://127.0.0.1:1", str(tmp_path), os.getpid(), "other"))
     monkeypatch.setenv("HPSEARCH_SERVER", url.removeprefix("http://"))
     monkeypatch.setenv("HPSEARCH_TOKEN", TOKEN)
     with Client() as client:

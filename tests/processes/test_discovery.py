@@ -72,8 +72,8 @@ def test_an_empty_token_file_is_no_token(tmp_path: Path) -> None:
 
 def test_a_running_server_is_found_the_latest_first(notes: Path) -> None:
     assert running_servers() == []
-    first = RunningServer("http://127.0.0.1:1", "/a", os.getpid())
-    second = RunningServer("http://127.0.0.1:2", "/b", os.getppid())
+    first = RunningServer("http://127.0.0.1:1", "/a", os.getpid(), "i")
+    second = RunningServer("http://127.0.0.1:2", "/b", os.getppid(), "i")
     note = announce(first)
     os.utime(note, (1, 1))
     announce(second)
@@ -87,7 +87,7 @@ def test_a_running_server_is_found_the_latest_first(notes: Path) -> None:
 def test_a_dead_servers_note_is_cleared_away(notes: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    note = announce(RunningServer("http://127.0.0.1:1", "/a", gone.pid))
+    note = announce(RunningServer("http://127.0.0.1:1", "/a", gone.pid, "i"))
     assert running_servers() == []
     assert not note.exists()
 
@@ -108,7 +108,7 @@ def test_servers_that_come_and_go_do_not_disturb(notes: Path) -> None:
 
     def churn() -> None:
         while not over.is_set():
-            announce(RunningServer("http://127.0.0.1:1", "/a", os.getpid())).unlink()
+            announce(RunningServer("http://127.0.0.1:1", "/a", os.getpid(), "i")).unlink()
 
     thread = threading.Thread(target=churn)
     thread.start()
