@@ -102,6 +102,7 @@ def submit(session: Session, spec: StudySpec) -> Study:
         f"{pluralize(sum(s.trials for s in stages_of(spec)), 'trial')} by {spec.search.kind} "
         "search "
         f"over {pluralize(len(search_space(spec).parameters), 'parameter')}"
+        + (f", on version {spec.dataset_version} of {spec.dataset}" if spec.dataset_version else "")
         + (f", knowing {pluralize(len(known), 'trial')} of an earlier study" if known else ""),
     )
     suggestion.start(session, study_id, spec, known)
