@@ -93,6 +93,12 @@ METRICS: Mapping[str, Metric] = {
 }  # fmt: skip
 """Where a new metric is entered; of those for a target the first is the default objective."""
 
+OF_POSITIVE = ("f1", "average_precision")
+"""Metrics that of two classes mean the positive one."""
+
+COMPARES_CLASSES = (*OF_POSITIVE, "auc", "mcc")
+"""Metrics that say nothing of rows of a single class."""
+
 COSTS = ("seconds",)
 """Curves that may be an objective beside another one: an epoch's training time."""
 
