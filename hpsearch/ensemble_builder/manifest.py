@@ -16,6 +16,7 @@ from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.wire.ensemble_scores import EnsembleScores, with_headline
 from hpsearch.spec.wire.ensembles import Copy
 from hpsearch.spec.wire.upload import ClassType
+from hpsearch.training.data.class_values import class_values
 
 NAME = "manifest.json"
 FORMAT: Literal["hpsearch-ensemble"] = "hpsearch-ensemble"
@@ -105,6 +106,10 @@ def _contradiction(manifest: Manifest) -> str | None:
         return (
             f"classes: must be {'there' if is_classification else 'left out'} for {manifest.target}"
         )
+    try:
+        class_values(manifest.classes, manifest.class_type)
+    except ValueError as error:
+        return f"class_type: must be that of the classes, got {manifest.class_type} ({error})"
     if manifest.combine == ("median" if is_classification else "vote"):
         return f"combine: must be another for {manifest.target}, got {manifest.combine}"
     return None

@@ -157,10 +157,6 @@ def _names(model: TrainedPredictor) -> dict[str, list[str]]:
     """What outputs and, of a table, inputs are called."""
     first = model.runs[0] if isinstance(model, TrainedMean) else model
     encoding = first.standardization.encoding if isinstance(first, TrainedModel) else None
-    columns = [
-        f"{column.name}={column.categories[code]}" if column.categories else column.name
-        for column in (encoding.columns if encoding else ())
-        for code in (column.known_codes if column.categories else (0,))
-    ]
+    columns = [] if encoding is None else list(encoding.feature_names)
     named = {"classes": list(model.classes), "columns": columns}
     return {name: names for name, names in named.items() if names}

@@ -76,7 +76,6 @@ CONTRACT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "threshold": 1e-4,
             "cooldown": 0,
             "min_factor": 0.0,
-            "direction": None,
         },
     ),
     "inverse_sqrt": ({"reference": 4.0}, {}),
@@ -297,7 +296,7 @@ def test_a_choice_of_schedules_opens_conditional_parameters() -> None:
         ),
         (
             {"kind": "reduce_on_plateau", "metric": "seconds"},
-            "direction: must be minimize or maximize, as seconds is none of the metrics whose",
+            "metric: must end in one of loss, objective, log_loss, rmse, mae, mape, accuracy, ",
         ),
         ({"kind": "reduce_on_plateau", "factor": 1}, "factor: must be < 1, got 1"),
         ({"kind": "reduce_on_plateau", "patience": 1.5}, "patience: must be a whole number"),
