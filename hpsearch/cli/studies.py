@@ -15,7 +15,7 @@ from hpsearch.cli.options import AsJson, Server, StudyId, Watch, connect
 from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Study
 from hpsearch.client.progress_display import cell_text, progress_display, trials_table
-from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.language.states import EventKind, StudyState, TrialState
 from hpsearch.spec.wire import records
 
 app = typer.Typer()
@@ -36,6 +36,9 @@ def submit(
         study = client.submit(file)
         if not as_json:
             say(f"study {study.id} is {study.state}; see {study.url}")
+            for event in study.events():
+                if event.kind is EventKind.STUDY_WARNING:
+                    say(f"note: {event.message}")
         if watch:
             watch_study(study, quiet=as_json)
         if watch or as_json:

@@ -15,7 +15,7 @@ from hpsearch.optional import importing_extra
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.states import Decision, TrialReason, TrialState
 from hpsearch.spec.wire import jobs, records
-from hpsearch.spec.wire.datasets import DatasetInfo
+from hpsearch.spec.wire.datasets import BUILT_IN, DatasetInfo
 from hpsearch.spec.wire.records import CheckpointList
 
 if TYPE_CHECKING:
@@ -239,7 +239,8 @@ class Trial(Handle[records.Trial]):
             from hpsearch.inference.model import load_model
 
         def features_of(spec: StudySpec) -> Sequence[int]:
-            path, version = f"/datasets/{spec.dataset}", spec.dataset_version
+            version = None if spec.dataset in BUILT_IN else spec.dataset_version or 1
+            path = f"/datasets/{spec.dataset}"
             return self._transport.get(path, DatasetInfo, version=version).features
 
         return load_model(self.download(which), features_of)

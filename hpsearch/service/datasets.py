@@ -37,4 +37,4 @@ def uploaded_file(session: Session, spec: StudySpec) -> DatasetFile | None:
 
 def _uploaded(session: Session, task: SupervisedTask) -> Dataset | None:
     """The version that a study was submitted with; None once it has been removed."""
-    return datasets.find(session, task.dataset, task.dataset_version)
+    return datasets.find(session, task.dataset, task.dataset_version or 1)

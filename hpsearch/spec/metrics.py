@@ -93,6 +93,12 @@ METRICS: Mapping[str, Metric] = {
 }  # fmt: skip
 """Where a new metric is entered; of those for a target the first is the default objective."""
 
+OF_POSITIVE = ("f1", "average_precision")
+"""Metrics that of two classes mean the positive one."""
+
+COMPARES_CLASSES = (*OF_POSITIVE, "auc", "mcc")
+"""Metrics that say nothing of rows of a single class."""
+
 COSTS = ("seconds",)
 """Curves that may be an objective beside another one: an epoch's training time."""
 
@@ -146,22 +152,17 @@ def training_curves() -> tuple[str, ...]:
     return tuple(f"train_{metric.name}" for metric in METRICS.values() if not metric.implementation)
 
 
-def endings() -> tuple[str, ...]:
-    """The names by whose ending a curve's direction is known, those to be minimised first."""
-    ordered = sorted(METRICS.values(), key=lambda metric: metric.direction != "minimize")
-    return tuple(metric.name for metric in ordered)
-
-
 def direction_of(curve: str) -> Direction | None:
-    """Which way a curve gets better, by the longest metric name that it ends in; None if by none.
+    """Which way a curve gets better, by the metric in its name; None where the table has none.
 
-    A class in brackets does not count.
+    Before the metric may stand what it is measured on (`val_`, `train_`, `test_`), and before that
+    whose weights (`ema_`, `swa_`); a class in brackets behind it.
 
     >>> direction_of("val_accuracy"), direction_of("ema_val_loss"), direction_of("lr")
     ('maximize', 'minimize', None)
-    >>> direction_of("val_recall[loss]")
-    'maximize'
+    >>> direction_of("val_recall[loss]"), direction_of("val_weight_loss")
+    ('maximize', None)
     """
     metric = curve.partition("[")[0] if curve.endswith("]") else curve
-    names = [name for name in METRICS if metric.endswith(name)]
-    return METRICS[max(names, key=len)].direction if names else None
+    known = METRICS.get(re.sub(r"^((ema|swa)_)?((val|train|test)_)?", "", metric))
+    return None if known is None else known.direction

@@ -107,6 +107,33 @@ def test_a_loaded_model_refuses_rows_of_another_shape(study: Study) -> None:
         best.load_model()(np.zeros((2, 4)))
 
 
+def test_a_model_of_images_takes_rows_of_the_version_that_it_was_trained_on(
+    client: Client, tmp_path: Path
+) -> None:
+    def upload(size: int, **fields: Any) -> int:
+        path = tmp_path / "tiles.npz"
+        images = np.arange(40 * size * size, dtype=np.uint8).reshape(40, size, size)
+        np.savez(path, x=images, y=np.arange(40) % 2)
+        return client.add_dataset("tiles", path, **fields).version
+
+    assert upload(6) == 1
+    spec = {
+        "name": "tiles",
+        "task": {"dataset": "tiles", "model": "linear"},
+        "optimizer": {"lr": 0.01},
+        "training": {"epochs": 1},
+        "search": {"trials": 1},
+    }
+    best = client.submit(spec).wait(60).best_trial
+    assert best is not None
+    assert upload(4, replace=True) == 2
+    assert client.dataset("tiles").features == (1, 4, 4)
+    assert client.dataset("tiles", 1).features == (1, 6, 6)
+    assert best.load_model().features == (1, 6, 6)
+    client.remove_dataset("tiles", 2)
+    assert client.dataset("tiles").versions == (1,)
+
+
 def test_a_trial_knows_its_curves_and_says_which(study: Study) -> None:
     trial = study.trial(0)
     assert trial.curve("val_loss").epochs == [0, 1, 2]

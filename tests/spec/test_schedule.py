@@ -76,6 +76,7 @@ CONTRACT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "threshold": 1e-4,
             "cooldown": 0,
             "min_factor": 0.0,
+            "direction": None,
         },
     ),
     "inverse_sqrt": ({"reference": 4.0}, {}),
@@ -296,7 +297,7 @@ def test_a_choice_of_schedules_opens_conditional_parameters() -> None:
         ),
         (
             {"kind": "reduce_on_plateau", "metric": "seconds"},
-            "metric: must end in one of loss, objective, log_loss, rmse, mae, mape, accuracy, ",
+            "direction: must be minimize or maximize, as seconds is none of the metrics whose",
         ),
         ({"kind": "reduce_on_plateau", "factor": 1}, "factor: must be < 1, got 1"),
         ({"kind": "reduce_on_plateau", "patience": 1.5}, "patience: must be a whole number"),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.language.distributions import values_of
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.searchable import Integer, OneOf, Real
-from hpsearch.spec.metrics import direction_of, endings
+from hpsearch.spec.metrics import METRICS, Direction, direction_of
 from hpsearch.spec.schedules.base import ScheduleBase
 
 
@@ -21,22 +21,15 @@ def _metric(name: str) -> str:
             "must not be measured on the test split, got {name}; use one that begins with val_",
             {"name": format_value(name)},
         )
-    if direction_of(name) is None:
-        raise PydanticCustomError(
-            "plateau_metric",
-            "must end in one of {endings}, which say whether it should fall or rise, got {name}; "
-            "use val_loss or val_accuracy",
-            {"endings": ", ".join(endings()), "name": format_value(name)},
-        )
     return name
 
 
 class ReduceOnPlateau(ScheduleBase):
     """Times `factor` after more than `patience` epochs in which the metric did not improve.
 
-    To improve is to pass the best value so far by its share `threshold`. After a reduction,
-    `cooldown` epochs are not counted. Epochs count from the schedule's beginning; `unit` does not
-    matter.
+    To improve is to pass the best value so far by `threshold` of its size, whatever its sign. After
+    a reduction, `cooldown` epochs are not counted. Epochs count from the schedule's beginning;
+    `unit` does not matter.
     """
 
     implementation = "hpsearch.training.schedules.plateau:reduce_on_plateau"
@@ -49,6 +42,24 @@ class ReduceOnPlateau(ScheduleBase):
     threshold: Annotated[float, Real(ge=0, lt=1)] = 1e-4
     cooldown: Annotated[int, Integer(ge=0)] = 0
     min_factor: Annotated[float, Real(ge=0, le=1)] = 0.0
+    direction: Direction | None = None
+    """Which way the metric is better; needed for a plug-in's own metrics alone."""
+
+    @model_validator(mode="after")
+    def _knows_its_direction(self) -> Self:
+        for name in self.followed_metrics:
+            if self.direction is None and direction_of(name) is None:
+                raise PydanticCustomError(
+                    "plateau_direction",
+                    "must be minimize or maximize, as {name} is none of the metrics whose "
+                    "direction is known ({known}); add it",
+                    {"field": "direction", "name": name, "known": ", ".join(METRICS)},
+                )
+        return self
+
+    def is_maximized(self, metric: str) -> bool:
+        """Whether larger values of one of its metrics are better."""
+        return (self.direction or direction_of(metric)) == "maximize"
 
     @property
     def followed_metrics(self) -> tuple[str, ...]:

@@ -275,6 +275,8 @@ class StudyPreview(Record):
     stages: list[dict[str, int]]
     """Each stage's `trials` and `epochs`."""
     epochs_planned: int
+    warnings: list[str] = []
+    """What of it was guessed, or cannot be measured: a sentence each."""
     schedule: ScheduleCurve | None = None
     """The schedule of the configuration in the middle of the space."""
 

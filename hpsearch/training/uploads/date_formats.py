@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.training.uploads.text_shapes import ShapedTexts, numbers_at
+from hpsearch.training.uploads.text_shapes import FIRST_ZERO, ShapedTexts, numbers_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,9 @@ _NAMES |= {name[:3]: number for name, number in _NAMES.items()} | {"sept": 9}
 _MONTH = "|".join(sorted(_NAMES, key=len, reverse=True))
 _DAY = "(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?"
 
-DATE_LIKE = rf"(?i)^(?:[0 ,./:+-]|{_MONTH}|{_DAY}|st|nd|rd|th|t|z|utc|gmt|[ap]\.?m\.?)+$"
+DATE_LIKE = (
+    rf"(?i)^(?:[0{FIRST_ZERO} ,./:+-]|{_MONTH}|{_DAY}|st|nd|rd|th|t|z|utc|gmt|[ap]\.?m\.?)+$"
+)
 """Of shapes (`text_shapes`): what is no date does not match, though some of what does is none."""
 
 _TIME = (
@@ -47,22 +49,24 @@ _TIME = (
     r"(?: ?(?P<half>[ap])\.?m\.?)?"
     r"(?: ?(?P<zone>z|utc|gmt|(?P<zone_sign>[+-])(?P<zone_hour>00)(?::?(?P<zone_minute>00))?))?)?"
 )
+_D = f"[0{FIRST_ZERO}]"
+"""The first digit of a shape."""
 _PATTERNS: tuple[tuple[DateForm, str], ...] = (
-    ("year_first", rf"(?P<year>0000)(?P<s>[-/.])(?P<month>00?)(?P=s)(?P<day>00?){_TIME}"),
-    ("year_first", r"(?P<year>0000)[-/](?P<month>00)"),
-    ("two_orders", rf"(?P<part_1>00?)(?P<s>[-/.])(?P<part_2>00?)(?P=s)(?P<year>0000){_TIME}"),
-    ("short_year", rf"(?P<part_1>00?)(?P<s>[-/.])(?P<part_2>00?)(?P=s)(?P<year>00){_TIME}"),
+    ("year_first", rf"(?P<year>{_D}000)(?P<s>[-/.])(?P<month>00?)(?P=s)(?P<day>00?){_TIME}"),
+    ("year_first", rf"(?P<year>{_D}000)[-/](?P<month>00)"),
+    ("two_orders", rf"(?P<part_1>{_D}0?)(?P<s>[-/.])(?P<part_2>00?)(?P=s)(?P<year>0000){_TIME}"),
+    ("short_year", rf"(?P<part_1>{_D}0?)(?P<s>[-/.])(?P<part_2>00?)(?P=s)(?P<year>00){_TIME}"),
     (
         "name",
-        rf"(?:{_DAY},? )?(?P<day>00?)(?:st|nd|rd|th|\.)?[ -]?(?P<name>{_MONTH})[.,]?[ -]?"
+        rf"(?:{_DAY},? )?(?P<day>{_D}0?)(?:st|nd|rd|th|\.)?[ -]?(?P<name>{_MONTH})[.,]?[ -]?"
         rf"(?P<year>0000|00){_TIME}",
     ),
     (
         "name",
-        rf"(?:{_DAY},? )?(?P<name>{_MONTH})\.? (?P<day>00?)(?:st|nd|rd|th)?,? "
+        rf"(?:{_DAY},? )?(?P<name>{_MONTH})\.? (?P<day>{_D}0?)(?:st|nd|rd|th)?,? "
         rf"(?P<year>0000){_TIME}",
     ),
-    ("digits", r"(?P<year>0000)(?:(?P<month>00)(?P<day>00))?"),
+    ("digits", rf"(?P<year>{_D}000)(?:(?P<month>00)(?P<day>00))?"),
 )
 _FORMS = tuple((form, re.compile(text.encode(), re.IGNORECASE)) for form, text in _PATTERNS)
 
@@ -79,6 +83,8 @@ class DateShape(NamedTuple):
     """The month that it names; 0 where it names none."""
     is_afternoon: bool | None
     """None where it has all 24 hours."""
+    separator: bytes
+    """Between its numbers; empty where it has none."""
     zone_sign: int
     """0 where it names no zone, or UTC."""
 
@@ -106,6 +112,7 @@ def date_shape(shape: bytes) -> DateShape | None:
                 spans={name: match.span(name) for name in parts},
                 month=_NAMES[parts["name"].decode().lower()] if "name" in parts else 0,
                 is_afternoon=None if half is None else half.lower() == b"p",
+                separator=parts.get("s", b""),
                 zone_sign={b"+": 1, b"-": -1}.get(parts.get("zone_sign", b""), 0),
             )
     return None
@@ -122,9 +129,8 @@ class DateGroup(NamedTuple):
     """Whether a calendar has it, [n]."""
 
 
-def date_groups(texts: pa.Array) -> Iterator[DateGroup]:
-    """Those of texts [N] without null that are of a date's shape, shape by shape."""
-    shaped = ShapedTexts(texts, DATE_LIKE)
+def date_groups(shaped: ShapedTexts) -> Iterator[DateGroup]:
+    """Those texts that are of a date's shape, shape by shape."""
     for shape, rows in shaped.groups():
         found = date_shape(shape)
         if found is not None:
@@ -138,7 +144,7 @@ def parse_dates(texts: pa.Array, order: DateOrder) -> NDArray[np.float64]:
     second microseconds count.
     """
     seconds = np.full(len(texts), np.nan)
-    for group in date_groups(texts):
+    for group in date_groups(ShapedTexts(texts, DATE_LIKE)):
         if order in group.exists:
             exists = group.exists[order]
             seconds[group.rows[exists]] = group.microseconds[order][exists] / 1e6

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.training.uploads.text_shapes import MOST_BYTES, ShapedTexts, strings_of
+from hpsearch.training.uploads.text_shapes import FIRST_ZERO, MOST_BYTES, ShapedTexts, strings_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,33 +59,38 @@ _APOSTROPHE = "(?:'|\u2019)"
 _CURRENCY = "|".join(re.escape(text) for text in sorted(CURRENCIES, key=len, reverse=True))
 _SIGN = "(?:[-+]|\u2212)"
 NUMBER_LIKE = (
-    rf"^[(]?{_SIGN}?{_SPACE}?(?:{_CURRENCY})?{_SPACE}?{_SIGN}?(?:[0.,]|{_APOSTROPHE}|{_SPACE})+"
+    rf"^[(]?{_SIGN}?{_SPACE}?(?:{_CURRENCY})?{_SPACE}?{_SIGN}?(?:[0{FIRST_ZERO}.,]|{_APOSTROPHE}|{_SPACE})+"
     rf"(?:[eE][-+]?0+)?{_SPACE}?(?:{_CURRENCY}|%)?[)]?$"
 )
 """Of shapes (`text_shapes`): what is no number does not match, though some of what does is none."""
 
-_GROUPS = {
-    "": "0+",
-    ",": "(?:0{1,3}(?:,00|,000)*,000|0+)",
-    ".": r"(?:0{1,3}(?:\.000)+|0+)",
-    " ": rf"(?:0{{1,3}}(?:{_SPACE}000)+|0+)",
-    "'": rf"(?:0{{1,3}}(?:{_APOSTROPHE}000)+|0+)",
-}
+_DIGITS = f"[0{FIRST_ZERO}]0*"
+_SEPARATORS: dict[Thousands, str] = {",": ",", ".": r"\.", " ": _SPACE, "'": _APOSTROPHE}
 
 
 def _pattern(form: NumberFormat) -> re.Pattern[bytes]:
-    whole = _GROUPS[form.thousands]
+    whole = _DIGITS
+    if form.thousands:
+        groups = f"(?:{_SEPARATORS[form.thousands]}000)+"
+        if form.thousands == ",":
+            groups = "(?:,000?)*,000"  # India groups by two beyond the last three
+        whole = f"(?:00?0?{groups}|{_DIGITS})"
     point = re.escape(form.decimal)
     # `5.` is a number, `5,` is none.
     after = f"{point}0*" if form.decimal == "." else f"{point}0+"
     return re.compile(
         rf"(?P<open>\()?(?P<sign>{_SIGN})?{_SPACE}?(?P<before>{_CURRENCY})?{_SPACE}?"
-        rf"(?P<inner>{_SIGN})?(?P<core>(?:{whole}(?:{after})?|{point}0+)(?:[eE][-+]?0+)?)"
+        rf"(?P<inner>{_SIGN})?(?P<core>(?:{whole}(?:{after})?|{point}{_DIGITS})(?:[eE][-+]?0+)?)"
         rf"{_SPACE}?(?P<after>{_CURRENCY}|%)?(?P<close>\))?".encode()
     )
 
 
+_INTEGER = re.compile(_DIGITS.encode())
 _PATTERNS = tuple(_pattern(form) for form in FORMATS)
+
+
+_KEPT = f"0{FIRST_ZERO}eE+-".encode()
+"""Bytes of a core's shape that Arrow reads too; the others group digits."""
 
 
 class NumberShape(NamedTuple):
@@ -115,7 +120,7 @@ def number_shape(shape: bytes, form: NumberFormat) -> NumberShape | None:
         core=match.span("core"),
         is_negative=has_open or (bool(signs) and signs[0] != b"+"),
         unit=units[0].decode() if units else "",
-        is_integer=not units and not has_open and set(match["core"]) == {ord("0")},
+        is_integer=not units and not has_open and _INTEGER.fullmatch(match["core"]) is not None,
     )
 
 
@@ -163,7 +168,7 @@ def _values(
 
     point = ord(form.decimal)
     places = [
-        place for place in range(*found.core) if shape[place] == point or shape[place] in b"0eE+-"
+        place for place in range(*found.core) if shape[place] == point or shape[place] in _KEPT
     ]
     plain = np.empty((len(cells), len(places) + 1), dtype=np.uint8)
     plain[:, 0] = ord("-" if found.is_negative else "+")

@@ -45,8 +45,19 @@ def read_numbers(
         form = NumberFormat(reading.decimal, reading.thousands)
         values[~missing] = parse_numbers(texts.drop_null(), form)
     elif not pa.types.is_null(kind) and not pa.types.is_temporal(kind):
-        values[~missing] = _typed_numbers(cells.drop_null())
+        values[~missing] = typed_numbers(cells.drop_null())
     return values, np.isnan(values) & ~missing
+
+
+def typed_numbers(cells: pa.Array) -> NDArray[np.float64]:
+    """Numbers [N] of cells that have a type and are not missing; NaN where infinite."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal(cells.type):
+        # By its text, which is rounded once; Arrow's cast is not always to the nearest.
+        cells = cells.cast(pa.string())
+    numbers = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def read_keys(reading: ColumnReading, cells: pa.Array) -> pa.Array:
@@ -68,17 +79,6 @@ def read_keys(reading: ColumnReading, cells: pa.Array) -> pa.Array:
         return pc.if_else(cells, "1", "0")
     texts = cell_texts(cells)
     return _by_value(reading, texts) if pa.types.is_string(cells.type) else texts
-
-
-def _typed_numbers(cells: pa.Array) -> NDArray[np.float64]:
-    """Numbers [N] of cells that have a type and are not missing; NaN where infinite."""
-    import pyarrow as pa
-
-    if pa.types.is_decimal(cells.type):
-        # By its text, which is rounded once; Arrow's cast is not always to the nearest.
-        cells = cells.cast(pa.string())
-    numbers = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _dates(cells: pa.Array, reading: ColumnReading) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
-"""Texts grouped by shape: their bytes with 0 for every digit.
+"""Texts grouped by shape: their bytes with 0 for every digit, but FIRST_ZERO for a zero in front.
 
 `2024-05-31` and `1999-01-02` are of one shape, `0000-00-00`. A column of numbers or dates has few,
 so a regular expression is matched once for each, and the digits of all cells of a shape are taken
-from the same places of their bytes.
+from the same places of their bytes. The zero in front is told apart as 0.125 is no group of
+thousands, and 007 no number.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 MOST_BYTES = 800
 """Of a number or a date, whose digits may all be written out; longer texts have no shape."""
 
-_SHAPE_OF_BYTE = np.array([ord("0") if 48 <= b <= 57 else b for b in range(256)], dtype=np.uint8)
+FIRST_ZERO = "\x01"
+"""In a shape: the first digit of the text, where it is 0. Texts with this character have none."""
+
+_SHAPE_OF_BYTE = np.arange(256, dtype=np.uint8)
+_SHAPE_OF_BYTE[ord("0") : ord("9") + 1] = ord("0")
+_SHAPE_OF_BYTE[ord(FIRST_ZERO)] = 2  # another control character, which no number has
 
 
 class ShapedTexts:
@@ -41,7 +47,11 @@ class ShapedTexts:
         np.cumsum(self._data - 48 < 10, out=digits[1:])
         has_digit = digits[self._offsets[1:]] > digits[self._offsets[:-1]]
         rows = np.flatnonzero(has_digit & (lengths <= MOST_BYTES))
-        shapes = strings_of(self._offsets, _SHAPE_OF_BYTE[self._data])
+        shape_bytes = _SHAPE_OF_BYTE[self._data]
+        # The first digit is where the count of digits is one more than before the text.
+        firsts = np.searchsorted(digits, digits[self._offsets[:-1]][rows] + 1) - 1
+        shape_bytes[firsts[self._data[firsts] == ord("0")]] = ord(FIRST_ZERO)
+        shapes = strings_of(self._offsets, shape_bytes)
         if len(rows) < len(texts):
             shapes = shapes.take(pa.array(rows))
         encoded = shapes.dictionary_encode()

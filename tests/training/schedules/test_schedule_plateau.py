@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from schedule_oracles import ADAPTER, agree, ours
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -35,7 +36,27 @@ def theirs(curve: list[float], mode: Literal["min", "max"], **fields: Any) -> li
     return rates
 
 
-@settings(max_examples=300)
+def by_definition(curve: list[float], mode: Literal["min", "max"], **fields: Any) -> list[float]:
+    """The rate after 0, 1, ..., E epochs, an improvement being threshold·|best| beyond the best."""
+    sign = 1 if mode == "min" else -1
+    best, waited, cooling, rates = math.inf * sign, 0, 0, [1.0]
+    for value in curve:
+        margin = fields["threshold"] * abs(best) if math.isfinite(best) else 0.0
+        if sign * (best - value) > margin or (math.isinf(best) and sign * value < sign * best):
+            best, waited = value, 0
+        elif not cooling:
+            waited += 1
+        if cooling:
+            cooling, waited = cooling - 1, 0
+        if waited > fields["patience"]:
+            waited, cooling = 0, fields["cooldown"]
+            rates.append(max(rates[-1] * fields["factor"], fields["min_lr"]))
+        else:
+            rates.append(rates[-1])
+    return rates
+
+
+@settings(max_examples=400)
 @given(
     curves,
     st.sampled_from(["val_loss", "val_accuracy", "ema_val_f1", "train_objective", "val_r2"]),
@@ -63,7 +84,35 @@ def test_it_reduces_when_torch_does(
     mode: Literal["min", "max"] = "max" if metric.endswith(("accuracy", "f1", "r2")) else "min"
     document = {"kind": "reduce_on_plateau", "metric": metric, "min_factor": least, **fields}
     found = ours(document, len(curve) + 1, history=curve)
-    agree(found, theirs(curve, mode, min_lr=least, **fields))
+    if not any(value < 0 for value in curve):
+        agree(found, theirs(curve, mode, min_lr=least, **fields))
+    # Steps of a 64th, so that no margin is missed by a rounding.
+    coarse = [round(value * 64) / 64 if math.isfinite(value) else value for value in curve]
+    fields["threshold"] = {0.0: 0.0, 1e-4: 1 / 8192, 0.1: 0.125}[threshold]
+    found = ours({**document, **fields}, len(curve) + 1, history=coarse)
+    agree(found, by_definition(coarse, mode, min_lr=least, **fields))
+
+
+@given(st.lists(st.integers(1, 640), max_size=30), st.sampled_from([0.0, 0.125]), st.integers(0, 3))
+def test_falling_below_zero_is_rising_above_it(
+    sizes: list[int], threshold: float, patience: int
+) -> None:
+    fields = {"threshold": threshold, "patience": patience, "kind": "reduce_on_plateau"}
+    curve = [size / 64 for size in sizes]
+    rising = ours({**fields, "metric": "val_r2"}, len(curve) + 1, history=curve)
+    falling = ours({**fields, "metric": "val_loss"}, len(curve) + 1, history=[-v for v in curve])
+    agree(rising, falling)
+
+
+def test_a_metric_of_ones_own_says_which_way_it_is_better() -> None:
+    document = {"kind": "reduce_on_plateau", "metric": "val_weight_loss", "patience": 0}
+    with pytest.raises(ValidationError, match="or maximize, as val_weight_loss is none"):
+        ADAPTER.validate_python(document)
+    curve = [-3.0, -2.0, -1.0]
+    found = ours({**document, "direction": "maximize"}, 4, history=curve)
+    agree(found, np.ones(4))
+    found = ours({**document, "direction": "minimize"}, 4, history=curve)
+    agree(found, np.array([1.0, 1.0, 0.5, 0.25]))
 
 
 def test_a_factor_is_in_force_from_the_epoch_after_and_all_through_it() -> None:
