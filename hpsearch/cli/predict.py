@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import hpsearch
-from hpsearch.cli.options import AsJson, Server, StudyId, connect
+from hpsearch.cli.options import AsJson, Server, StudyId, connect, find_study
 from hpsearch.cli.output import emit
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.input_files import read_rows
@@ -74,7 +74,7 @@ def export(
     with importing_extra("export", "exported models"):
         from hpsearch.inference.export import export_model
     with connect(server) as client:
-        model = client.study(study_id).trial(trial).load_model(which)
+        model = find_study(client, study_id).trial(trial).load_model(which)
     try:
         export_model(model, path, form)
     except OSError as error:
