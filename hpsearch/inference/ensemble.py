@@ -38,7 +38,7 @@ from hpsearch.inference.model import (
     TrainedPredictor,
     model_of,
 )
-from hpsearch.inference.table_reader import TableRows, joined_readers
+from hpsearch.inference.row_reader import TableRows, joined_readers
 from hpsearch.inference.unknown_categories import refuse_unknown, warn_of_unknown
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.ensemble_scores import EnsembleScores

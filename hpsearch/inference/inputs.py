@@ -1,7 +1,7 @@
 """New rows of numbers, checked against what a model takes before it sees them.
 
 They come by position: anything that can be made an array. Rows that go by the names of a table's
-columns are read by `table_reader`.
+columns are read by `row_reader`.
 """
 
 from __future__ import annotations

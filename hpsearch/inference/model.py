@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.inputs import check_finite, numeric_rows
-from hpsearch.inference.table_reader import TableReader, TableRows, joined_readers, reader_of
+from hpsearch.inference.row_reader import RowReader, TableRows, joined_readers, reader_of
 from hpsearch.inference.unknown_categories import refuse_unknown, warn_of_unknown
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.checkpoints import multi_run
@@ -51,7 +51,7 @@ class TrainedPredictor(nn.Module, ABC):
     class_values: NDArray[Any]
     """What each class stands for: text, or the whole numbers, numbers or truth values that were
     learned."""
-    reader: TableReader | None
+    reader: RowReader | None
     """Reads a table's rows; none for images and built-in data, whose rows are numbers."""
 
     def forward(self, x: Any) -> Tensor:

@@ -124,10 +124,10 @@ class CategoryReader:
         return keys
 
 
-ReaderColumn = NumberReader | CategoryReader
+CellReader = NumberReader | CategoryReader
 
 
-def reader_column(column: EncodedColumn) -> ReaderColumn:
+def cell_reader(column: EncodedColumn) -> CellReader:
     """What reads a column's new cells for a model with this encoding."""
     name, index, reading = column.name, column.index, column.reading
     if column.categories is None:
@@ -140,7 +140,7 @@ def reader_column(column: EncodedColumn) -> ReaderColumn:
     return CategoryReader(name, index, ColumnReading(kind="category"), codes, prefers_written=True)
 
 
-def joined(first: ReaderColumn, second: ReaderColumn) -> ReaderColumn:
+def joined(first: CellReader, second: CellReader) -> CellReader:
     """A column for two models on one data set: what one of them knows is known.
 
     Raises:

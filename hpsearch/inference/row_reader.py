@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.errors import FieldError, InvalidInput
-from hpsearch.inference.inputs import table_by_position
-from hpsearch.inference.reader_columns import (
+from hpsearch.inference.cell_readers import (
     CategoryReader,
-    ReaderColumn,
+    CellReader,
+    cell_reader,
     joined,
-    reader_column,
 )
+from hpsearch.inference.inputs import table_by_position
 from hpsearch.inference.table_cells import table_cells
 from hpsearch.inference.unknown_categories import UnknownCategories
 from hpsearch.training.data.encoding import Encoding
@@ -37,10 +37,10 @@ class TableRows:
 
 
 @dataclass(frozen=True)
-class TableReader:
+class RowReader:
     """Reads rows of a table for models that were trained on it."""
 
-    columns: tuple[ReaderColumn, ...]
+    columns: tuple[CellReader, ...]
 
     @property
     def names(self) -> list[str]:
@@ -90,18 +90,16 @@ class TableReader:
         return TableRows(table, unknown)
 
 
-def reader_of(encodings: Sequence[Encoding]) -> TableReader:
+def reader_of(encodings: Sequence[Encoding]) -> RowReader:
     """What reads rows for models with these encodings, at least one, of one data set.
 
     Raises:
         ValueError: when they read the table in different ways.
     """
-    return joined_readers(
-        [TableReader(tuple(map(reader_column, one.columns))) for one in encodings]
-    )
+    return joined_readers([RowReader(tuple(map(cell_reader, one.columns))) for one in encodings])
 
 
-def joined_readers(readers: Sequence[TableReader]) -> TableReader:
+def joined_readers(readers: Sequence[RowReader]) -> RowReader:
     """One reader for the models of several, at least one: what one of them knows is known.
 
     Raises:
@@ -111,5 +109,5 @@ def joined_readers(readers: Sequence[TableReader]) -> TableReader:
     for other in others:
         if first.names != other.names:
             raise ValueError("models that predict together must have the same columns")
-        first = TableReader(tuple(map(joined, first.columns, other.columns)))
+        first = RowReader(tuple(map(joined, first.columns, other.columns)))
     return first
