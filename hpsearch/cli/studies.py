@@ -161,7 +161,11 @@ def print_study(study: Study, top: int) -> None:
     best = study.best_trial
     if best is not None:
         scores = {record.objectives[0].metric: best.value, **_test_scores(best.metrics)}
-        values = ", ".join(f"{name} {cell_text(value)}" for name, value in scores.items())
+        labels = [record.curve_label(name, best.metrics) for name in scores]
+        values = ", ".join(
+            f"{label} {cell_text(value)}"
+            for label, value in zip(labels, scores.values(), strict=True)
+        )
         say(f"best trial {best.number}: {values}")
     for ensemble in study.ensembles() if record.ensembles else []:
         say(summary(ensemble))

@@ -12,7 +12,7 @@ the table, as is the section of docs/catalogue.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -166,3 +166,25 @@ def direction_of(curve: str) -> Direction | None:
     metric = curve.partition("[")[0] if curve.endswith("]") else curve
     known = METRICS.get(re.sub(r"^((ema|swa)_)?((val|train|test)_)?", "", metric))
     return None if known is None else known.direction
+
+
+def curve_label(curve: str, reported: Iterable[str], *, task: str, standardize: str | None) -> str:
+    """A curve's name as people read it: a loss of standardised targets says so.
+
+    Of numbers the loss is that of standardised targets, while `rmse` beside it is in their own
+    unit: nobody shall compare the two.
+
+    Args:
+        curve: its name.
+        reported: names of metrics that trials of the study report; of numbers rmse is among them.
+        task: the kind of the study's task.
+        standardize: how it standardises; a task that standardises nothing has `none`.
+
+    >>> curve_label("val_loss", ["val_rmse"], task="supervised", standardize="zscore")
+    'val_loss (standardised)'
+    """
+    is_loss = curve.removesuffix("_std").endswith(("_loss", "_objective"))
+    of_numbers = any(name.endswith("_rmse") for name in reported)
+    if is_loss and of_numbers and task == "supervised" and standardize != "none":
+        return f"{curve} (standardised)"
+    return curve
