@@ -16,7 +16,7 @@ from hpsearch.training.uploads.date_formats import DATE_LIKE
 from hpsearch.training.uploads.distinct import DistinctCounter, number_hashes, text_hashes
 from hpsearch.training.uploads.number_formats import FORMATS, NUMBER_LIKE, parse_numbers
 from hpsearch.training.uploads.readings import read_numbers, typed_numbers
-from hpsearch.training.uploads.tallies import DateTally, NumberTally, TextTally
+from hpsearch.training.uploads.tallies import MOST_TEXTS, DateTally, NumberTally, TextTally
 from hpsearch.training.uploads.text_shapes import ShapedTexts
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ColumnSurvey:
         """Its first different values, as they were written."""
         self.numbers = NumberTally()
         self.dates = DateTally(accepts_digits=use == "date")
-        self.texts = TextTally()
+        self.texts = TextTally(min(MOST_TEXTS, sketch_size // 4))
         self.values: dict[str, int] | None = {} if is_target else None
         """Of a target: rows by text; none where there are more than MOST_TARGET_TEXTS."""
         self._distinct = DistinctCounter(sketch_size)

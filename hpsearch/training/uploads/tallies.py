@@ -205,7 +205,9 @@ class DateTally:
 class TextTally:
     """Of the cells that are neither numbers nor dates: words, truth values, parts of a split."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_texts: int = MOST_TEXTS) -> None:
+        """Keeps so many different texts at most."""
+        self._most_texts = most_texts
         self.cells = 0
         self.words = 0
         """One more than there are spaces in each."""
@@ -215,7 +217,7 @@ class TextTally:
         self.parts: dict[str, int] = {}
         """Cells by part, of those that name one of a split."""
         self.rows_of: dict[str, int] | None = {}
-        """Rows by text; none where there are more than MOST_TEXTS texts, or long ones."""
+        """Rows by text; none where there are too many texts, or long ones."""
 
     def add(self, texts: pa.Array) -> None:
         """Counts texts without null."""
@@ -235,12 +237,12 @@ class TextTally:
         if self.rows_of is None:
             return
         longest = pc.max(pc.utf8_length(names)).as_py()
-        if len(names) > MOST_TEXTS or longest > LONGEST_TEXT:
+        if len(names) > self._most_texts or longest > LONGEST_TEXT:
             self.rows_of = None
             return
         for name, count in zip(names.to_pylist(), counts.tolist(), strict=True):
             self.rows_of[name] = self.rows_of.get(name, 0) + count
-        if len(self.rows_of) > MOST_TEXTS:
+        if len(self.rows_of) > self._most_texts:
             self.rows_of = None
 
     @staticmethod

@@ -47,7 +47,8 @@ def test_groups_of_three_digits_alone_are_read_as_the_rest_of_the_file_is():
     assert read(groups, decimal_points, is_semicolon=True) == (".", ",", True)
     assert read(groups, decimal_commas) == (",", "", True)
     assert read(groups, ["u"] * 8, is_semicolon=True) == (",", "", True)
-    assert read(points, ["u"] * 8, is_semicolon=True) == (".", "", False)
+    assert read(points, ["u"] * 8, is_semicolon=True) == (".", "", True)
+    assert read(points, ["u"] * 8) == (".", "", False)
     assert read(points, decimal_commas) == (",", ".", True)
     assert read([*groups, "9,5"], ["u"] * 9) == (",", "", False)
     assert read([*groups, "1,234,567"], ["u"] * 9) == (".", ",", False)
@@ -247,6 +248,14 @@ def test_mixed_currencies_and_percentages_are_said():
     assert warning.startswith("c: 1 with $, 1 with €, 1 without")
     assert decisions({"c": ["$5", "$7", "8"]}).warnings == ()
     assert "2 with %, 1 without" in decisions({"c": ["5%", "7%", "0.08"]}).warnings[0]
+
+
+def test_whole_numbers_that_look_like_dates_are_said():
+    days = pd.date_range("2019-12-25", periods=40).strftime("%Y%m%d")
+    found = decisions({"c": days.astype(int)})
+    assert found.columns[0].kind == "number"
+    assert found.warnings[0].endswith('looks like a date; if it is, say columns={"c": "date"}')
+    assert decisions({"c": [20191301, 20191302, 20200101]}).warnings == ()
 
 
 def test_times_with_and_without_a_zone_are_said():
