@@ -36,6 +36,7 @@ from pydantic import TypeAdapter
 from benchmarks.gains import Pair, Row, Score, print_rows
 from benchmarks.trained_study import StudyCheckpoints, random_params, train
 from hpsearch.ensemble_builder import build as build_ensemble
+from hpsearch.ensemble_builder.metric_functions import trial_metrics
 from hpsearch.ensembling import predictions
 from hpsearch.ensembling.combining import combine, member_values
 from hpsearch.ensembling.scores import scores
@@ -120,7 +121,7 @@ class Trained:
         if part is None:
             raise ValueError("the benchmark's studies keep test rows")
         members = member_values(part)[None]
-        return _score(scores(combine(members, np.ones(1), "mean"), part.targets))
+        return _score(scores(combine(members, np.ones(1), "mean"), part.targets, trial_metrics()))
 
     @property
     def usual(self) -> list[Candidate]:
@@ -176,7 +177,7 @@ def with_restarts(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
 def _validation_loss(trained: Trained, candidate: Candidate) -> float:
     part = predictions.read(trained.checkpoints.predictions(candidate)).validation
     combined = combine(member_values(part)[None], np.ones(1), "mean")
-    return scores(combined, part.targets)["loss"]
+    return scores(combined, part.targets, trial_metrics())["loss"]
 
 
 def with_shared_weights(name: str, seed: int) -> Iterator[tuple[str, Pair]]:

@@ -10,12 +10,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.options import AsJson, Server, StudyId, connect, find_study
+from hpsearch.cli.options import AsJson, Server, StudyId, connect
 from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Ensemble
 from hpsearch.client.progress_display import cell_text
+from hpsearch.spec.checks.ensemble import selection_metrics
 from hpsearch.spec.ensemble import ENSEMBLES
-from hpsearch.spec.ensembles.base import SELECTION_METRICS, Combine
+from hpsearch.spec.ensembles.base import Combine
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire import ensembles
 from hpsearch.spec.wire.ensemble_scores import Scores
@@ -49,8 +50,9 @@ def build(
     metric: Annotated[
         str | None,
         typer.Option(
-            help=f"What members are chosen by: {_in_words(SELECTION_METRICS['classes'], 'or')}, "
-            f"for numbers {_in_words(SELECTION_METRICS['numbers'], 'or')}."
+            help=f"What members are chosen by: {_in_words(selection_metrics('classes'), 'or')}, "
+            f"for numbers {_in_words(selection_metrics('numbers'), 'or')}.",
+            show_default="the study's objective",
         ),
     ] = None,
     trial: Annotated[
@@ -77,9 +79,7 @@ def build(
     more = {"metric": metric, "trial": trial, "bags": bags}
     fields = {name: value for name, value in more.items() if value is not None}
     with connect(server) as client:
-        ensemble = find_study(client, study_id).build_ensemble(
-            kind, size=size, combine=combine, **fields
-        )
+        ensemble = client.study(study_id).build_ensemble(kind, size=size, combine=combine, **fields)
         if wait:
             _wait(ensemble, quiet=as_json)
     emit(ensemble.record, lambda: _print_table([ensemble]), as_json=as_json)
@@ -89,7 +89,7 @@ def build(
 def list_all(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """List a study's ensembles."""
     with connect(server) as client:
-        listed = find_study(client, study_id).ensembles()
+        listed = client.study(study_id).ensembles()
 
     def print_list() -> None:
         if listed:

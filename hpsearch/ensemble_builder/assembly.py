@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import torch
@@ -12,12 +12,21 @@ from hpsearch.ensemble_builder import archive
 from hpsearch.ensemble_builder.candidates import Candidates, Sources
 from hpsearch.ensemble_builder.context import BuildContext, ReportProgress
 from hpsearch.ensemble_builder.input_columns import column_names, features_of
-from hpsearch.ensemble_builder.manifest import Manifest, MemberEntry, PartEntry
+from hpsearch.ensemble_builder.manifest import (
+    FACTORS_VERSION,
+    Manifest,
+    MemberEntry,
+    PartEntry,
+)
+from hpsearch.ensemble_builder.manifest import VERSION as VERSION_OF_FILE
 from hpsearch.ensemble_builder.measurement import fit_temperature, measure
+from hpsearch.ensemble_builder.metric_functions import scores_alone
+from hpsearch.ensemble_builder.objective import headline_of, objective_of, warnings_of
 from hpsearch.ensemble_builder.parts import BuildParts, averaged_model, separate_models
 from hpsearch.ensemble_builder.ranking import best_single, by_objective, nothing_usable
 from hpsearch.ensemble_builder.selection import Selection
 from hpsearch.spec.ensemble import EnsembleSpec
+from hpsearch.spec.ensembles.base import SingleTrialEnsemble
 from hpsearch.spec.language.family import implementation
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.ensembles import Candidate, EnsembleResult
@@ -65,9 +74,13 @@ def build(
     select = implementation(type(request))
     while context.candidates.usable:
         single = best_single(context)
-        selection = None if single is None else select(request, context)
-        if single is None or selection is None:
+        if single is None:
             continue  # a candidate was dropped
+        headline = headline_of(study, scores_alone(study, single[1], single[1].validation))
+        context = replace(context, metric=f"val_{headline}")
+        selection = select(request, context)
+        if selection is None:
+            continue
         if selection.averaged is None:
             parts = separate_models(request, context, selection)
         else:
@@ -75,22 +88,50 @@ def build(
         if parts is None:
             continue
         context.report_progress(0, 1, "measuring")
+        parts = parts.with_label_factors(headline)
         temperature = fit_temperature(parts)
         result = measure(
+            study,
             parts,
             single,
+            headline=headline,
+            chosen_by=selection.metric or _chosen_by_trials(request, study),
             temperature=temperature,
             candidates=len(context.candidates.usable),
-            seed=study.seed,
             warnings=[
                 *context.candidates.warnings,
                 *_other_best_trial(context, single[0]),
+                *warnings_of(study, headline),
                 *selection.notes,
+                *_on_label_factors(parts, headline),
             ],
         )
         manifest = _manifest(request, study, parts, result, temperature)
         return BuiltEnsemble(result, archive.write(manifest, parts.files))
     raise nothing_usable(context.candidates)
+
+
+def _chosen_by_trials(request: EnsembleSpec, study: StudySpec) -> str | None:
+    """The metric by which trials were ranked; none where a person named the trial."""
+    if isinstance(request, SingleTrialEnsemble):
+        return None if request.trial is not None else objective_of(study).metric
+    return request.metric or objective_of(study).metric
+
+
+def _on_label_factors(parts: BuildParts, headline: str) -> list[str]:
+    """That classes are named by other than the largest probability."""
+    factors, classes = parts.label_factors, parts.models[0].classes
+    if factors is None:
+        return []
+    if len(factors) == 2:
+        name = classes[1] if classes else "the second class"
+        how = f"{name} where its probability is above {factors[0]:.3g}"
+    else:
+        how = "the class whose probability times a factor is the largest"
+    return [
+        f"for {headline} the ensemble names {how}, in place of the likeliest class, so that the "
+        "validation rows are named each class as often as they have it"
+    ]
 
 
 def _other_best_trial(context: BuildContext, single: Candidate) -> list[str]:
@@ -122,6 +163,8 @@ def _manifest(
         combine=parts.combine,
         classes=parts.models[0].classes,
         class_type=first_run.class_type,
+        version=VERSION_OF_FILE if parts.label_factors is None else FACTORS_VERSION,
+        label_factors=None if parts.label_factors is None else tuple(parts.label_factors.tolist()),
         features=features_of(study, first_run),
         columns=column_names(first_run),
         target="classes" if parts.is_classification else "numbers",
@@ -140,6 +183,7 @@ def _manifest(
             PartEntry(file=name, sha256=sha256(content).hexdigest(), weight=float(weight))
             for (name, content), weight in zip(parts.files.items(), parts.weights, strict=True)
         ),
+        headline=result.headline,
         validation=result.validation,
         test=result.test,
     )

@@ -26,6 +26,9 @@ class BuildContext:
     device: torch.device | str
     """Where weights are put to work."""
     report_progress: ReportProgress
+    metric: str = "val_loss"
+    """What chooses members where the request names nothing: the study's objective, where
+    predictions show it."""
 
     def report_step(self, done: int, total: int, what: str) -> None:
         """Reports some steps of a loop: about `REPORTS`, evenly spaced."""

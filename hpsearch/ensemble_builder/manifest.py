@@ -16,11 +16,12 @@ from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.wire.ensemble_scores import EnsembleScores, with_headline
 from hpsearch.spec.wire.ensembles import Copy
 from hpsearch.spec.wire.upload import ClassType
-from hpsearch.training.data.class_values import class_values
 
 NAME = "manifest.json"
 FORMAT: Literal["hpsearch-ensemble"] = "hpsearch-ensemble"
 VERSION: Literal[1] = 1
+FACTORS_VERSION: Literal[2] = 2
+"""Of a file with `label_factors`: releases that know none would name other classes."""
 
 Weight = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 File = Annotated[str, Field(pattern=r"^parts/[a-z0-9_-]{1,80}\.safetensors$")]
@@ -50,7 +51,7 @@ class Manifest(Record):
     """All of an ensemble but the weights."""
 
     format: Literal["hpsearch-ensemble"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     hpsearch: Annotated[str, Field(max_length=100)]
     """The release that wrote it."""
     study: Annotated[str, Field(max_length=200)]
@@ -70,6 +71,9 @@ class Manifest(Record):
     target: Literal["classes", "numbers"]
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """What makes probabilities calibrated; fitted on validation rows."""
+    label_factors: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
+    """What probabilities are multiplied by before the largest one names the class; fitted on
+    validation rows. None: the likeliest class is named."""
     members: Annotated[tuple[MemberEntry, ...], Field(min_length=1, max_length=100_000)]
     parts: Annotated[tuple[PartEntry, ...], Field(min_length=1, max_length=MOST_MEMBERS)]
     headline: str | None = None
@@ -106,10 +110,9 @@ def _contradiction(manifest: Manifest) -> str | None:
         return (
             f"classes: must be {'there' if is_classification else 'left out'} for {manifest.target}"
         )
-    try:
-        class_values(manifest.classes, manifest.class_type)
-    except ValueError as error:
-        return f"class_type: must be that of the classes, got {manifest.class_type} ({error})"
+    factors = manifest.label_factors
+    if factors is not None and len(factors) != len(manifest.classes):
+        return f"label_factors: must be one for each class, got {len(factors)}"
     if manifest.combine == ("median" if is_classification else "vote"):
         return f"combine: must be another for {manifest.target}, got {manifest.combine}"
     return None
@@ -133,9 +136,9 @@ def read(content: bytes) -> Manifest:
         raise _refused(f"it cannot be read as JSON ({error})") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _refused(f"it does not say that its format is {FORMAT}")
-    if document.get("version") != VERSION:
+    if document.get("version") not in (VERSION, FACTORS_VERSION):
         raise CorruptArtifact(
-            f"an ensemble must be of format version {VERSION}, got "
+            f"an ensemble must be of format version {VERSION} or {FACTORS_VERSION}, got "
             f"{format_value(document.get('version'))}; read it with the release that wrote it"
         )
     try:

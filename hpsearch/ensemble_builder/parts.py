@@ -12,10 +12,12 @@ from hpsearch.ensemble_builder.candidates import is_finite
 from hpsearch.ensemble_builder.context import BuildContext
 from hpsearch.ensemble_builder.selection import Selection, WeightedCheckpoint
 from hpsearch.ensembling.combining import Combined, combine, member_values
+from hpsearch.ensembling.label_factors import fit_label_factors
 from hpsearch.ensembling.predictions import Predictions, SplitPredictions
 from hpsearch.ensembling.selection import fit_weights
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.ensembles.base import Combine, EnsembleBase
+from hpsearch.spec.metrics import metric_of
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.checkpoints.soups import slim
 
@@ -33,6 +35,8 @@ class BuildParts:
     combine: Combine
     files: dict[str, bytes]
     """The models' checkpoints by the names of their files, in the order of the models."""
+    label_factors: NDArray[np.float64] | None = None
+    """What probabilities are multiplied by before the largest one names the class, [C]."""
 
     @property
     def is_classification(self) -> bool:
@@ -51,7 +55,24 @@ class BuildParts:
             splits: of each model, in their order.
         """
         members = np.stack([member_values(split) for split in splits])
-        return combine(members, self.weights, self.combine, self.is_classification)
+        return combine(
+            members, self.weights, self.combine, self.is_classification, self.label_factors
+        )
+
+    def with_label_factors(self, headline: str) -> BuildParts:
+        """The same, which names rare classes as often as validation rows have them.
+
+        Only a mean of several models needs that, and only where the headline looks at the named
+        classes and rare ones count for more than their rows; else nothing changes.
+        """
+        metric = metric_of(headline)
+        if metric is None or not metric.weighs_rare_classes or not self.is_classification:
+            return self
+        if len(self.models) == 1 or self.combine == "vote":
+            return self
+        values = self.combined([model.validation for model in self.models]).values
+        factors = fit_label_factors(values, self.models[0].validation.targets)
+        return replace(self, label_factors=factors)
 
 
 def averaged_model(

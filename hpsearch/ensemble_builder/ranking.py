@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from hpsearch.ensemble_builder.candidates import Candidates
 from hpsearch.ensemble_builder.context import BuildContext
-from hpsearch.ensembling.combining import combine, member_values
-from hpsearch.ensembling.predictions import Predictions, SplitPredictions
-from hpsearch.ensembling.scores import scores
+from hpsearch.ensemble_builder.metric_functions import scores_alone
+from hpsearch.ensemble_builder.objective import objective_of
+from hpsearch.ensembling.predictions import Predictions
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.metrics import direction_of
-from hpsearch.spec.study import Objective, StudySpec
+from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.ensembles import Candidate
 
 
 def by_objective(study: StudySpec, candidates: Iterable[Candidate]) -> list[Candidate]:
     """Candidates, the best objective first; of equals the lower trial, then the later epoch."""
-    objective = study.first_objective or Objective.default_for("none")
+    objective = objective_of(study)
 
     def key(candidate: Candidate) -> tuple[float, int, int]:
         return objective.sort_key(candidate.value), candidate.trial, -candidate.epoch
@@ -62,7 +60,7 @@ def trials_best_first(context: BuildContext, metric: str | None) -> list[Candida
         context.report_progress(index, len(candidates), "reading predictions")
         predictions = context.candidates.predictions(candidate)
         if predictions is not None:
-            loss = metric_loss(predictions.validation, metric, predictions.target_scale)
+            loss = metric_loss(context.study, predictions, metric)
             measured.append((loss, candidate.trial, candidate))
     return [candidate for *_, candidate in sorted(measured, key=lambda entry: entry[:2])]
 
@@ -103,20 +101,19 @@ def best_single(context: BuildContext) -> tuple[Candidate, Predictions] | None:
     return None
 
 
-def metric_loss(validation: SplitPredictions, metric: str, target_scale: float) -> float:
+def metric_loss(study: StudySpec, predictions: Predictions, metric: str) -> float:
     """A single model's metric on validation rows, negated where larger is better.
 
     Args:
-        validation: what the model predicts of them.
+        study: the model's.
+        predictions: the model's.
         metric: `val_...`.
-        target_scale: what one unit of a standardised target is in the data's own unit.
 
     Raises:
         TrainingFailed: when there is no such metric, or these rows have none.
     """
-    members = member_values(validation)[None]
-    predicted = combine(members, np.ones(1), "mean", validation.is_classification)
-    values = scores(predicted, validation.targets, target_scale)
+    validation = predictions.validation
+    values = scores_alone(study, predictions, validation)
     name = metric.removeprefix("val_")
     if name not in values or name == metric:
         raise TrainingFailed(

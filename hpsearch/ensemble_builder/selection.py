@@ -27,6 +27,8 @@ class Selection:
     """The checkpoint that their weights were averaged into; none where models stay apart."""
     notes: Sequence[str] = ()
     """Sentences on what the person who asked may not expect."""
+    metric: str | None = None
+    """The metric on validation rows that chose them; none where only the trials' values did."""
 
 
 def equal_weights(candidates: Sequence[Candidate]) -> list[WeightedCheckpoint]:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.ensembling.measure import Floats
 from hpsearch.ensembling.predictions import Numbers
-from hpsearch.ensembling.scores import SMALLEST_PROBABILITY, Floats
+from hpsearch.ensembling.scores import SMALLEST_PROBABILITY
 
 CHUNK = 2**16
 """Numbers that a core works on at a time: half a megabyte of float64."""
@@ -36,8 +37,15 @@ Indices = NDArray[np.int64]
 
 def first_smallest(losses: Floats) -> int:
     """The index of the smallest; of those that are equal up to rounding the first."""
+    return int(equal_to_smallest(losses).argmax())
+
+
+def equal_to_smallest(losses: Floats) -> NDArray[np.bool_]:
+    """Which are the smallest, up to rounding."""
     smallest = losses.min()
-    return int((losses <= smallest + ROUNDING * abs(smallest)).argmax())
+    if not np.isfinite(smallest):
+        return np.asarray(losses == smallest)
+    return np.asarray(losses <= smallest + ROUNDING * abs(smallest))
 
 
 def map_slices(work: Callable[[slice], Any], count: int, item_size: int) -> list[Any]:
@@ -85,6 +93,10 @@ class Additions(ABC):
         """The loss of the ensemble of the chosen candidates, of which there is at least one."""
         return float(self._with_each(chosen[:-1], np.array(chosen[-1:]))[0])
 
+    def best_alone(self, among: Indices) -> Indices:
+        """The candidates from the one that is best alone to the worst; of equals the first."""
+        return among[np.argsort(self._alone[among], kind="stable")]
+
     @cached_property
     def _alone(self) -> Floats:
         """Each candidate's own loss, [M]; it is where every bag begins."""
@@ -131,7 +143,32 @@ class MeanLoss(Additions):
         )
 
 
-class MeanAccuracy(Additions):
+class TieBroken(Additions):
+    """A loss that many candidates share, as it moves in steps; a finer one decides among them."""
+
+    def __init__(self, count: int, tie_breaker: Additions) -> None:
+        """Prepares nothing.
+
+        Args:
+            count: M.
+            tie_breaker: decides between candidates of equal loss.
+        """
+        self.count = count
+        self.tie_breaker = tie_breaker
+
+    def best_alone(self, among: Indices) -> Indices:
+        """As for other losses, but of equals those that are better by the tie breaker first."""
+        finer = self.tie_breaker.best_alone(among)
+        return finer[np.argsort(self._alone[finer], kind="stable")]
+
+    def best(self, chosen: Sequence[int], among: Indices) -> tuple[int, float]:
+        """The index of the candidate that helps most, and the loss with it."""
+        losses = self.losses(chosen, among)
+        equal = among[equal_to_smallest(losses)]
+        return self.tie_breaker.best(chosen, equal)[0], float(losses.min())
+
+
+class MeanAccuracy(TieBroken):
     """The share of rows whose class the ensemble finds likeliest; as a loss, so negated.
 
     Of equally likely classes the first counts; of equally good candidates the one with the smaller
@@ -146,16 +183,9 @@ class MeanAccuracy(Additions):
             targets: indices of the true classes [N].
             tie_breaker: decides between candidates of equal accuracy.
         """
-        self.count = len(candidates)
+        super().__init__(len(candidates), tie_breaker)
         self.candidates = candidates
         self.targets = targets
-        self.tie_breaker = tie_breaker
-
-    def best(self, chosen: Sequence[int], among: Indices) -> tuple[int, float]:
-        """The index of the candidate that helps most, and the negated accuracy with it."""
-        losses = self.losses(chosen, among)
-        equal = among[losses == losses.min()]
-        return self.tie_breaker.best(chosen, equal)[0], float(losses.min())
 
     def _with_each(self, chosen: Sequence[int], among: Indices) -> Floats:
         """Looks only at rows that one more candidate can turn.

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.ensembling.scores import SMALLEST_PROBABILITY, Floats
+from hpsearch.ensembling.measure import Floats
+from hpsearch.ensembling.scores import SMALLEST_PROBABILITY
 
 COLDEST, HOTTEST = 0.05, 20.0
 """The temperature stays between them."""

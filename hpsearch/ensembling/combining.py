@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.ensembling.label_factors import named_classes
 from hpsearch.ensembling.predictions import Numbers, SplitPredictions
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.ensembles.base import Combine
@@ -57,12 +58,16 @@ def member_values(predictions: SplitPredictions) -> NDArray[np.float32]:
 
 
 def combine(
-    members: Numbers, weights: NDArray[Any], how: Combine, is_classification: bool = True
+    members: Numbers,
+    weights: NDArray[Any],
+    how: Combine,
+    is_classification: bool = True,
+    label_factors: NDArray[np.float64] | None = None,
 ) -> Combined:
     """The members' predictions as one.
 
     mean, weighted: the mean, each member by its weight; the label is the class with the largest
-        value, of equal ones the first.
+        value, times its factor where there are some, of equal ones the first.
     vote: each member gives its weight to its likeliest class, of equal ones the first; the values
         are shares of the votes. Ties go to the class with the larger mean probability, then to the
         first one.
@@ -74,6 +79,7 @@ def combine(
         weights: [M], at least 0 and not all 0; of any sum, as only their ratios matter.
         how: see above.
         is_classification: whether the members hold probabilities of classes.
+        label_factors: [C], see `label_factors.fit_label_factors`; a vote takes none.
 
     Returns:
         Values [N, C], and for classes labels [N].
@@ -95,7 +101,7 @@ def combine(
             )
         return Combined(_median(members, weights), None)
     mean = _mean(members, weights)
-    return Combined(mean, mean.argmax(axis=-1) if is_classification else None)
+    return Combined(mean, named_classes(mean, label_factors) if is_classification else None)
 
 
 def _with_weight(members: Numbers, weights: NDArray[Any]) -> tuple[Numbers, NDArray[np.float64]]:

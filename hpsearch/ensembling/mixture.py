@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpsearch.ensembling.scores import SMALLEST_PROBABILITY, Floats
+from hpsearch.ensembling.measure import Floats
+from hpsearch.ensembling.scores import SMALLEST_PROBABILITY
 from hpsearch.ensembling.simplex import minimize_quadratic
 
 NEWTON_STEPS = 100

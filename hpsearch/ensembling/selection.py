@@ -6,7 +6,7 @@ M   candidates        N   rows        C   classes, or 1 for numbers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,23 +25,25 @@ from hpsearch.ensembling.additions import (
     map_slices,
     squared_error,
 )
+from hpsearch.ensembling.measure import Floats, Measure
+from hpsearch.ensembling.measured_additions import MeasuredMetric, measured_alone
 from hpsearch.ensembling.mixture import mixture_weights
 from hpsearch.ensembling.predictions import Numbers
-from hpsearch.ensembling.scores import Floats
 from hpsearch.ensembling.simplex import minimize_quadratic
 from hpsearch.errors import InvalidInput
-from hpsearch.spec.ensembles.base import SELECTION_METRICS
+from hpsearch.spec.metrics import direction_of
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all; what it raises ends the work."""
 
-_METRIC_OF_LOSS: Mapping[str, Callable[[float], float]] = {
-    "val_loss": float,
-    "val_mae": float,
-    "val_accuracy": lambda loss: -loss,
-    "val_rmse": math.sqrt,
-}
-"""How the loss that selection minimises becomes the metric."""
+START = 5
+"""Members with which a bag begins: the best ones alone. A metric that moves in steps, or rests on
+few rows, lets a single candidate look far better than it is; several average that out."""
+SHORTLIST = 20
+"""Candidates that are considered at least, and twice the members where that is more."""
+
+_LOSSES = ("val_loss", "val_log_loss")
+"""What every row has a part in; no start and no shortlist are needed."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def select(
     targets: NDArray[Any],
     size: int,
     metric: str = "val_loss",
+    measure: Measure | None = None,
     bags: int = 0,
     seed: int = 0,
     on_progress: Progress = lambda done, total: None,  # noqa: ARG005
@@ -67,21 +70,24 @@ def select(
     """Greedy forward selection with replacement (Caruana et al. 2004).
 
     Adds, `size` times, the candidate with which the mean of the members is best, and keeps the
-    shortest beginning of that path that is as good as any. Candidates that are equally good: by
-    accuracy the one with the smaller log loss, then the first.
+    shortest beginning of that path that is as good as any. Of candidates that are equally good the
+    one with the smaller log loss, of numbers squared error, then the first.
 
     Bagging (their section 2.3) holds this from overfitting the validation rows: each bag selects
     `size` among a random half of the candidates, and the counts of all bags are added. As that may
     name many more than are to be kept, the `size` candidates with the largest counts stay, of equal
-    ones the first.
+    ones the first. By other metrics of classes than their log loss, each bag begins with the
+    `START` best of its half (their section 2.2), and halves are drawn from a shortlist of the best
+    candidates: what was tried is in docs/ensembles.md.
 
     Args:
         candidates: [M, N, C], probabilities or numbers; those that are not all finite are passed
             over. They are read, never copied as a whole.
         targets: [N], integer indices of classes, or numbers.
         size: how many are added, so that there are at most as many members.
-        metric: `val_loss` or `val_accuracy` for classes; `val_loss`, `val_rmse` or `val_mae`, of
-            which the first two choose the same members, for numbers.
+        metric: `val_loss`, `val_accuracy` of classes, `val_rmse` or `val_mae` of numbers, or
+            `val_<name>` of a metric that `measure` has.
+        measure: the metrics of trials.
         bags: how many; 0 selects once, among all.
         seed: of the bags' halves; bag b draws from (seed, b).
         on_progress: called before each addition with additions done and additions in all.
@@ -93,12 +99,15 @@ def select(
         InvalidInput: when no candidate is finite or none is of the right shape, or the targets have
             no such metric.
     """
-    usable = _usable(candidates, targets, metric)
-    additions = _additions(candidates, targets, metric)
-    metric_of = _METRIC_OF_LOSS[metric]
+    usable = _usable(candidates, targets)
+    additions = _additions(candidates, targets, metric, measure)
     if not bags:
-        chosen, path = _grow(additions, usable, size, on_progress)
-        return GreedySelection(_counts(chosen, candidates), tuple(map(metric_of, path)))
+        chosen, path = _grow(additions, usable, size, 0, on_progress)
+        return GreedySelection(_counts(chosen, candidates), _as_metric(path, metric))
+    start = 0
+    if targets.dtype.kind == "i" and metric not in _LOSSES:
+        start = min(START, size)
+        usable = np.sort(additions.best_alone(usable)[: max(SHORTLIST, 2 * size)])
     counts, path = _counts([], candidates), []
     for bag in range(bags):
 
@@ -107,10 +116,10 @@ def select(
 
         rng = np.random.default_rng([seed, bag])
         half = np.sort(rng.choice(usable, (len(usable) + 1) // 2, replace=False))
-        counts += _counts(_grow(additions, half, size, report)[0], candidates)
+        counts += _counts(_grow(additions, half, size, start, report)[0], candidates)
         path.append(additions.loss(np.repeat(np.arange(len(counts)), counts).tolist()))
     counts[np.argsort(-counts, kind="stable")[size:]] = 0
-    return GreedySelection(counts, tuple(map(metric_of, path)))
+    return GreedySelection(counts, _as_metric(path, metric))
 
 
 def fit_weights(members: Numbers, targets: NDArray[Any]) -> Floats:
@@ -135,29 +144,65 @@ def fit_weights(members: Numbers, targets: NDArray[Any]) -> Floats:
 
 
 def _grow(
-    additions: Additions, among: Indices, size: int, on_progress: Progress
+    additions: Additions, among: Indices, size: int, start: int, on_progress: Progress
 ) -> tuple[list[int], list[float]]:
-    """The members up to the best in order, and the losses after all additions."""
-    chosen: list[int] = []
+    """The members up to the best in order, and the losses after all additions.
+
+    Args:
+        additions: judge candidates.
+        among: indices of the candidates, ascending.
+        size: members at most.
+        start: how many of the best ones alone are members in any case.
+        on_progress: called before each addition.
+    """
+    chosen: list[int] = additions.best_alone(among)[:start].tolist() if start else []
     path: list[float] = []
-    for done in range(size):
+    for done in range(len(chosen)):
+        on_progress(done, size)
+        path.append(additions.loss(chosen[: done + 1]))
+    for done in range(len(chosen), size):
         on_progress(done, size)
         index, loss = additions.best(chosen, among)
         chosen.append(index)
         path.append(loss)
-    return chosen[: first_smallest(np.array(path)) + 1], path
+    first = max(min(start, len(among)) - 1, 0)
+    return chosen[: first + first_smallest(np.array(path[first:])) + 1], path
+
+
+def _as_metric(losses: list[float], metric: str) -> tuple[float, ...]:
+    """What selection minimises, as the metric."""
+    if metric == "val_rmse":
+        return tuple(map(math.sqrt, losses))
+    return tuple(-loss if direction_of(metric) == "maximize" else loss for loss in losses)
 
 
 def _counts(chosen: list[int], candidates: Numbers) -> Indices:
     return np.bincount(np.array(chosen, np.int64), minlength=len(candidates))
 
 
-def _additions(candidates: Numbers, targets: NDArray[Any], metric: str) -> Additions:
-    if targets.dtype.kind != "i":
-        term = absolute_error if metric == "val_mae" else squared_error
-        return MeanLoss(_errors(candidates, targets), term)
-    by_loss = MeanLoss(_true_class_probabilities(candidates, targets), log_loss)
-    return MeanAccuracy(candidates, targets, by_loss) if metric == "val_accuracy" else by_loss
+def _additions(
+    candidates: Numbers, targets: NDArray[Any], metric: str, measure: Measure | None
+) -> Additions:
+    """What judges candidates by a metric; quickly where it is a mean over rows."""
+    by_loss: Additions
+    if targets.dtype.kind == "i":
+        by_loss = MeanLoss(_true_class_probabilities(candidates, targets), log_loss)
+        if metric in _LOSSES:
+            return by_loss
+        if metric == "val_accuracy":
+            return MeanAccuracy(candidates, targets, by_loss)
+    else:
+        by_loss = MeanLoss(_errors(candidates, targets), squared_error)
+        if metric in ("val_loss", "val_rmse"):
+            return by_loss
+        if metric == "val_mae":
+            return MeanLoss(by_loss.values, absolute_error)
+    name = metric.removeprefix("val_")
+    known = {} if measure is None else measured_alone(candidates[:1], targets, measure)
+    if measure is None or name not in known or name == metric:
+        allowed = ", ".join(f"val_{one}" for one in ("loss", *known))
+        raise InvalidInput.at("metric", f"must be one of {allowed}, got {metric}")
+    return MeasuredMetric(candidates, targets, name, measure, by_loss)
 
 
 def _errors(members: Numbers, targets: NDArray[Any]) -> Floats:
@@ -177,12 +222,9 @@ def _true_class_probabilities(members: Numbers, targets: NDArray[Any]) -> Number
     return of_truth
 
 
-def _usable(candidates: Numbers, targets: NDArray[Any], metric: str) -> Indices:
+def _usable(candidates: Numbers, targets: NDArray[Any]) -> Indices:
     """Indices of the candidates whose outputs are all finite."""
     is_classification = targets.dtype.kind == "i"
-    metrics = SELECTION_METRICS["classes" if is_classification else "numbers"]
-    if metric not in metrics:
-        raise InvalidInput.at("metric", f"must be {' or '.join(metrics)}, got {metric}")
     if candidates.ndim != 3 or candidates.shape[1:2] != targets.shape or not candidates.size:
         raise InvalidInput.at(
             "candidates",

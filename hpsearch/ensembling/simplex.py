@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.ensembling.scores import Floats
+from hpsearch.ensembling.measure import Floats
 
 RIDGE = 1e-10
 """Added to the diagonal, as a share of its mean: members that are equal share their weight."""

@@ -12,7 +12,7 @@ the table, as is the section of docs/catalogue.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -35,6 +35,9 @@ class Metric:
     [K]. Empty for what the training loop measures whatever the task."""
     on_training_rows: bool = False
     """Whether it is measured on training rows too, as `train_<name>`."""
+    weighs_rare_classes: bool = False
+    """Whether it is of the predicted classes alone, and a rare class counts for more than its rows:
+    ensembles then name each class as often as the validation rows have it."""
     per_class: bool = False
     """Whether it is a number of each class: the function gives [K, C], and there is a curve for
     each class, of data with at most MOST_CLASS_CURVES."""
@@ -62,11 +65,14 @@ METRICS: Mapping[str, Metric] = {
                (), on_training_rows=True),
         Metric("f1", "maximize", "2tp / (2tp + fp + fn) of the positive class where there are two "
                "classes (`task.positive`), 0 where it is neither a target nor predicted; where "
-               "there are more, `f1_macro`.", ("classes",), f"{_IN_TRAINING}:f1"),
+               "there are more, `f1_macro`.", ("classes",), f"{_IN_TRAINING}:f1",
+               weighs_rare_classes=True),
         Metric("f1_macro", "maximize", "Mean of 2tp / (2tp + fp + fn) over the classes that are "
-               "targets or predicted.", ("classes",), f"{_IN_TRAINING}:f1_macro"),
+               "targets or predicted.", ("classes",), f"{_IN_TRAINING}:f1_macro",
+               weighs_rare_classes=True),
         Metric("balanced_accuracy", "maximize", "Mean of the recall over the classes with rows.",
-               ("classes",), f"{_IN_TRAINING}:balanced_accuracy"),
+               ("classes",), f"{_IN_TRAINING}:balanced_accuracy",
+               weighs_rare_classes=True),
         Metric("auc", "maximize", "Area under the ROC curve; of more than two classes the mean "
                "over each against the rest. NaN where no class has both rows and others beside it.",
                ("classes",), f"{_IN_RANKING}:auc"),
@@ -75,12 +81,14 @@ METRICS: Mapping[str, Metric] = {
                "of more the mean over each class with rows against the rest.",
                ("classes",), f"{_IN_RANKING}:average_precision"),
         Metric("mcc", "maximize", "Matthews correlation between targets and predictions; 0 where "
-               "either are all of one class.", ("classes",), f"{_IN_TRAINING}:mcc"),
+               "either are all of one class.", ("classes",), f"{_IN_TRAINING}:mcc",
+               weighs_rare_classes=True),
         Metric("log_loss", "minimize", "Mean of −log of the target's probability, whatever loss is "
                "trained; probabilities below 2.2e-16 count as that.",
                ("classes",), f"{_IN_TRAINING}:log_loss"),
         Metric("recall", "maximize", "Share of the rows of a class that are predicted as it; NaN "
-               "where it has none.", ("classes",), f"{_IN_TRAINING}:recall", per_class=True),
+               "where it has none.", ("classes",), f"{_IN_TRAINING}:recall",
+               weighs_rare_classes=True, per_class=True),
         Metric("rmse", "minimize", "Root of the mean squared error, in the target's unit.",
                ("numbers",), f"{_OF_NUMBERS}:rmse"),
         Metric("mae", "minimize", "Mean absolute error, in the target's unit.",
@@ -92,12 +100,6 @@ METRICS: Mapping[str, Metric] = {
     )
 }  # fmt: skip
 """Where a new metric is entered; of those for a target the first is the default objective."""
-
-OF_POSITIVE = ("f1", "average_precision")
-"""Metrics that of two classes mean the positive one."""
-
-COMPARES_CLASSES = (*OF_POSITIVE, "auc", "mcc")
-"""Metrics that say nothing of rows of a single class."""
 
 COSTS = ("seconds",)
 """Curves that may be an objective beside another one: an epoch's training time."""
@@ -163,28 +165,15 @@ def direction_of(curve: str) -> Direction | None:
     >>> direction_of("val_recall[loss]"), direction_of("val_weight_loss")
     ('maximize', None)
     """
-    metric = curve.partition("[")[0] if curve.endswith("]") else curve
-    known = METRICS.get(re.sub(r"^((ema|swa)_)?((val|train|test)_)?", "", metric))
+    known = metric_of(curve)
     return None if known is None else known.direction
 
 
-def curve_label(curve: str, reported: Iterable[str], *, task: str, standardize: str | None) -> str:
-    """A curve's name as people read it: a loss of standardised targets says so.
+def metric_of(curve: str) -> Metric | None:
+    """The metric that a curve, or a bare name, is of; none where the table has none such.
 
-    Of numbers the loss is that of standardised targets, while `rmse` beside it is in their own
-    unit: nobody shall compare the two.
-
-    Args:
-        curve: its name.
-        reported: names of metrics that trials of the study report; of numbers rmse is among them.
-        task: the kind of the study's task.
-        standardize: how it standardises; a task that standardises nothing has `none`.
-
-    >>> curve_label("val_loss", ["val_rmse"], task="supervised", standardize="zscore")
-    'val_loss (standardised)'
+    >>> metric_of("ema_val_recall[loss]").name, metric_of("lr")
+    ('recall', None)
     """
-    is_loss = curve.removesuffix("_std").endswith(("_loss", "_objective"))
-    of_numbers = any(name.endswith("_rmse") for name in reported)
-    if is_loss and of_numbers and task == "supervised" and standardize != "none":
-        return f"{curve} (standardised)"
-    return curve
+    metric = curve.partition("[")[0] if curve.endswith("]") else curve
+    return METRICS.get(re.sub(r"^((ema|swa)_)?((val|train|test)_)?", "", metric))

@@ -67,7 +67,7 @@ def changed(content: bytes, change: Callable[[Document], Any]) -> bytes:
 
 HOSTILE: Mapping[str, tuple[Callable[[Document], Any], str]] = {
     "another format": (lambda d: d.update(format="zip"), "format is hpsearch-ensemble"),
-    "a later version": (lambda d: d.update(version=2), "format version 1, got 2"),
+    "a later version": (lambda d: d.update(version=3), "format version 1 or 2, got 3"),
     "no parts": (lambda d: d.update(parts=[]), "parts: must have at least 1 entry"),
     "a way out": (
         lambda d: d["parts"][0].update(file="parts/../../secret.safetensors"),

@@ -80,7 +80,7 @@ def test_the_best_trials_are_averaged_and_scored_as_scikit_learn_does(kind: str)
 
 def test_greedy_adds_what_helps_most() -> None:
     study = finished()
-    result = built(study, kind="greedy", size=5, bags=0).result
+    result = built(study, kind="greedy", size=5, bags=0, metric="val_loss").result
     listed = [said(study, one.trial, one.epoch, "validation") for one in study.candidates]
     y, chosen, losses = listed[0][1], list[int](), list[float]()
     for _ in range(5):
@@ -238,9 +238,13 @@ def test_a_uniform_soup_is_the_mean_of_the_best_trials() -> None:
 
 def test_a_greedy_soup_is_no_worse_than_the_best_trial_on_validation() -> None:
     study = finished()
-    result = built(study, kind="soup_greedy", size=5).result
-    assert members(result)[0] == (result.best_single.trial, result.best_single.epoch)
-    assert result.validation["loss"] <= result.best_single.validation["loss"]
+    for metric, sign in ((None, -1), ("val_loss", 1), ("val_mcc", -1)):
+        result = built(study, kind="soup_greedy", size=5, metric=metric).result
+        name = (metric or "val_accuracy").removeprefix("val_")
+        own, single = result.validation, result.best_single.validation
+        if metric is None:
+            assert members(result)[0] == (result.best_single.trial, result.best_single.epoch)
+        assert (sign * own[name], own["loss"]) <= (sign * single[name], single["loss"])
 
 
 @pytest.mark.parametrize("kind", ["soup_uniform", "soup_greedy"])

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from hpsearch.ensemble_builder.context import BuildContext
+from hpsearch.ensemble_builder.metric_functions import measure_for
 from hpsearch.ensemble_builder.ranking import by_objective, nothing_usable
 from hpsearch.ensemble_builder.selection import Selection, WeightedCheckpoint
 from hpsearch.ensembling.combining import member_values
@@ -30,6 +31,8 @@ class ReadCandidates:
     """[M, N, C]: probabilities of classes, or numbers."""
     targets: NDArray[np.int64] | NDArray[np.float64]
     """[N]."""
+    classes: tuple[str, ...]
+    """Names in the order of the outputs; none where they have none."""
 
 
 def greedy(request: GreedyEnsemble, context: BuildContext) -> Selection:
@@ -39,11 +42,13 @@ def greedy(request: GreedyEnsemble, context: BuildContext) -> Selection:
         TrainingFailed: when memory does not hold all predictions, or no candidate is usable.
     """
     pool = _read_all(context)
+    metric = request.metric or context.metric
     counts = select(
         pool.values,
         pool.targets,
         request.size,
-        request.metric or "val_loss",
+        metric,
+        measure_for(context.study, pool.classes),
         bags=request.bags,
         seed=context.study.seed,
         on_progress=lambda done, total: context.report_progress(done, total, "choosing members"),
@@ -54,7 +59,8 @@ def greedy(request: GreedyEnsemble, context: BuildContext) -> Selection:
         [
             WeightedCheckpoint(pool.candidates[index], float(counts[index]) / total)
             for index in order
-        ]
+        ],
+        metric=metric,
     )
 
 
@@ -64,16 +70,17 @@ def _read_all(context: BuildContext) -> ReadCandidates:
     candidates: list[Candidate] = []
     values: NDArray[np.float32] | None = None
     targets: NDArray[np.int64] | NDArray[np.float64] | None = None
+    classes: tuple[str, ...] = ()
     for index, candidate, predictions in _predictions(context, ordered):
         validation = predictions.validation
         if values is None:
-            targets = validation.targets
+            targets, classes = validation.targets, predictions.classes
             values = _allocate(len(ordered) - index, validation)
         values[len(candidates)] = member_values(validation)
         candidates.append(candidate)
     if values is None or targets is None:
         raise nothing_usable(context.candidates)
-    return ReadCandidates(candidates, values[: len(candidates)], targets)
+    return ReadCandidates(candidates, values[: len(candidates)], targets, classes)
 
 
 def _allocate(count: int, validation: SplitPredictions) -> NDArray[np.float32]:

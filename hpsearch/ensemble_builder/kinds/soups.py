@@ -62,7 +62,8 @@ def greedy_soup(request: GreedySoup, context: BuildContext) -> Selection | None:
             soup, mean, least = larger, content, loss
         if len(selected) == request.size:
             break
-    return Selection(equal_weights(selected), mean)
+    metric = request.metric or context.metric
+    return Selection(equal_weights(selected), mean, metric=metric)
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,16 @@ def _others(context: BuildContext, start: _Start) -> Iterator[tuple[Candidate, R
         raise TrainingFailed(reasons[0])
 
 
-def _loss(request: GreedySoup, context: BuildContext, mean: bytes, candidate: Candidate) -> float:
-    """The request's metric of a mean, smaller for better; infinite where outputs are not finite."""
+def _loss(
+    request: GreedySoup, context: BuildContext, mean: bytes, candidate: Candidate
+) -> tuple[float, float]:
+    """The request's metric of a mean, smaller for better, and the loss, which decides among equals.
+
+    Infinite where outputs are not finite.
+    """
     predictions = context.candidates.predict(mean, candidate)
     if not is_finite(predictions.validation):
-        return math.inf
-    metric = request.metric or "val_loss"
-    return metric_loss(predictions.validation, metric, predictions.target_scale)
+        return math.inf, math.inf
+    metrics = (request.metric or context.metric, "val_loss")
+    metric, loss = (metric_loss(context.study, predictions, name) for name in metrics)
+    return metric, loss

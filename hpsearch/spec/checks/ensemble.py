@@ -7,12 +7,13 @@ from typing import get_args
 
 from hpsearch.errors import FieldError
 from hpsearch.spec.ensemble import EnsembleSpec
-from hpsearch.spec.ensembles.base import MOST_MEMBERS, SELECTION_METRICS, Combine
+from hpsearch.spec.ensembles.base import MOST_MEMBERS, Combine
 from hpsearch.spec.ensembles.members import GreedyEnsemble
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import Choice
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.metrics import metric_of, objective_curves
 from hpsearch.spec.schedules.base import ScheduleBase
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
@@ -61,9 +62,13 @@ def combine_options(target: TargetKind | None) -> tuple[str, ...]:
 
 
 def selection_metrics(target: TargetKind | None) -> tuple[str, ...]:
-    """The metrics that members can be chosen by for a target; all where it is not known."""
-    by_target = (metrics for kind, metrics in SELECTION_METRICS.items() if target in (None, kind))
-    return tuple(dict.fromkeys(metric for metrics in by_target for metric in metrics))
+    """The metrics that members can be chosen by for a target; all where it is not known.
+
+    Those of single classes, whose names depend on the data, are left out.
+    """
+    targets: tuple[TargetKind, ...] = ("classes", "numbers") if target is None else (target,)
+    curves = (curve for one in targets for curve in objective_curves(one))
+    return tuple(dict.fromkeys(curve for curve in curves if curve.startswith("val_")))
 
 
 def _combine_errors(request: EnsembleSpec, target: TargetKind | None) -> Iterator[FieldError]:
@@ -82,12 +87,25 @@ def _combine_errors(request: EnsembleSpec, target: TargetKind | None) -> Iterato
 
 def _metric_errors(request: EnsembleSpec, target: TargetKind | None) -> Iterator[FieldError]:
     allowed = selection_metrics(target)
-    if request.metric is not None and request.metric not in allowed:
+    if request.metric is None or _is_of_a_class(request.metric, target):
+        return
+    if request.metric not in allowed:
         yield FieldError(
             "metric",
             f"must be one of {', '.join(allowed)}, got {format_value(request.metric)}; or leave "
             "it out",
         )
+
+
+def _is_of_a_class(curve: str, target: TargetKind | None) -> bool:
+    """Whether a curve is of a single class; whether there is such a class is known to workers."""
+    metric = metric_of(curve)
+    return (
+        metric is not None
+        and metric.per_class
+        and curve.startswith(f"val_{metric.name}[")
+        and target in (None, *metric.targets)
+    )
 
 
 def with_checkpoints(spec: StudySpec) -> StudySpec:

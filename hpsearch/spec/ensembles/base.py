@@ -25,13 +25,6 @@ median: for numbers.
 """
 
 
-SELECTION_METRICS = {
-    "classes": ("val_loss", "val_accuracy"),
-    "numbers": ("val_loss", "val_rmse", "val_mae"),
-}
-"""What an ensemble may be chosen by."""
-
-
 class EnsembleBase(Kind):
     """What every ensemble takes."""
 
@@ -50,8 +43,8 @@ class EnsembleBase(Kind):
     """Members at most; of an average or a soup the checkpoints that enter it."""
     combine: Combine = "mean"
     metric: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    """What members are chosen by. None: `val_loss` for what selects greedily, else the study's
-    objective."""
+    """What members are chosen by: a metric of the validation rows. None: the study's objective, or
+    `val_loss` where predictions do not show the objective."""
 
     def errors(self, training: Training, *, has_several_models: bool) -> Iterator[FieldError]:
         """What a study lacks to have this ensemble, by the paths of the ensemble's own fields.
