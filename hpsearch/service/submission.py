@@ -17,7 +17,7 @@ from hpsearch.spec.checks.plugin import complete_plugin
 from hpsearch.spec.checks.search import search_errors
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.fields import TargetKind
-from hpsearch.spec.language.messages import format_value, pluralize
+from hpsearch.spec.language.messages import did_you_mean, format_value, pluralize
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.plugin import PluginTask
 from hpsearch.spec.searches.base import LearningSearch
@@ -74,10 +74,11 @@ def locked_dataset(session: Session, task: SupervisedTask) -> DatasetInfo:
         return found
     newest = datasets.find(session, name)
     if newest is None:
+        known = [*BUILT_IN, *datasets.names(session)]
         raise InvalidInput.at(
             "task.dataset",
             f"must name a data set, and none is called {format_value(name)}; "
-            f"use one of {', '.join([*BUILT_IN, *datasets.names(session)])}",
+            f"use one of {', '.join(known)}{did_you_mean(name, known)}",
         )
     raise InvalidInput.at(
         "task.dataset_version",

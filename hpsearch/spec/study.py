@@ -244,9 +244,18 @@ class StudySpec(SpecModel):
         """Only an external study may leave the optimizer to its owner's loop."""
         task = data.get("task") if isinstance(data, Mapping) else None
         external = isinstance(task, Mapping) and task.get("kind") == "external"
-        if isinstance(data, Mapping) and "optimizer" not in data and not external:
-            raise PydanticCustomError("missing", "is required; add it", {"field": "optimizer"})
-        return data
+        if not isinstance(data, Mapping) or "optimizer" in data or external:
+            return data
+        if any(name not in cls.model_fields for name in data):
+            return data  # it may be misspelt, which is said of that name
+        missing = [name for name in ("name", "task", "optimizer") if name not in data]
+        if len(missing) > 1:
+            raise PydanticCustomError(
+                "missing_fields",
+                "must have the fields {missing}; add them",
+                {"missing": ", ".join(missing)},
+            )
+        raise PydanticCustomError("missing", "is required; add it", {"field": "optimizer"})
 
     @model_validator(mode="before")
     @classmethod

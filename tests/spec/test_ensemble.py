@@ -58,7 +58,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"ensemble": {"size": 0}}, "ensemble.size", "must be >= 1, got 0"),
     ({"ensemble": {"size": MOST_MEMBERS + 1}}, "ensemble.size", "must be <= 200, got 201"),
     ({"ensemble": {"size": 2.5}}, "ensemble.size", "must be a whole number, got 2.5"),
-    ({"ensemble": {"combine": "max"}}, "ensemble.combine", "'median'; got 'max'"),
+    ({"ensemble": {"combine": "max"}}, "ensemble.combine", "median; got 'max'"),
     ({"ensemble": {"kind": "greedy", "bags": -1}}, "ensemble.bags", "must be >= 0, got -1"),
     ({"ensemble": {"kind": "top_k", "bags": 1}}, "ensemble.bags", "no such field"),
     ({"ensemble": {"kind": "ema", "trial": -1}}, "ensemble.trial", "must be >= 0, got -1"),

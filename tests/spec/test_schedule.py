@@ -260,7 +260,7 @@ def test_a_choice_of_schedules_opens_conditional_parameters() -> None:
         ({"kind": "cosine", "alpa": 1}, "alpa: no such field; did you mean `alpha`?"),
         ({"kind": "cosine", "alpha": 2}, "alpha: must be <= 1, got 2"),
         ({"kind": "cosine", "decay_steps": 0}, "decay_steps: must be > 0, got 0"),
-        ({"kind": "cosine", "unit": "batch"}, "unit: must be one of 'epoch' or 'step'; got"),
+        ({"kind": "cosine", "unit": "batch"}, "unit: must be one of epoch or step; got"),
         ({"kind": "step", "step_size": {"uniform": [0, 1]}}, "step_size: uniform: low must be >"),
         (
             {"kind": "piecewise_constant", "boundaries": [1, 2], "factors": [1, 0.1]},

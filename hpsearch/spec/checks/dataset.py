@@ -11,7 +11,7 @@ from hpsearch.spec.checks.positive import positive_errors
 from hpsearch.spec.checks.split import split_errors
 from hpsearch.spec.language.distributions import options_of
 from hpsearch.spec.language.family import Family
-from hpsearch.spec.language.messages import alternatives, format_value
+from hpsearch.spec.language.messages import alternatives, did_you_mean, format_value
 from hpsearch.spec.losses import LOSSES, losses_for
 from hpsearch.spec.metrics import COSTS, objective_curves
 from hpsearch.spec.model import MODELS
@@ -45,7 +45,7 @@ def _objective_errors(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError
             yield FieldError(
                 f"{path}.metric",
                 f"must be one of {', '.join(curves)} for {info.name}; "
-                f"got {format_value(objective.metric)}",
+                f"got {format_value(objective.metric)}{did_you_mean(objective.metric, curves)}",
             )
 
 

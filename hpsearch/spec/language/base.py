@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.messages import printable
+from hpsearch.spec.language.messages import format_spec, format_value, printable
 
 
 def tag(name: str) -> str:
@@ -42,9 +42,19 @@ class SpecModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_fields_only(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
+        if isinstance(data, BaseModel):
             return data
         known = wire_names(cls).values()
+        if not isinstance(data, Mapping):
+            raise PydanticCustomError(
+                "no_object",
+                "must be an object with fields ({known}), got {value}{example}",
+                {
+                    "known": ", ".join(known),
+                    "value": format_value(data),
+                    "example": f"; for example {format_spec(cls.example)}" if cls.example else "",
+                },
+            )
         for name in data:
             if name not in known:
                 field = printable(str(name))

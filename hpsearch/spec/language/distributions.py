@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import (
@@ -19,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from hpsearch.spec.language.base import SpecModel
+from hpsearch.spec.language.messages import DISTRIBUTIONS, format_value
 
 T = TypeVar("T")
 
@@ -81,6 +83,18 @@ class Interval(Distribution):
         # Kinds without the field have no such attribute, and asking pydantic for one is slow.
         return self.__dict__.get("step") or (1 if self.integer else None)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_two_ends(cls, data: Any) -> Any:
+        ends = data.get(cls.key) if isinstance(data, Mapping) else (0, 0)
+        if not isinstance(ends, list | tuple) or len(ends) != 2:
+            raise PydanticCustomError(
+                "bad_range",
+                "{key}: must be [low, high], got {ends}",
+                {"key": cls.key, "ends": format_value(ends)},
+            )
+        return data
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         low, high = self.ends
@@ -88,20 +102,20 @@ class Interval(Distribution):
             raise PydanticCustomError(
                 "bad_range",
                 "{key}: low must be <= high, got [{low}, {high}]; swap them",
-                {"key": self.key, "low": low, "high": high},
+                {"key": self.key, "low": format_value(low), "high": format_value(high)},
             )
         if self.log and low <= 0:
             linear = self.key.replace("log_", "")
             raise PydanticCustomError(
                 "bad_range",
                 "{key}: low must be > 0, got {low}; use {linear} or a positive low",
-                {"key": self.key, "low": low, "linear": linear},
+                {"key": self.key, "low": format_value(low), "linear": linear},
             )
         if math.isinf(float(high) - float(low)):
             raise PydanticCustomError(
                 "bad_range",
                 "{key}: high - low must be finite, got [{low}, {high}]; narrow it",
-                {"key": self.key, "low": low, "high": high},
+                {"key": self.key, "low": format_value(low), "high": format_value(high)},
             )
         return self
 
@@ -282,4 +296,4 @@ def values_of(value: Any) -> tuple[Any, ...]:
 
 CONTINUOUS: tuple[type[Interval], ...] = (Uniform, LogUniform, IntUniform, IntLogUniform)
 DISCRETE: tuple[type[Interval], ...] = (IntUniform, IntLogUniform)
-KEYS = (*(kind.key for kind in CONTINUOUS), Choice.key)
+KEYS = DISTRIBUTIONS

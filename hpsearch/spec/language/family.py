@@ -27,8 +27,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from hpsearch.spec.language.base import SpecModel, tag
-from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.language.base import SpecModel, tag, wire_names
+from hpsearch.spec.language.messages import did_you_mean, format_value
 
 
 class Kind(SpecModel):
@@ -102,7 +102,8 @@ class Family(Generic[K]):
         members = self.members
 
         def choose(value: Any) -> Any:
-            if isinstance(value, str):
+            text, is_text = value, isinstance(value, str)
+            if is_text:
                 value = {"kind": value}
             if not isinstance(value, Mapping):
                 return value
@@ -116,9 +117,17 @@ class Family(Generic[K]):
             if not isinstance(kind, str) or kind not in members:
                 raise PydanticCustomError(
                     "unknown_kind",
-                    "must be one of {kinds}; got {kind}",
-                    {"field": "kind", "kinds": ", ".join(members), "kind": format_value(kind)},
+                    "must be one of {kinds}; got {kind}{near}",
+                    {
+                        "field": "kind",
+                        "kinds": ", ".join(members),
+                        "kind": format_value(kind),
+                        "near": did_you_mean(kind, members)
+                        or (self._object_meant(text) if is_text else ""),
+                    },
                 )
+            for name in value:
+                self._refuse_field_of_others(kind, name)
             return {**value, "kind": kind}
 
         def tag_of(value: Any) -> str | None:
@@ -135,6 +144,32 @@ class Family(Generic[K]):
         else:
             schema = handler.generate_schema(Annotated[union, Discriminator(tag_of)])
         return core_schema.no_info_before_validator_function(choose, schema)
+
+    def _refuse_field_of_others(self, kind: str, name: Any) -> None:
+        """Says which kinds have a field that this one has not."""
+        if name in wire_names(self.members[kind]).values():
+            return
+        owners = [
+            other for other, member in self.members.items() if name in wire_names(member).values()
+        ]
+        if owners:
+            raise PydanticCustomError(
+                "field_of_others",
+                "no such field of {kind}; {owners} {have} it",
+                {
+                    "field": str(name),
+                    "kind": kind,
+                    "owners": ", ".join(owners),
+                    "have": "has" if len(owners) == 1 else "have",
+                },
+            )
+
+    def _object_meant(self, text: str) -> str:
+        """What a bare string may stand for: the only field that the default kind demands."""
+        if self.default is None:
+            return ""
+        demanded = _required(self.members[self.default]) - {"kind"}
+        return f"; write {{{demanded.pop()}: {text}}}" if len(demanded) == 1 else ""
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler

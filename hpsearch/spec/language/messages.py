@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any
 
@@ -13,6 +14,12 @@ from hpsearch.errors import FieldError, InvalidInput
 
 MAX_ERRORS = 50
 """The most faults of one document that are explained one by one; the others are counted."""
+
+DISTRIBUTIONS = ("uniform", "log_uniform", "int_uniform", "int_log_uniform", "choice")
+"""What a searched value may be; `distributions` defines them."""
+
+VALUE_TAG = "<value>"
+"""In an error's location: a distribution may stand there as well."""
 
 _SHORT = Repr()
 """`repr` that stays short, however long or deep the value."""
@@ -37,19 +44,32 @@ _SENTENCES: Mapping[str, str] = {
     "string_too_long": "must have at most {max_length} characters, got {length}; shorten it",
     "bool_type": "must be true or false, got {input}",
     "bool_parsing": "must be true or false, got {input}",
-    "literal_error": "must be one of {expected}; got {input}",
-    "enum": "must be one of {expected}; got {input}",
+    "literal_error": "must be one of {expected}; got {input}{near}",
+    "enum": "must be one of {expected}; got {input}{near}",
     "union_tag_not_found": "must be an object with fields, got {input}",
     "model_type": "must be an object with fields, got {input}",
     "model_attributes_type": "must be an object with fields, got {input}",
     "dict_type": "must be an object with fields, got {input}",
-    "list_type": "must be a list, got {input}",
-    "tuple_type": "must be a list, got {input}",
+    "list_type": "must be a list, got {input}{as_list}",
+    "tuple_type": "must be a list, got {input}{as_list}",
     "too_short": "must have at least {entries}, got {actual_length}",
     "too_long": "must have at most {max_length} entries, got {actual_length}",
     "string_pattern_mismatch": "must match {pattern}, got {input}",
     "none_required": "must be null, got {input}; leave it out",
 }
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`; did you mean adam?` where a name is close to a known one; else nothing."""
+    by_lower = {option.lower(): option for option in known}
+    text = str(name).lower()
+    near = get_close_matches(text, by_lower, n=1, cutoff=0.7)
+    near = near or [
+        option
+        for option in by_lower
+        if min(len(text), len(option)) > 2 and (option.startswith(text) or text.startswith(option))
+    ]
+    return f"; did you mean {by_lower[near[0]]}?" if near else ""
 
 
 def pluralize(number: int, noun: str) -> str:
@@ -95,12 +115,16 @@ def sentence(error: ErrorDetails) -> str:
         allowed = ", ".join(name for name in expected if name != "value")
         name = str(context["tag"]).strip("<>")
         return f"{name} cannot stand here; give a plain value or one of {allowed}"
-    if error["type"] in ("float_type", "int_type") and isinstance(value, Mapping):
-        return (
-            "must be a number or a distribution such as {log_uniform: [low, high]}, "
-            f"got {format_value(value)}"
-        )
+    if error["type"] in ("float_type", "int_type"):
+        kind = "number" if error["type"] == "float_type" else "whole number"
+        may_be_searched = VALUE_TAG in error["loc"]
+        return f"must be a {kind}, got {format_value(value)}{_number_meant(value, may_be_searched)}"
     context["input"] = format_value(value)
+    if error["type"] in ("literal_error", "enum"):
+        names = [name.strip("' ") for name in context["expected"].replace(" or ", ", ").split(", ")]
+        context["expected"] = alternatives(names)
+        context["near"] = did_you_mean(value, names)
+    context["as_list"] = _list_meant(value)
     if "min_length" in context:
         least = int(context["min_length"])
         context["entries"] = "1 entry" if least == 1 else f"{least:,} entries"
@@ -108,6 +132,31 @@ def sentence(error: ErrorDetails) -> str:
         context["length"] = len(value)
     template = _SENTENCES.get(error["type"])
     return template.format(**context) if template else error["msg"]
+
+
+def _number_meant(value: Any, may_be_searched: bool) -> str:
+    """What may have been meant by what is no number."""
+    if isinstance(value, str):
+        try:
+            meant = float(value)
+        except ValueError:
+            return ""
+        return f"; write {meant:g} without quotes (1e-3 is text in YAML, 1.0e-3 a number)"
+    if not may_be_searched:
+        return ""
+    if isinstance(value, Mapping) and len(value) == 1:
+        near = did_you_mean(next(iter(value)), DISTRIBUTIONS)
+        return near or f"; a distribution is one of {', '.join(DISTRIBUTIONS)}"
+    if isinstance(value, list | tuple) and value:
+        few = format_spec(value)
+        return f"; for one of several write {{choice: {few}}}, for a range {{uniform: [low, high]}}"
+    return ""
+
+
+def _list_meant(value: Any) -> str:
+    if isinstance(value, str):
+        return f"; write [{', '.join(part.strip() for part in value.split(','))}]"
+    return f"; write [{value}]" if isinstance(value, int | float) else ""
 
 
 def path_of(error: ErrorDetails) -> str:

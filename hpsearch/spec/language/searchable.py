@@ -36,11 +36,11 @@ from hpsearch.spec.language.distributions import (
     Distribution,
     Interval,
 )
-from hpsearch.spec.language.messages import sentence
+from hpsearch.spec.language.messages import VALUE_TAG, sentence
 
 T = TypeVar("T")
 
-_VALUE = tag("value")
+_VALUE = VALUE_TAG
 
 
 def _tag_of(value: Any) -> str:
