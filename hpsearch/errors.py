@@ -1,4 +1,4 @@
-"""Every error a person can meet, each with one sentence: the rule, then the value, then the remedy.
+"""Every error and warning a person can meet, each one sentence: the rule, the value, the remedy.
 
 `code` is the stable name that REST answers carry; the status of each is decided in `api.errors`.
 """
@@ -141,3 +141,7 @@ class TrainingFailed(HpsearchError):
     """Training cannot go on for a reason that a repeat would not mend."""
 
     code = "training_failed"
+
+
+class UnknownCategoryWarning(UserWarning):
+    """Rows to predict hold categories that no training row had."""

@@ -77,7 +77,7 @@ class EnsemblePredictor:
         if self._loaded is None or self._loaded[0] != job.sha256:
             content = self._client.fetch_ensemble(job.ensemble)
             self._loaded = (job.sha256, load_ensemble(content))
-        result = self._loaded[1].answer(job.inputs)
+        result = self._loaded[1].answer(job.inputs, strict=job.strict)
         self._client.answer_prediction(job, PredictionAnswer(attempt=job.attempt, result=result))
 
 

@@ -145,11 +145,13 @@ def one_trial(study_id: Id, number: Number, services: ServicesDep) -> HTMLRespon
     with services.database.read() as session:
         study = study_records.get(session, study_id)
         trial = trials.get(session, study_id, number)
+        spec = parse_study(study.spec)
         return render(
             "trial.html",
             study=study,
             trial=trial,
-            objective=parse_study(study.spec).objectives[0],
+            objective=spec.objectives[0],
+            label=lambda name: spec.curve_label(name, trial.metrics),
             panels=panels([name for name in trial.metrics if not name.startswith("test_")]),
             checkpoints=checkpoints.of_trial(session, trial.id),
             members=ensembles.members(session, study_id),

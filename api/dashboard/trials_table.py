@@ -26,6 +26,8 @@ class TrialsTable:
     study_id: int
     study_state: StudyState
     objective: Objective
+    objective_label: str
+    """What the objective's metric is called."""
     columns: Sequence[str]
     """The names of the study's parameters."""
     best_number: int | None
@@ -75,10 +77,12 @@ def read_trials_table(session: Session, study_id: int, address: Mapping[str, str
         error = str(wrong)
         request = trial_table.Request(sort=objective.best_first, size=PAGE_SIZE)
     table = trial_table.read(session, study_id, space, request)
+    reported = next((trial.metrics for trial in table.trials if trial.metrics), {})
     return TrialsTable(
         study_id=study_id,
         study_state=StudyState(row.state),
         objective=objective,
+        objective_label=spec.curve_label(objective.metric, reported),
         columns=[parameter.name for parameter in space.parameters],
         best_number=None if best is None else best.number,
         address=address,

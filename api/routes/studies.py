@@ -64,10 +64,11 @@ def page(
     page_size: PageSize = 50,
     page_token: PageToken = None,
     state: StudyState | None = None,
+    name: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
-    """Studies, newest first."""
+    """Studies, newest first; perhaps those in one state or of one name alone."""
     with services.database.read() as session:
-        return json_response(study_records.page(session, page_size, page_token, state))
+        return json_response(study_records.page(session, page_size, page_token, state, name))
 
 
 @router.get("/studies/{study_id:int}", response_model=Study)

@@ -26,6 +26,10 @@ def in_options(sentence: str) -> str:
         except ValueError:
             continue
         options = (f"--column {shlex.quote(f'{name}={use}')}" for name, use in uses.items())
-        parts += [sentence[done : match.start()], " ".join(options)]
+        parts += [_without_replace(sentence[done : match.start()]), " ".join(options)]
         done = end
-    return "".join([*parts, sentence[done:]]).replace("replace=true", "--replace")
+    return "".join([*parts, _without_replace(sentence[done:])])
+
+
+def _without_replace(text: str) -> str:
+    return text.replace("replace=true", "--replace")

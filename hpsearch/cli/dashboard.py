@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from hpsearch.cli.options import AsJson, Server, complete_studies, connect
+from hpsearch.cli.options import AsJson, Server, complete_studies, connect, find_study
 from hpsearch.cli.output import emit
 
 app = typer.Typer()
@@ -16,8 +16,10 @@ app = typer.Typer()
 @app.command(name="open")
 def open_dashboard(
     study_id: Annotated[
-        int | None,
-        typer.Argument(help="A study's id; none opens the list.", autocompletion=complete_studies),
+        str | None,
+        typer.Argument(
+            help="A study's id or name; none opens the list.", autocompletion=complete_studies
+        ),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser, not only print.")] = True,
     server: Server = None,
@@ -25,7 +27,7 @@ def open_dashboard(
 ) -> None:
     """Open the dashboard: the printed address lets a browser in once and for a month."""
     with connect(server) as client:
-        path = "/studies" if study_id is None else f"/studies/{client.study(study_id).id}"
+        path = "/studies" if study_id is None else f"/studies/{find_study(client, study_id).id}"
         address = sign_in_address(client.url, client.token, path)
     emit({"url": address}, address, as_json=as_json)
     if browser:

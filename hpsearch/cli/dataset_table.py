@@ -15,6 +15,7 @@ from rich.text import Text
 from hpsearch.cli.command_words import in_options
 from hpsearch.cli.output import out, say
 from hpsearch.client.dataset_summary import ColumnRow, column_rows, headline, target_line
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.datasets import DatasetInfo
 
 _LONGEST_NAME = 24
@@ -39,6 +40,9 @@ def print_dataset(info: DatasetInfo, *, whole: bool = False) -> None:
         _print_rows(rows)
     if rest:
         say(f"{rest}; --all shows every column")
+    left_out = [column for column in info.columns if column.role == "ignored"]
+    if left_out:
+        say(f"{pluralize(len(left_out), 'column')} left out; to use one: --column NAME=category")
     out.print()
     out.print(Text(target_line(info)))
     for warning in info.warnings:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hpsearch.cli.options import AsJson, Server, StudyId, connect
+from hpsearch.cli.options import AsJson, Server, StudyId, connect, find_study
 from hpsearch.cli.output import emit, say
 from hpsearch.client.client import spec_document
 from hpsearch.errors import InvalidInput
@@ -38,8 +38,13 @@ def stop(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> N
 def delete(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """Remove a study that is over, and its checkpoints."""
     with connect(server) as client:
-        client.study(study_id).delete()
-    emit({"deleted": study_id}, f"study {study_id} is deleted", as_json=as_json)
+        if not study_id.isdecimal() and len(client.studies(2, name=study_id)) > 1:
+            raise InvalidInput.at(
+                "STUDY", f"must be an id, as several studies are called {study_id!r}; name one"
+            )
+        study = find_study(client, study_id)
+        study.delete()
+    emit({"deleted": study.id}, f"study {study.id} is deleted", as_json=as_json)
 
 
 @app.command()
@@ -51,7 +56,7 @@ def edit(
 ) -> None:
     """Change the ranges or the budget of a study under way."""
     with connect(server) as client:
-        study = client.study(study_id).edit(**spec_document(file))
+        study = find_study(client, study_id).edit(**spec_document(file))
         latest = study.versions()[-1]
 
     def print_changes() -> None:
@@ -75,8 +80,9 @@ def add(
     """Queue a trial with given parameters beside those that a study plans."""
     configuration = dict(_assignment(param) for param in params)
     with connect(server) as client:
-        (trial,) = client.study(study_id).add_trials(configuration)
-    line = f"trial {trial.number} of study {study_id} is {trial.state}"
+        study = find_study(client, study_id)
+        (trial,) = study.add_trials(configuration)
+    line = f"trial {trial.number} of study {study.id} is {trial.state}"
     emit(trial.record, line, as_json=as_json)
 
 
@@ -88,9 +94,9 @@ def _assignment(text: str) -> tuple[str, Any]:
     return name, read_document(f"value: {value}".encode())["value"]
 
 
-def _act(server: str | None, study_id: int, verb: str, as_json: bool) -> None:
+def _act(server: str | None, study_id: str, verb: str, as_json: bool) -> None:
     """Changes a study's state by its handle's method `verb`."""
     with connect(server) as client:
-        study = client.study(study_id)
+        study = find_study(client, study_id)
         getattr(study, verb)()
     emit(study.record, f"study {study.id} is {study.state}", as_json=as_json)

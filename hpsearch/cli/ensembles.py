@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.options import AsJson, Server, StudyId, connect
+from hpsearch.cli.options import AsJson, Server, StudyId, connect, find_study
 from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Ensemble
 from hpsearch.client.progress_display import cell_text
@@ -79,7 +79,9 @@ def build(
     more = {"metric": metric, "trial": trial, "bags": bags}
     fields = {name: value for name, value in more.items() if value is not None}
     with connect(server) as client:
-        ensemble = client.study(study_id).build_ensemble(kind, size=size, combine=combine, **fields)
+        ensemble = find_study(client, study_id).build_ensemble(
+            kind, size=size, combine=combine, **fields
+        )
         if wait:
             _wait(ensemble, quiet=as_json)
     emit(ensemble.record, lambda: _print_table([ensemble]), as_json=as_json)
@@ -89,7 +91,7 @@ def build(
 def list_all(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """List a study's ensembles."""
     with connect(server) as client:
-        listed = client.study(study_id).ensembles()
+        listed = find_study(client, study_id).ensembles()
 
     def print_list() -> None:
         if listed:

@@ -1,13 +1,16 @@
 """The command line: thin commands over client, server and workers.
 
 Exit status: 0 done, 1 refused or failed (one sentence on stderr), 2 wrong usage, 3 a watched study
-did not complete. With `--json` standard output holds JSON and nothing else.
+did not complete. With `--json` standard output holds JSON and nothing else, also where a command is
+refused: `{"error": {code, detail, errors}}`.
 `hpsearch --install-completion` completes commands, options and the ids of studies.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import Annotated
 
 import stamina
 import typer
@@ -26,7 +29,7 @@ from hpsearch.cli import (
 from hpsearch.cli.command_words import in_options
 from hpsearch.cli.options import AsJson
 from hpsearch.cli.output import emit
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, InvalidInput
 from hpsearch.version import VERSION
 
 app = typer.Typer(
@@ -52,8 +55,37 @@ def main() -> None:
     try:
         app()
     except HpsearchError as error:
-        typer.echo(f"hpsearch: {in_options(str(error))}", err=True)
+        if "--json" in sys.argv:
+            typer.echo(json.dumps(_document(error)))
+        else:
+            typer.echo(f"hpsearch: {in_options(str(error))}", err=True)
         sys.exit(1)
+
+
+def _document(error: HpsearchError) -> dict[str, object]:
+    """An error as `--json` prints it."""
+    fields = error.errors if isinstance(error, InvalidInput) else ()
+    errors = [{"path": field.path, "message": in_options(field.message)} for field in fields]
+    return {"error": {"code": error.code, "detail": in_options(str(error)), "errors": errors}}
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Hyperparameter search as a service."""
+    del version
 
 
 @app.command()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hpsearch.client.client import Client
+from hpsearch.client.client import Client, Study
 from hpsearch.errors import HpsearchError
 
 Server = Annotated[
@@ -38,10 +39,29 @@ def connect(server: str | None) -> Client:
 def complete_studies(incomplete: str) -> list[tuple[str, str]]:
     """The latest studies' ids and names, where a server answers at once."""
     with suppress(HpsearchError), Client(patience_seconds=0.3) as client:
-        studies = [(str(study.id), f"{study.name} ({study.state})") for study in client.studies()]
-        return [(key, title) for key, title in studies if key.startswith(incomplete)]
+        latest = client.studies()
+        studies = [(str(study.id), f"{study.name} ({study.state})") for study in latest]
+        named = {study.name: study.id for study in reversed(latest)}.items()
+        names = [(study_name, f"study {key}") for study_name, key in named]
+        return [(key, title) for key, title in (*studies, *names) if key.startswith(incomplete)]
     return []
 
 
-StudyId = Annotated[int, typer.Argument(help="A study's id.", autocompletion=complete_studies)]
+StudyId = Annotated[
+    str, typer.Argument(help="A study's id or name.", autocompletion=complete_studies)
+]
 """Its completion asks the server."""
+
+
+def find_study(client: Client, study: str) -> Study:
+    """The study of an id or a name; of several with one name the newest, said on standard error.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = client.study(study)
+    for warning in caught:
+        typer.echo(f"hpsearch: {warning.message}", err=True)
+    return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import hpsearch
-from hpsearch.cli.options import AsJson, Server, StudyId, connect
+from hpsearch.cli.options import AsJson, Server, StudyId, connect, find_study
 from hpsearch.cli.output import emit
 from hpsearch.errors import InvalidInput
 from hpsearch.inference.input_files import read_rows
@@ -26,25 +26,32 @@ def predict(
     ensemble: Annotated[
         str, typer.Argument(help="A downloaded ensemble (.zip or directory), or an ensemble's id.")
     ],
-    file: Annotated[Path, typer.Argument(help="Rows: .csv, .json, .npy or .parquet.")],
+    file: Annotated[Path, typer.Argument(help="Rows: .csv, .json, .npy, .npz or .parquet.")],
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse rows with a category that no training row had."),
+    ] = False,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict rows: a line for each, its class by name or its number.
 
     A path is loaded here, without a server; an id is asked of the server, whose worker answers.
+    Categories that no training row had are counted on standard error.
     """
     if ensemble.isdecimal() and not Path(ensemble).exists():
         with connect(server) as client:
             remote = client.ensemble(int(ensemble))
-            result = remote.ask(read_rows(file, named=remote.names_columns))
+            result = remote.ask(read_rows(file, remote.columns), strict=strict)
     else:
         local = _load(ensemble)
-        result = local.answer(read_rows(file, named=bool(local.columns)))
+        result = local.answer(read_rows(file, local.columns), strict=strict)
+    for note in result.notes:
+        typer.echo(f"hpsearch: {note}", err=True)
 
     def print_rows() -> None:
         for value in result.predictions if result.labels is None else result.labels:
-            typer.echo(value)
+            typer.echo(str(value).lower() if isinstance(value, bool) else value)
 
     emit(result, print_rows, as_json=as_json)
 
@@ -67,7 +74,7 @@ def export(
     with importing_extra("export", "exported models"):
         from hpsearch.inference.export import export_model
     with connect(server) as client:
-        model = client.study(study_id).trial(trial).load_model(which)
+        model = find_study(client, study_id).trial(trial).load_model(which)
     try:
         export_model(model, path, form)
     except OSError as error:

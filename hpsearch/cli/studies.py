@@ -11,14 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.cli.ensembles import summary
-from hpsearch.cli.options import AsJson, Server, StudyId, Watch, connect
+from hpsearch.cli.options import AsJson, Server, StudyId, Watch, connect, find_study
 from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Study
 from hpsearch.client.progress_display import cell_text, progress_display, trials_table
-from hpsearch.spec.language.states import StudyState, TrialState
+from hpsearch.spec.language.states import EventKind, StudyState, TrialState
 from hpsearch.spec.wire import records
 
 app = typer.Typer()
+
+INTERRUPTED = 130
+"""The exit status when Ctrl-C ended the watching, as shells have it."""
 
 NOT_COMPLETE = 3
 """The exit status when a watched study ended otherwise than complete."""
@@ -36,6 +39,9 @@ def submit(
         study = client.submit(file)
         if not as_json:
             say(f"study {study.id} is {study.state}; see {study.url}")
+            for event in study.events():
+                if event.kind is EventKind.STUDY_WARNING:
+                    say(f"note: {event.message}")
         if watch:
             watch_study(study, quiet=as_json)
         if watch or as_json:
@@ -66,7 +72,7 @@ def show(
 ) -> None:
     """Show a study and its best trials."""
     with connect(server) as client:
-        study = client.study(study_id)
+        study = find_study(client, study_id)
         if watch:
             watch_study(study, quiet=as_json)
         emit(study.record, lambda: print_study(study, top), as_json=as_json)
@@ -86,7 +92,7 @@ def trials(
 ) -> None:
     """List a study's trials."""
     with connect(server) as client:
-        study = client.study(study_id)
+        study = find_study(client, study_id)
         listed = study.trials(state=state, sort=sort).records
     page = records.TrialPage(trials=listed, next_page_token=None)
     emit(page, lambda: out.print(trials_table(study.record, listed)), as_json=as_json)
@@ -96,7 +102,7 @@ def trials(
 def events(study_id: StudyId, server: Server = None, as_json: AsJson = False) -> None:
     """Print a study's log, from the oldest on."""
     with connect(server) as client:
-        log = client.study(study_id).events()
+        log = find_study(client, study_id).events()
 
     def print_log() -> None:
         for event in log:
@@ -115,6 +121,18 @@ def watch_study(
         check: called with each reading; an exception of it ends the watching.
         quiet: shows nothing.
     """
+    try:
+        _watch(study, check, quiet=quiet)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"hpsearch: study {study.id} goes on; watch it with "
+            f"`hpsearch show {study.id} --watch`, end it with `hpsearch stop {study.id}`",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _watch(study: Study, check: Callable[[], object] | None, *, quiet: bool) -> None:
     if quiet:
         study.wait()
         return
@@ -143,7 +161,11 @@ def print_study(study: Study, top: int) -> None:
     best = study.best_trial
     if best is not None:
         scores = {record.objectives[0].metric: best.value, **_test_scores(best.metrics)}
-        values = ", ".join(f"{name} {cell_text(value)}" for name, value in scores.items())
+        labels = [record.curve_label(name, best.metrics) for name in scores]
+        values = ", ".join(
+            f"{label} {cell_text(value)}"
+            for label, value in zip(labels, scores.values(), strict=True)
+        )
         say(f"best trial {best.number}: {values}")
     for ensemble in study.ensembles() if record.ensembles else []:
         say(summary(ensemble))

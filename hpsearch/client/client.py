@@ -13,6 +13,7 @@ It finds a server of this machine, and its token, by itself.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +23,7 @@ from hpsearch.client.ensemble import Ensemble, EnsembleTimeout
 from hpsearch.client.study import Study, StudyTimeout
 from hpsearch.client.transport import Transport
 from hpsearch.client.trial import Curves, Trial, Trials
-from hpsearch.errors import InvalidInput
+from hpsearch.errors import InvalidInput, NotFound
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire import ensembles, records
@@ -127,30 +128,46 @@ class Client:
             "/studies:preview", StudyPreview, spec_document(spec), repeatable=True
         )
 
-    def study(self, study_id: int) -> Study:
-        """Returns a study.
+    def study(self, study: int | str) -> Study:
+        """Returns a study; of several with one name the newest, with a warning that says which.
 
         Args:
-            study_id: its `id`.
+            study: its `id`, or its name.
 
         Raises:
             NotFound: when no study has it.
 
         >>> client.study(1)
         Study(1, 'wine', complete, 4 trials ended, best ...)
+        >>> client.study("wine").id
+        1
         """
-        return Study(self._transport, self._transport.get(f"/studies/{study_id}", records.Study))
+        if isinstance(study, int) or study.isdecimal():
+            return Study(self._transport, self._transport.get(f"/studies/{study}", records.Study))
+        found = self.studies(2, name=study)
+        if not found:
+            raise NotFound(
+                f"a study must exist to be used, and none is called {study!r}; "
+                "`studies()` lists those there are"
+            )
+        if len(found) > 1:
+            warnings.warn(
+                f"several studies are called {study!r}; this is the newest, study {found[0].id}",
+                stacklevel=2,
+            )
+        return found[0]
 
-    def studies(self, limit: int = 50) -> list[Study]:
+    def studies(self, limit: int = 50, *, name: str | None = None) -> list[Study]:
         """Returns the latest studies, newest first.
 
         Args:
             limit: how many at most.
+            name: only those of this name.
 
         >>> client.studies()[-1].name
         'wine'
         """
-        page = self._transport.get("/studies", StudyPage, page_size=limit)
+        page = self._transport.get("/studies", StudyPage, page_size=limit, name=name)
         return [Study(self._transport, record) for record in page.studies]
 
     def ensemble(self, ensemble_id: int) -> Ensemble:

@@ -44,7 +44,11 @@ class ColumnRow:
 
 def headline(info: DatasetInfo) -> str:
     """Name, version, rows and shape: `houses, version 2: 1,460 rows of 12 columns`."""
-    version = f", version {info.version}" if isinstance(info, Dataset) else ""
+    version = ""
+    if isinstance(info, Dataset):
+        newest = max(info.versions, default=info.version)
+        is_newest = info.version == newest
+        version = f", version {info.version}" + ("" if is_newest else f" (the newest is {newest})")
     return f"{info.name}{version}: {pluralize(info.rows, 'row')} of {shape(info)}"
 
 
@@ -57,13 +61,17 @@ def shape(info: DatasetInfo) -> str:
 
 
 def target_line(info: DatasetInfo) -> str:
-    """What is learned: the target's name, its classes with their rows, or that it is numbers."""
-    column = next((c.name for c in info.columns if c.role == "target"), None)
-    if column is None and isinstance(info, Dataset):
-        column = info.target_column
-    start = "target" if column is None else f"target {column}"
+    """What is learned: the target's name, its classes with their rows, or some of its numbers."""
+    column = next((c for c in info.columns if c.role == "target"), None)
+    name = column.name if column is not None else None
+    if name is None and isinstance(info, Dataset):
+        name = info.target_column
+    start = "target" if name is None else f"target {name}"
     if info.target != "classes":
-        return f"{start}: {info.target}"
+        few = ""
+        if column is not None and column.examples:
+            few = f", {column.distinct:,} different, such as {', '.join(column.examples)}"
+        return f"{start}: {info.target}{few}"
     values = _CLASS_VALUES.get(info.class_type)
     shown = list(zip(info.class_names, info.class_rows, strict=False))[:MOST_CLASSES]
     counts = ", ".join(f"{name} ({pluralize(rows, 'row')})" for name, rows in shown)
@@ -113,7 +121,7 @@ def _row(column: ColumnInfo) -> ColumnRow:
         distinct=f"{column.distinct:,}",
         missing=f"{column.missing:,}" if column.missing else "",
         examples=", ".join(column.examples),
-        why=column.why,
+        why="" if column.role == "target" else column.why,
     )
 
 

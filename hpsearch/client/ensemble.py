@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -13,16 +14,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hpsearch.client import notebook_html
 from hpsearch.client.handle import Handle
-from hpsearch.client.rows import is_frame, json_rows
-from hpsearch.errors import Conflict, CorruptArtifact, HpsearchError, InvalidInput, NotFound
+from hpsearch.client.rows import is_frame, json_rows, table_columns
+from hpsearch.errors import (
+    Conflict,
+    CorruptArtifact,
+    HpsearchError,
+    InvalidInput,
+    UnknownCategoryWarning,
+)
 from hpsearch.optional import importing_extra
 from hpsearch.spec.language.states import EnsembleState, JobState, is_final
 from hpsearch.spec.wire import ensembles as records
-from hpsearch.spec.wire.datasets import BUILT_IN, Dataset
 from hpsearch.spec.wire.ensemble_scores import EnsembleScores, Range, Scores
 from hpsearch.spec.wire.ensembles import JobTicket, PredictionResult
 from hpsearch.spec.wire.jobs import JobStatus
-from hpsearch.spec.wire.records import Study
 
 if TYPE_CHECKING:
     from hpsearch.inference.ensemble import TrainedEnsemble
@@ -293,46 +298,52 @@ class Ensemble(Handle[records.Ensemble]):
         return load_ensemble(self.content())
 
     @property
-    def names_columns(self) -> bool:
-        """Whether its rows are of an uploaded table, and map columns to values."""
-        study = self._transport.get(f"/studies/{self.study_id}", Study)
-        name = study.spec["task"].get("dataset")
-        if name is None or name in BUILT_IN:
-            return False
-        version = study.spec["task"].get("dataset_version")
-        try:
-            info = self._transport.get(f"/datasets/{name}", Dataset, version=version)
-        except NotFound:  # it was removed meanwhile
-            return False
-        return not info.is_image and bool(info.columns)
+    def columns(self) -> tuple[str, ...]:
+        """The columns of an uploaded table that rows have values of; none for rows of numbers."""
+        return table_columns(self._transport, self.study_id)
 
-    def predict(self, x: Any, timeout_seconds: float | None = 60.0) -> list[Any]:
-        """Returns each row's class by name, or its number, as a worker of the server computes it.
+    def predict(
+        self, x: Any, timeout_seconds: float | None = 60.0, *, strict: bool = False
+    ) -> list[Any]:
+        """Returns each row's class or number, as a worker of the server computes it.
 
         Args:
             x: [N, *features], rows as the data set has them: an array, lists or a DataFrame.
             timeout_seconds: how long to wait for a worker; None waits for ever.
+            strict: refuses rows that hold a category which no training row had.
+
+        Returns:
+            [N]: classes of the type that was learned (text, int, float or bool), or numbers.
 
         Raises:
             InvalidInput: when rows do not fit.
             Conflict: when the ensemble is not built yet.
             EnsembleTimeout: when no worker answers in time.
 
+        Warns:
+            UnknownCategoryWarning: when rows hold categories that no training row had.
+
         >>> ensemble.predict(rows)  # [2, 13]
         ['class_0', 'class_2']
         """
-        answer = self.ask(x, timeout_seconds)
+        answer = self.ask(x, timeout_seconds, strict=strict)
+        if answer.unknown:
+            warnings.warn("; ".join(answer.notes), UnknownCategoryWarning, stacklevel=2)
         return list(answer.predictions if answer.labels is None else answer.labels)
 
-    def ask(self, x: Any, timeout_seconds: float | None = 60.0) -> PredictionResult:
+    def ask(
+        self, x: Any, timeout_seconds: float | None = 60.0, *, strict: bool = False
+    ) -> PredictionResult:
         """Returns what `predict` does with, for classes, their indices and probabilities.
 
         Args:
             x: [N, *features], rows as the data set has them: an array, lists or a DataFrame.
             timeout_seconds: how long to wait for a worker; None waits for ever.
+            strict: refuses rows that hold a category which no training row had.
 
         Returns:
-            `predictions` [N], for classes `labels` [N] and `probabilities` [N, classes].
+            `predictions` [N], for classes `labels` [N] and `probabilities` [N, classes]; `unknown`
+            counts by column the rows with a category that no training row had.
 
         Raises:
             InvalidInput: when rows do not fit.
@@ -343,7 +354,8 @@ class Ensemble(Handle[records.Ensemble]):
         >>> answer.predictions, [round(sum(row), 6) for row in answer.probabilities]
         ([0, 2], [1.0, 1.0])
         """
-        request = {"inputs": json_rows(x, named=is_frame(x) and self.names_columns)}
+        inputs = json_rows(x, self.columns if is_frame(x) else ())
+        request = {"inputs": inputs, "strict": strict}
         ticket = self._transport.post(f"{self._path}:predict", JobTicket, request)
         deadline = _deadline(timeout_seconds)
         while True:

@@ -84,11 +84,17 @@ def trial_html(trial: Trial) -> str:
     """State and value, then parameters and the last epoch's metrics."""
     value = "no value yet" if trial.value is None else f"value <b>{trial.value:.5g}</b>"
     note = f" <span style='{_MUTED}'>{escape(trial.message)}</span>" if trial.message else ""
+    scales = ""
+    if any(name.endswith("_rmse") for name in trial.metrics):
+        scales = (
+            f"<p style='{_MUTED}'>losses are on the scale of training, where targets are "
+            "standardised unless the spec says otherwise; rmse and mae are in the target's unit</p>"
+        )
     return (
         f"<div><b>trial {trial.number}</b> of study {trial.study_id} {_state(trial.state)} "
         f"{value}, {trial.epochs_done} of {trial.epochs} epochs{note}"
         f"<div style='display:flex;gap:40px;flex-wrap:wrap'>{_two_columns(trial.params)}"
-        f"{_two_columns(trial.metrics)}</div></div>"
+        f"{_two_columns(trial.metrics)}</div>{scales}</div>"
     )
 
 

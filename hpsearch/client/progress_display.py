@@ -69,7 +69,8 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
     """A row per trial: state, value, best epoch (0-based), epochs trained, parameters."""
     names = sorted({name for trial in trials for name in trial.params})
     table = Table(box=None, padding=(0, 2, 0, 0))
-    metric = study.objectives[0].metric
+    reported = next((trial.metrics for trial in trials if trial.metrics), {})
+    metric = study.curve_label(study.objectives[0].metric, reported)
     heads = ("trial", "state", metric, "epoch", "epochs", *short_names(names))
     for head in heads:
         numeric = head not in ("state",)

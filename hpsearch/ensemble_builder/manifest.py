@@ -16,6 +16,7 @@ from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.wire.ensemble_scores import EnsembleScores, with_headline
 from hpsearch.spec.wire.ensembles import Copy
 from hpsearch.spec.wire.upload import ClassType
+from hpsearch.training.data.class_values import class_values
 
 NAME = "manifest.json"
 FORMAT: Literal["hpsearch-ensemble"] = "hpsearch-ensemble"
@@ -110,6 +111,10 @@ def _contradiction(manifest: Manifest) -> str | None:
         return (
             f"classes: must be {'there' if is_classification else 'left out'} for {manifest.target}"
         )
+    try:
+        class_values(manifest.classes, manifest.class_type)
+    except ValueError as error:
+        return f"class_type: must be that of the classes, got {manifest.class_type} ({error})"
     factors = manifest.label_factors
     if factors is not None and len(factors) != len(manifest.classes):
         return f"label_factors: must be one for each class, got {len(factors)}"

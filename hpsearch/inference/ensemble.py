@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import html
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,17 @@ from hpsearch.inference.inputs import check_finite
 from hpsearch.inference.model import (
     NO_PROBABILITIES,
     NOT_FINITE,
-    TableSchema,
     TrainedPredictor,
     model_of,
 )
+from hpsearch.inference.row_reader import TableRows, joined_readers
+from hpsearch.inference.unknown_categories import refuse_unknown, warn_of_unknown
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.ensemble_scores import EnsembleScores
 from hpsearch.spec.wire.ensembles import PredictionResult
+from hpsearch.spec.wire.upload import ClassType
 from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.data.class_values import class_values
 
 CHUNK_ROWS = 1024
 """Rows of one forward pass."""
@@ -56,7 +59,8 @@ class TrainedEnsemble:
         parts: its models that are whole, with their entries; at least one.
 
     Raises:
-        CorruptArtifact: when none of these parts has a weight.
+        CorruptArtifact: when none of these parts has a weight, or they read a table in different
+            ways.
     """
 
     def __init__(
@@ -69,7 +73,14 @@ class TrainedEnsemble:
             )
         self._manifest = manifest
         self._models = tuple(model for _, model in parts)
-        self._models_by_schema = {model.schema: model for model in self._models}
+        readers = [model.reader for model in self._models if model.reader is not None]
+        try:
+            self._reader = joined_readers(readers) if readers else None
+        except ValueError as error:
+            raise CorruptArtifact(
+                f"an ensemble's parts must belong together, and {error}; download it again"
+            ) from None
+        self._class_values = class_values(manifest.classes, manifest.class_type)
         factors = manifest.label_factors
         self._label_factors = None if factors is None else np.array(factors)
         self._weights = np.array([entry.weight / total for entry, _ in parts])
@@ -92,6 +103,11 @@ class TrainedEnsemble:
         return self._manifest.classes
 
     @property
+    def class_type(self) -> ClassType:
+        """What predictions are: text, integer, number or boolean."""
+        return self._manifest.class_type
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of an uploaded table that a row has values of; none for rows of numbers."""
         return self._manifest.columns
@@ -106,36 +122,44 @@ class TrainedEnsemble:
         """Metrics on validation and test rows when it was built, of all its members."""
         return self._manifest.scores
 
-    def predict(self, x: Any) -> NDArray[Any]:
+    def predict(self, x: Any, *, strict: bool = False) -> NDArray[Any]:
         """Predicts rows.
 
         Args:
             x: rows [N, *features] as the data set has them, columns in its order; of an uploaded
                 table a DataFrame, whose columns go by their names, or a mapping from column to
                 value for each row, None or NaN where one is missing.
+            strict: refuses rows that hold a category which no training row had.
 
         Returns:
-            [N]: each row's class by name, or its number in the data's own unit.
+            [N]: each row's class, of the type that was learned (text, int64, float64 or bool), or
+            its number in the data's own unit.
 
         Raises:
             InvalidInput: when rows have another shape, or do not hold what they must.
+
+        Warns:
+            UnknownCategoryWarning: when rows hold categories that no training row had.
 
         Example:
             >>> ensemble.predict(rows)
             array(['class_0', 'class_2'], dtype='<U7')
         """
-        combined = self._combined(x)
+        combined = self._combined(self._known_rows(x, strict=strict))
         if combined.labels is None:
             return combined.values[:, 0]
-        return np.array(self.classes)[combined.labels]
+        return self._class_values[combined.labels]
 
-    def predict_probabilities(self, x: Any, *, calibrated: bool = False) -> NDArray[np.float64]:
+    def predict_probabilities(
+        self, x: Any, *, calibrated: bool = False, strict: bool = False
+    ) -> NDArray[np.float64]:
         """The probabilities of the classes.
 
         Args:
             x: rows, as `predict` takes them.
             calibrated: scaled by the temperature that was fitted on the validation rows (Guo et al.
                 2017), which leaves the likeliest class of each row the likeliest.
+            strict: refuses rows that hold a category which no training row had.
 
         Returns:
             [N, C], each row with sum 1; where members vote, their shares of the votes.
@@ -143,51 +167,84 @@ class TrainedEnsemble:
         Raises:
             InvalidInput: when rows do not fit, or there are no classes.
 
+        Warns:
+            UnknownCategoryWarning: when rows hold categories that no training row had.
+
         Example:
             >>> ensemble.predict_probabilities(rows).shape
             (2, 3)
         """
         if not self.classes:
             raise InvalidInput.at("x", NO_PROBABILITIES)
-        probabilities = self._combined(x).values
+        probabilities = self._combined(self._known_rows(x, strict=strict)).values
         temperature = self._manifest.temperature
         if not calibrated or temperature is None:
             return probabilities
         return apply_temperature(probabilities, temperature)
 
-    def answer(self, inputs: Sequence[Any]) -> PredictionResult:
+    def unknown_categories(self, x: Any) -> dict[str, int]:
+        """How many rows hold a category that no training row had, by column; empty where none do.
+
+        Args:
+            x: rows, as `predict` takes them.
+
+        Raises:
+            InvalidInput: when rows do not fit.
+
+        Example:
+            >>> ensemble.unknown_categories(rows)
+            {}
+        """
+        return _counts(self._read_rows(x))
+
+    def answer(self, inputs: Any, *, strict: bool = False) -> PredictionResult:
         """The results of `predict` and `predict_probabilities` in the form that REST sends.
 
         Args:
             inputs: rows, as `predict` takes them.
+            strict: refuses rows that hold a category which no training row had.
 
         Raises:
             InvalidInput: when rows do not fit.
         """
-        combined = self._combined(inputs)
+        rows = self._read_rows(inputs)
+        if strict:
+            refuse_unknown(rows.unknown)
+        combined, unknown = self._combined(rows.x), _counts(rows)
         if combined.labels is None:
-            return PredictionResult(predictions=combined.values[:, 0].tolist())
+            return PredictionResult(predictions=combined.values[:, 0].tolist(), unknown=unknown)
         return PredictionResult(
             predictions=combined.labels.tolist(),
-            labels=[self.classes[label] for label in combined.labels],
+            labels=self._class_values[combined.labels].tolist(),
             probabilities=combined.values.tolist(),
+            unknown=unknown,
         )
 
-    def _combined(self, x: Any) -> Combined:
+    def _read_rows(self, x: Any) -> TableRows:
+        """Rows as all models take them; a category that one of them knows is known."""
+        return self._models[0].read_rows(x) if self._reader is None else self._reader.read(x)
+
+    def _known_rows(self, x: Any, *, strict: bool) -> NDArray[np.float64]:
+        """Rows as all models take them; unknown categories are warned of, or refused."""
+        rows = self._read_rows(x)
+        if strict:
+            refuse_unknown(rows.unknown)
+        warn_of_unknown(rows.unknown, len(rows.x), stacklevel=3)
+        return rows.x
+
+    def _combined(self, rows: NDArray[np.float64]) -> Combined:
         """The models' combined predictions, computed in chunks so that memory holds them."""
-        rows = {schema: model.validate_rows(x) for schema, model in self._models_by_schema.items()}
-        count = len(rows[self._models[0].schema])
-        chunks = [self._chunk(rows, start) for start in range(0, max(count, 1), CHUNK_ROWS)]
+        starts = range(0, max(len(rows), 1), CHUNK_ROWS)
+        chunks = [self._chunk(rows[start : start + CHUNK_ROWS], start) for start in starts]
         labels = [chunk.labels for chunk in chunks if chunk.labels is not None]
         return Combined(
             np.concatenate([chunk.values for chunk in chunks]),
             np.concatenate(labels) if labels else None,
         )
 
-    def _chunk(self, rows: Mapping[TableSchema, NDArray[np.float64]], start: int) -> Combined:
+    def _chunk(self, rows: NDArray[np.float64], start: int) -> Combined:
         """The models' combined predictions of the rows of one forward pass."""
-        chunk = slice(start, start + CHUNK_ROWS)
-        members = [self._values(model, rows[model.schema][chunk], start) for model in self._models]
+        members = [self._values(model, rows, start) for model in self._models]
         how, is_classification = self._manifest.combine, bool(self.classes)
         return combine(
             np.stack(members), self._weights, how, is_classification, self._label_factors
@@ -281,11 +338,19 @@ def load_ensemble(path: str | Path | bytes) -> TrainedEnsemble:
     return TrainedEnsemble(manifest, models)
 
 
+def _counts(rows: TableRows) -> dict[str, int]:
+    return {name: found.rows for name, found in rows.unknown.items()}
+
+
 def _model(content: bytes, manifest: Manifest) -> TrainedPredictor:
     """A part's model, once its tensors are checked."""
     runs = multi_run.run_checkpoints(content)
     for run in runs:
-        if (run.classes, column_names(run)) != (manifest.classes, manifest.columns):
+        if (run.classes, run.class_type, column_names(run)) != (
+            manifest.classes,
+            manifest.class_type,
+            manifest.columns,
+        ):
             raise CorruptArtifact("its classes or columns are not those of the ensemble")
     features = manifest.features or ()
     try:

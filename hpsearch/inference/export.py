@@ -5,8 +5,10 @@ model's outputs, [N, C]: logits, of which softmax makes probabilities, or number
 unit. Standardisation is inside, and several runs (folds, repeats) are one graph.
 
 It cannot read text: of an uploaded table it takes encoded rows, numbers as they are (missing ones
-filled) and a 1 or 0 for each category; `columns` says which. Beside the graph lie as JSON
-`classes`, the names in the order of the outputs, and for a table `columns`: ONNX keeps them in
+filled), a 1 or 0 for each category, and the parts of dates (`date_features`); `columns` says which.
+Beside the graph lie as JSON `classes`, the names in the order of the outputs, and for a table
+`columns` and `encoding`: of each column how its cells are read, what fills its holes, its
+categories, and the earliest date, from which days are counted. ONNX keeps them in
 `metadata_props`, `torch.export.load` gives them by `extra_files`.
 """
 
@@ -19,7 +21,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -89,8 +91,10 @@ def graph_of(model: nn.Module) -> nn.Module:
 
     Raises:
         TypeError: when it is no model that checkpoints make.
+        InvalidInput: when it is of several runs that encode a table in different ways.
     """
     if isinstance(model, TrainedMean):
+        _check_encodings(model)
         return _Mean(model).eval()
     if isinstance(model, TrainedModel):
         return _Graph(model).eval()
@@ -153,14 +157,30 @@ class _Mean(nn.Module):
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(self.runs))
 
 
-def _names(model: TrainedPredictor) -> dict[str, list[str]]:
-    """What outputs and, of a table, inputs are called."""
+def _check_encodings(model: TrainedMean) -> None:
+    """Refuses runs whose encoded columns do not mean the same, as one graph gets one matrix."""
+    inputs = {
+        (encoding.feature_names, tuple(column.dates for column in encoding.columns))
+        for run in model.runs
+        if (encoding := cast("TrainedModel", run).standardization.encoding) is not None
+    }
+    if len(inputs) > 1:
+        raise InvalidInput.at(
+            "model",
+            "runs that become one graph must encode a table alike, and the training rows of these "
+            "folds have other categories or other dates; export one of them: model.runs[0]",
+        )
+
+
+def _names(model: TrainedPredictor) -> dict[str, list[Any]]:
+    """What outputs and, of a table, inputs are called, and how cells become these inputs."""
     first = model.runs[0] if isinstance(model, TrainedMean) else model
     encoding = first.standardization.encoding if isinstance(first, TrainedModel) else None
-    columns = [
-        f"{column.name}={column.categories[code]}" if column.categories else column.name
-        for column in (encoding.columns if encoding else ())
-        for code in (column.known_codes if column.categories else (0,))
-    ]
-    named = {"classes": list(model.classes), "columns": columns}
+    columns = [] if encoding is None else list(encoding.feature_names)
+    readings = [] if encoding is None else encoding.as_json()
+    named: dict[str, list[Any]] = {
+        "classes": list(model.classes),
+        "columns": columns,
+        "encoding": readings,
+    }
     return {name: names for name, names in named.items() if names}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -13,34 +15,40 @@ from typing import Any
 from hpsearch.errors import InvalidInput
 from hpsearch.optional import require_extra
 
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?")
-"""Texts of a field without a value, as in tables that are uploaded."""
-
-
 HEADERS = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}
 """NumPy's reader of the header by version of `.npy`; 3.0 is for names of fields."""
 
+UNREADABLE = (
+    ValueError, EOFError, RecursionError, NotImplementedError, csv.Error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What readers raise of a file that is not what its name says."""
 
-def read_rows(path: Path, *, named: bool) -> Any:
+_POSITION = re.compile(r"x\d+")
+"""The name of a column of a table that came as an array."""
+
+
+def read_rows(path: Path, columns: Sequence[str] = ()) -> Any:
     """Reads the rows of a file.
 
     Args:
-        path: `.csv` (separated by commas, semicolons or tabs; a first line without numbers names
-            the columns), `.json` (a list of rows), `.parquet` or `.npy`.
-        named: rows are to map columns to values, as those of an uploaded table; else they hold
-            numbers alone.
+        path: `.csv`, in any dialect that uploads may have; `.json` (a list of rows); `.parquet`;
+            `.npy`, or `.npz` with its rows in `x`.
+        columns: the names of an uploaded table's columns, which rows are to have by name; none
+            where rows hold numbers alone, a first line without numbers naming them in a CSV file.
+            Those of a table that came as an array, x0, x1, ..., may come either way.
 
     Returns:
-        Rows that a model's or an ensemble's `predict` takes: a list, or an array from `.npy`.
+        Rows that a model's or an ensemble's `predict` takes: a list, a table of Arrow, or an array.
 
     Raises:
         InvalidInput: when the file cannot be read, or holds no rows.
     """
     readers: Mapping[str, Callable[[Path], Any]] = {
-        ".csv": _named_csv if named else _plain_csv,
+        ".csv": _named_csv if columns else _plain_csv,
         ".json": _json,
-        ".parquet": _named_parquet if named else _plain_parquet,
-        ".npy": _numpy,
+        ".parquet": _parquet if columns else _plain_parquet,
+        ".npy": _npy,
+        ".npz": _npz,
     }
     suffix = path.suffix.lower()
     if suffix not in readers:
@@ -48,25 +56,31 @@ def read_rows(path: Path, *, named: bool) -> Any:
             "file", f"must end in {', '.join(readers)}, got {path.name}; convert it to one of these"
         )
     try:
-        return readers[suffix](path)
-    except (OSError, ValueError, EOFError, RecursionError, NotImplementedError, csv.Error) as error:
+        rows = readers[suffix](path)
+        if hasattr(rows, "column_names") and not _has_names(rows.column_names, columns):
+            rows = _plain_csv(path) if suffix == ".csv" else _plain_parquet(path)
+    except (OSError, *UNREADABLE) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidInput.at(
             "file", f"must be readable as {suffix[1:]}, and {path} is not ({reason})"
         ) from None
+    return rows
 
 
-def _named_csv(path: Path) -> list[dict[str, str | None]]:
+def _has_names(names: Sequence[str], columns: Sequence[str]) -> bool:
+    """Whether a table's rows go by name: always, but for columns of an array that has no names."""
+    return not all(map(_POSITION.fullmatch, columns)) or not set(columns).isdisjoint(names)
+
+
+def _named_csv(path: Path) -> Any:
     """Fields as they are: whether `007` is a number or a category, the model knows."""
-    names, *rows = _fields(path)
-    _check_names(names)
-    records = []
-    for line, row in enumerate(rows, start=2):
-        if len(row) > len(names):
-            raise ValueError(f"row {line} has {len(row)} fields, the first one {len(names)}")
-        values = [None if text in MISSING else text for text in row]
-        records.append(dict(zip(names, values, strict=False)))
-    return records
+    arrow = require_extra("pyarrow", "worker", "tables in CSV files")
+    from hpsearch.training.uploads.csv_source import open_csv
+
+    source = open_csv(path)
+    _check_names(source.names)
+    batches = [arrow.table(dict(batch)) for batch in source.batches()]
+    return arrow.concat_tables(batches)
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -96,7 +110,7 @@ def _fields(path: Path) -> list[list[str]]:
 
 def _number(text: str) -> float | str | None:
     """A number where it is one; none where there is nothing."""
-    if text in MISSING:
+    if not text:
         return None
     try:
         return text if "_" in text else float(text)  # Python alone takes 1_0 for a number
@@ -111,12 +125,6 @@ def _json(path: Path) -> Any:
     return rows
 
 
-def _named_parquet(path: Path) -> Any:
-    table = _parquet(path)
-    _check_names(table.column_names)
-    return table.to_pylist()
-
-
 def _plain_parquet(path: Path) -> list[list[Any]]:
     columns = [column.to_pylist() for column in _parquet(path).columns]
     return [list(row) for row in zip(*columns, strict=True)]
@@ -125,27 +133,42 @@ def _plain_parquet(path: Path) -> list[list[Any]]:
 def _parquet(path: Path) -> Any:
     parquet = require_extra("pyarrow.parquet", "worker", "files of Parquet")
     with path.open("rb") as file:
-        return parquet.ParquetFile(file).read()
+        table = parquet.ParquetFile(file).read()
+    _check_names(table.column_names)
+    return table
 
 
-def _numpy(path: Path) -> Any:
+def _npy(path: Path) -> Any:
+    with path.open("rb") as file:
+        return _array(file, path.stat().st_size)
+
+
+def _npz(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if "x" not in names:
+            raise ValueError(f"it has no array called x, but {', '.join(names) or 'nothing'}")
+        with archive.open("x.npy") as file:
+            return _array(file, archive.getinfo("x.npy").file_size)
+
+
+def _array(file: Any, size_bytes: int) -> Any:
     """An array, once its file is known to hold as many bytes as its header says.
 
     A header may say any shape, and memory would be allocated for it before a number is read.
     """
     npy = require_extra("numpy.lib.format", "worker", "files of NumPy")
-    with path.open("rb") as file:
-        try:
-            version = npy.read_magic(file)
-            if version not in HEADERS:
-                raise ValueError(f"its format is {version[0]}.{version[1]}")
-            shape, _, dtype = getattr(npy, HEADERS[version])(file)
-        except (SyntaxError, TypeError, TokenError, MemoryError) as error:
-            raise ValueError(f"its header cannot be read, {error}") from None
-        promised, left = prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
-        if promised > left:
-            raise ValueError(f"its header says {promised:,} bytes, and {left:,} follow")
-        if not shape:
-            raise ValueError("it holds no rows")
-        file.seek(0)
-        return npy.read_array(file, allow_pickle=False)
+    try:
+        version = npy.read_magic(file)
+        if version not in HEADERS:
+            raise ValueError(f"its format is {version[0]}.{version[1]}")
+        shape, _, dtype = getattr(npy, HEADERS[version])(file)
+    except (SyntaxError, TypeError, TokenError, MemoryError) as error:
+        raise ValueError(f"its header cannot be read, {error}") from None
+    promised, left = prod(shape) * dtype.itemsize, size_bytes - file.tell()
+    if promised > left:
+        raise ValueError(f"its header says {promised:,} bytes, and {left:,} follow")
+    if not shape:
+        raise ValueError("it holds no rows")
+    file.seek(0)
+    return npy.read_array(file, allow_pickle=False)

@@ -1,14 +1,12 @@
-"""New rows, checked against what a model takes before it sees them.
+"""New rows of numbers, checked against what a model takes before it sees them.
 
-A table's rows come by the names of its columns, in any order: a DataFrame of pandas or polars, a
-table of Arrow, or a mapping for each row. Rows of numbers come by position: anything that can be
-made an array.
+They come by position: anything that can be made an array. Rows that go by the names of a table's
+columns are read by `row_reader`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -17,45 +15,7 @@ from numpy.typing import NDArray
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.messages import format_value
-
-MOST_NAMES = 10
-"""Columns that an error names; more are only counted."""
-
-
-def table_records(x: Any, columns: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Rows of an uploaded table as mappings from column to value.
-
-    A column that a row's mapping lacks is missing there, and columns that the model does not know
-    do not count. A frame must have all columns, as one that is not there was mostly forgotten.
-
-    Args:
-        x: a data frame, or a mapping for each row.
-        columns: the names that the model knows.
-
-    Raises:
-        InvalidInput: when rows are something else, or a name differs from a column's by case or
-            spaces alone.
-    """
-    rows = _of_frame(x, columns)
-    if isinstance(rows, Mapping | str) or not isinstance(rows, Sequence | np.ndarray):
-        raise InvalidInput.at(
-            "x", f"must be a DataFrame or a list of rows, got {type(x).__name__}; put one row in []"
-        )
-    for index, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            raise InvalidInput.at(
-                f"x.{index}",
-                f"must map columns to values, got {format_value(row)}; name the columns, "
-                "as the table does",
-            )
-        _check_names(row, columns, f"x.{index}")
-        if not any(column in row for column in columns):
-            raise InvalidInput.at(
-                f"x.{index}",
-                f"must have some of the columns {_listed(columns)}, got {format_value(dict(row))}; "
-                "name them as in training",
-            )
-    return list(rows)
+from hpsearch.training.uploads.cells import MISSING_MARKS, is_missing
 
 
 def numeric_rows(x: Any, features: tuple[int, ...]) -> NDArray[np.float64]:
@@ -81,6 +41,37 @@ def numeric_rows(x: Any, features: tuple[int, ...]) -> NDArray[np.float64]:
     return rows
 
 
+def table_by_position(x: Any, columns: int) -> NDArray[np.float64] | None:
+    """Rows of a table of numbers as an array [N, columns], NaN where one is missing.
+
+    Args:
+        x: an array, a tensor, or a list for each row.
+        columns: how many a row must have.
+
+    Returns:
+        None where the rows are none of these: a frame, or a mapping for each row.
+
+    Raises:
+        InvalidInput: when rows are infinite, no numbers, or have another number of columns.
+    """
+    is_array = hasattr(x, "__array__") and not hasattr(x, "columns")
+    is_list = isinstance(x, Sequence) and not isinstance(x, str | bytes) and len(x) > 0
+    if not (is_array or is_list) or (len(x) and isinstance(x[0], Mapping)):
+        return None
+    rows = _array(x, (columns,), may_miss=True)
+    if rows.shape[1:] != (columns,):
+        raise InvalidInput.at(
+            "x",
+            f"must have the shape [rows, {columns}], got {list(rows.shape)}"
+            f"{_remedy(rows.shape, (columns,))}",
+        )
+    check_finite(
+        np.where(np.isnan(rows), 0.0, rows),
+        "must hold finite numbers, got infinity; leave it out if missing",
+    )
+    return rows
+
+
 def check_finite(rows: NDArray[Any], rule: str, first: int = 0) -> None:
     """Refuses the first row that is not finite throughout.
 
@@ -94,60 +85,14 @@ def check_finite(rows: NDArray[Any], rule: str, first: int = 0) -> None:
         raise InvalidInput.at(f"x.{first + int(np.argmin(finite))}", rule)
 
 
-def _of_frame(x: Any, columns: Sequence[str]) -> Any:
-    """The rows of a frame of pandas, polars or Arrow as mappings; anything else as it is."""
-    names = getattr(x, "column_names", None)  # Arrow's `columns` are the values
-    names = getattr(x, "columns", None) if names is None else names
-    if names is None or isinstance(x, Mapping):
-        return x
-    listed = list(names)
-    if repeated := [name for name, count in Counter(listed).items() if count > 1]:
-        raise InvalidInput.at(
-            "x",
-            f"must name each column once, got {format_value(repeated[0])} more often; rename it",
-        )
-    _check_names(dict.fromkeys(listed), columns, "x")
-    if missing := [column for column in columns if column not in listed]:
-        raise InvalidInput.at(
-            "x",
-            f"must have the columns {_listed(columns)}, and {_listed(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} not among {_listed(map(str, listed))}; "
-            "add what is missing, empty where its values are not known",
-        )
-    if hasattr(x, "to_pylist"):
-        return x.to_pylist()
-    return x.to_dicts() if hasattr(x, "to_dicts") else x.to_dict("records")
-
-
-def _check_names(row: Mapping[Any, Any], columns: Sequence[str], path: str) -> None:
-    """Refuses a name that differs from a missing column's by case or spaces alone."""
-    absent = {_plain(column): column for column in columns if column not in row}
-    if not absent:
-        return
-    for name in row:
-        meant = absent.get(_plain(name))
-        if meant is not None and name not in columns:
-            raise InvalidInput.at(
-                path, f"must have the column {meant}, got {format_value(name)}; rename it"
-            )
-
-
-def _plain(name: Any) -> str:
-    return "".join(str(name).split()).casefold()
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    more = f" and {len(every) - MOST_NAMES} more" if len(every) > MOST_NAMES else ""
-    return ", ".join(every[:MOST_NAMES]) + more
-
-
-def _array(x: Any, features: tuple[int, ...]) -> NDArray[np.float64]:
-    """Anything that holds numbers alone as an array of them."""
+def _array(x: Any, features: tuple[int, ...], *, may_miss: bool = False) -> NDArray[np.float64]:
+    """Anything that holds numbers alone as an array of them; NaN where one may be missing."""
     if isinstance(x, np.ma.MaskedArray) and np.ma.getmaskarray(x).any():
-        raise InvalidInput.at(
-            "x", "must hold a number in every place, got a masked array; leave such rows out"
-        )
+        if not may_miss:
+            raise InvalidInput.at(
+                "x", "must hold a number in every place, got a masked array; leave such rows out"
+            )
+        x = np.where(np.ma.getmaskarray(x), np.nan, np.ma.getdata(x))
     try:
         rows = np.asarray(_on_cpu(x))
     except ValueError:
@@ -158,13 +103,21 @@ def _array(x: Any, features: tuple[int, ...]) -> NDArray[np.float64]:
         raise _no_numbers(type(x).__name__) from None
     if rows.dtype.kind in "biuf":
         return np.asarray(rows, np.float64)
-    for value in rows.ravel().tolist():
+    values = rows.ravel().tolist()
+    if rows.dtype.kind == "O" and may_miss:
+        values = [np.nan if _is_missing(value) else value for value in values]
+        rows = np.array([*values, None], dtype=object)[:-1].reshape(rows.shape)
+    for value in values:
         if rows.dtype.kind != "O" or not isinstance(value, Real | np.bool_):
             raise _no_numbers(value)
     try:
         return rows.astype(np.float64)
     except OverflowError:
         raise _no_numbers("one beyond the largest of 64 bits") from None
+
+
+def _is_missing(value: Any) -> bool:
+    return value in MISSING_MARKS if isinstance(value, str) else is_missing(value)
 
 
 def _no_numbers(value: Any) -> InvalidInput:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hpsearch.errors import InvalidInput
-from hpsearch.inference.inputs import check_finite, numeric_rows, table_records
+from hpsearch.inference.inputs import check_finite, numeric_rows
+from hpsearch.inference.row_reader import RowReader, TableRows, joined_readers, reader_of
+from hpsearch.inference.unknown_categories import refuse_unknown, warn_of_unknown
 from hpsearch.spec.study import StudySpec
 from hpsearch.training.checkpoints import multi_run
 from hpsearch.training.checkpoints.checkpoint import Checkpoint, columns_of
-from hpsearch.training.data.encoding import Encoding
+from hpsearch.training.data.class_values import class_values
 from hpsearch.training.models import model_for
-
-TableSchema: TypeAlias = tuple[tuple[str, int, tuple[str, ...]], ...]
-"""Of each column of a table its name, its position, and its categories by code."""
 
 NO_PROBABILITIES = "must be of classes to have probabilities, and these are numbers; use predict"
 NOT_FINITE = (
@@ -49,8 +48,11 @@ class TrainedPredictor(nn.Module, ABC):
     """The trial's spec, with every value that was searched."""
     epoch: int
     """The last epoch that was trained, 0-based."""
-    schema: TableSchema
-    """How a table's rows are read; empty for numbers. Models of one schema take the same rows."""
+    class_values: NDArray[Any]
+    """What each class stands for: text, or the whole numbers, numbers or truth values that were
+    learned."""
+    reader: RowReader | None
+    """Reads a table's rows; none for images and built-in data, whose rows are numbers."""
 
     def forward(self, x: Any) -> Tensor:
         """The model's outputs, with gradients.
@@ -64,16 +66,19 @@ class TrainedPredictor(nn.Module, ABC):
 
         Raises:
             InvalidInput: when rows have another shape, or do not hold what they must.
+
+        Warns:
+            UnknownCategoryWarning: when rows hold categories that no training row had.
         """
-        if not self.schema and isinstance(x, np.ndarray) and x.shape[1:] != self.features:
+        if self.reader is None and isinstance(x, np.ndarray) and x.shape[1:] != self.features:
             raise InvalidInput.at(
                 "x", f"must have rows of shape {list(self.features)}, got {list(x.shape[1:])}"
             )
-        return self.outputs(self.validate_rows(x))
+        # The caller is behind two frames of torch's.
+        return self.outputs(self._known_rows(x, strict=False, stacklevel=5))
 
-    @abstractmethod
-    def validate_rows(self, x: Any) -> NDArray[np.float64]:
-        """Checks rows, and makes the array of them that `outputs` takes.
+    def read_rows(self, x: Any) -> TableRows:
+        """Rows as `outputs` takes them, and which of their categories no training row had.
 
         Args:
             x: rows, as `forward` takes them.
@@ -81,39 +86,49 @@ class TrainedPredictor(nn.Module, ABC):
         Raises:
             InvalidInput: when rows have another shape, or do not hold what they must.
         """
+        if self.reader is None:
+            return TableRows(numeric_rows(x, self.features), {})
+        return self.reader.read(x)
 
     @abstractmethod
     def outputs(self, rows: NDArray[np.float64]) -> Tensor:
-        """What `forward` returns, [N, C], for rows that `validate_rows` made."""
+        """What `forward` returns, [N, C], for rows that `read_rows` made."""
 
     @torch.no_grad()
-    def predict(self, x: Any) -> list[Any]:
+    def predict(self, x: Any, *, strict: bool = False) -> list[Any]:
         """Predicts rows.
 
         Args:
             x: rows, as `forward` takes them.
+            strict: refuses rows that hold a category which no training row had.
 
         Returns:
-            For each row its class by name, or its number in the data's own unit.
+            For each row its class, of the type that was learned (text, int, float or bool), or its
+            number in the data's own unit.
 
         Raises:
             InvalidInput: when rows do not fit, or outputs are not finite.
+
+        Warns:
+            UnknownCategoryWarning: when rows hold categories that no training row had.
 
         Example:
             >>> model.predict(rows)
             ['class_0', 'class_2']
         """
-        outputs = self._finite(x)
+        outputs = self._finite(x, strict=strict)
         if not self.classes:
             return [float(value) for value in outputs[:, 0]]
-        return [self.classes[i] for i in outputs.argmax(-1).tolist()]
+        values: list[Any] = self.class_values[outputs.argmax(-1).numpy(force=True)].tolist()
+        return values
 
     @torch.no_grad()
-    def predict_probabilities(self, x: Any) -> Tensor:
+    def predict_probabilities(self, x: Any, *, strict: bool = False) -> Tensor:
         """The probabilities of the classes, which are the softmax of the outputs.
 
         Args:
             x: rows, as `forward` takes them.
+            strict: refuses rows that hold a category which no training row had.
 
         Returns:
             [N, C], each row with sum 1.
@@ -121,16 +136,43 @@ class TrainedPredictor(nn.Module, ABC):
         Raises:
             InvalidInput: when rows do not fit, or there are no classes.
 
+        Warns:
+            UnknownCategoryWarning: when rows hold categories that no training row had.
+
         Example:
             >>> model.predict_probabilities(rows).shape
             torch.Size([2, 3])
         """
         if not self.classes:
             raise InvalidInput.at("x", NO_PROBABILITIES)
-        return torch.softmax(self._finite(x), -1)
+        return torch.softmax(self._finite(x, strict=strict), -1)
 
-    def _finite(self, x: Any) -> Tensor:
-        outputs: Tensor = self(x)
+    def unknown_categories(self, x: Any) -> dict[str, int]:
+        """How many rows hold a category that no training row had, by column; empty where none do.
+
+        Args:
+            x: rows, as `forward` takes them.
+
+        Raises:
+            InvalidInput: when rows do not fit.
+
+        Example:
+            >>> model.unknown_categories(rows)
+            {}
+        """
+        return {name: found.rows for name, found in self.read_rows(x).unknown.items()}
+
+    def _known_rows(self, x: Any, *, strict: bool, stacklevel: int) -> NDArray[np.float64]:
+        """Rows for `outputs`; those with unknown categories are warned of, or refused."""
+        rows = self.read_rows(x)
+        if strict:
+            refuse_unknown(rows.unknown)
+        warn_of_unknown(rows.unknown, len(rows.x), stacklevel)
+        return rows.x
+
+    def _finite(self, x: Any, *, strict: bool) -> Tensor:
+        # Between here and the caller stand `predict` and the decorator around it.
+        outputs = self.outputs(self._known_rows(x, strict=strict, stacklevel=5))
         check_finite(outputs.numpy(force=True), NOT_FINITE)
         return outputs
 
@@ -159,8 +201,9 @@ class TrainedModel(TrainedPredictor):
             )
         self.classes = checkpoint.classes
         self.features = features
-        self._encoding = checkpoint.standardization.encoding
-        self.schema = _schema(self._encoding)
+        encoding = checkpoint.standardization.encoding
+        self.reader = None if encoding is None else reader_of([encoding])
+        self.class_values = class_values(checkpoint.classes, checkpoint.class_type)
         self.spec = checkpoint.spec
         self.epoch = checkpoint.epoch
         self._model = model_for(model, features, len(checkpoint.classes) or 1)
@@ -174,7 +217,7 @@ class TrainedModel(TrainedPredictor):
         self.eval()
 
     def outputs(self, rows: NDArray[np.float64]) -> Tensor:
-        """What `forward` returns, [N, C], for rows that `validate_rows` made."""
+        """What `forward` returns, [N, C], for rows that `read_rows` made."""
         weights = {name: weight[None] for name, weight in self.named_parameters()}
         buffers = {name: self.get_buffer(name)[None] for name in self._buffer_names}
         first = next(iter(weights.values()))
@@ -183,23 +226,6 @@ class TrainedModel(TrainedPredictor):
         if self.classes:
             return outputs
         return outputs * self.standardization.target_scale + self.standardization.target_shift
-
-    def validate_rows(self, x: Any) -> NDArray[np.float64]:
-        """Checks rows: [N, *features], or [N, columns] of a table before its encoding."""
-        if self._encoding is None:
-            return numeric_rows(x, self.features)
-        records = table_records(x, [column.name for column in self._encoding.columns])
-        try:
-            table = self._encoding.rows(records)
-        except OverflowError:
-            raise InvalidInput.at(
-                "x", "must hold numbers of 64 bits, got a larger one; leave it out if missing"
-            ) from None
-        check_finite(
-            np.where(np.isnan(table), 0.0, table),
-            "must hold finite numbers, got infinity; leave it out if missing",
-        )
-        return table
 
 
 class TrainedMean(TrainedPredictor):
@@ -216,22 +242,18 @@ class TrainedMean(TrainedPredictor):
         super().__init__()
         first = models[0]
         self.classes, self.features, self.spec = first.classes, first.features, first.spec
+        self.class_values = first.class_values
         self.epoch = max(model.epoch for model in models)
-        self.schema = first.schema
-        if any(model.schema != first.schema for model in models):
-            raise ValueError("runs of a trial must read a table alike")
+        readers = [model.reader for model in models if model.reader is not None]
+        self.reader = joined_readers(readers) if readers else None
         self.runs = nn.ModuleList(models)
         self.eval()
-
-    def validate_rows(self, x: Any) -> NDArray[np.float64]:
-        """Checks rows once for all runs, as their schema is the same."""
-        return cast("TrainedModel", self.runs[0]).validate_rows(x)
 
     def outputs(self, rows: NDArray[np.float64]) -> Tensor:
         """The mean of the runs' outputs [N, C]; for classes the logarithm of the mean probability.
 
         Args:
-            rows: that `validate_rows` made.
+            rows: that `read_rows` made.
         """
         outputs = torch.stack([cast("TrainedModel", run).outputs(rows) for run in self.runs])
         if not self.classes:
@@ -272,11 +294,6 @@ def model_of(checkpoints: Sequence[Checkpoint], features: tuple[int, ...]) -> Tr
     """
     models = [TrainedModel(run, columns_of(run) or features) for run in checkpoints]
     return models[0] if len(models) == 1 else TrainedMean(models)
-
-
-def _schema(encoding: Encoding | None) -> TableSchema:
-    columns = () if encoding is None else encoding.columns
-    return tuple((column.name, column.index, column.categories) for column in columns)
 
 
 def _put(root: nn.Module, name: str, tensor: Tensor) -> None:

@@ -65,6 +65,7 @@ class CurvesFigure(Figure[CurvesQuery]):
             ranked,
             log_x="x" in query.log,
             log_y="y" in query.log,
+            label=data.spec.curve_label(stored.metric, data.metrics()),
             total=data.reported_trials(),
         )
 
@@ -75,6 +76,7 @@ def curves(
     *,
     log_x: bool = False,
     log_y: bool = False,
+    label: str = "",
     total: int | None = None,
 ) -> PlotlyJson:
     """One metric of several trials laid over each other.
@@ -84,6 +86,7 @@ def curves(
         ranked: their trials' numbers, the best first; it decides colour and what lies on top.
         log_x: a logarithmic axis of epochs.
         log_y: a logarithmic axis of values; values <= 0 are left out.
+        label: names the axis of values; empty for the metric's name.
         total: how many trials have such a curve, where not all are shown.
     """
     metric = escape(stored.metric)
@@ -98,7 +101,9 @@ def curves(
     frame["xaxis"] = axis(EPOCHS, log=log_x)
     everything = finite(value for curve in stored.curves for value in curve.values)
     ends = finite(by_trial[number].values[-1] for number in order[:1])
-    frame["yaxis"] = axis(metric, log=log_y, view=focus(everything, log=log_y, include=ends))
+    frame["yaxis"] = axis(
+        escape(label) or metric, log=log_y, view=focus(everything, log=log_y, include=ends)
+    )
     if total is not None and total > len(order):
         frame["meta"]["note"] = f"the best {len(order)} of {total:,} trials"
     return {"data": traces, "layout": frame}

@@ -40,16 +40,21 @@ class HistoryFigure(Figure[HistoryQuery]):
 
     def draw(self, data: StudyData, query: HistoryQuery) -> PlotlyJson:
         """Trials as dots, the best so far as a line; groups of trials where there are many."""
-        return history(data.points(), data.spec.objectives[0], log="y" in query.log)
+        objective = data.spec.objectives[0]
+        label = data.spec.curve_label(objective.metric, data.metrics())
+        return history(data.points(), objective, log="y" in query.log, label=label)
 
 
-def history(points: Sequence[TrialPoint], objective: Objective, *, log: bool = False) -> PlotlyJson:
+def history(
+    points: Sequence[TrialPoint], objective: Objective, *, log: bool = False, label: str = ""
+) -> PlotlyJson:
     """Objective by trial number.
 
     Args:
         points: the study's trials by number.
         objective: whose metric and direction count.
         log: a logarithmic value axis.
+        label: names that axis; empty for the metric's name.
     """
     metric = escape(objective.metric)
     valued = [point for point in points if point.value is not None and math.isfinite(point.value)]
@@ -57,7 +62,7 @@ def history(points: Sequence[TrialPoint], objective: Objective, *, log: bool = F
     frame = layout(title, "trial", metric)
     best = [value for _, value in best_so_far(valued, objective)]
     view = focus([p.value or 0.0 for p in valued], log=log, include=best[-1:])
-    frame["yaxis"] = axis(metric, log=log, view=view)
+    frame["yaxis"] = axis(escape(label) or metric, log=log, view=view)
     if len(valued) > MOST_POINTS:
         traces = _binned(valued, objective)
         frame["meta"]["note"] = (

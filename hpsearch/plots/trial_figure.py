@@ -49,14 +49,18 @@ class TrialFigure(Figure[TrialQuery]):
         """A line for each metric of the panel."""
         if query.number is None:
             raise InvalidInput.at("trial", "is required for this figure; add ?trial=<number>")
-        by_panel = panels(data.last_metrics(query.number))
+        reported = data.last_metrics(query.number)
+        by_panel = panels(reported)
         name = query.panel or next(iter(by_panel), "loss")
         lines = {}
         for metric in by_panel.get(name, [name]):
             stored = data.curves(metric, [query.number]).curves
             if stored:
                 lines[metric] = stored[0]
-        return panel(name, lines, log_y="y" in query.log)
+        labels = [data.spec.curve_label(metric, reported) for metric in lines]
+        is_standardized = any(map(str.__ne__, labels, lines))
+        unit = "of standardised targets" if is_standardized else ""
+        return panel(name, lines, log_y="y" in query.log, unit=unit)
 
 
 def panels(names: Sequence[str]) -> dict[str, list[str]]:
@@ -75,13 +79,15 @@ def panels(names: Sequence[str]) -> dict[str, list[str]]:
     return dict(sorted(by_panel.items(), key=lambda item: order.get(item[0], order[""])))
 
 
-def panel(name: str, metrics: Mapping[str, Curve], *, log_y: bool = False) -> PlotlyJson:
-    """The metrics of one trial that share an axis."""
+def panel(
+    name: str, metrics: Mapping[str, Curve], *, log_y: bool = False, unit: str = ""
+) -> PlotlyJson:
+    """The metrics of one trial that share an axis; `unit` names it."""
     frame = layout(escape(name), EPOCHS, escape(name))
     log_y = log_y or name == "lr"
     everything = finite(value for curve in metrics.values() for value in curve.values)
     log_y = log_y and all(value > 0 for value in everything)
-    frame["yaxis"] = axis("", log=log_y and _spans_decades(everything))
+    frame["yaxis"] = axis(unit, log=log_y and _spans_decades(everything))
     frame["showlegend"] = len(metrics) > 1
     frame["legend"] = {"orientation": "h", "x": 1.0, "xanchor": "right", "y": 1.02,
                        "yanchor": "bottom"}  # fmt: skip

@@ -6,8 +6,6 @@ wait for its study as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput
@@ -16,7 +14,7 @@ from hpsearch.service.job_rules import JobRules
 from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import JobKind, JobState, TrialReason
-from hpsearch.spec.wire.ensembles import JobTicket
+from hpsearch.spec.wire.ensembles import JobTicket, PredictRequest
 from hpsearch.spec.wire.jobs import JobStatus, PredictionAnswer, PredictJob
 from hpsearch.store import ensembles, jobs, studies
 from hpsearch.store.database import is_storable
@@ -40,13 +38,14 @@ class PredictionJobs(JobRules):
         jobs.set_result(session, job.id, {"error": message})
 
 
-def request(session: Session, ensemble_id: int, inputs: Sequence[object]) -> JobTicket:
+def request(session: Session, ensemble_id: int, asked: PredictRequest) -> JobTicket:
     """Queues rows for an ensemble to predict.
 
     Raises:
         Conflict: when the ensemble is not complete.
         InvalidInput: when a row cannot be stored.
     """
+    inputs = asked.inputs
     if not is_storable(inputs):
         index = next(index for index, row in enumerate(inputs) if not is_storable(row))
         raise InvalidInput.at(
@@ -56,7 +55,7 @@ def request(session: Session, ensemble_id: int, inputs: Sequence[object]) -> Job
         )
     study = studies.lock(session, ensembles.get_stored(session, ensemble_id).study_id)
     ensembles.artifact_of(session, ensemble_id)
-    payload = {"inputs": list(inputs)}
+    payload = {"inputs": inputs, "strict": asked.strict}
     return JobTicket(
         job=jobs.add_for_ensemble(
             session, JobKind.PREDICT, study.id, ensemble_id, study.priority, payload
@@ -71,7 +70,7 @@ def lease(session: Session, worker_id: int | None, lease_seconds: float) -> list
 
 
 def _start(session: Session, job: QueuedJob) -> PredictJob:
-    payload: Mapping[str, list[object]] = jobs.payload(session, job.id)
+    payload = jobs.payload(session, job.id)
     return PredictJob(
         id=job.id,
         attempt=job.attempt,
@@ -79,6 +78,7 @@ def _start(session: Session, job: QueuedJob) -> PredictJob:
         ensemble=job.required_ensemble_id,
         sha256=ensembles.artifact_of(session, job.required_ensemble_id).sha256,
         inputs=payload["inputs"],
+        strict=payload.get("strict", False),  # releases before 0.2 queued none
     )
 
 

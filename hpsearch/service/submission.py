@@ -15,6 +15,7 @@ from hpsearch.spec.checks.ensemble import ensemble_errors, with_checkpoints
 from hpsearch.spec.checks.external import complete_external
 from hpsearch.spec.checks.plugin import complete_plugin
 from hpsearch.spec.checks.search import search_errors
+from hpsearch.spec.checks.warnings import study_warnings
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import did_you_mean, format_value, pluralize
@@ -87,13 +88,24 @@ def locked_dataset(session: Session, task: SupervisedTask) -> DatasetInfo:
     )
 
 
+def warnings_of(session: Session, spec: StudySpec) -> list[str]:
+    """What a careful person would want to know of a study, as it was written.
+
+    Raises:
+        InvalidInput: when there is no such data set.
+    """
+    if not isinstance(spec.task, SupervisedTask):
+        return []
+    return study_warnings(spec, locked_dataset(session, spec.task))
+
+
 def submit(session: Session, spec: StudySpec) -> Study:
     """Queues a study and opens its first stage.
 
     Raises:
         InvalidInput: when its parts do not go together.
     """
-    spec = check(session, spec)
+    written, spec = spec, check(session, spec)
     known = _warm_start(session, spec)
     study_id = studies.create(session, spec, known)
     events.add(
@@ -103,8 +115,11 @@ def submit(session: Session, spec: StudySpec) -> Study:
         f"{pluralize(sum(s.trials for s in stages_of(spec)), 'trial')} by {spec.search.kind} "
         "search "
         f"over {pluralize(len(search_space(spec).parameters), 'parameter')}"
+        + (f", on version {spec.dataset_version} of {spec.dataset}" if spec.dataset_version else "")
         + (f", knowing {pluralize(len(known), 'trial')} of an earlier study" if known else ""),
     )
+    for warning in warnings_of(session, written):
+        events.add(session, study_id, EventKind.STUDY_WARNING, warning)
     suggestion.start(session, study_id, spec, known)
     return study_records.get(session, study_id)
 
@@ -115,7 +130,7 @@ def preview(session: Session, spec: StudySpec) -> StudyPreview:
     Raises:
         InvalidInput: when its parts do not go together.
     """
-    spec = check(session, spec)
+    written, spec = spec, check(session, spec)
     plans = [
         {"trials": stage.trials, "epochs": typical_epochs(spec, index)}
         for index, stage in enumerate(stages_of(spec))
@@ -125,6 +140,7 @@ def preview(session: Session, spec: StudySpec) -> StudyPreview:
         parameters=space_to_wire(search_space(spec)),
         stages=plans,
         epochs_planned=sum(plan["trials"] * plan["epochs"] for plan in plans),
+        warnings=warnings_of(session, written),
     )
 
 

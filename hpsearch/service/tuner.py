@@ -194,7 +194,7 @@ class Tuner:
 
     def predict(self, session: Session, ensemble_id: int, request: PredictRequest) -> JobTicket:
         """Queues rows for an ensemble to predict."""
-        return prediction_jobs.request(session, ensemble_id, request.inputs)
+        return prediction_jobs.request(session, ensemble_id, request)
 
     def finish_prediction(
         self, session: Session, job_id: int, answer: PredictionAnswer

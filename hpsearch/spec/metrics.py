@@ -12,7 +12,7 @@ the table, as is the section of docs/catalogue.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -101,6 +101,12 @@ METRICS: Mapping[str, Metric] = {
 }  # fmt: skip
 """Where a new metric is entered; of those for a target the first is the default objective."""
 
+OF_POSITIVE = ("f1", "average_precision")
+"""Metrics that of two classes mean the positive one."""
+
+COMPARES_CLASSES = (*OF_POSITIVE, "auc", "mcc")
+"""Metrics that say nothing of rows of a single class."""
+
 COSTS = ("seconds",)
 """Curves that may be an objective beside another one: an epoch's training time."""
 
@@ -167,6 +173,28 @@ def direction_of(curve: str) -> Direction | None:
     """
     known = metric_of(curve)
     return None if known is None else known.direction
+
+
+def curve_label(curve: str, reported: Iterable[str], *, task: str, standardize: str | None) -> str:
+    """A curve's name as people read it: a loss of standardised targets says so.
+
+    Of numbers the loss is that of standardised targets, while `rmse` beside it is in their own
+    unit: nobody shall compare the two.
+
+    Args:
+        curve: its name.
+        reported: names of metrics that trials of the study report; of numbers rmse is among them.
+        task: the kind of the study's task.
+        standardize: how it standardises; a task that standardises nothing has `none`.
+
+    >>> curve_label("val_loss", ["val_rmse"], task="supervised", standardize="zscore")
+    'val_loss (standardised)'
+    """
+    is_loss = curve.removesuffix("_std").endswith(("_loss", "_objective"))
+    of_numbers = any(name.endswith("_rmse") for name in reported)
+    if is_loss and of_numbers and task == "supervised" and standardize != "none":
+        return f"{curve} (standardised)"
+    return curve
 
 
 def metric_of(curve: str) -> Metric | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -24,7 +24,7 @@ from hpsearch.spec.language.distributions import LARGEST_INTEGER
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import explain, format_value
 from hpsearch.spec.language.searchable import OneOf
-from hpsearch.spec.metrics import Direction, direction_of, objective_curves
+from hpsearch.spec.metrics import Direction, curve_label, direction_of, objective_curves
 from hpsearch.spec.model import ModelBase
 from hpsearch.spec.optimizer import Optimizer
 from hpsearch.spec.optimizers.adam import Adam
@@ -221,6 +221,11 @@ class StudySpec(SpecModel):
     def split(self) -> Split | None:
         """Which rows train, validate and test; none where a task brings its own data."""
         return self.task.split if isinstance(self.task, SupervisedTask) else None
+
+    def curve_label(self, curve: str, reported: Iterable[str]) -> str:
+        """A curve's name as people read it, see `metrics.curve_label`."""
+        standardize = self.task.standardize if isinstance(self.task, SupervisedTask) else "none"
+        return curve_label(curve, reported, task=self.task.kind, standardize=standardize)
 
     @property
     def is_pruned(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -21,11 +22,16 @@ LARGEST_VERSION = 2**31 - 1
 ColumnName: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 
 
+MOST_RARE_ROWS = 2
+"""Of a class with more, every part may have its share, as long as one row trains."""
+
+
 class Split(SpecModel):
     """Which rows train, which validate, which test; fixed by the study's seed.
 
-    Shares of the rows, stratified for classes; or by a column of the data. With `training.folds`
-    the test rows stay the same, and the others validate in turn, whatever their share is here.
+    Shares of the rows, stratified for classes; or by a column of the data. A class of one or two
+    rows, too few for every part, trains with all of them. With `training.folds` the test rows stay
+    the same, and the others validate in turn, whatever their share is here.
     """
 
     example = {"validation": 0.3}
@@ -51,6 +57,19 @@ class Split(SpecModel):
             if name is not None:
                 return rule, name
         return None
+
+    def is_rare(self, rows: int, folds: int = 0) -> bool:
+        """Whether a class has one or two rows, and too few for every part, so that all train.
+
+        A stratified part takes at most its share of a class, rounded up, and must leave a row to
+        train on; under folds two, as the fold that holds one of them trains without it.
+        """
+        if rows > MOST_RARE_ROWS:
+            return False
+        test = math.ceil(rows * self.test - 1e-9)
+        if folds:
+            return rows - test < 2
+        return rows - test - math.ceil(rows * self.validation - 1e-9) < 1
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Self:

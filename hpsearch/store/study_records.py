@@ -39,11 +39,19 @@ def of_ids(session: Session, study_ids: Sequence[int]) -> list[Study]:
     return _records(session, rows)
 
 
-def page(session: Session, size: int, token: str | None, state: StudyState | None) -> StudyPage:
-    """A page of studies, the newest first; perhaps those in one state alone."""
+def page(
+    session: Session,
+    size: int,
+    token: str | None,
+    state: StudyState | None = None,
+    name: str | None = None,
+) -> StudyPage:
+    """A page of studies, the newest first; perhaps those in one state or of one name alone."""
     query = select(StudyRow)
     if state is not None:
         query = query.where(StudyRow.state == state)
+    if name is not None:
+        query = query.where(StudyRow.name == name)
     if token:
         (before,) = decode_cursor(token, 1)
         query = query.where(StudyRow.id < before)

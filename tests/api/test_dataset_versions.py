@@ -97,6 +97,8 @@ def test_a_study_says_which_version_it_runs_on_and_its_clone_runs_on_the_same(
     assert clone.json()["spec"]["task"]["dataset_version"] == 1
     assert submit(api).json()["spec"]["task"]["dataset_version"] == 2
     assert submit(api, dataset_version=1).json()["spec"]["task"]["dataset_version"] == 1
+    (created,) = api.get(f"/api/v1/studies/{first['id']}/events").json()["events"]
+    assert created["message"].endswith("over 1 parameter, on version 1 of strips")
     built_in = api.post("/api/v1/studies", json=spec()).json()
     assert built_in["spec"]["task"]["dataset_version"] is None
     refused = submit(api, dataset_version=7)

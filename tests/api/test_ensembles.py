@@ -280,7 +280,7 @@ def test_its_file_comes_back_and_goes_with_it(
 
 def test_rows_are_predicted_by_a_job(api: TestClient, served: Rig, job: EnsembleJob) -> None:
     url = f"{API}/ensembles/{job.ensemble}:predict"
-    rows = {"inputs": [[0.5] * 13]}
+    rows = {"inputs": [[0.5] * 13], "strict": True}
     assert api.post(url, json=rows).status_code == 409
     _put(api, job)
     assert api.post(url, json={"inputs": []}).json()["errors"][0]["path"] == "inputs"
@@ -290,13 +290,31 @@ def test_rows_are_predicted_by_a_job(api: TestClient, served: Rig, job: Ensemble
     (leased,) = api.post(f"{API}/jobs:lease", json={"worker": 1, "capacity": 4}).json()["jobs"]
     assert leased == {
         "id": ticket.json()["job"], "attempt": 1, "study_id": 1, "kind": "predict",
-        "ensemble": job.ensemble, "sha256": SHA256, "inputs": rows["inputs"],
+        "ensemble": job.ensemble, "sha256": SHA256, **rows,
     }  # fmt: skip
-    result = {"predictions": [2], "labels": ["c"], "probabilities": [[0.0, 0.25, 0.75]]}
+    result = {
+        "predictions": [2], "labels": ["c"], "probabilities": [[0.0, 0.25, 0.75]],
+        "unknown": {"town": 1},
+    }  # fmt: skip
     answer = api.post(f"{where}:predicted", json={"attempt": 1, "result": result})
     assert (answer.status_code, api.get(where).json()) == (200, answer.json())
     assert (answer.json()["state"], answer.json()["result"]) == ("done", result)
     assert api.post(f"{where}:predicted", json={"attempt": 1, "result": result}).status_code == 409
+
+
+@pytest.mark.parametrize("labels", [[True, False], [1, 0], [1.0, 0.0], [0.5, 2], ["1", "true"]])
+def test_labels_keep_their_type(
+    api: TestClient, served: Rig, job: EnsembleJob, labels: list[Any]
+) -> None:
+    _put(api, job)
+    url = f"{API}/ensembles/{job.ensemble}:predict"
+    ticket = api.post(url, json={"inputs": [[0.5], [1]]}).json()["job"]
+    (leased,) = api.post(f"{API}/jobs:lease", json={"worker": 1}).json()["jobs"]
+    assert leased["strict"] is False
+    result = {"predictions": [1, 0], "labels": labels, "probabilities": [[0, 1], [1, 0]]}
+    sent = {"attempt": 1, "result": result}
+    answer = api.post(f"{API}/jobs/{ticket}:predicted", json=sent).json()["result"]["labels"]
+    assert repr(answer) == repr([type(labels[0])(label) for label in labels])
 
 
 def test_a_checkpoint_may_be_pinned(api: TestClient, served: Rig, study: int) -> None:

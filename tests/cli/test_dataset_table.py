@@ -50,6 +50,7 @@ def test_a_row_per_column_and_below_it_what_is_said_of_it_in_options() -> None:
         "hull no  id       no         900           7",
         "    counts rows; --column 'hull no=number' uses it",
         "length   number   yes      1,234        5  9.1, 12",
+        "1 column left out; to use one: --column NAME=category",
         "",
         "target: numbers",
         "warning: length: 3 rows are above 80; --column length=ignore leaves it out",

@@ -11,11 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import pyarrow
 import pytest
-import torch
 import uvicorn
 from fastapi import FastAPI
 from listening import listening
@@ -24,7 +20,6 @@ from rig import TOKEN, Rig, spec
 import hpsearch
 from hpsearch import Client
 from hpsearch.client.client import EnsembleTimeout, StudyTimeout
-from hpsearch.client.rows import json_rows
 from hpsearch.client.transport import Transport
 from hpsearch.errors import (
     Conflict,
@@ -325,58 +320,3 @@ def test_garbage_is_listed_before_it_is_removed(client: Client, served: Rig) -> 
     assert client.collect_garbage(dry_run=False).files == garbage.files
     assert stray.key not in served.artifacts()
     assert study.checkpoints(0).checkpoints
-
-
-NAN = float("nan")
-ROWS: list[tuple[Any, list[Any]]] = [
-    (np.ones((2, 2), np.float32), [[1.0, 1.0], [1.0, 1.0]]),
-    ([np.ones(2), np.zeros(2)], [[1.0, 1.0], [0.0, 0.0]]),
-    ([[np.float32(0.5), np.int64(3)]], [[0.5, 3]]),
-    (torch.ones(1, 2, requires_grad=True), [[1.0, 1.0]]),
-    (((1, 2), (3, 4)), [[1, 2], [3, 4]]),
-    ([{"size": 1, "colour": None}, {"size": NAN}], [{"size": 1, "colour": None}, {"size": None}]),
-    (pd.DataFrame({"size": [1.5, None], "colour": ["red", None]}),
-     [{"size": 1.5, "colour": "red"}, {"size": None, "colour": None}]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("given", "sent"), ROWS)
-def test_rows_may_come_in_any_form(given: Any, sent: list[Any]) -> None:
-    assert json_rows(given, named=True) == sent
-
-
-class Polars:
-    """A frame with the interface of polars's, which need not be installed."""
-
-    def to_dict(self) -> dict[str, Any]:
-        raise AssertionError("these are columns")
-
-    def to_dicts(self) -> list[dict[str, float]]:
-        return [{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}]
-
-    def to_numpy(self) -> Any:
-        return np.array([[1.0, 3.0], [2.0, 4.0]])
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}),
-        pyarrow.table({"a": [1.0, 2.0], "b": [3.0, 4.0]}),
-        Polars(),
-    ],
-)
-def test_a_frame_of_numbers_alone_goes_without_its_names(frame: Any) -> None:
-    assert json_rows(frame, named=False) == [[1.0, 3.0], [2.0, 4.0]]
-    assert json_rows(frame, named=True) == [{"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}]
-
-
-def test_columns_of_the_same_name_are_all_sent() -> None:
-    frame = pd.DataFrame([[1.0, 2.0]], columns=["a", "a"])
-    assert json_rows(frame, named=False) == [[1.0, 2.0]]
-
-
-@pytest.mark.parametrize("given", [3, "rows", {"size": [1]}, np.float64(2), [object()]])
-def test_what_are_no_rows_is_refused(given: Any) -> None:
-    with pytest.raises(InvalidInput, match="x: must"):
-        json_rows(given, named=False)

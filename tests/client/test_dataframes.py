@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
-from hpsearch.client.progress_display import progress_display, progress_screen
+from hpsearch.client.progress_display import progress_display, progress_screen, trials_table
 from hpsearch.optional import MissingPackage, require_extra
 from hpsearch.spec.language.states import StudyState, TrialState
 from hpsearch.spec.wire.records import Counts, Curve, Curves, Study, Trial
@@ -40,6 +40,16 @@ def study(**fields: Any) -> Study:
         "eta_seconds": 3.0, "created_at": START, "started_at": START, "finished_at": None,
     }  # fmt: skip
     return Study(**{**usual, **fields})
+
+
+def test_a_loss_beside_errors_in_the_targets_unit_says_that_it_is_standardised() -> None:
+    spec = {"task": {"kind": "supervised"}, "objective": study().spec["objective"]}
+    numbers = trial(0, metrics={"val_loss": 21.0, "val_rmse": 6.4e5})
+    for trials, head in (([numbers], "val_loss (standardised)"), ([trial(0)], "val_loss")):
+        heads = [str(column.header) for column in trials_table(study(spec=spec), trials).columns]
+        assert heads[2] == head
+    assert "targets are standardised" in notebook_html.trial_html(numbers)
+    assert "standardised" not in notebook_html.trial_html(trial(0))
 
 
 def test_a_metric_called_as_a_column_takes_nothing_from_it() -> None:

@@ -111,7 +111,10 @@ def test_the_target_names_its_classes_with_their_rows() -> None:
     )
     assert target_line(many).startswith("target sunk: 40 classes: k0 (30 rows), k1")
     assert target_line(many).endswith("k11 (30 rows) and 28 more")
-    assert target_line(info_of(a_column("price", role="target"))) == "target price: numbers"
+    price = a_column("price", role="target", distinct=1100, examples=("9.5", "12"))
+    assert target_line(info_of(price)) == (
+        "target price: numbers, 1,100 different, such as 9.5, 12"
+    )
     assert target_line(BUILT_IN["quadratic"]) == "target: none"
 
 
@@ -125,6 +128,8 @@ def test_the_first_line_counts_what_is_learned_from() -> None:
         target_column="y", version=3,
     )  # fmt: skip
     assert headline(uploaded).startswith("boats, version 3: 1,200 rows")
+    newer = uploaded.model_copy(update={"versions": (1, 3, 7)})
+    assert headline(newer).startswith("boats, version 3 (the newest is 7): 1,200 rows")
     assert repr(uploaded) == str(uploaded) == f"Dataset({headline(uploaded)}; target y: numbers)"
 
 

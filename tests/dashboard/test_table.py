@@ -43,7 +43,8 @@ def study(shared_rig: Rig) -> int:
     jobs = rig.lease(rig.join(), 20)
     for job in jobs[:15]:
         loss = float("nan") if job.trial == 3 else 1.0 / (job.trial + 1)
-        rig.report(job, 0, val_accuracy=(job.trial * 7 % 15) / 15, val_loss=loss)
+        accuracy, recall = (job.trial * 7 % 15) / 15, {"val_recall[no-3.1]": job.trial / 20}
+        rig.report(job, 0, val_accuracy=accuracy, val_loss=loss, **recall)
     for job in jobs[:10]:
         rig.complete(job)
     return study
@@ -103,6 +104,8 @@ def test_conditions_are_met_together_and_with_the_state(shared_rig: Rig, study: 
         "cosine"
     }
     assert read(shared_rig, study, "val_loss < 0.2").matching == 10
+    sharp = read(shared_rig, study, "val_recall[no-3.1] >= 0.5", sort="-val_recall[no-3.1]").trials
+    assert [trial.number for trial in sharp] == [14, 13, 12, 11, 10]
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(shared_rig: Rig, study: int) -> None:

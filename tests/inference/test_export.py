@@ -15,15 +15,16 @@ import pytest
 import torch
 
 from hpsearch.ensemble_builder.input_columns import features_of
-from hpsearch.errors import InvalidInput
+from hpsearch.errors import InvalidInput, UnknownCategoryWarning
 from hpsearch.inference.export import export_model, graph_of
-from hpsearch.inference.model import TrainedPredictor, model_of
+from hpsearch.inference.model import TrainedMean, TrainedModel, TrainedPredictor, model_of
 from hpsearch.inference.torch_module import ACTIVATIONS, BUILDERS
 from hpsearch.optional import MissingPackage
 from hpsearch.spec.model import MODELS
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.training.checkpoints import checkpoint as checkpoints
 from hpsearch.training.checkpoints import multi_run
+from hpsearch.training.data.date_features import DateFeatures
 from hpsearch.training.data.encoding import EncodedColumn, Encoding
 from hpsearch.training.data.sources import load
 from hpsearch.training.group.multi_run_group import group_for
@@ -135,21 +136,57 @@ def test_torch_loads_a_program(name: str, tmp_path: Path) -> None:
     assert json.loads(said["classes"] or "[]") == list(found.classes)
 
 
-def test_of_a_table_encoded_rows_are_taken_and_named(tmp_path: Path) -> None:
+def of_a_table(encoding: Encoding) -> TrainedModel:
+    """A model of 13 encoded columns that takes rows of a table."""
     spec, blob = stored("wine", {"kind": "linear"})
-    numbers = [EncodedColumn(f"n{i}", i, 0.0) for i in range(11)]
-    kinds = EncodedColumn("kind", 11, 0.0, ("red", "rose", "white"), (0, 2))
     saved = checkpoints.read(blob)
-    encoding = Encoding((*numbers, kinds))
     fitted = replace(saved.standardization, encoding=encoding)
     found = model_of([replace(saved, standardization=fitted)], features_of(spec, saved) or ())
-    records = [{f"n{i}": float(i) for i in range(11)} | {"kind": kind} for kind in ("white", "?")]
-    encoded = encoding(encoding.rows(records)).astype(np.float32)
+    assert isinstance(found, TrainedModel)
+    return found
+
+
+NUMBERS = tuple(EncodedColumn(f"n{i}", i, 0.0) for i in range(9))
+DAY = 86_400.0
+ENCODING = Encoding(
+    (
+        *NUMBERS,
+        EncodedColumn("kind", 9, 0.0, categories=("red", "white"), codes=(0, 2)),
+        EncodedColumn("at", 10, 0.0, dates=DateFeatures(3 * DAY, ("elapsed", "year"))),
+    )
+)
+
+
+def test_of_a_table_encoded_rows_are_taken_and_named(tmp_path: Path) -> None:
+    found = of_a_table(ENCODING)
+    rows = [{f"n{i}": float(i) for i in range(9)} | {"kind": kind} for kind in ("white", "green")]
+    records = [row | {"at": "1970-01-06T12:00"} for row in rows]
+    encoded = np.array([[*range(9), 0, 1, 2.5, 1970], [*range(9), 0, 0, 2.5, 1970]], np.float32)
     export_model(found, tmp_path / "model.pt2", "torch")
-    said = {"columns": ""}
+    said = {"columns": "", "encoding": ""}
     program = torch.export.load(tmp_path / "model.pt2", extra_files=said).module()
-    torch.testing.assert_close(program(torch.from_numpy(encoded)), found(records))
-    assert json.loads(said["columns"])[10:] == ["n10", "kind=red", "kind=white"]
+    with pytest.warns(UnknownCategoryWarning, match="kind in 1 of 2 rows"):
+        expected = found(records)
+    torch.testing.assert_close(program(torch.from_numpy(encoded)), expected)
+    names = ["n8", "kind=red", "kind=white", "at:elapsed", "at:year"]
+    assert json.loads(said["columns"])[8:] == names
+    assert Encoding.from_json(json.loads(said["encoding"])) == ENCODING
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        EncodedColumn("kind", 9, 0.0, categories=("red", "rose"), codes=(0, 1)),
+        EncodedColumn("at", 10, 0.0, dates=DateFeatures(4 * DAY, ("elapsed", "year"))),
+    ],
+)
+def test_folds_that_encode_a_table_in_other_ways_are_no_graph(other: EncodedColumn) -> None:
+    columns = [other if column.name == other.name else column for column in ENCODING.columns]
+    runs = [of_a_table(ENCODING), of_a_table(Encoding(tuple(columns)))]
+    with pytest.raises(InvalidInput, match=r"must encode a table alike, .* model\.runs\[0\]"):
+        graph_of(TrainedMean(runs))
+    assert graph_of(runs[1]) is not None
+    assert graph_of(TrainedMean([runs[0], of_a_table(ENCODING)])) is not None
 
 
 def test_onnx_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.errors import InvalidInput
-from hpsearch.inference import input_files
 from hpsearch.inference.input_files import read_rows
-from hpsearch.training.uploads import columns
 
 
 def written(directory: Path, name: str, content: str | bytes) -> Path:
@@ -25,16 +23,16 @@ def written(directory: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
+NAMES = ("size", "colour")
 NAMED: list[tuple[str, list[dict[str, Any]]]] = [
     ("size,colour\n1.5,red\n2,blue\n", [{"size": "1.5", "colour": "red"},
                                         {"size": "2", "colour": "blue"}]),
     ("size;colour\n1.5;red, dark\n", [{"size": "1.5", "colour": "red, dark"}]),
-    ("size\tcolour\r\n 1.5\t red \r\n", [{"size": "1.5", "colour": "red"}]),
-    ("\ufeffsize,colour\n1,\n", [{"size": "1", "colour": None}]),
-    ("code,n\n007,NA\n1_0,?\n", [{"code": "007", "n": None}, {"code": "1_0", "n": None}]),
-    ("size,colour\n1\n\n3,red\n", [{"size": "1"}, {"size": "3", "colour": "red"}]),
+    ("size\tcolour\r\n1.5\t red\r\n", [{"size": "1.5", "colour": " red"}]),
+    ("\ufeffsize,colour\n1,\n", [{"size": "1", "colour": ""}]),
+    ("code,n\n007,NA\n1_0,?\n", [{"code": "007", "n": "NA"}, {"code": "1_0", "n": "?"}]),
+    ("size,colour\n1,\n\n3,red\n", [{"size": "1", "colour": ""}, {"size": "3", "colour": "red"}]),
     ('size,"a, b"\n1,"x\ny"\n', [{"size": "1", "a, b": "x\ny"}]),
-    ("size,colour\n", []),
 ]  # fmt: skip
 
 
@@ -42,7 +40,7 @@ NAMED: list[tuple[str, list[dict[str, Any]]]] = [
 def test_fields_of_a_table_stay_as_they_are(
     tmp_path: Path, text: str, rows: list[dict[str, Any]]
 ) -> None:
-    assert read_rows(written(tmp_path, "rows.csv", text), named=True) == rows
+    assert read_rows(written(tmp_path, "rows.csv", text), NAMES).to_pylist() == rows
 
 
 PLAIN: list[tuple[str, list[list[Any]]]] = [
@@ -60,7 +58,7 @@ PLAIN: list[tuple[str, list[list[Any]]]] = [
 def test_numbers_may_have_names_above_them(
     tmp_path: Path, text: str, rows: list[list[Any]]
 ) -> None:
-    assert read_rows(written(tmp_path, "rows.CSV", text), named=False) == rows
+    assert read_rows(written(tmp_path, "rows.CSV", text)) == rows
 
 
 @given(
@@ -74,21 +72,18 @@ def test_numbers_come_back_to_the_last_bit(
 ) -> None:
     directory = tmp_path_factory.mktemp("rows", numbered=True)
     text = "\n".join(",".join(map(repr, row)) for row in rows)
-    assert read_rows(written(directory, "rows.csv", text), named=False) == rows
-    assert read_rows(written(directory, "rows.json", json.dumps(rows)), named=False) == rows
+    assert read_rows(written(directory, "rows.csv", text)) == rows
+    assert read_rows(written(directory, "rows.json", json.dumps(rows))) == rows
     np.save(directory / "rows.npy", np.array(rows))
-    assert read_rows(directory / "rows.npy", named=False).tolist() == rows
-
-
-def test_what_is_missing_is_so_in_uploads_too() -> None:
-    assert input_files.MISSING == columns.MISSING
+    assert read_rows(directory / "rows.npy").tolist() == rows
 
 
 WRONG: list[tuple[str, str | bytes, str]] = [
-    ("rows.txt", "1", r"must end in \.csv, \.json, \.parquet, \.npy, got rows\.txt"),
-    ("rows.csv", "", "is not \\(it is empty\\)"),
-    ("rows.csv", b"\xff\xfe\x00", "must be readable as csv"),
-    ("rows.csv", "a,b\n1,2,3\n", "row 2 has 3 fields, the first one 2"),
+    ("rows.txt", "1", r"must end in \.csv, \.json, \.parquet, \.npy, \.npz, got rows\.txt"),
+    ("rows.csv", "", "must have a header in its first row"),
+    ("rows.csv", "size,colour\n", "must have rows under its header"),
+    ("rows.csv", b"a,b\n\xff,\xff\n", "must be UTF-8 text"),
+    ("rows.csv", "a,b\n1,2\n1,2,3\n", "must have 2 fields, and row 3 has 3"),
     ("rows.csv", "a,b,a\n1,2,3\n", "two columns are called 'a'"),
     ("rows.parquet", b"", "must be readable as parquet"),
     ("rows.parquet", b"PAR1 and no more PAR1", "must be readable as parquet"),
@@ -105,7 +100,7 @@ def test_a_file_that_is_none_is_said_so(
     tmp_path: Path, name: str, content: str | bytes, sentence: str
 ) -> None:
     with pytest.raises(InvalidInput, match=sentence):
-        read_rows(written(tmp_path, name, content), named=True)
+        read_rows(written(tmp_path, name, content), NAMES)
 
 
 def test_arrays_without_rows_and_missing_files_are_said_so(tmp_path: Path) -> None:
@@ -122,7 +117,7 @@ def test_arrays_without_rows_and_missing_files_are_said_so(tmp_path: Path) -> No
         "folder.csv": "Is a directory",
     }.items():
         with pytest.raises(InvalidInput, match=sentence):
-            read_rows(tmp_path / name, named=False)
+            read_rows(tmp_path / name)
 
 
 def with_header(directory: Path, header: str, version: bytes = b"\x01\x00") -> Path:
@@ -155,7 +150,7 @@ def test_a_header_that_promises_what_is_not_there_is_refused(
     tmp_path: Path, header: str, sentence: str
 ) -> None:
     with pytest.raises(InvalidInput, match=sentence):
-        read_rows(with_header(tmp_path, header), named=False)
+        read_rows(with_header(tmp_path, header))
 
 
 @settings(max_examples=200)
@@ -167,7 +162,7 @@ def test_no_header_ends_in_another_error(
 ) -> None:
     directory = tmp_path_factory.mktemp("rows", numbered=True)
     with pytest.raises(InvalidInput, match="must be readable as npy"):
-        read_rows(with_header(directory, header.decode("latin1"), version), named=False)
+        read_rows(with_header(directory, header.decode("latin1"), version))
 
 
 def test_the_formats_of_numpy_are_read(tmp_path: Path) -> None:
@@ -175,19 +170,19 @@ def test_the_formats_of_numpy_are_read(tmp_path: Path) -> None:
         for rows in (np.arange(6.0).reshape(3, 2), np.asfortranarray(np.ones((2, 3), np.int8))):
             with (tmp_path / "rows.npy").open("wb") as file:
                 np.lib.format.write_array(file, rows, version)
-            np.testing.assert_array_equal(read_rows(tmp_path / "rows.npy", named=False), rows)
+            np.testing.assert_array_equal(read_rows(tmp_path / "rows.npy"), rows)
     np.save(tmp_path / "rows.npy", np.empty((0, 13)))
-    assert read_rows(tmp_path / "rows.npy", named=False).shape == (0, 13)
+    assert read_rows(tmp_path / "rows.npy").shape == (0, 13)
 
 
 def test_parquet_is_read_by_names_or_by_places(tmp_path: Path) -> None:
     table = pa.table({"size": [1.5, None], "town": ["Bern", None]})
     pq.write_table(table, tmp_path / "rows.parquet")
-    assert read_rows(tmp_path / "rows.parquet", named=True) == [
+    assert read_rows(tmp_path / "rows.parquet", NAMES).to_pylist() == [
         {"size": 1.5, "town": "Bern"}, {"size": None, "town": None},
     ]  # fmt: skip
     pq.write_table(pa.table({"b": [1, 2], "a": [0.5, 4.0]}), tmp_path / "rows.parquet")
-    assert read_rows(tmp_path / "rows.parquet", named=False) == [[1, 0.5], [2, 4.0]]
+    assert read_rows(tmp_path / "rows.parquet") == [[1, 0.5], [2, 4.0]]
     pq.write_table(pa.table([[1], [2]], ["a", "a"]), tmp_path / "rows.parquet")
     with pytest.raises(InvalidInput, match="two columns are called 'a'"):
-        read_rows(tmp_path / "rows.parquet", named=True)
+        read_rows(tmp_path / "rows.parquet", NAMES)

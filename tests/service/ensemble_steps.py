@@ -51,6 +51,8 @@ def advance(rig: Rig, job: AnyJob) -> JobStatus:
 
 
 def answer(rig: Rig, job: AnyJob) -> JobStatus:
-    result = PredictionResult(predictions=[1], labels=["b"], probabilities=[[0.25, 0.75]])
+    result = PredictionResult(
+        predictions=[1], labels=["b"], probabilities=[[0.25, 0.75]], unknown={"town": 2}
+    )
     message = PredictionAnswer(attempt=job.attempt, result=result)
     return rig.do(lambda session: rig.tuner.finish_prediction(session, job.id, message))

@@ -29,7 +29,12 @@ def test_rows_are_predicted_before_trials(rig: Rig) -> None:
     message = answer(rig, job)
     assert (message.state, message.result) == (
         JobState.DONE,
-        {"predictions": [1], "labels": ["b"], "probabilities": [[0.25, 0.75]]},
+        {
+            "predictions": [1],
+            "labels": ["b"],
+            "probabilities": [[0.25, 0.75]],
+            "unknown": {"town": 2},
+        },
     )
     assert status(rig, job_id) == message
     with rig.database.read() as session:

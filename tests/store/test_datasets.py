@@ -10,8 +10,9 @@ from stored_datasets import SHA, a_dataset, add, an_artifact
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound
 from hpsearch.service import submission
+from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.study import parse_study
-from hpsearch.store import datasets
+from hpsearch.store import datasets, events
 
 
 def test_what_was_added_is_found(rig: Rig) -> None:
@@ -139,12 +140,20 @@ def test_a_study_that_does_not_fit_the_data_is_refused(
     assert sentence in str(caught.value)
 
 
-def test_a_class_with_too_few_rows_for_the_split_is_named(rig: Rig) -> None:
+def test_a_class_with_too_few_rows_for_the_split_is_named_in_the_log(rig: Rig) -> None:
     add(rig, class_rows=(98, 2))
-    with pytest.raises(InvalidInput, match="and mine has only 2 of class 'yes'; add rows of it"):
-        rig.submit(task={"dataset": "mine"})
-    rig.submit(task={"dataset": "mine", "split": {"test": 0.0}})
-    rig.submit(task={"dataset": "mine", "split": {"column": "part"}})
+
+    def warnings(**split: Any) -> list[str]:
+        study = rig.submit(task={"dataset": "mine", "split": split})
+        page = rig.do(lambda session: events.page(session, study, 50, None))
+        return [e.message for e in page.events if e.kind is EventKind.STUDY_WARNING]
+
+    (warning,) = warnings()
+    assert "yes (2 rows); all of them train" in warning
+    assert warnings(test=0.0) == warnings(column="part") == []
+    document = {"name": "s", "task": {"dataset": "mine"}, "optimizer": {"lr": 0.1}}
+    preview = rig.do(lambda session: submission.preview(session, parse_study(document)))
+    assert preview.warnings == [warning]
 
 
 @pytest.mark.parametrize(

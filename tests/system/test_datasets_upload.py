@@ -119,17 +119,18 @@ def check_encoding(client: Client, study_id: int) -> None:
     fitted = checkpoints.read(best.download()).standardization
     assert fitted is not None
     assert fitted.encoding is not None
-    rows = fitted.encoding.rows([{"size": 1, "colour": "red"}, {"colour": "violet"}, {}])
-    encoded = fitted(rows)
+    model = best.load_model()
+    strange = [{"size": 1, "colour": "red"}, {"colour": "violet"}, {"colour": None}]
+    assert model.unknown_categories(strange) == {"colour": 1}
+    encoded = fitted(model.read_rows(strange).x)
     assert encoded.shape == (3, 4)  # a number, and an indicator for each colour
     assert encoded[0, 1:].sum() == 1
     assert encoded[1, 1:].sum() == 0
     assert encoded[2, 1:].sum() == 1
     assert np.isfinite(encoded).all()
-    model = best.load_model()
     rows = [{"size": 3, "colour": "red"}, {"size": -3, "colour": "blue"}]
     assert model.predict(rows) == ["large", "small"]
-    with pytest.raises(InvalidInput, match=r"0\.size: must be a number, got 'big'"):
+    with pytest.raises(InvalidInput, match=r"0\.size: must be a finite number, got 'big'"):
         model.predict([{"size": "big"}])
 
 

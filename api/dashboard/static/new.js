@@ -40,6 +40,12 @@ function showPlan(preview) {
     ["epochs in all", number(preview.epochs_planned)],
     ["objective", [preview.spec.objective].flat().map((one) => `${one.direction} ${one.metric}`).join(", ")],
   ]);
+  part("warnings").hidden = preview.warnings.length === 0;
+  part("warnings").replaceChildren(...preview.warnings.map((sentence) => {
+    const item = document.createElement("li");
+    item.textContent = sentence;
+    return item;
+  }));
   fillTable(part("parameters"), preview.parameters.map((one) => [one.name, describe(one.distribution)]));
   const curve = preview.schedule;
   part("schedule").hidden = !curve;

@@ -8,12 +8,18 @@ from typing import Any
 from hpsearch.errors import FieldError
 from hpsearch.spec.augment import AUGMENTATIONS
 from hpsearch.spec.checks.positive import positive_errors
-from hpsearch.spec.checks.split import split_errors
+from hpsearch.spec.checks.split import rare_classes, split_errors
 from hpsearch.spec.language.distributions import options_of
 from hpsearch.spec.language.family import Family
 from hpsearch.spec.language.messages import alternatives, did_you_mean, format_value
 from hpsearch.spec.losses import LOSSES, losses_for
-from hpsearch.spec.metrics import COSTS, objective_curves
+from hpsearch.spec.metrics import (
+    COMPARES_CLASSES,
+    COSTS,
+    METRICS,
+    metric_names,
+    objective_curves,
+)
 from hpsearch.spec.model import MODELS
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.datasets import DatasetInfo
@@ -40,13 +46,35 @@ def _objective_errors(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError
     curves = objective_curves(info.target, info.class_names)
     if len(spec.objectives) > 1:
         curves = (*curves, *COSTS)
+    undefined = _undefined_curves(spec, info)
     for path, objective in spec.named_objectives(Objective.default_for(info.target)):
+        if objective.metric in undefined:
+            yield FieldError(
+                f"{path}.metric",
+                f"cannot be {objective.metric}, as {undefined[objective.metric]}; use another, "
+                f"such as {curves[1]}, or add rows",
+            )
         if objective.metric not in curves:
             yield FieldError(
                 f"{path}.metric",
                 f"must be one of {', '.join(curves)} for {info.name}; "
                 f"got {format_value(objective.metric)}{did_you_mean(objective.metric, curves)}",
             )
+
+
+def _undefined_curves(spec: StudySpec, info: DatasetInfo) -> dict[str, str]:
+    """Curves that validation rows will not define, with the reason."""
+    rare = {name for name, _ in rare_classes(spec.supervised.split, info, spec.training.folds)}
+    recalls = metric_names(METRICS["recall"], info.class_names)
+    undefined = {
+        f"val_{curve}": f"all rows of class {format_value(name)} are needed to train"
+        for name, curve in zip(info.class_names, recalls, strict=False)
+        if name in rare
+    }
+    if rare and info.classes - len(rare) < 2:
+        why = "all rows that can validate are of one class"
+        undefined |= {f"val_{name}": why for name in COMPARES_CLASSES}
+    return undefined
 
 
 def _loss_errors(loss: Any, info: DatasetInfo) -> Iterator[FieldError]:

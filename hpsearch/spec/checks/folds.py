@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError
-from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.task import Split
 from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.upload import ColumnInfo
@@ -32,23 +31,14 @@ def fold_errors(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldEr
 
 
 def _share_errors(folds: int, split: Split, info: DatasetInfo) -> Iterator[FieldError]:
-    not_testing = info.rows - math.floor(info.rows * split.test + 0.5)
+    rows = info.rows - sum(n for n in info.class_rows if split.is_rare(n, folds))
+    not_testing = rows - math.floor(rows * split.test + 0.5)
     if not_testing < folds:
         yield FieldError(
             PATH,
-            f"must be at most the {not_testing} rows of {info.name} that do not test, got {folds}; "
-            "use fewer folds",
+            f"must be at most the {not_testing} rows of {info.name} that can validate, got "
+            f"{folds}; use fewer folds",
         )
-        return
-    for name, rows in zip(info.class_names, info.class_rows, strict=True):
-        remaining = rows - math.ceil(rows * split.test - 1e-9)
-        if remaining < 2:  # the one fold that has it validates on it, and trains without it
-            yield FieldError(
-                PATH,
-                f"must find two rows of every class that do not test, and {info.name} has only "
-                f"{rows} of class {format_value(name)}; add rows of it, or leave folds out",
-            )
-            return
 
 
 def _column_errors(folds: int, split: Split, column: ColumnInfo) -> Iterator[FieldError]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from hpsearch.errors import FieldError
 from hpsearch.spec.checks.folds import fold_errors
 from hpsearch.spec.language.messages import format_value
-from hpsearch.spec.task import Split
+from hpsearch.spec.task import MOST_RARE_ROWS, Split
 from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.upload import ColumnInfo
 
@@ -22,8 +21,6 @@ def split_errors(split: Split, info: DatasetInfo, folds: int = 0) -> Iterator[Fi
         errors += _share_errors(split, info, folds)
     if not errors and folds:
         errors += fold_errors(folds, split, info)
-    elif not errors and split.by_column is None and info.target != "none":
-        errors += _class_errors(split, info)
     yield from errors
 
 
@@ -37,27 +34,28 @@ def without_missing_test(split: Split, info: DatasetInfo) -> Split:
 
 def _share_errors(split: Split, info: DatasetInfo, folds: int) -> Iterator[FieldError]:
     shares = {"test": split.test} if folds else {"validation": split.validation, "test": split.test}
+    rows = info.rows - sum(count for _, count in rare_classes(split, info, folds))
+    divided = f"{info.rows} rows"
+    remedy = "give a larger share"
+    if rows < info.rows:
+        divided = f"the {rows} rows of classes with more than {MOST_RARE_ROWS} rows"
+        remedy = f"add rows to the classes of {info.name}, or join some of them"
     for name, share in shares.items():
-        if share > 0 and info.rows * share < 0.5:
+        if share > 0 and rows * share < 0.5:
             yield FieldError(
                 f"task.split.{name}",
-                f"must leave at least one of {info.rows} rows, got {share:g}; give a larger share",
+                f"must leave at least one of {divided}, got {share:g}; {remedy}",
             )
     if info.rows * (1 - sum(shares.values())) < 1:
         yield FieldError("task.split", f"must leave one of {info.rows} rows to train on")
 
 
-def _class_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
-    """A stratified part takes at most its share of a class, rounded up."""
-    for name, rows in zip(info.class_names, info.class_rows, strict=True):
-        held_out = sum(math.ceil(rows * share - 1e-9) for share in (split.validation, split.test))
-        if rows - held_out < 1:
-            yield FieldError(
-                "task.split",
-                f"must leave a row of every class to train on, and {info.name} has only {rows} of "
-                f"class {format_value(name)}; add rows of it, or take it out of the data",
-            )
-            return
+def rare_classes(split: Split, info: DatasetInfo, folds: int) -> list[tuple[str, int]]:
+    """The classes of which all rows train where shares divide the rows, with how many they are."""
+    if split.by_column is not None:
+        return []
+    named = zip(info.class_names, info.class_rows, strict=True)
+    return [(name, rows) for name, rows in named if split.is_rare(rows, folds)]
 
 
 def _column_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:

@@ -128,6 +128,10 @@ class EventKind(StrEnum):
         return kind
 
     STUDY_CREATED = "study_created", "A study was submitted."
+    STUDY_WARNING = (
+        "study_warning",
+        "What of a submitted study was guessed, or cannot be measured.",
+    )
     STATE_CHANGED = (
         "state_changed",
         "A study's state changed.",

@@ -9,13 +9,22 @@ PredictRequest, PredictionResult  rows to predict, and the answer
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
 from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.language.base import Record, SpecModel
 from hpsearch.spec.language.fields import Key, Metrics, Sentence
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import EnsembleState
 from hpsearch.spec.wire.ensemble_scores import (
     EnsembleScores,
@@ -199,10 +208,16 @@ class JobTicket(Record):
     job: int
 
 
+ClassLabels: TypeAlias = list[StrictBool] | list[StrictInt] | list[StrictFloat] | list[StrictStr]
+"""Classes of one type: truth values, whole numbers, numbers or text."""
+
+
 class PredictRequest(SpecModel):
     """Rows to predict: as the data set has them, or for a table one object a row."""
 
     inputs: Annotated[list[Any], Field(min_length=1, max_length=100_000)]
+    strict: bool = False
+    """Refuse rows that hold a category which no training row had."""
 
 
 class PredictionResult(SpecModel):
@@ -210,7 +225,18 @@ class PredictionResult(SpecModel):
 
     predictions: list[int] | list[float]
     """[N]: indices of classes, or numbers."""
-    labels: list[str] | None = None
-    """[N]: the classes by name; none for numbers."""
+    labels: ClassLabels | None = None
+    """[N]: the classes, as the data set's target held them; none for numbers."""
     probabilities: list[list[float]] | None = None
     """[N, C], of all classes; none for numbers."""
+    unknown: dict[str, int] = {}
+    """By column, how many rows hold a category that no training row had."""
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each column that is in `unknown`."""
+        return [
+            f"{column}: {pluralize(rows, 'row')} of {len(self.predictions)} with a category that "
+            "no training row had, which counts as none of the known ones"
+            for column, rows in self.unknown.items()
+        ]

@@ -140,6 +140,8 @@ class PredictJob(LeasedJob):
     sha256: str
     """Of the ensemble's file."""
     inputs: list[Any]
+    strict: bool = False
+    """Refuse rows that hold a category which no training row had."""
 
 
 AnyJob: TypeAlias = Job | EnsembleJob | PredictJob

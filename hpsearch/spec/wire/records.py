@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.fields import Metrics
 from hpsearch.spec.language.states import EventKind, StudyState, TrialReason, TrialState
+from hpsearch.spec.metrics import curve_label
 from hpsearch.spec.study import Objective
 
 
@@ -95,6 +97,12 @@ class Study(Record):
         objective = self.spec["objective"]
         several = objective if isinstance(objective, list) else [objective]
         return [Objective.model_validate(one) for one in several]
+
+    def curve_label(self, curve: str, reported: Iterable[str]) -> str:
+        """A curve's name as people read it, see `metrics.curve_label`."""
+        task = self.spec.get("task", {})
+        kind, standardize = task.get("kind", ""), task.get("standardize")
+        return curve_label(curve, reported, task=kind, standardize=standardize)
 
 
 class StudyVersion(Record):
@@ -275,6 +283,8 @@ class StudyPreview(Record):
     stages: list[dict[str, int]]
     """Each stage's `trials` and `epochs`."""
     epochs_planned: int
+    warnings: list[str] = []
+    """What of it was guessed, or cannot be measured: a sentence each."""
     schedule: ScheduleCurve | None = None
     """The schedule of the configuration in the middle of the space."""
 

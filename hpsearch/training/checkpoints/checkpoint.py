@@ -21,6 +21,7 @@ from hpsearch.errors import CorruptArtifact, InvalidInput
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.upload import ClassType
+from hpsearch.training.data.class_values import class_values
 from hpsearch.training.data.encoding import Encoding
 from hpsearch.training.data.standardize import Standardization
 from hpsearch.training.numerics.early_stopping import BestEpoch
@@ -149,7 +150,7 @@ def read(blob: bytes) -> Checkpoint:
             stopped=bool(state["stopped"]),
             spec=parse_study(state["spec"]),
             classes=tuple(state["classes"]),
-            class_type=_class_type(state.get("class_type", "text")),
+            class_type=_class_type(state),
             weights=group("weights"),
             buffers=group("buffers"),
             optimizer_state=group("slots"),
@@ -164,11 +165,18 @@ def read(blob: bytes) -> Checkpoint:
         raise corrupt(str(error)) from None
 
 
-def _class_type(name: str) -> ClassType:
-    """One of the types of classes; ValueError when it is none."""
+def _class_type(state: Mapping[str, Any]) -> ClassType:
+    """The type of the classes: text where releases before 0.2 stored none.
+
+    Raises:
+        ValueError: when there is no such type, or a class is no value of it.
+    """
+    name = state.get("class_type", "text")
     if name not in get_args(ClassType):
         raise ValueError(f"its classes are of the type {format_value(name)}")
-    return cast("ClassType", name)
+    class_type = cast("ClassType", name)
+    class_values(state["classes"], class_type)
+    return class_type
 
 
 def _as_json(standardization: Standardization | None) -> list[dict[str, Any]] | None:

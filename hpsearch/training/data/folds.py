@@ -1,7 +1,7 @@
 """k-fold cross-validation: each row that is no test row validates once, and trains k − 1 times.
 
 The test rows are those of the study's fixed split, so that trials with and without folds are
-tested on the same.
+tested on the same. A class with a single row beside them trains in every fold and never validates.
 """
 
 from __future__ import annotations
@@ -45,19 +45,24 @@ def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[SplitIn
             f"training.folds cannot go with task.split.{kind}, and {name} says which rows "
             "validate; leave folds out"
         )
-    fixed = divide(table, split, seed)
+    fixed = divide(table, split, seed, count)
     rows = np.sort(np.concatenate([fixed.train, fixed.validation]))
     rng = numpy_generator(Stream.FOLDS, seed)
     groups = None if split.group is None else split_column(table, split).values[rows]
-    units = len(rows if groups is None else np.unique(groups))
+    is_single = _is_single(table.y[rows]) & (bool(table.classes) and groups is None)
+    units = int((~is_single).sum()) if groups is None else len(np.unique(groups))
     if units < count:
-        what = "rows" if groups is None else f"groups of {split.group}"
+        what = "rows that can validate"
+        if groups is not None:
+            what = f"groups of {split.group} that do not test"
         raise TrainingFailed(
-            f"training.folds must be at most the {units} {what} that do not test, got {count}; "
-            "use fewer folds"
+            f"training.folds must be at most the {units} {what}, got {count}; use fewer folds"
         )
     if groups is None:
-        fold_of_row = _stratified_folds(table.y[rows], count, rng, classes=bool(table.classes))
+        fold_of_row = np.full(len(rows), -1)  # as is that of rows which always train
+        fold_of_row[~is_single] = _stratified_folds(
+            table.y[rows[~is_single]], count, rng, classes=bool(table.classes)
+        )
     else:
         fold_of_row = _grouped_folds(groups, count, rng)
     return tuple(
@@ -68,6 +73,12 @@ def folds_of(table: Table, split: Split, seed: int, count: int) -> tuple[SplitIn
 
 def _names_validation(table: Table, split: Split) -> bool:
     return split.column is not None and "validation" in split_column(table, split).texts()
+
+
+def _is_single(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of y [N] are unlike all others."""
+    _, value_of_row, rows = np.unique(y, return_inverse=True, return_counts=True)
+    return np.asarray(rows[value_of_row] == 1)
 
 
 def _stratified_folds(

@@ -34,14 +34,14 @@ def split_table(table: Table, split: Split, seed: int) -> SplitIndices:
     return parts
 
 
-def divide(table: Table, split: Split, seed: int) -> SplitIndices:
-    """The parts of a table's rows, of which any may be empty.
+def divide(table: Table, split: Split, seed: int, folds: int = 0) -> SplitIndices:
+    """The parts of a table's rows, of which any may be empty, for so many folds.
 
     Raises:
         TrainingFailed: when the table lacks the column.
     """
     if split.by_column is None:
-        return draw_rows(table.y, split, seed, classes=bool(table.classes))
+        return draw_rows(table.y, split, seed, classes=bool(table.classes), folds=folds)
     column = split_column(table, split)
     if split.column is not None:
         return _by_name(column, table, split, seed)

@@ -1,6 +1,6 @@
 """Which rows train, which validate, which test: fixed by the study's seed.
 
-Shares hold for the whole and, within one row, for every class.
+Shares hold for the whole and, within one row, for every class of more than two rows.
 """
 
 from __future__ import annotations
@@ -42,21 +42,34 @@ def split_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> Sp
     return parts
 
 
-def draw_rows(y: NDArray[Any], split: Split, seed: int, *, classes: bool) -> SplitIndices:
+def draw_rows(
+    y: NDArray[Any], split: Split, seed: int, *, classes: bool, folds: int = 0
+) -> SplitIndices:
     """Draws the three parts, of which any may be empty.
 
     Classes are laid end to end, each shuffled, and boundaries are rounded on the running total:
-    so a part of n·share rows is met exactly, and each class's part within one row.
+    so a part of n·share rows is met exactly, and each class's part within one row. But all rows of
+    a class that is rare (`Split.is_rare`, with so many folds) train, and count in no total; and of
+    every class a row trains, though the shares would leave none.
     """
     rng = numpy_generator(Stream.SPLIT, seed)
     train, validation, test = [], [], []
     before = 0
     for group in strata(y, classes=classes):
         rows = rng.permutation(group)
+        if classes and split.is_rare(len(rows), folds):
+            train.append(rows)
+            continue
         after = before + len(rows)
         tests = _share(after, split.test) - _share(before, split.test)
         validates = _share(after, split.validation) - _share(before, split.validation)
         validates = min(validates, len(rows) - tests)
+        if classes and tests + validates == len(rows):
+            # Under folds validation rows train anyway, and test rows stay what they are.
+            if validates >= (1 if folds else tests):
+                validates -= 1
+            else:
+                tests -= 1
         test.append(rows[:tests])
         validation.append(rows[tests : tests + validates])
         train.append(rows[tests + validates :])

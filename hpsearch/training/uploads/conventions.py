@@ -78,6 +78,10 @@ def choose_format(tally: NumberTally, file: Conventions) -> tuple[NumberFormat, 
         if NumberFormat(",", "") not in best and points in best and file.proves_comma:
             example = _example(tally, NumberFormat(",", ""), points)
             return points, f"points group digits ({example}), as other columns have commas", True
+        is_open = NumberFormat(",", "") not in best and points in best and file.is_european
+        if is_open:
+            example = _example(tally, NumberFormat(",", ""), PLAIN)
+            return PLAIN, f"decimal points ({example}), though points may group digits here", True
         return PLAIN, "", False
     comma, grouped = NumberFormat(",", ""), NumberFormat(".", ",")
     if comma in best and grouped in best:

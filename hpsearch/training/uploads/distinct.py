@@ -28,24 +28,40 @@ class DistinctCounter:
     def __init__(self, size: int) -> None:
         self._size = size
         self._smallest: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
-        self.is_exact = True
-        """Whether there are no more different values than the counter has room for."""
+        self._pending: list[NDArray[np.uint64]] = []
+        self._pending_count = 0
+        self._is_full = False
 
     def add(self, hashes: NDArray[np.uint64]) -> None:
         """Counts values of these hashes [N]."""
-        if not self.is_exact:
+        if self._is_full:
             hashes = hashes[hashes < self._smallest[-1]]
-        if not len(hashes):
-            return
-        union = np.unique(np.concatenate([self._smallest, hashes]))
-        self.is_exact = self.is_exact and len(union) <= self._size
-        self._smallest = union[: self._size].copy()
+        self._pending.append(hashes)
+        self._pending_count += len(hashes)
+        if self._pending_count >= self._size:
+            self._merge()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether there are no more different values than the counter has room for."""
+        self._merge()
+        return not self._is_full
 
     def count(self) -> int:
         """The number of different values; an estimate if there are very many."""
         if self.is_exact:
             return len(self._smallest)
         return round((self._size - 1) * 2.0**64 / float(self._smallest[-1]))
+
+    def _merge(self) -> None:
+        if not self._pending_count:
+            return
+        hashes = np.concatenate([self._smallest, *self._pending])
+        hashes.sort()
+        union = hashes[np.concatenate([[True], hashes[1:] != hashes[:-1]])]
+        self._is_full = self._is_full or len(union) > self._size
+        self._smallest = union[: self._size].copy()
+        self._pending, self._pending_count = [], 0
 
 
 def number_hashes(values: NDArray[np.float64]) -> NDArray[np.uint64]:

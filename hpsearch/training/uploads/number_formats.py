@@ -85,6 +85,7 @@ def _pattern(form: NumberFormat) -> re.Pattern[bytes]:
     )
 
 
+_LONG_EXPONENT = re.compile(rb"[eE][+-]?0{3}")
 _INTEGER = re.compile(_DIGITS.encode())
 _PATTERNS = tuple(_pattern(form) for form in FORMATS)
 
@@ -103,6 +104,8 @@ class NumberShape(NamedTuple):
     """Its currency, `%`, or nothing."""
     is_integer: bool
     """Whether it is digits alone, with a sign at most."""
+    is_surely_finite: bool
+    """Whether it is too short to be beyond what a float64 holds."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -120,6 +123,7 @@ def number_shape(shape: bytes, form: NumberFormat) -> NumberShape | None:
         core=match.span("core"),
         is_negative=has_open or (bool(signs) and signs[0] != b"+"),
         unit=units[0].decode() if units else "",
+        is_surely_finite=len(match["core"]) < 200 and _LONG_EXPONENT.search(match["core"]) is None,
         is_integer=not units and not has_open and _INTEGER.fullmatch(match["core"]) is not None,
     )
 

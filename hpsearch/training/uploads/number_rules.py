@@ -6,10 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from hpsearch.spec.wire.upload import ColumnReading, ColumnUse
 from hpsearch.training.uploads.column_decision import Decision, are_different, fault
 from hpsearch.training.uploads.conventions import Conventions, choose_format
+from hpsearch.training.uploads.date_formats import parse_dates
 from hpsearch.training.uploads.number_formats import FORMATS
+from hpsearch.training.uploads.read_options import column_remedy
 from hpsearch.training.uploads.survey import ColumnSurvey
 
 COUNTING_ROWS = 100
@@ -50,11 +54,12 @@ def number_column(
     units = " and ".join(numbers.units)
     warnings = _unit_warnings(survey)
     if units:
-        note = f"{note}; in {units}" if note else f"in {units}, as written"
+        note = "; ".join(filter(None, (note, f"in {units}, as written")))
     if is_guess:
-        warnings += (
-            f"{name}: {note}; that is a guess, write them in one form without it to be sure",
-        )
+        warnings += (f"{name}: {note}; that is a guess, write 1234.5 to be sure",)
+    if not is_asked and are_like_dates(survey.examples):
+        remedy = column_remedy(name, "date")
+        warnings += (f"{name}: {survey.examples[0]} looks like a date; if it is, say {remedy}",)
     found = Decision("number", reading, why=note, warnings=warnings)
     if numbers.inexact and not is_asked:
         return _long_integers(survey)
@@ -114,3 +119,12 @@ def is_name_of_id(name: str) -> bool:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     lower = re.split(r"[^a-z0-9]+", words.lower())
     return bool(ID_WORDS.intersection(lower)) or ID_ENDING.search(name.lower()) is not None
+
+
+def are_like_dates(examples: Sequence[str]) -> bool:
+    """Whether whole numbers are days of this century or the last by their digits: 20240531."""
+    import pyarrow as pa
+
+    if not all(re.fullmatch("(?:19|20)[0-9]{6}", example) for example in examples):
+        return False
+    return bool(np.isfinite(parse_dates(pa.array(examples, pa.string()), "ymd")).all())

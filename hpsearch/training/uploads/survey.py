@@ -16,7 +16,7 @@ from hpsearch.training.uploads.date_formats import DATE_LIKE
 from hpsearch.training.uploads.distinct import DistinctCounter, number_hashes, text_hashes
 from hpsearch.training.uploads.number_formats import FORMATS, NUMBER_LIKE, parse_numbers
 from hpsearch.training.uploads.readings import read_numbers, typed_numbers
-from hpsearch.training.uploads.tallies import DateTally, NumberTally, TextTally
+from hpsearch.training.uploads.tallies import MOST_TEXTS, DateTally, NumberTally, TextTally
 from hpsearch.training.uploads.text_shapes import ShapedTexts
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ MOST_TARGET_TEXTS = 4096
 """Different texts of a target that are counted one by one; classes are fewer by far."""
 FIRST_INEXACT = 2.0**53
 """The first whole number whose successor is no float64."""
+BLOCK_BYTES = 1 << 21
 EXAMPLES = 3
 EXAMPLE_ROWS = 10_000
 """The rows in which examples are looked for."""
@@ -77,7 +78,7 @@ class ColumnSurvey:
         """Its first different values, as they were written."""
         self.numbers = NumberTally()
         self.dates = DateTally(accepts_digits=use == "date")
-        self.texts = TextTally()
+        self.texts = TextTally(min(MOST_TEXTS, sketch_size // 4))
         self.values: dict[str, int] | None = {} if is_target else None
         """Of a target: rows by text; none where there are more than MOST_TARGET_TEXTS."""
         self._distinct = DistinctCounter(sketch_size)
@@ -118,6 +119,13 @@ class ColumnSurvey:
         """Counts the cells of the next rows; all batches of a column are of one type."""
         self._note_type(cells)
         cells = plain_cells(cells)
+        # In blocks, as what is computed of them takes several times their bytes.
+        blocks = min(-(-cells.nbytes // BLOCK_BYTES), len(cells))
+        size = -(-len(cells) // max(blocks, 1))
+        for first in range(0, len(cells), max(size, 1)):
+            self._add_block(cells.slice(first, size))
+
+    def _add_block(self, cells: pa.Array) -> None:
         is_text = self._is_read_as_text()
         texts = cell_texts(cells) if is_text else cells
         is_present = texts.is_valid().to_numpy(zero_copy_only=False)
@@ -244,8 +252,9 @@ class ColumnSurvey:
             return
         if self._first_count is None:
             self._first_count = float(values[0])
-        expected = self._first_count + self.rows
-        self._counts_rows = np.array_equal(values, expected + np.arange(len(values)))
+        expected = self._first_count + self.rows + np.arange(len(values))
+        is_exact = np.abs(expected[-1]) < FIRST_INEXACT
+        self._counts_rows = bool(is_exact) and np.array_equal(values, expected)
 
     def _add_examples(self, cells: pa.Array, rows: NDArray[np.int64]) -> None:
         if len(self.examples) == EXAMPLES or not len(rows) or rows[0] >= EXAMPLE_ROWS:

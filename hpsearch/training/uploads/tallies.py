@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.training.uploads.date_formats import DATE_ORDERS, DateOrder, date_groups
+from hpsearch.training.uploads.date_formats import DATE_ORDERS, DateOrder, date_groups, date_shape
 from hpsearch.training.uploads.number_formats import (
     FORMATS,
     formats_of,
@@ -30,8 +30,6 @@ MOST_TEXTS = 256
 LONGEST_TEXT = 200
 """Characters of such a text."""
 MOST_UNITS = 8
-_SURELY_FINITE = 300
-"""Digits with which no number without an exponent is infinite."""
 
 
 class Cell(NamedTuple):
@@ -56,6 +54,7 @@ class NumberTally:
         self.padded = 0
         """Integers with zeros in front."""
         self.first_padded: str = ""
+        self._first_padded_row: int | None = None
         self.inexact = 0
         """Integers that no float64 is."""
         self.first_inexact: str = ""
@@ -73,9 +72,9 @@ class NumberTally:
         masks = np.array([formats_of(shape) for shape in shaped.shapes], dtype=np.uint8)
         cells = np.zeros(len(texts), dtype=np.uint8)
         cells[shaped.rows] = masks[shaped.codes] if len(masks) else 0
-        for shape, places in shaped.groups():
-            if cells[places[0]]:
-                self._add_shape(shape, places, texts, cells)
+        counts = np.bincount(shaped.codes, minlength=len(masks))
+        for code in np.flatnonzero(masks).tolist():
+            self._add_shape(shaped, code, int(counts[code]), texts, rows, cells)
         for bit in range(len(FORMATS)):
             is_readable = (cells & (1 << bit)) != 0
             count = int(np.count_nonzero(is_readable))
@@ -86,28 +85,38 @@ class NumberTally:
         return cells
 
     def _add_shape(
-        self, shape: bytes, places: NDArray[np.int64], texts: pa.Array, cells: NDArray[np.uint8]
+        self,
+        shaped: ShapedTexts,
+        code: int,
+        count: int,
+        texts: pa.Array,
+        rows: NDArray[np.int64],
+        cells: NDArray[np.uint8],
     ) -> None:
         """Counts what all cells of a shape have in common; unmarks those that are infinite."""
-        mask = int(cells[places[0]])
-        form = FORMATS[(mask & -mask).bit_length() - 1]
-        found = number_shape(shape, form)
+        shape = shaped.shapes[code]
+        mask = formats_of(shape)
+        found = number_shape(shape, FORMATS[(mask & -mask).bit_length() - 1])
         if found is None:
             return
-        if b"e" in shape.lower() or len(shape) > _SURELY_FINITE:
+        if not found.is_surely_finite:
+            places = shaped.rows[shaped.codes == code]
             for bit, other in enumerate(FORMATS):
                 if mask & (1 << bit):
                     infinite = np.isnan(parse_numbers(texts.take(places), other))
                     cells[places[infinite]] &= 255 ^ (1 << bit)
         if found.unit and (found.unit in self.units or len(self.units) < MOST_UNITS):
-            self.units[found.unit] = self.units.get(found.unit, 0) + len(places)
+            self.units[found.unit] = self.units.get(found.unit, 0) + count
         if not found.is_integer:
             return
-        self.integers += len(places)
+        self.integers += count
         first, last = found.core
         if shape[first] == ord(FIRST_ZERO) and last - first > 1:
-            self.first_padded = self.first_padded or texts[int(places[0])].as_py()
-            self.padded += len(places)
+            self.padded += count
+            place = int(shaped.rows[int(np.argmax(shaped.codes == code))])
+            row = int(rows[place])
+            if self._first_padded_row is None or row < self._first_padded_row:
+                self._first_padded_row, self.first_padded = row, texts[place].as_py()
 
     def add_values(
         self, values: NDArray[np.float64], rows: NDArray[np.int64], text_of: Callable[[int], str]
@@ -158,6 +167,10 @@ class DateTally:
         self, shaped: ShapedTexts, texts: pa.Array, rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Counts texts [N] without null at rows [N]; returns which are a date in any order, [N]."""
+        if not any(date_shape(shape) for shape in shaped.shapes):
+            for order, cell in self.first_unreadable.items():
+                self.first_unreadable[order] = cell or Cell(int(rows[0]), texts[0].as_py())
+            return np.zeros(len(texts), dtype=bool)
         readable = {order: np.zeros(len(texts), dtype=bool) for order in DATE_ORDERS}
         first_place = len(texts)
         for group in date_groups(shaped):
@@ -192,16 +205,19 @@ class DateTally:
 class TextTally:
     """Of the cells that are neither numbers nor dates: words, truth values, parts of a split."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_texts: int = MOST_TEXTS) -> None:
+        """Keeps so many different texts at most."""
+        self._most_texts = most_texts
         self.cells = 0
         self.words = 0
+        """One more than there are spaces in each."""
         self.characters = 0
         self.truths = {"false": 0, "true": 0}
         """Cells that say so in any case."""
         self.parts: dict[str, int] = {}
         """Cells by part, of those that name one of a split."""
         self.rows_of: dict[str, int] | None = {}
-        """Rows by text; none where there are more than MOST_TEXTS texts, or long ones."""
+        """Rows by text; none where there are too many texts, or long ones."""
 
     def add(self, texts: pa.Array) -> None:
         """Counts texts without null."""
@@ -212,7 +228,7 @@ class TextTally:
         encoded = texts.dictionary_encode()
         names = encoded.dictionary
         counts = np.bincount(encoded.indices.to_numpy(), minlength=len(names))
-        words = pc.count_substring_regex(names, r"[^\s\x{a0}\x{2000}-\x{200a}\x{202f}\x{3000}]+")
+        words = pc.add(pc.count_substring(names, " "), 1)
         self.cells += len(texts)
         self.words += int(counts @ words.to_numpy())
         self.characters += int(counts @ pc.utf8_length(names).to_numpy())
@@ -221,12 +237,12 @@ class TextTally:
         if self.rows_of is None:
             return
         longest = pc.max(pc.utf8_length(names)).as_py()
-        if len(names) > MOST_TEXTS or longest > LONGEST_TEXT:
+        if len(names) > self._most_texts or longest > LONGEST_TEXT:
             self.rows_of = None
             return
         for name, count in zip(names.to_pylist(), counts.tolist(), strict=True):
             self.rows_of[name] = self.rows_of.get(name, 0) + count
-        if len(self.rows_of) > MOST_TEXTS:
+        if len(self.rows_of) > self._most_texts:
             self.rows_of = None
 
     @staticmethod

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 MOST_BYTES = 800
 """Of a number or a date, whose digits may all be written out; longer texts have no shape."""
 
+MOST_LETTERS = 32
+"""The same: of a weekday, a month, a zone and half of the day together there are fewer."""
+MANY_SHAPES = 1000
+"""With more, those that match no quick expression are left out."""
+
 FIRST_ZERO = "\x01"
 """In a shape: the first digit of the text, where it is 0. Texts with this character have none."""
 
@@ -39,33 +44,33 @@ class ShapedTexts:
             like: a regular expression (RE2), quick to match, for shapes of interest.
         """
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         self._offsets, self._data = string_buffers(texts)
-        lengths = np.diff(self._offsets)
-        digits = np.zeros(len(self._data) + 1, dtype=np.int64)
-        np.cumsum(self._data - 48 < 10, out=digits[1:])
-        has_digit = digits[self._offsets[1:]] > digits[self._offsets[:-1]]
-        rows = np.flatnonzero(has_digit & (lengths <= MOST_BYTES))
+        digits = _running_count(self._data - np.uint8(ord("0")) < 10)
+        letters = _running_count((self._data | np.uint8(32)) - np.uint8(ord("a")) < 26)
+        first, last = self._offsets[:-1], self._offsets[1:]
+        is_candidate = digits[last] > digits[first]
+        is_candidate &= (letters[last] - letters[first] <= MOST_LETTERS) & (
+            last - first <= MOST_BYTES
+        )
+        rows = np.flatnonzero(is_candidate)
         shape_bytes = _SHAPE_OF_BYTE[self._data]
-        # The first digit is where the count of digits is one more than before the text.
-        firsts = np.searchsorted(digits, digits[self._offsets[:-1]][rows] + 1) - 1
+        # The first digit is the byte after which there is one digit more than before the text.
+        firsts = np.searchsorted(digits, digits[first[rows]] + 1) - 1
         shape_bytes[firsts[self._data[firsts] == ord("0")]] = ord(FIRST_ZERO)
         shapes = strings_of(self._offsets, shape_bytes)
         if len(rows) < len(texts):
             shapes = shapes.take(pa.array(rows))
         encoded = shapes.dictionary_encode()
-        of_interest = pc.match_substring_regex(encoded.dictionary, like)
-        flags = of_interest.to_numpy(zero_copy_only=False)
         codes = encoded.indices.to_numpy(zero_copy_only=False)
-        kept = flags[codes] if len(codes) else np.zeros(0, dtype=bool)
-        self.rows: NDArray[np.int64] = rows[kept]
+        names = encoded.dictionary
+        if len(names) > MANY_SHAPES:
+            rows, codes, names = _of_interest(rows, codes, names, like)
+        self.rows: NDArray[np.int64] = rows
         """Positions, ascending, of the texts that have a shape, [M]."""
-        self.codes: NDArray[np.int64] = (np.cumsum(flags) - 1)[codes[kept]]
+        self.codes: NDArray[np.int64] = codes
         """The shape of each of them, [M]."""
-        self.shapes: list[bytes] = [
-            shape.encode() for shape in encoded.dictionary.filter(of_interest).to_pylist()
-        ]
+        self.shapes: list[bytes] = [shape.encode() for shape in names.to_pylist()]
 
     def groups(self) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         """Each shape with the positions of its texts, ascending."""
@@ -81,6 +86,25 @@ class ShapedTexts:
             self._offsets[rows][:, None] + np.arange(len(shape), dtype=np.int64)
         ]
         return found
+
+
+def _running_count(flags: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """How many flags there are before each place, [len(flags) + 1]."""
+    counts = np.zeros(len(flags) + 1, dtype=np.int32)
+    np.cumsum(flags, out=counts[1:])
+    return counts
+
+
+def _of_interest(
+    rows: NDArray[np.int64], codes: NDArray[Any], names: pa.Array, like: str
+) -> tuple[NDArray[np.int64], NDArray[Any], pa.Array]:
+    """Rows, their codes and the shapes without shapes that do not match."""
+    import pyarrow.compute as pc
+
+    matches = pc.match_substring_regex(names, like)
+    flags = matches.to_numpy(zero_copy_only=False)
+    found = flags[codes]
+    return rows[found], (np.cumsum(flags) - 1)[codes[found]], names.filter(matches)
 
 
 def string_buffers(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

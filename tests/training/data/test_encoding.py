@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas
 import pytest
@@ -14,6 +16,7 @@ from studies import study, trained
 
 from hpsearch.errors import NotFound
 from hpsearch.spec.checks.complete import complete
+from hpsearch.spec.wire.upload import ColumnReading
 from hpsearch.training.data import local_uploads
 from hpsearch.training.data.datasets import dataset_for
 from hpsearch.training.data.encoding import Encoding, fit_encoding
@@ -64,7 +67,7 @@ def test_a_column_can_be_left_out():
     x = np.array([[1.0, 0, 5], [2, 1, 6]])
     encoding = fit_encoding(COLUMNS, x, without=["n"])
     np.testing.assert_array_equal(encoding(x), [[1, 0, 5], [0, 1, 6]])
-    rows = encoding.rows([{"c": "q", "m": 7}, {"m": float("nan")}])
+    rows = np.array([[np.nan, 1, 7], [np.nan, np.nan, np.nan]])
     np.testing.assert_array_equal(encoding(rows), [[0, 1, 7], [1, 0, 5.5]])
 
 
@@ -125,12 +128,66 @@ def test_other_content_under_a_name_is_read_anew(registered):
         load("other")
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
-def test_fresh_rows_may_come_from_a_frame_that_has_made_floats_of_whole_numbers(missing):
-    columns = (Column("c", "category", ("1", "2")), Column("n"))
-    encoding = fit_encoding(columns, np.array([[0.0, 3.0], [1.0, 5.0]]))
-    frame = pandas.DataFrame({"c": [1, 2, missing], "n": [1.0, 2.0, missing]})
-    (one, two, hole), said = encoding.rows(frame.to_dict("records")), [{"c": 1, "n": 1.0}]
-    assert one.tolist() == encoding.rows(said)[0].tolist() == [0.0, 1.0]
-    assert two.tolist() == [1.0, 2.0]
-    assert np.isnan(hole).all()
+def test_of_many_categories_the_most_frequent_have_indicators():
+    """As scikit-learn's encoder with as many categories, without its column for the others."""
+    names = tuple(f"c{code:03}" for code in range(400))
+    rng = np.random.default_rng(1)
+    frequent = rng.permutation(400)[:256]
+    codes = np.concatenate([np.arange(400), frequent, frequent]).astype(float)
+    rng.shuffle(codes)
+    encoding = fit_encoding([Column("c", "category", names)], codes[:, None])
+    (column,) = encoding.columns
+    assert column.codes == tuple(sorted(frequent.tolist()))
+    assert set(column.other_categories) == set(names) - {names[code] for code in frequent}
+    encoded = encoding(np.arange(400.0)[:, None])
+    assert encoded.shape == (400, 256)
+    np.testing.assert_array_equal(encoded.sum(1), np.isin(np.arange(400), frequent))
+    assert Encoding.from_json(json.loads(json.dumps(encoding.as_json()))) == encoding
+
+
+def test_the_names_of_very_many_categories_are_not_all_kept(monkeypatch):
+    monkeypatch.setattr("hpsearch.training.data.encoding.MAX_OTHERS", 10)
+    names = tuple(f"c{code:03}" for code in range(300))
+    x = np.concatenate([np.arange(300.0), np.arange(5.0)])[:, None]
+    (column,) = fit_encoding([Column("c", "category", names)], x).columns
+    assert len(column.categories) == 256
+    assert len(column.other_categories) == 10
+
+
+def test_an_encoding_of_an_early_release_is_read_as_it_was():
+    document = [
+        {"name": "n", "place": 0, "fill": 1.5, "categories": [], "kept": []},
+        {"name": "c", "place": 1, "fill": 2.0, "categories": ["p", "q", "r"], "kept": [0, 2]},
+    ]
+    encoding = Encoding.from_json(document)
+    np.testing.assert_array_equal(
+        encoding(np.array([[np.nan, 0], [3, np.nan], [4, 1], [5, -1]])),
+        [[1.5, 1, 0], [3, 0, 1], [4, 0, 0], [5, 0, 0]],
+    )
+    assert encoding.feature_names == ("n", "c=p", "c=r")
+    assert [column.reading for column in encoding.columns] == [None, None]
+    assert Encoding.from_json(encoding.as_json()) == encoding
+    document[1]["kept"] = [3]
+    with pytest.raises(ValueError, match="other codes"):
+        Encoding.from_json(document)
+
+
+def test_dates_become_what_training_rows_differ_in():
+    reading = ColumnReading(kind="date", date_order="dmy")
+    days = pandas.date_range("2023-11-20", periods=90, freq="D")
+    seconds = days.as_unit("s").asi8.astype(float)
+    x = np.column_stack([seconds, np.arange(90.0)])
+    x[[3, 50], 0] = np.nan
+    encoding = fit_encoding([Column("at", "date", reading=reading), Column("n")], x)
+    assert encoding.feature_names[:-1] == (
+        "at:elapsed", "at:year", "at:month_sin", "at:month_cos", "at:day_sin", "at:day_cos",
+        "at:weekday_sin", "at:weekday_cos",
+    )  # fmt: skip
+    assert encoding.columns[0].fill == np.nanmedian(x[:, 0])
+    encoded = encoding(x)
+    assert np.isfinite(encoded).all()
+    np.testing.assert_array_equal(encoded[3], [*encoding(np.array([[np.nan, 3.0]]))[0]])
+    assert not encoding.indicators.any()
+    read = Encoding.from_json(json.loads(json.dumps(encoding.as_json())))
+    assert read == encoding
+    assert read.columns[0].reading == reading

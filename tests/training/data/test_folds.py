@@ -130,7 +130,7 @@ def test_a_column_that_names_test_rows_alone_leaves_the_others_to_folds():
         (Split(column="part"), {"part": ["train"] * 6 + ["validation", "test", "test"]},
          "cannot go with task.split.column, and part says which rows validate; leave folds out"),
         (Split(column="who"), {}, "must name a column of the data, got 'who'"),
-        (Split(test=0.8, validation=0.1), {}, "at most the 2 rows that do not test, got 3; use"),
+        (Split(test=0.8, validation=0.1), {}, "at most the 0 rows that can validate, got 3; use"),
         (Split(group="who"), {"who": [0, 1, 2] * 3}, "at most the 2 groups of who that do not"),
     ],
 )  # fmt: skip
