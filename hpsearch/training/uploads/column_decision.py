@@ -29,7 +29,7 @@ class Decision:
 
 def distinct_values(survey: ColumnSurvey, found: Decision) -> int:
     """Different values as the column is read: truth values in any case are two."""
-    if found.kind == "boolean":
+    if found.reading is not None and found.reading.kind == "boolean":
         return sum(count > 0 for count in survey.texts.truths.values())
     return survey.distinct
 

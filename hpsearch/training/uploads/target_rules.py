@@ -125,7 +125,7 @@ def _classes_or_numbers(survey: ColumnSurvey, found: Decision) -> tuple[Decision
         return _classes(survey, found, by_value, _number_type(survey))
     is_whole = _are_whole(keys)
     if survey.use == "number" or not is_whole or survey.numbers.units:
-        return _numbers(survey, found, ())
+        return _numbers(survey, found, keys)
     judgement = judge_whole_numbers([float(key) for key in keys], list(keys.values()))
     if judgement.are_classes:
         warnings: tuple[str, ...] = ()
@@ -141,14 +141,14 @@ def _classes_or_numbers(survey: ColumnSurvey, found: Decision) -> tuple[Decision
             f"{survey.name} holds {len(keys):,} different whole numbers, which are read as amounts "
             f"to predict; if they name classes, say {column_remedy(survey.name, 'category')}",
         )
-    return _numbers(survey, found, warnings)
+    return _numbers(survey, found, keys, warnings)
 
 
 def _numbers(
-    survey: ColumnSurvey, found: Decision, warnings: tuple[str, ...]
+    survey: ColumnSurvey, found: Decision, keys: dict[str, int], warnings: tuple[str, ...] = ()
 ) -> tuple[Decision, Target]:
     reading = found.reading or ColumnReading(kind="number")
-    if survey.distinct == 1:
+    if survey.distinct == 1 or len(keys) == 1:
         return _refuse(
             found,
             f"a target must vary, and every row of {survey.name} has {survey.examples[0]}; "
