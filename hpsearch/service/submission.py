@@ -20,6 +20,7 @@ from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.fields import TargetKind
 from hpsearch.spec.language.messages import did_you_mean, format_value, pluralize
 from hpsearch.spec.language.states import EventKind
+from hpsearch.spec.metrics import OF_POSITIVE
 from hpsearch.spec.plugin import PluginTask
 from hpsearch.spec.searches.base import LearningSearch
 from hpsearch.spec.space.space import search_space
@@ -162,6 +163,19 @@ def _warm_start(session: Session, spec: StudySpec) -> list[Observation]:
             + ", ".join(f"{o.direction} {o.metric}" for o in source.objectives)
             + "; leave it out",
         )
+    metrics = [objective.metric for objective in spec.objectives]
+    means_positive = [name for name in metrics if name.removeprefix("val_") in OF_POSITIVE]
+    if means_positive and _has_positive(source) != _has_positive(spec):
+        raise InvalidInput.at(
+            "search.warm_start.study",
+            f"must be a study whose {means_positive[0]} means the same, and in study {earlier} it "
+            + (
+                "is that of the positive class"
+                if _has_positive(source)
+                else "is a mean over classes"
+            )
+            + "; leave it out",
+        )
     space = search_space(spec)
     found = [
         t for t in rank_trials(observations.ended(session, earlier, source)) if space.fits(t.params)
@@ -173,3 +187,8 @@ def _warm_start(session: Session, spec: StudySpec) -> list[Observation]:
             "leave it out, or search the same parameters in ranges that hold its values",
         )
     return found[:MOST_KNOWN]
+
+
+def _has_positive(spec: StudySpec) -> bool:
+    """Whether metrics of one class are those of a positive one; not so before version 0.2."""
+    return isinstance(spec.task, SupervisedTask) and spec.task.positive is not None

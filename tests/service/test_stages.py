@@ -300,6 +300,23 @@ def test_a_warm_start_needs_trials_that_fit(rig: Rig) -> None:
         )
 
 
+def test_a_warm_start_needs_an_f1_that_means_the_same(rig: Rig) -> None:
+    """Of two classes it is that of the positive one, of three a mean, as in old studies of two."""
+    goal = {"metric": "val_f1", "direction": "maximize"}
+    three = rig.submit(task={"dataset": "wine"}, objective=goal, search={"trials": 2})
+    two = rig.submit(task={"dataset": "breast_cancer"}, objective=goal, search={"trials": 2})
+    for earlier, dataset, meaning in (
+        (three, "breast_cancer", "a mean over classes"),
+        (two, "wine", "that of the positive class"),
+    ):
+        with pytest.raises(InvalidInput, match=f"in study {earlier} it is {meaning}; leave it out"):
+            rig.submit(
+                task={"dataset": dataset},
+                objective=goal,
+                search=staged(warm_start={"study": earlier}),
+            )
+
+
 def test_several_objectives_give_a_front(rig: Rig) -> None:
     objective = [
         {"metric": "val_accuracy", "direction": "maximize"},

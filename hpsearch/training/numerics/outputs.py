@@ -48,7 +48,7 @@ class ClassOutputs:
     @cached_property
     def is_finite(self) -> Tensor:
         """Whether all of a trial's probabilities are numbers, [K]; where not, metrics are NaN."""
-        return self.probabilities.isfinite().flatten(1).all(1)
+        return self.probabilities.sum((1, 2)).isfinite()  # one that is none makes the sum none
 
     @cached_property
     def rows_of_class(self) -> Tensor:
