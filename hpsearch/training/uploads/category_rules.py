@@ -39,12 +39,13 @@ def category_column(
             words >= WORDS_OF_TEXT or survey.texts.characters / survey.present >= CHARACTERS_OF_TEXT
         )
         if is_long and survey.distinct >= LEAST_ROWS / 2 and are_different(survey, MOSTLY):
-            why = f"free text: {words:.0f} words on average, {different}"
-            return Decision("text", reading, "ignored", why)
-        is_id = are_different(survey, NEARLY_ALL) and survey.present >= LEAST_ROWS
-        is_id |= are_different(survey, MOSTLY) and survey.distinct >= 2 * LEAST_ROWS
-        if is_id:
-            return Decision("id", reading, "ignored", f"identifier: {different}")
+            is_text = f"free text: {words:.0f} words on average, {different}"
+            return Decision("text", reading, "ignored", "; ".join(filter(None, (is_text, why))))
+        if (are_different(survey, NEARLY_ALL) and survey.present >= LEAST_ROWS) or (
+            are_different(survey, MOSTLY) and survey.distinct >= 2 * LEAST_ROWS
+        ):
+            is_id = f"identifier: {different}"
+            return Decision("id", reading, "ignored", "; ".join(filter(None, (is_id, why))))
     if survey.distinct > MAX_CATEGORIES:
         wide = (
             f"{different}: of the training rows' the {MAX_CATEGORIES} most frequent are inputs, "

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnReading, ColumnUse
 from hpsearch.training.uploads.category_rules import category_column
 from hpsearch.training.uploads.column_decision import Decision, distinct_values, fault, refuse
@@ -88,16 +89,27 @@ def _kind_by_cells(survey: ColumnSurvey, file: Conventions, first_row: int) -> D
         why = f"codes with zeros in front, such as {numbers.first_padded}: no numbers"
         return category_column(survey, why)
     count = int(numbers.readable.max())
-    if _are_mostly(count, survey):
+    if survey.cell_type == "number" or _are_mostly(count, survey):
         return number_column(survey, file, first_row, remedies=("category", "ignore"))
     if _are_mostly(max(dates.readable.values()), survey):
         return _date(survey, file, first_row, remedies=("category", "ignore"))
     found = category_column(survey)
     if 2 * count > survey.present:
-        rest = survey.present - count
-        why = f"{rest:,} of {survey.present:,} values are no numbers"
-        found = replace(found, why="; ".join(filter(None, (found.why, why))))
+        why = f"{survey.present - count:,} of {survey.present:,} values are no numbers"
+        warning = f"{survey.name}: {why}, such as {_first_text(survey)}, so it is one of text"
+        found = replace(
+            found,
+            why="; ".join(filter(None, (found.why, why))),
+            warnings=(*found.warnings, warning),
+        )
     return found
+
+
+def _first_text(survey: ColumnSurvey) -> str:
+    """The first cell that is no number in the format of most."""
+    best = int(survey.numbers.readable.argmax())
+    cell = survey.numbers.first_unreadable[best]
+    return format_value(cell.text if cell is not None else "")
 
 
 def _as_asked(survey: ColumnSurvey, use: ColumnUse, file: Conventions, first_row: int) -> Decision:

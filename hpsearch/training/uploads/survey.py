@@ -228,6 +228,8 @@ class ColumnSurvey:
         is_finite = np.isfinite(values)
         self._count_rows(values if is_finite.all() else None)
         self.numbers.whole += int(np.count_nonzero(values == np.floor(values)))
+        if not is_finite.all():
+            self._distinct.add(text_hashes(cell_texts(cells.filter(pa.array(~is_finite)))))
         kind = cells.type
         if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale <= 0):
             self.numbers.integers += len(cells)

@@ -192,12 +192,22 @@ def test_every_faulty_column_is_named_at_once_with_its_first_row_and_remedies():
     assert "column y, row 3 has none (2 rows have none); fill it in" in errors["target"]
 
 
+def test_typed_numbers_are_numbers_however_many_are_infinite():
+    values = [float("inf"), 0.5, float("inf")]
+    assert "row 2 has 'inf' (2 such rows of 3)" in refusal({"c": values})["columns.c"]
+    assert column(values, c="ignore").distinct == 2
+
+
 def test_mostly_numbers_with_many_other_texts_are_text_and_say_so():
     numbers = [str(n) for n in rng.integers(1, 90_000, 80)]
     tickets = numbers + [f"A/{i} {i * 31}" for i in range(30)]
-    found = column(tickets)
-    assert (found.kind, found.role) == ("id", "ignored")
-    assert "30 of 110 values are no numbers" in found.why
+    found = decisions({"c": tickets})
+    assert (found.columns[0].kind, found.columns[0].role) == ("id", "ignored")
+    assert "30 of 110 values are no numbers" in found.columns[0].why
+    assert "no numbers, such as 'A/0 0', so it is one of text" in found.warnings[0]
+    padded = column([f"{n:06d}" for n in rng.permutation(ROWS)])
+    assert padded.kind == "id"
+    assert "codes with zeros in front" in padded.why
 
 
 def test_what_a_person_says_goes_before():
