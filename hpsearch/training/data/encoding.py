@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from hpsearch.spec.wire.upload import ColumnReading
 from hpsearch.training.data.date_features import DateFeatures, fit_dates
+from hpsearch.training.uploads.category_rules import MAX_CATEGORIES
 from hpsearch.training.uploads.table import Column, ColumnValues
 
-MAX_INDICATORS = 256
-"""Of a column: its most frequent categories have one."""
 MAX_OTHERS = 10_000
 """Categories without an indicator whose names are kept, to tell them from those never seen; the
 most frequent ones, as checkpoints must not grow with the data."""
@@ -139,8 +138,8 @@ def _fit_categories(column: Column, present: NDArray[np.int64], index: int) -> E
     """The column's encoding from the codes that are present in the training rows."""
     codes, counts = np.unique(present, return_counts=True)
     by_frequency = codes[np.argsort(-counts, kind="stable")]
-    known = np.sort(by_frequency[:MAX_INDICATORS]).tolist()
-    others = by_frequency[MAX_INDICATORS : MAX_INDICATORS + MAX_OTHERS].tolist()
+    known = np.sort(by_frequency[:MAX_CATEGORIES]).tolist()
+    others = by_frequency[MAX_CATEGORIES : MAX_CATEGORIES + MAX_OTHERS].tolist()
     return EncodedColumn(
         column.name,
         index,

@@ -49,7 +49,7 @@ def category_column(
     if survey.distinct > MAX_CATEGORIES:
         wide = (
             f"{different}: of the training rows' the {MAX_CATEGORIES} most frequent are inputs, "
-            "the others count as unknown"
+            "the others count as none of these"
         )
         why = "; ".join(filter(None, (why, wide)))
     return Decision("category", reading, why=why, warnings=warnings)
