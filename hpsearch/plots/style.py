@@ -42,6 +42,7 @@ def layout(title: str, x: str, y: str, **more: Any) -> dict[str, Any]:
         "hovermode": "closest",
         "hoverlabel": {"font": {"family": FONT, "size": 12}},
         "showlegend": False,
+        "modebar": {"remove": ["sendChartToCloud"]},  # Plotly's default would send data away
         "xaxis": axis(x),
         "yaxis": axis(y),
         "meta": {"note": ""},

@@ -119,6 +119,7 @@ def test_every_figure_of_any_trials_is_json(
         text = json.dumps(figure, allow_nan=False)
         assert {trace["type"] for trace in figure["data"]} <= DRAWN_AS_SVG
         assert "scattergl" not in text
+        assert figure["layout"]["modebar"]["remove"] == ["sendChartToCloud"]
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.sampled_from([UP, DOWN]))
