@@ -1,6 +1,6 @@
 """Ensembles on a study's page: how each compares with the best single trial.
 
-Score   the headline: accuracy of classes, rmse of numbers
+Score   the headline: the study's objective
 Gain    what an ensemble has over the best single trial on test rows; more is better
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +18,9 @@ from hpsearch.spec.ensemble import ENSEMBLES
 from hpsearch.spec.ensembles.base import EnsembleBase
 from hpsearch.spec.language.family import kind_of
 from hpsearch.spec.language.states import EnsembleState, is_final
+from hpsearch.spec.metrics import metric_of
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.wire.ensemble_comparison import SingleComparison, compare
 from hpsearch.spec.wire.ensemble_scores import Range
 from hpsearch.spec.wire.ensembles import Ensemble, Member, Single
 from hpsearch.store import ensembles
@@ -28,21 +29,11 @@ MOST_SHOWN = 50
 """Ensembles of a study, the newest."""
 MOST_MEMBERS_SHOWN = 20
 """Of each, the heaviest."""
+MOST_HEADS = 5
+"""Sentences at the head of the table."""
 
 FORM_FIELDS = ("size", "combine", "metric", "trial")
 """What the form asks for beside the kind."""
-
-Verdict = Literal["better", "worse", "within chance"]
-
-
-@dataclass(frozen=True)
-class Gain:
-    """Over the best single trial, on test rows."""
-
-    value: float
-    range: Range | None
-    verdict: Verdict | None
-    """`within chance` where the interval contains 0; none where there is no interval."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,11 @@ class Row:
 
     ensemble: Ensemble
     range_on_test: Range | None
-    gain: Gain | None
-    loss_gain: Gain | None
+    compared: SingleComparison | None
+    """With the best single trial by the table's score; none where one has no such score."""
+    gain: SingleComparison | None
+    """The same, where it is of test rows."""
+    loss_gain: SingleComparison | None
     members: Sequence[Member]
     """The heaviest, the heaviest first."""
     rest: float
@@ -62,6 +56,11 @@ class Row:
     def is_open(self) -> bool:
         """Whether it is not built yet."""
         return not is_final(self.ensemble.state)
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether its score is worse than the best single trial's."""
+        return self.compared is not None and self.compared.verdict == "worse"
 
     @property
     def needs_trials(self) -> bool:
@@ -81,6 +80,28 @@ class Comparison:
     """The name of the score that is compared; none as long as no ensemble is complete."""
     single: Single | None
     """The best single trial, as the newest complete ensemble found it."""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the score lies between 0 and 1, or −1 and 1, so that decimals line up."""
+        metric = metric_of(self.score or "")
+        return metric is not None and "classes" in metric.targets and metric.direction == "maximize"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether classes are predicted."""
+        return any("accuracy" in row.ensemble.validation for row in self.rows)
+
+    @property
+    def heads(self) -> Sequence[Row]:
+        """Rows that are compared, the worse ones first, then the newest; at most MOST_HEADS."""
+        compared = [row for row in reversed(self.rows) if row.compared is not None]
+        return sorted(compared, key=lambda row: not row.is_worse)[:MOST_HEADS]
+
+    @property
+    def worse(self) -> int:
+        """How many are worse than the best single trial."""
+        return sum(row.is_worse for row in self.rows)
 
     @property
     def count(self) -> int:
@@ -117,10 +138,11 @@ def comparison(session: Session, study_id: int) -> Comparison:
     every = ensembles.of_study(session, study_id)
     newest = every[-MOST_SHOWN:]
     complete = [ensemble for ensemble in newest if ensemble.state is EnsembleState.COMPLETE]
+    score = complete[-1].headline if complete else None
     return Comparison(
-        rows=[row_of(ensemble) for ensemble in newest],
+        rows=[row_of(ensemble, score) for ensemble in newest],
         older=len(every) - len(newest),
-        score=complete[-1].scores.headline if complete else None,
+        score=score,
         single=complete[-1].best_single if complete else None,
     )
 
@@ -144,36 +166,16 @@ def _kind(model: type[EnsembleBase]) -> Kind:
     return Kind(kind_of(model), " ".join(summary.split()).replace("`", ""), ignored)
 
 
-def row_of(ensemble: Ensemble) -> Row:
-    """An ensemble with what its numbers say."""
+def row_of(ensemble: Ensemble, score: str | None) -> Row:
+    """An ensemble with what its numbers say of a score."""
     heaviest = sorted(ensemble.members, key=lambda member: -member.weight)
+    compared = compare(ensemble, score) if score else None
     return Row(
         ensemble=ensemble,
-        range_on_test=range_on_test(ensemble),
-        gain=gain(ensemble, ensemble.scores.headline),
-        loss_gain=gain(ensemble, "loss"),
+        range_on_test=ensemble.intervals.get(score or ""),
+        compared=compared,
+        gain=compared if compared is not None and compared.part == "test" else None,
+        loss_gain=compare(ensemble, "loss") if ensemble.test else None,
         members=heaviest[:MOST_MEMBERS_SHOWN],
         rest=sum(member.weight for member in heaviest[MOST_MEMBERS_SHOWN:]),
     )
-
-
-def range_on_test(ensemble: Ensemble) -> Range | None:
-    """The interval of the test score."""
-    return ensemble.intervals.get(ensemble.scores.headline or "")
-
-
-def gain(ensemble: Ensemble, score: str | None) -> Gain | None:
-    """What the ensemble has over the best single trial; none where test scores are missing."""
-    single = ensemble.best_single
-    if single is None or score is None or score not in ensemble.test or score not in single.test:
-        return None
-    more = ensemble.test[score] - single.test[score]
-    interval = ensemble.intervals.get(f"{score}_gain")
-    verdict = None if interval is None else _verdict(interval)
-    return Gain(more if score == "accuracy" else -more, interval, verdict)
-
-
-def _verdict(interval: Range) -> Verdict:
-    if interval.low <= 0 <= interval.high:
-        return "within chance"
-    return "better" if interval.low > 0 else "worse"

@@ -19,6 +19,7 @@ from hpsearch.spec.ensemble import ENSEMBLES
 from hpsearch.spec.ensembles.base import Combine
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire import ensembles
+from hpsearch.spec.wire.ensemble_comparison import compare
 from hpsearch.spec.wire.ensemble_scores import Scores
 from hpsearch.spec.wire.ensembles import EnsembleList, Single
 
@@ -131,7 +132,7 @@ def _print_scores(ensemble: Ensemble, single: Single, member: Scores) -> None:
     table = Table("", "ensemble", "95 % interval", "mean member", "best trial", box=None)
     for part in ("validation", "test"):
         own: dict[str, float] = getattr(ensemble, part)
-        for name in own:
+        for name in _headline_first(own, ensemble.headline):
             interval = ensemble.intervals.get(name) if part == "test" else None
             others = (getattr(scores, part).get(name) for scores in (member, single))
             between = (
@@ -139,7 +140,12 @@ def _print_scores(ensemble: Ensemble, single: Single, member: Scores) -> None:
                 if interval is None
                 else f"{cell_text(interval.low)} to {cell_text(interval.high)}"
             )
-            table.add_row(f"{part} {name}", cell_text(own[name]), between, *map(cell_text, others))
+            table.add_row(
+                _row_name(part, name, ensemble),
+                cell_text(own[name]),
+                between,
+                *map(cell_text, others),
+            )
     out.print(table)
     notes = []
     if ensemble.disagreement is not None:
@@ -181,19 +187,25 @@ def delete(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = Fal
 
 
 def summary(ensemble: Ensemble) -> str:
-    """An ensemble in a line: its state, and its test score beside the best single trial's."""
+    """An ensemble in a line: its state, and how it compares with the best single trial."""
     text = f"ensemble {ensemble.id} ({ensemble.kind}): {ensemble.state}"
     if ensemble.message:
         return f"{text}: {ensemble.message}"
-    name = ensemble.scores.headline
-    if ensemble.best_single is None or name is None or name not in ensemble.test:
+    compared = compare(ensemble.record)
+    if compared is None:
         return text
-    single = ensemble.best_single.test.get(name)
-    members = pluralize(len(ensemble.members), "member")
-    return (
-        f"{text}, {members}, test_{name} {cell_text(ensemble.test[name])} "
-        f"(best trial {cell_text(single)})"
-    )
+    return f"{text}, {pluralize(len(ensemble.members), 'member')}, {compared.sentence}"
+
+
+def print_worse(listed: Iterable[Ensemble]) -> None:
+    """Prints a line for each that is worse than the best single trial by the study's objective."""
+    for ensemble in listed:
+        compared = compare(ensemble.record)
+        if compared is not None and compared.verdict == "worse":
+            out.print(
+                Text(f"ensemble {ensemble.id} ({ensemble.kind}) is {compared.sentence}", "red"),
+                soft_wrap=True,
+            )
 
 
 def _wait(ensemble: Ensemble, *, quiet: bool) -> None:
@@ -213,29 +225,39 @@ def _wait(ensemble: Ensemble, *, quiet: bool) -> None:
 
 def _print_table(listed: Sequence[Ensemble]) -> None:
     """Prints a row per ensemble, and what went wrong with any below."""
-    names = {ensemble.scores.headline for ensemble in listed} - {None}
+    print_worse(listed)
     table = Table(
-        "id", "kind", "state", "members", "validation", "test", "best trial", box=None,
-        caption=f"{' or '.join(sorted(map(str, names)))}; last the best trial's on test rows"
-        if names
-        else None,
+        "id", "kind", "state", "members", "chosen by", "metric", "validation", "test", "best trial",
+        "compared", box=None, caption="best trial: the same metric of it alone, on the same rows",
         caption_justify="left",
     )  # fmt: skip
     for ensemble in listed:
-        single = {} if ensemble.best_single is None else ensemble.best_single.test
         kind = (
             ensemble.kind if ensemble.combine == "mean" else f"{ensemble.kind} {ensemble.combine}"
         )
-        name = ensemble.scores.headline
+        name, compared = ensemble.headline, compare(ensemble.record)
         cells = (
             str(ensemble.id), kind, str(ensemble.state), str(len(ensemble.members) or ""),
-            _score(ensemble.validation, name), _score(ensemble.test, name), _score(single, name),
+            ensemble.chosen_by or ensemble.metric or "", name or "",
+            _score(ensemble.validation, name), _score(ensemble.test, name),
+            "" if compared is None else cell_text(compared.single),
+            "" if compared is None else compared.label,
         )  # fmt: skip
         table.add_row(*map(Text, cells))
     out.print(table)
     for ensemble in listed:
         if ensemble.message:
             say(f"ensemble {ensemble.id}: {ensemble.message}")
+
+
+def _row_name(part: str, name: str, ensemble: Ensemble) -> str:
+    """Such as `test auc`; the loss of numbers is not in their unit."""
+    is_standardized = name == "loss" and "rmse" in ensemble.validation
+    return f"{part} {name} (standardised)" if is_standardized else f"{part} {name}"
+
+
+def _headline_first(names: Iterable[str], headline: str | None) -> list[str]:
+    return sorted(names, key=lambda name: name != headline)
 
 
 def _score(scores: Mapping[str, float], name: str | None) -> str:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.ensembles import summary
+from hpsearch.cli.ensembles import print_worse, summary
 from hpsearch.cli.options import AsJson, Server, StudyId, Watch, connect, find_study
 from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Study
@@ -157,6 +157,8 @@ def print_study(study: Study, top: int) -> None:
         f"study {study.id}  {study.name}  {study.state}  {record.counts.ended} trials "
         f"ended, {record.counts.pruned} of them pruned, {record.counts.failed} failed"
     )
+    ensembles = study.ensembles() if record.ensembles else []
+    print_worse(ensembles)
     out.print(trials_table(record, study.best(top).records))
     best = study.best_trial
     if best is not None:
@@ -167,7 +169,7 @@ def print_study(study: Study, top: int) -> None:
             for label, value in zip(labels, scores.values(), strict=True)
         )
         say(f"best trial {best.number}: {values}")
-    for ensemble in study.ensembles() if record.ensembles else []:
+    for ensemble in ensembles:
         say(summary(ensemble))
 
 

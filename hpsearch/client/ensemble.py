@@ -25,6 +25,7 @@ from hpsearch.errors import (
 from hpsearch.optional import importing_extra
 from hpsearch.spec.language.states import EnsembleState, JobState, is_final
 from hpsearch.spec.wire import ensembles as records
+from hpsearch.spec.wire.ensemble_comparison import SingleComparison, compare
 from hpsearch.spec.wire.ensemble_scores import EnsembleScores, Range, Scores
 from hpsearch.spec.wire.ensembles import JobTicket, PredictionResult
 from hpsearch.spec.wire.jobs import JobStatus
@@ -44,8 +45,8 @@ class EnsembleTimeout(HpsearchError):
 class Ensemble(Handle[records.Ensemble]):
     """An ensemble on the server; its properties are as they were when it was last read.
 
-    >>> ensemble.kind, ensemble.state.value, sorted(ensemble.test)
-    ('greedy', 'complete', ['accuracy', 'auc', 'f1', 'loss'])
+    >>> ensemble.kind, ensemble.state.value, ensemble.headline in ensemble.test
+    ('greedy', 'complete', True)
     """
 
     @property
@@ -213,7 +214,7 @@ class Ensemble(Handle[records.Ensemble]):
             EnsembleTimeout: when it is not built in time.
 
         >>> study.build_ensemble("top_k", size=2).wait(timeout_seconds=60)
-        Ensemble(... of study 1, top_k, complete, 2 members, accuracy ...)
+        Ensemble(... of study 1, top_k, complete, 2 members, test accuracy ...)
         """
         deadline = _deadline(timeout_seconds)
         while True:
@@ -382,12 +383,24 @@ class Ensemble(Handle[records.Ensemble]):
     def _repr_html_(self) -> str:
         return notebook_html.ensemble_html(self.record)
 
+    @property
+    def comparison(self) -> SingleComparison | None:
+        """How it compares with the best single trial by the study's objective.
+
+        >>> ensemble.comparison.metric in ensemble.test
+        True
+        """
+        return compare(self.record)
+
     def __repr__(self) -> str:
-        name, values = self.scores.headline, self.test or self.validation
-        score = f", {name} {values[name]:.4g}" if name in values else ""
+        part = "test" if self.test else "validation"
+        name, values = self.headline, self.test or self.validation
+        score = f", {part} {name} {values[name]:.4g}" if name in values else ""
+        compared = self.comparison
+        verdict = "" if compared is None else f", {compared.summary}"
         return (
             f"Ensemble({self.id} of study {self.study_id}, {self.kind}, {self.state}, "
-            f"{len(self.members)} members{score})"
+            f"{len(self.members)} members{score}{verdict})"
         )
 
 

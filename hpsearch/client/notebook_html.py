@@ -13,6 +13,7 @@ from typing import Any
 from hpsearch.client.dataset_summary import column_rows, headline, target_line
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.wire.datasets import DatasetInfo
+from hpsearch.spec.wire.ensemble_comparison import compare
 from hpsearch.spec.wire.ensembles import Ensemble
 from hpsearch.spec.wire.records import Study, Trial
 
@@ -74,10 +75,23 @@ def ensemble_html(ensemble: Ensemble) -> str:
             for scores in columns
         )
         + "</tr>"
-        for name in ensemble.validation
+        for name in sorted(ensemble.validation, key=lambda name: name != ensemble.headline)
     )
     heads = "".join(f"<th style='{_CELL}'>{title}</th>" for title in ("", *titles))
-    return f"<div>{head}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    return (
+        f"<div>{head}{_verdict(ensemble)}<table><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _verdict(ensemble: Ensemble) -> str:
+    """How it compares with the best single trial by the study's objective, red where worse."""
+    compared = compare(ensemble)
+    if compared is None:
+        return ""
+    color = {"worse": f"color:{_STATE_COLORS['failed']}", "better": "font-weight:600"}
+    style = color.get(compared.verdict, "")
+    return f"<div style='{style}'>{escape(compared.sentence)}</div>"
 
 
 def trial_html(trial: Trial) -> str:

@@ -12,6 +12,7 @@ from hpsearch.service.context import ServiceContext
 from hpsearch.spec.language.base import as_json
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import EventKind, JobKind, JobState
+from hpsearch.spec.wire.ensemble_comparison import compare
 from hpsearch.spec.wire.ensembles import BuildProgress, EnsembleResult
 from hpsearch.spec.wire.jobs import EnsembleUpload, JobStatus, ProgressReport
 from hpsearch.store import ensembles, events, jobs, studies
@@ -72,9 +73,6 @@ def finish(
 
 
 def _comparison(result: EnsembleResult) -> str:
-    """The ensemble's headline score on the validation rows, beside the best single trial's."""
-    name = result.scores.headline
-    own, single = result.validation, result.best_single.validation
-    if name is None or name not in own or name not in single:
-        return "it is built"
-    return f"validation {name} {own[name]:.4g}, the best single trial {single[name]:.4g}"
+    """How the ensemble compares with the best single trial by the study's objective."""
+    compared = compare(result)
+    return "it is built" if compared is None else compared.sentence

@@ -19,7 +19,13 @@ from rig import spec as small
 from sqlalchemy.orm import Session
 
 from api.dashboard import formatting
-from api.dashboard.ensembles import MOST_MEMBERS_SHOWN, MOST_SHOWN, choices, gain, range_on_test
+from api.dashboard.ensembles import (
+    MOST_MEMBERS_SHOWN,
+    MOST_SHOWN,
+    Comparison,
+    choices,
+    row_of,
+)
 from hpsearch.spec.ensembles.members import GreedyEnsemble, ReinitEnsemble, TopKEnsemble
 from hpsearch.spec.language.states import EnsembleState
 from hpsearch.spec.study import parse_study
@@ -292,36 +298,74 @@ def ensemble(**found: Any) -> Ensemble:
     return Ensemble.model_validate({**plain, **found})
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (0.01, 0.02, "better"),
-        (-0.02, -0.01, "worse"),
-        (-0.01, 0.02, "within chance"),
-        (0.0, 0.02, "within chance"),
-        (-0.01, 0.0, "within chance"),
-    ],
-)
-def test_a_gain_is_judged_by_its_interval(low: float, high: float, verdict: str) -> None:
-    one = ensemble(
-        validation={"accuracy": 1.0},
-        test={"accuracy": 0.75},
-        best_single=Single(trial=0, epoch=0, validation={}, test={"accuracy": 0.5}),
-        intervals={"accuracy_gain": Range(low=low, high=high)},
-    )
-    found = gain(one, "accuracy")
-    assert found is not None
-    assert (found.value, found.verdict) == (0.25, verdict)
+def test_the_newest_headline_is_the_table_s_and_worse_ones_come_first() -> None:
+    def of(
+        number: int, auc: float, interval: tuple[float, float], headline: str = "auc"
+    ) -> Ensemble:
+        return ensemble(
+            id=number, headline=headline, validation={"accuracy": 0.9, "auc": auc},
+            test={"accuracy": 0.9, "auc": auc},
+            best_single=Single(trial=3, epoch=0, validation={}, test={"accuracy": 0.9, "auc": 0.7}),
+            intervals={"auc_gain": Range(low=interval[0], high=interval[1])},
+        )  # fmt: skip
+
+    rows = [
+        row_of(one, "auc")
+        for one in (
+            of(1, 0.6, (-0.2, -0.05)), of(2, 0.8, (0.05, 0.2)), of(3, 0.7, (-0.1, 0.1), "accuracy"),
+        )
+    ]  # fmt: skip
+    found = Comparison(rows, 0, "auc", None)
+    assert [row.ensemble.id for row in found.heads] == [1, 3, 2]
+    assert (found.worse, found.is_share, found.has_classes) == (1, True, True)
+    labels = [row.gain.label for row in rows if row.gain is not None]
+    assert labels == ["worse", "better", "no better beyond chance"]
 
 
-def test_numbers_are_compared_by_rmse() -> None:
+def test_the_page_says_worse_at_its_head_by_the_study_s_objective(
+    known: TestClient, rig_of: Rig
+) -> None:
+    study = rig_of.submit()
+    scores = {"accuracy": 0.875, "auc": 0.625, "loss": 0.5}
+    alone = {"accuracy": 0.75, "auc": 0.75, "loss": 0.5}
+    worse = result(2).model_copy(
+        update={
+            "headline": "auc", "chosen_by": "val_auc", "validation": scores, "test": scores,
+            "best_single": Single(trial=4, epoch=0, validation=alone, test=alone),
+            "intervals": {"auc_gain": Range(low=-0.25, high=-0.0625)}, "warnings": [],
+        }
+    )  # fmt: skip
+
+    def fill(session: Session) -> None:
+        greedy = GreedyEnsemble(kind="greedy")
+        number = ensembles.create(session, study, greedy, automatic=False)
+        ensembles.start(session, number)
+        ensembles.finish(session, number, worse, StoredArtifact("key", 2048, "0" * 64))
+
+    rig_of.do(fill)
+    table = " ".join(known.get(f"/studies/{study}/ensembles").text.split())
+    head = table[: table.index("<table")]
+    assert "<strong>worse than the best single trial</strong>" in head
+    assert "Test auc 0.6250" in head
+    assert "alone 0.7500: gain −0.1250 (95 % interval −0.2500 to −0.0625, beyond chance)" in head
+    assert '<li class="worse">' in head
+    assert 'data-worse="1" data-score="auc"' in table
+    assert "Validation auc" in table
+    assert "chosen by val_auc" in table
+    page = " ".join(known.get(f"/studies/{study}").text.split())
+    assert "1 worse than the best single trial by auc" in page
+
+
+def test_numbers_are_compared_in_the_direction_of_their_metric() -> None:
     one = ensemble(
+        headline="rmse",
         validation={"loss": 4.0, "rmse": 2.0},
         test={"loss": 4.0, "rmse": 2.0},
         best_single=Single(trial=0, epoch=0, validation={}, test={"rmse": 2.5}),
         intervals={"rmse": Range(low=1.5, high=2.25), "rmse_gain": Range(low=0.25, high=0.75)},
     )
-    assert range_on_test(one) == Range(low=1.5, high=2.25)
-    found = gain(one, "rmse")
-    assert found is not None
-    assert (found.value, found.verdict) == (0.5, "better")
+    row = row_of(one, "rmse")
+    assert row.range_on_test == Range(low=1.5, high=2.25)
+    assert row.gain is not None
+    assert (row.gain.gain, row.gain.verdict) == (0.5, "better")
+    assert row.loss_gain is None

@@ -42,7 +42,8 @@ def test_a_study_is_complete_only_when_its_ensembles_are(rig: Rig) -> None:
         log = events.page(session, study, 100, None).events
     messages = [one.message for one in log if one.kind is EventKind.ENSEMBLE_COMPLETE]
     assert messages[0] == (
-        "ensemble 1 (top_k) of 4 members: validation accuracy 0.9, the best single trial 0.85"
+        "ensemble 1 (top_k) of 4 members: not known to be better than the best single trial: test "
+        "accuracy 0.8, trial 0 alone 0.7; gain +0.1, without an interval"
     )
     assert log[-1].message == "running → complete: its ensembles are over"
 

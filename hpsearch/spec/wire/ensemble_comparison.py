@@ -7,6 +7,7 @@ validation rows say, which chose the members: an ensemble may be worse by them, 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -14,12 +15,12 @@ from hpsearch.spec.metrics import direction_of
 from hpsearch.spec.wire.ensemble_scores import Range
 from hpsearch.spec.wire.ensembles import Ensemble, EnsembleResult
 
-Verdict: TypeAlias = Literal["better", "worse", "no better"]
+Verdict: TypeAlias = Literal["worse", "better", "no better", "not known"]
 Part: TypeAlias = Literal["test", "validation"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SingleComparison:
     """An ensemble's score beside that of the best single trial, on the same rows."""
 
     metric: str
@@ -42,7 +43,9 @@ class Comparison:
         """`worse` wherever the score is; `better` only where chance does not explain it."""
         if self.gain < 0:
             return "worse"
-        return "better" if self.interval is not None and self.interval.low > 0 else "no better"
+        if self.part == "validation" or self.interval is None:
+            return "not known"
+        return "better" if self.interval.low > 0 else "no better"
 
     @property
     def is_beyond_chance(self) -> bool:
@@ -54,9 +57,19 @@ class Comparison:
         """The verdict in a few words, for a table."""
         if self.verdict == "worse" and self.interval is not None and not self.is_beyond_chance:
             return "worse, within chance"
-        if self.verdict == "no better":
-            return "no better beyond chance" if self.interval is not None else "not known"
-        return self.verdict
+        return f"{self.verdict} beyond chance" if self.verdict == "no better" else self.verdict
+
+    @property
+    def summary(self) -> str:
+        """The verdict as the beginning of a sentence."""
+        return _SUMMARIES[self.verdict]
+
+    @property
+    def chance(self) -> str:
+        """Whether chance explains the gain, in two words; empty where there is no interval."""
+        if self.interval is None:
+            return ""
+        return "beyond chance" if self.is_beyond_chance else "within chance"
 
     @property
     def sentence(self) -> str:
@@ -65,27 +78,29 @@ class Comparison:
         Such as `worse than the best single trial: test auc 0.5, trial 3 alone 0.75; gain -0.25,
         95 % interval -0.5 to -0.125, beyond chance`.
         """
-        verdicts = {
-            "better": "better than the best single trial",
-            "worse": "worse than the best single trial",
-            "no better": "no better than the best single trial beyond chance",
-        }
-        text = verdicts[self.verdict]
-        if self.verdict == "no better" and self.part == "validation":
-            text = "without test rows nobody knows whether it is better than the best single trial"
-        text += (
-            f": {self.part} {self.metric} {self.own:.4g}, trial {self.trial} alone "
+        text = (
+            f"{self.summary}: {self.part} {self.metric} {self.own:.4g}, trial {self.trial} alone "
             f"{self.single:.4g}; gain {self.gain:+.3g}"
         )
         if self.interval is None:
             return f"{text}, without an interval"
-        chance = "beyond chance" if self.is_beyond_chance else "within chance"
         return (
-            f"{text}, 95 % interval {self.interval.low:+.3g} to {self.interval.high:+.3g}, {chance}"
+            f"{text}, 95 % interval {self.interval.low:+.3g} to {self.interval.high:+.3g}, "
+            f"{self.chance}"
         )
 
 
-def compare(ensemble: Ensemble | EnsembleResult, metric: str | None = None) -> Comparison | None:
+_SUMMARIES: Mapping[Verdict, str] = {
+    "worse": "worse than the best single trial",
+    "better": "better than the best single trial",
+    "no better": "no better than the best single trial beyond chance",
+    "not known": "not known to be better than the best single trial",
+}
+
+
+def compare(
+    ensemble: Ensemble | EnsembleResult, metric: str | None = None
+) -> SingleComparison | None:
     """The comparison with the best single trial; none where a score is missing.
 
     Args:
@@ -96,10 +111,11 @@ def compare(ensemble: Ensemble | EnsembleResult, metric: str | None = None) -> C
     if name is None or single is None:
         return None
     part: Part = "test" if ensemble.test else "validation"
-    own, alone = (
-        scores.get(name, math.nan) for scores in (getattr(ensemble, part), getattr(single, part))
+    scores = (
+        (ensemble.test, single.test) if ensemble.test else (ensemble.validation, single.validation)
     )
+    own, alone = (one.get(name, math.nan) for one in scores)
     if math.isnan(own) or math.isnan(alone):
         return None
     interval = ensemble.intervals.get(f"{name}_gain") if part == "test" else None
-    return Comparison(name, part, own, alone, single.trial, interval)
+    return SingleComparison(name, part, own, alone, single.trial, interval)
