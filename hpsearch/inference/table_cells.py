@@ -59,6 +59,10 @@ def table_cells(x: Any, columns: Sequence[str]) -> TableCells:
         return TableCells(x.num_rows, {name: (cells_of(x.column(name)),) for name in columns})
     if hasattr(x, "to_dicts"):
         return _of_records(x.to_dicts(), columns)
+    if not hasattr(x, "iloc"):
+        raise InvalidInput.at(
+            "x", f"must be a DataFrame or a list of rows, got {type(x).__name__}; collect it first"
+        )
     return TableCells(len(x), {name: _series_cells(x[name]) for name in columns})
 
 

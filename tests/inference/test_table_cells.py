@@ -74,6 +74,12 @@ def test_text_stands_apart_where_there_are_other_values_too() -> None:
         assert others.to_pylist() == [None, 1.5, None]
 
 
+class Lazy:
+    """A frame whose rows are not there yet, such as a LazyFrame of polars."""
+
+    columns = list(COLUMNS)
+
+
 @pytest.mark.parametrize(
     ("x", "sentence"),
     [
@@ -87,6 +93,7 @@ def test_text_stands_apart_where_there_are_other_values_too() -> None:
         (pd.DataFrame({"age": [3]}), "the columns age, town, and town is not among age; add"),
         (pd.DataFrame({"age": [3], "TOWN": "Ulm"}), "must have the column town, got 'TOWN'"),
         (pd.DataFrame([[3, 4, "Ulm"]], columns=["age", "age", "town"]), "got 'age' more often"),
+        (Lazy(), "must be a DataFrame or a list of rows, got Lazy; collect it first"),
         (pa.table({"age": [3]}), "and town is not among age; add what is missing"),
     ],
 )
