@@ -94,7 +94,9 @@ def _array(x: Any, features: tuple[int, ...], *, may_miss: bool = False) -> NDAr
             )
         x = np.where(np.ma.getmaskarray(x), np.nan, np.ma.getdata(x))
     try:
-        rows = np.asarray(_on_cpu(x))
+        # Numbers beside text would become text.
+        is_mixed = may_miss and isinstance(x, list | tuple)
+        rows = np.array(x, dtype=object) if is_mixed else np.asarray(_on_cpu(x))
     except ValueError:
         raise InvalidInput.at(
             "x", f"must have rows of shape {list(features)}, got rows of several lengths"

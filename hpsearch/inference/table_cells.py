@@ -23,8 +23,8 @@ MOST_NAMES = 10
 """Columns that an error names; more are only counted."""
 
 ColumnCells: TypeAlias = tuple["pa.Array", ...]
-"""A column's cells [N] as arrays of which each row has its cell in one at most: text apart from the
-rest, as numbers need no reading."""
+"""A column's cells [N] as arrays of which each row has its cell in one at most: text, truth values
+and the rest apart, as text alone needs to be read, and truth values among numbers become 1."""
 
 
 class TableCells(NamedTuple):
@@ -137,13 +137,27 @@ def _series_cells(series: Any) -> ColumnCells:
 
 
 def _value_cells(values: list[Any]) -> ColumnCells:
-    """The cells of values, text apart where there are others too."""
-    is_text = [isinstance(value, str) for value in values]
-    if not any(is_text) or all(is_text):
+    """The cells of values; text, truth values and the rest apart where there are several."""
+    families = {kind: _family(kind) for kind in set(map(type, values))}
+    present = sorted(set(families.values()) - {_NOTHING})
+    if len(present) < 2:
         return (cells_of(values),)
-    texts = [value if text else None for value, text in zip(values, is_text, strict=True)]
-    others = [None if text else value for value, text in zip(values, is_text, strict=True)]
-    return (cells_of(texts), cells_of(others))
+    return tuple(
+        cells_of([value if families[type(value)] == family else None for value in values])
+        for family in present
+    )
+
+
+_NOTHING, _TEXT, _TRUTH, _OTHER = range(4)
+
+
+def _family(kind: type) -> int:
+    """Of types whose values an array of Arrow may hold together without changing any."""
+    if kind is type(None):
+        return _NOTHING
+    if issubclass(kind, str):
+        return _TEXT
+    return _TRUTH if issubclass(kind, bool | np.bool_) else _OTHER
 
 
 def _check_names(names: Collection[Any], columns: Sequence[str], path: str) -> None:
