@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, TypeAlias
 
 from hpsearch.spec.language.fields import TargetKind
@@ -148,6 +149,19 @@ def metric_names(metric: Metric, classes: Sequence[str]) -> tuple[str, ...]:
             unique = f"{plain}_{number}"
         names[unique] = None
     return tuple(f"{metric.name}[{name}]" for name in names)
+
+
+def list_curves(curves: Sequence[str]) -> str:
+    """Names of curves as a sentence lists them: of many classes the first and the last.
+
+    >>> list_curves(["val_loss", *(f"val_recall[{name}]" for name in "abcd")])
+    'val_loss, val_recall[a], ..., val_recall[d]'
+    """
+    listed: list[str] = []
+    for _, group in groupby(curves, key=lambda curve: curve.partition("[")[:2]):
+        names = list(group)
+        listed += names if len(names) <= 3 else [names[0], "...", names[-1]]
+    return ", ".join(listed)
 
 
 def is_plain_name(curve: str) -> bool:

@@ -15,6 +15,7 @@ from hpsearch.spec.metrics import (
     curve_label,
     direction_of,
     is_plain_name,
+    list_curves,
     metric_names,
     objective_curves,
 )
@@ -64,6 +65,13 @@ def test_every_class_has_a_curve_of_its_own_that_filters_and_reports_can_name(cl
         (condition,) = parse_filter(f"{curve} >= 0.5")
         assert (condition.field, condition.op) == (curve, ">=")
         TypeAdapter(Metrics).validate_python({curve: 1.0})
+
+
+def test_curves_of_many_classes_are_listed_by_the_first_and_the_last():
+    few, many = (objective_curves("classes", [*"abcdefg"[:n]]) for n in (3, 7))
+    assert "val_recall[a], val_recall[b], val_recall[c], train_accuracy" in list_curves(few)
+    assert "val_log_loss, val_recall[a], ..., val_recall[g], train_accuracy" in list_curves(many)
+    assert list_curves(objective_curves("numbers")) == ", ".join(objective_curves("numbers"))
 
 
 def test_classes_past_the_bound_have_no_curves_of_their_own():

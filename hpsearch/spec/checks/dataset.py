@@ -17,6 +17,7 @@ from hpsearch.spec.metrics import (
     COMPARES_CLASSES,
     COSTS,
     METRICS,
+    list_curves,
     metric_names,
     objective_curves,
 )
@@ -57,7 +58,7 @@ def _objective_errors(spec: StudySpec, info: DatasetInfo) -> Iterator[FieldError
         if objective.metric not in curves:
             yield FieldError(
                 f"{path}.metric",
-                f"must be one of {', '.join(curves)} for {info.name}; "
+                f"must be one of {list_curves(curves)} for {info.name}; "
                 f"got {format_value(objective.metric)}{did_you_mean(objective.metric, curves)}",
             )
 

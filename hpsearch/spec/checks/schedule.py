@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hpsearch.errors import FieldError
 from hpsearch.spec.language.distributions import options_of, values_of
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.metrics import list_curves
 from hpsearch.spec.schedule import Schedule, metrics_followed, parts_within
 from hpsearch.spec.study import StudySpec
 
@@ -19,7 +20,8 @@ def schedule_errors(spec: StudySpec, metrics: Sequence[str]) -> Iterator[FieldEr
     for path, schedule in schedules:
         for metric in sorted(metrics_followed(schedule) - set(metrics)):
             yield FieldError(
-                f"{path}.metric", f"must be one of {', '.join(metrics)}; got {format_value(metric)}"
+                f"{path}.metric",
+                f"must be one of {list_curves(metrics)}; got {format_value(metric)}",
             )
     cycles = any(
         True in values_of(getattr(part, "momentum_cycle", False))

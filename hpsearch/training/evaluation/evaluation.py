@@ -96,7 +96,8 @@ def outputs(
     Numbers, and outputs for them, are in the data's own unit. Of a trial that is several runs, a
     row's output is the mean over the runs that hold it out, for classes the logarithm of the mean
     softmax probability, so that a softmax of it gives that mean. Under folds the validation rows
-    are all that do not test, each seen by the runs that have not trained on it.
+    are all that do not test but the only one of a class, each seen by the runs that have not
+    trained on it.
 
     Args:
         plan: the trial's.

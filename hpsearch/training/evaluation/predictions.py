@@ -60,7 +60,8 @@ class TrialPredictions:
     """What a trial's checkpoint predicts of the rows that it has not trained on."""
 
     validation: SplitOutputs
-    """Under folds all rows that do not test, each by the runs that have not trained on it."""
+    """Under folds all rows that do not test but the only one of a class, each by the runs that have
+    not trained on it."""
     test: SplitOutputs | None
     """None where no rows test."""
     test_metrics: dict[str, float]
