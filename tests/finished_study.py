@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hpsearch.ensemble_builder import predictions_blob
+from hpsearch.ensemble_builder.metric_functions import scores_alone
+from hpsearch.ensembling import predictions
+from hpsearch.ensembling.predictions import SplitPredictions
 from hpsearch.errors import NotFound
-from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.metrics import direction_of
+from hpsearch.spec.study import Objective, StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import Candidate
 from hpsearch.training.evaluation.predictions import Predictor
 from hpsearch.training.group.multi_run_group import group_for
 from hpsearch.training.tasks.plan import Plan
 
 torch.set_num_threads(1)
+
+Split = tuple[NDArray[Any], NDArray[Any]]
+"""Of validation and of test rows."""
 
 Documents = tuple[tuple[str, Any], ...]
 
@@ -52,6 +61,45 @@ class FinishedStudy:
         left = tuple(one for one in self.candidates if one.checkpoint not in gone)
         return replace(self, candidates=left)
 
+    def judged_by(self, objective: str, positive: str | None = None) -> FinishedStudy:
+        """The study as if it had had another objective; values are of this one from now on."""
+        direction = direction_of(objective) or "minimize"
+        task = self.spec.supervised.model_copy(update={"positive": positive})
+        spec = self.spec.model_copy(
+            update={"objective": Objective(metric=objective, direction=direction), "task": task}
+        )
+        listed = tuple(
+            one.model_copy(update={"value": self._score(one, spec, objective)})
+            for one in self.candidates
+        )
+        return replace(self, spec=spec, candidates=listed)
+
+    def _score(self, candidate: Candidate, spec: StudySpec, objective: str) -> float | None:
+        stored = predictions.read(self.predictions(candidate))
+        found = scores_alone(spec, stored, stored.validation)
+        return found.get(objective.removeprefix("val_"))
+
+    def predicting(self, logits: Sequence[Split], targets: Split) -> FinishedStudy:
+        """The best epochs alone, as if they had predicted these rows.
+
+        Args:
+            logits: of validation and test rows, [N, C] each, for one best epoch after the other.
+            targets: of validation and test rows, [N].
+        """
+        listed, contents = [], {}
+        best = [one for one in self.candidates if one.best]
+        for one, outputs in zip(best, logits, strict=False):
+            parts = [
+                SplitPredictions(np.arange(len(y)), values.astype(np.float32), y)
+                for values, y in zip(outputs, targets, strict=True)
+            ]
+            stored = predictions.read(self.predictions(one))
+            content = predictions.write(replace(stored, validation=parts[0], test=parts[1]))
+            contents[one.checkpoint] = content
+            digest = sha256(content).hexdigest()
+            listed.append(one.model_copy(update={"predictions_sha256": digest}))
+        return replace(self, candidates=tuple(listed), stored=self.stored | contents)
+
     def damaged(
         self, *, checkpoints: dict[int, bytes] | None = None, stored: dict[int, bytes] | None = None
     ) -> FinishedStudy:
@@ -74,7 +122,7 @@ def finished(
 ) -> FinishedStudy:
     """A study with one trial for each learning rate; `{}` stands for a section as it is."""
     sections = {name: {} if value == "{}" else value for name, value in training}
-    direction = "maximize" if objective == "val_accuracy" else "minimize"
+    direction = direction_of(objective) or "minimize"
     document = {
         "name": f"small {dataset}",
         "seed": 7,

@@ -77,6 +77,10 @@ with TestClient(create_app(Settings(data_dir=Path(sys.argv[1])))) as browser:
         "catalogue": page(),
         "kinds": json.loads(command("kinds", "--json")),
         "ensemble_help": command("ensemble", "build", "--help"),
+        "ensemble": browser.post(
+            f"/api/v1/studies/{study['id']}/ensembles", json={"metric": "val_unknown"},
+            headers=headers,
+        ).json(),
         "datasets_help": command("datasets", "add", "--help"),
     }))
 """
@@ -112,6 +116,50 @@ print(json.dumps({
     "metrics": [report.metrics for report in reports], "why": verdict.why,
     "proposed": [proposal.params["optimizer.lr"] for proposal in proposals],
 }))
+"""
+
+
+COMBINED = """
+import json
+from hashlib import sha256
+
+from hpsearch.ensemble_builder import build, predictions_blob
+from hpsearch.spec.ensembles.members import GreedyEnsemble
+from hpsearch.spec.study import parse_study
+from hpsearch.spec.wire.ensembles import Candidate
+from hpsearch.training.evaluation.predictions import Predictor
+from hpsearch.training.group.group import Group
+from hpsearch.training.tasks.plan import Plan
+
+spec = parse_study({
+    "name": "combined",
+    "task": {"dataset": "wine"},
+    "optimizer": {"lr": 0.01},
+    "training": {"epochs": 1},
+    "objective": {"metric": "val_top2", "direction": "maximize"},
+})
+plans = [Plan(number, spec, 1) for number in range(3)]
+group = Group(plans)
+(reports,) = group.epochs()
+checkpoints, stored, candidates = {}, {}, []
+for plan, report in zip(plans, reports):
+    blob = checkpoints[plan.number + 1] = group.checkpoint(plan.number)
+    digest, predicted = sha256(blob).hexdigest(), Predictor().predict(plan, blob)
+    said = predictions_blob(predicted, trial=plan.number, epoch=0, checkpoint=digest)
+    stored[plan.number + 1] = said
+    candidates.append(Candidate(
+        checkpoint=plan.number + 1, trial=plan.number, epoch=0, value=report.metrics["val_top2"],
+        best=True, last=True, sha256=digest, predictions_sha256=sha256(said).hexdigest(),
+    ))
+
+class Stored:
+    def predictions(self, candidate):
+        return stored[candidate.checkpoint]
+
+    def checkpoint(self, candidate):
+        return checkpoints[candidate.checkpoint]
+
+print(build(GreedyEnsemble(kind="greedy"), spec, candidates, Stored()).result.model_dump_json())
 """
 
 
@@ -165,6 +213,16 @@ def test_a_schedule_is_computed(shown: Any) -> None:
 def test_an_ensemble_is_in_the_form_and_in_the_command_s_help(shown: Any) -> None:
     assert 'value="duo"' in shown["study_page"]
     assert "duo" in shown["ensemble_help"]
+
+
+def test_a_metric_may_choose_the_members_of_an_ensemble(shown: Any, home: Path) -> None:
+    assert "val_top2" in shown["ensemble_help"]
+    assert "<option>val_top2</option>" in shown["study_page"]
+    assert "val_top2" in shown["ensemble"]["detail"]
+    found = _printed(COMBINED, home)
+    assert (found["headline"], found["chosen_by"]) == ("top2", "val_top2")
+    assert found["test"]["top2"] >= found["test"]["accuracy"]
+    assert found["intervals"]["top2_gain"].keys() == {"low", "high"}
 
 
 def test_an_upload_format_is_recognised_and_in_the_command_s_help(shown: Any) -> None:
