@@ -21,7 +21,7 @@ from hpsearch.processes.discovery import ensure_token
 from hpsearch.service.context import ServiceContext
 from hpsearch.service.tuner import Tuner
 from hpsearch.settings import Settings
-from hpsearch.store import jobs as queue
+from hpsearch.store import leases
 from hpsearch.store.artifacts import ArtifactStore
 from hpsearch.store.database import Database
 from hpsearch.version import VERSION
@@ -67,7 +67,7 @@ def make_services(settings: Settings) -> Services:
     tuner = Tuner(ServiceContext(artifacts, settings.lease_seconds, settings.max_attempts))
     token = ensure_token(settings.data_dir, settings.token)
     with database.write() as session:
-        queue.renew_all(session, settings.lease_seconds)
+        leases.renew_all(session, settings.lease_seconds)
     return Services(
         database,
         artifacts,

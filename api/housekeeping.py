@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import HpsearchError, NotFound
 from hpsearch.service.tuner import Tuner
-from hpsearch.store import idempotency, jobs, studies
+from hpsearch.store import idempotency, jobs, leases, studies
 from hpsearch.store.database import Database
 
 logger = logging.getLogger("hpsearch.api")
@@ -35,7 +35,7 @@ def sweep(database: Database, tuner: Tuner) -> None:
     """Takes expired leases back, holds studies to their limits, forgets what is old."""
     with _logged_failures():
         with database.read() as session:
-            expired, unfinished = jobs.expired_studies(session), studies.open_ids(session)
+            expired, unfinished = leases.expired_studies(session), studies.open_ids(session)
         for study_id in expired:
             _in_transaction(database, partial(tuner.expire, study_id=study_id))
         for study_id in unfinished:

@@ -34,7 +34,7 @@ from hpsearch.spec.wire.jobs import (
 )
 from hpsearch.spec.wire.multipart import CheckpointPart
 from hpsearch.spec.wire.records import Checkpoint, Study, Trial
-from hpsearch.store import checkpoints, ensembles, jobs, studies, study_records, trials, workers
+from hpsearch.store import checkpoints, ensembles, leases, studies, study_records, trials, workers
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import Database, now
 from hpsearch.store.tables import Base, JobRow
@@ -175,7 +175,7 @@ class Rig:
     def expire(self) -> None:
         """Takes back what ran out, as the server does it now and then."""
         with self.database.read() as session:
-            expired = jobs.expired_studies(session)
+            expired = leases.expired_studies(session)
         for study_id in expired:
             self.do(partial(self.tuner.expire, study_id=study_id))
         self.do(self.tuner.mark_lost_workers)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from hpsearch.spec.language.states import Decision, TrialReason, TrialState
+from hpsearch.spec.wire.jobs import TrialEnding
 from hpsearch.training.group.multi_run_group import AnyGroup
 from hpsearch.training.numerics.memory import is_out_of_memory
 from hpsearch.training.tasks.plan import EpochReport
@@ -55,8 +56,9 @@ class GroupRun:
         self._stored_at = 0.0
         self._trials = {trial.number: trial for trial in trials}
         """Those that train on, by number."""
-        # What a pruner would stop should not train on meanwhile.
-        self._is_pruned = any(trial.plan.spec.is_pruned for trial in trials)
+        # What a pruner or a limit would stop should not train on meanwhile.
+        specs = [trial.plan.spec for trial in trials]
+        self._may_stop = any(spec.is_pruned or spec.limits.may_cut_short for spec in specs)
         for trial in trials:
             trial.group_size = len(trials)
             trial.pending = trial.pending or PendingStates(trial.plan, group.updates_per_epoch)
@@ -107,7 +109,7 @@ class GroupRun:
 
     def _must_flush(self, reports: Sequence[EpochReport]) -> bool:
         return (
-            self._is_pruned
+            self._may_stop
             or self._reports.is_due
             or self._context.stop.is_set()
             or any(report.finished for report in reports)
@@ -121,17 +123,33 @@ class GroupRun:
         )
 
     def _flush_reports(self) -> None:
-        """Sends the waiting epochs; trials that are to be pruned or are over leave the group."""
+        """Sends the waiting epochs; trials that are to be pruned or have ended leave the group."""
         answer = self._reports.flush()
         self._predictions_wait |= answer.predictions_wait
         self._drop_lost()
         for trial, verdict in answer.decisions:
-            if verdict.decision is Decision.STOP and not (trial.is_finished or trial.is_over):
+            if trial.is_over:
+                continue
+            if verdict.ended is not None:
+                self._end_cut(trial, verdict.ended)
+                continue
+            trial.confirm()
+            if verdict.decision is Decision.STOP and not trial.is_finished:
                 if trial.is_collected:
                     trial.collect_last(self._group)
                 self._ends.add(TrialEnd(trial, TrialState.PRUNED, message=verdict.why))
         self._ends.flush()
         self._remove_over()
+
+    def _end_cut(self, trial: LeasedTrial, ended: TrialEnding) -> None:
+        """Ends a trial that a limit or a stop has ended: what counts of it is sent, no more."""
+        if ended.epochs <= trial.reported:
+            trial.cut(ended.epochs)
+        elif trial.is_collected:
+            trial.collect_last(self._group)
+        self._ends.add(TrialEnd(trial, ended.state, ended.reason))
+        if trial.is_finished:  # the group holds it no more
+            del self._trials[trial.number]
 
     def _end_finished(self, reports: Sequence[EpochReport]) -> None:
         """Ends the trials that train no further, and sends what was collected."""

@@ -12,7 +12,7 @@ from hpsearch.spec.wire.jobs import Job
 from hpsearch.training.group.multi_run_group import AnyGroup, group_for
 from workers.context import WorkerContext
 from workers.failures import WORKER_ERRORS, cause_of, fail_job
-from workers.leased_trial import LeasedTrial
+from workers.leased_trial import Improvement, LeasedTrial
 from workers.server_api import WorkerClient
 
 logger = logging.getLogger("hpsearch.worker")
@@ -53,6 +53,9 @@ def _resume(trial: LeasedTrial, client: WorkerClient) -> None:
     else:
         trial.epoch = trial.reported = trial.last_epoch = resume.epoch
         trial.best_epoch, trial.best_value = resume.best_epoch, resume.best_value
+        if resume.best_epoch is not None:
+            best = Improvement(resume.best_epoch, resume.best_value, trial.best)
+            trial.improvements.append(best)
 
 
 def build_group(trials: Sequence[LeasedTrial], device: torch.device) -> AnyGroup:

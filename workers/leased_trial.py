@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hpsearch.errors import TrainingFailed
 from hpsearch.spec.space.space import resolve
@@ -18,6 +19,14 @@ from workers.pending_states import PendingState, PendingStates
 logger = logging.getLogger("hpsearch.worker")
 
 ALONE = "one by one: the only one of its shape at hand"
+
+
+class Improvement(NamedTuple):
+    """An epoch that was the best so far, its value, and the state after it."""
+
+    epoch: int
+    value: float | None
+    state: bytes | None
 
 
 @dataclass
@@ -40,6 +49,8 @@ class LeasedTrial:
     """The state after the best epoch."""
     best_is_stored: bool = True
     """Whether the server has it, or soon will."""
+    improvements: list[Improvement] = field(default_factory=list)
+    """The best epochs since the server last confirmed its reports, the confirmed one first."""
     last: bytes | None = None
     """The state collected last: where the trial goes on from when its group is formed anew."""
     last_epoch: int = -1
@@ -110,6 +121,7 @@ class LeasedTrial:
                 self.best_epoch = report.epoch
                 self.best_value = report.metrics[self.objective.metric]
                 self.best, self.best_is_stored = state, False
+                self.improvements.append(Improvement(report.epoch, self.best_value, state))
             if reasons and self.pending:
                 self.pending.add(report.epoch, state, reasons)
         if not report.diverged:  # else the trial must not go on from what the group holds of it
@@ -123,6 +135,23 @@ class LeasedTrial:
         is_best = self.best_epoch == self.epoch and not self.best_is_stored
         self.last = (self.best if is_best else None) or group.checkpoint(self.number)
         self.last_epoch, self.last_is_stored = self.epoch, False
+
+    def confirm(self) -> None:
+        """Notes that the server has stored all epochs so far: a best one among them stays it."""
+        del self.improvements[:-1]
+
+    def cut(self, epochs: int) -> None:
+        """Goes back to what counts of a trial that has ended, while it trained on, at an epoch.
+
+        Args:
+            epochs: how many of its epochs count.
+        """
+        counted = [one for one in self.improvements if one.epoch < epochs]
+        if counted and counted[-1].epoch != self.best_epoch:
+            self.best_epoch, self.best_value, self.best = counted[-1]
+            self.best_is_stored = False
+        if self.pending:
+            self.pending.drop_from(epochs)
 
     def take_unstored(self) -> list[PendingState]:
         """The states that the server does not have yet, by epoch; they count as stored from now."""
@@ -153,6 +182,7 @@ class LeasedTrial:
         self.epoch, self.reported = -1, -1
         self.best_epoch, self.best_value = None, None
         self.best, self.best_is_stored = None, True
+        self.improvements.clear()
         self.last, self.last_epoch, self.last_is_stored = None, -1, True
         self.pending = None
 

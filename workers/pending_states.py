@@ -57,6 +57,10 @@ class PendingStates:
             if state.reasons == ("recent",) and state.epoch <= epoch - recent:
                 del self._waiting[state.epoch]
 
+    def drop_from(self, epoch: int) -> None:
+        """Drops the states after an epoch and those behind it."""
+        self._waiting = {at: state for at, state in self._waiting.items() if at < epoch}
+
     def take(self, best: PendingState | None, last: PendingState | None) -> list[PendingState]:
         """All that is to be sent, by epoch and each epoch once; it waits no more.
 

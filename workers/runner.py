@@ -71,8 +71,16 @@ class Runner:
         for group in self._groups(trials):
             if self._context.stop.is_set():
                 release_trials(self._context.client, group)
-            else:
-                self._train_or_recover(group)
+            elif held := self._begin(group):
+                self._train_or_recover(held)
+
+    def _begin(self, trials: Sequence[LeasedTrial]) -> list[LeasedTrial]:
+        """Those trials of a group that were not taken back while they waited here."""
+        begun = self._context.client.begin([trial.job for trial in trials])
+        for trial in trials:
+            if trial.job.id not in begun:
+                trial.drop()
+        return [trial for trial in trials if not trial.is_over]
 
     def _take_on(self, jobs: Sequence[AnyJob], leased: list[AnyJob]) -> list[LeasedTrial]:
         """Keeps the leases from now on; the trials among the jobs that can be trained."""

@@ -17,6 +17,8 @@ from hpsearch.errors import CorruptArtifact
 from hpsearch.spec.language.states import JobKind
 from hpsearch.spec.wire.jobs import (
     AnyJob,
+    BeginRequest,
+    BegunJobs,
     CompletionBatch,
     Decisions,
     EnsembleJob,
@@ -112,6 +114,19 @@ class WorkerClient:
         """
         beat = HeartbeatRequest(worker=self.worker_id, jobs=list(tokens))
         self._transport.post("/jobs:heartbeat", LeaseRenewal, beat, repeatable=True)
+
+    def begin(self, jobs: Sequence[LeasedJob]) -> set[int]:
+        """Says that jobs are about to be trained; the ids of those that may be.
+
+        The others are no longer this worker's: an edit or a pause has taken them back, or their
+        study is over.
+        """
+        tokens = [LeaseToken(job=job.id, attempt=job.attempt) for job in jobs]
+        request = BeginRequest(worker=self.worker_id, jobs=tokens)
+        answer = self._send(
+            lambda: self._transport.post("/jobs:begin", BegunJobs, request, repeatable=True)
+        )
+        return set(answer.jobs)
 
     def report(self, reports: Sequence[Report]) -> Decisions:
         """Stores epochs, all or none, and returns a decision on each job.

@@ -22,6 +22,8 @@ from hpsearch.errors import (
 )
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.wire.jobs import (
+    BeginRequest,
+    BegunJobs,
     Completion,
     CompletionBatch,
     Decisions,
@@ -99,6 +101,12 @@ def heartbeat(beat: HeartbeatRequest, idempotent: IdempotentDep, services: Servi
         return LeaseRenewal(lease_seconds=services.lease_seconds)
 
     return idempotent.run(renew)
+
+
+@router.post("/jobs:begin", response_model=BegunJobs)
+def begin(request: BeginRequest, idempotent: IdempotentDep, services: ServicesDep) -> Response:
+    """Asks which of its trials a worker may begin to train; the others were taken back."""
+    return idempotent.run(lambda session: services.tuner.begin(session, request))
 
 
 @router.post("/jobs:report", response_model=Decisions)

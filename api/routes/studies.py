@@ -19,6 +19,7 @@ from hpsearch.spec.language.states import StudyState
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.records import (
     Curves,
+    EditedStudy,
     EventPage,
     Study,
     StudyPage,
@@ -78,11 +79,12 @@ def get(study_id: Id, services: ServicesDep) -> Response:
         return json_response(study_records.get(session, study_id))
 
 
-@router.patch("/studies/{study_id:int}", response_model=Study)
+@router.patch("/studies/{study_id:int}", response_model=EditedStudy)
 def edit(study_id: Id, body: Body, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Changes the space or the budget of a study under way, as a merge patch of its spec.
 
-    Trials that exist keep the version of the spec that they were made with.
+    Trials that have begun keep the version of the spec that they were made with; those that workers
+    hold and have not begun are taken back and made anew.
     """
     patch = read_document(body)
     return idempotent.run(lambda session: services.tuner.edit(session, study_id, patch))
@@ -103,7 +105,7 @@ def delete(study_id: Id, services: ServicesDep) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/studies/{study_id:int}:pause", response_model=Study)
+@router.post("/studies/{study_id:int}:pause", response_model=EditedStudy)
 def pause(study_id: Id, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Hands out no more trials; those that run go on to their end."""
     return idempotent.run(lambda session: services.tuner.pause(session, study_id))

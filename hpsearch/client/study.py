@@ -118,11 +118,16 @@ class Study(StudyResults):
         return self._act("stop")
 
     def _act(self, verb: str) -> Self:
-        self.record = self._transport.post(f"{self._path}:{verb}", records.Study)
+        answers = records.EditedStudy if verb == "pause" else records.Study
+        self.record = self._transport.post(f"{self._path}:{verb}", answers)
         return self
 
     def edit(self, **changes: Any) -> Self:
         """Changes the space or the budget of a study under way, and returns the study.
+
+        Trials that have begun keep the version of the spec that they were made with. Until it is
+        read again its `record` says how many trials were taken back from workers that had not begun
+        them (`returned_trials`), and how many keep an earlier version (`trials_on_old_version`).
 
         Args:
             changes: sections of the spec. Objects are merged into it; distributions and lists take
@@ -135,7 +140,7 @@ class Study(StudyResults):
         >>> client.submit(own_loop).edit(search={"trials": 50}).spec["search"]["trials"]
         50
         """
-        self.record = self._transport.post(self._path, records.Study, changes, method="PATCH")
+        self.record = self._transport.post(self._path, records.EditedStudy, changes, method="PATCH")
         return self
 
     def add_trials(self, *configurations: Mapping[str, Any]) -> Trials:

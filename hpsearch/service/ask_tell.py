@@ -16,7 +16,14 @@ from hpsearch.errors import Conflict, InvalidInput
 from hpsearch.service import completion, leasing, trial_jobs
 from hpsearch.service.context import ServiceContext
 from hpsearch.spec.external import ExternalTask
-from hpsearch.spec.language.states import JobKind, JobState, StudyState, TrialReason, TrialState
+from hpsearch.spec.language.states import (
+    JobKind,
+    JobState,
+    StudyState,
+    TrialReason,
+    TrialState,
+    is_final,
+)
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.jobs import AskRequest, TrialCompletion, TrialList
 from hpsearch.spec.wire.records import Trial
@@ -39,9 +46,7 @@ def ask(session: Session, context: ServiceContext, study_id: int, request: AskRe
             f"a study must be open to be asked, and study {study_id} is {study.state}; "
             + ("resume it" if study.state is StudyState.PAUSED else "clone it")
         )
-    queued = jobs.lock_queued(session, study_id, request.count, [JobKind.TRIAL])
-    ids = [job.id for job in queued]
-    ids += leasing.sample(session, context, study, request.count - len(ids))
+    ids = leasing.queue(session, context, study, request.count, [JobKind.TRIAL])
     leased = jobs.lease(session, ids, None, task.timeout_seconds)
     started = trial_jobs.mark_started(session, study, leased)
     return TrialList(
@@ -74,6 +79,9 @@ def complete(
         )
     job = renew(session, study_id, number, end.attempt, task)
     trial_id = job.required_trial_id
+    if is_final(trials.get(session, study_id, number).state):
+        jobs.finish(session, job.id, JobState.DONE)
+        return trials.get(session, study_id, number)
     if value is not None:
         trials.set_value(session, trial_id, value)
     elif state is TrialState.COMPLETE and trials.best_value(session, trial_id) is None:
@@ -88,22 +96,36 @@ def complete(
     return trials.get(session, study_id, number)
 
 
+def job_of(session: Session, study_id: int, number: int) -> int:
+    """The id of the job of a trial.
+
+    Raises:
+        NotFound: when the study has none of this number.
+    """
+    return jobs.id_of_trial(session, trials.get(session, study_id, number).id)
+
+
 def renew(
     session: Session, study_id: int, number: int, attempt: int, task: ExternalTask
 ) -> QueuedJob:
     """Locks the job of a leased trial and renews the lease.
+
+    A trial that a limit or a stop has ended may be told of until its loop has completed it.
 
     Raises:
         Conflict: when the trial does not run.
         StaleLease: when the lease is no longer in force.
     """
     trial = trials.get(session, study_id, number)
-    if trial.state is not TrialState.RUNNING:
+    job_id = jobs.id_of_trial(session, trial.id)
+    is_open = trial.state is TrialState.RUNNING
+    if not is_open and is_final(trial.state):
+        is_open = jobs.status(session, job_id).state is JobState.LEASED
+    if not is_open:
         raise Conflict(
             f"a trial must be running to be told of, and trial {number} of study {study_id} "
             f"is {trial.state}; ask for another"
         )
-    job_id = jobs.id_of_trial(session, trial.id)
     return jobs.renew(session, [(job_id, attempt)], task.timeout_seconds)[job_id]
 
 

@@ -13,21 +13,43 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput
-from hpsearch.search.stopping import budget_spent, limit_reached
+from hpsearch.search.stopping import ReachedLimit, budget_spent, limit_reached
 from hpsearch.service import (
+    cut_short,
     diagnosis,
     ensemble_requests,
     job_kinds,
     retention,
     suggestion,
-    trial_jobs,
 )
 from hpsearch.service.context import ServiceContext
-from hpsearch.spec.language.states import EventKind, JobState, StudyState, TrialState, is_final
+from hpsearch.service.missing_values import no_value_end
+from hpsearch.spec.language.messages import pluralize
+from hpsearch.spec.language.states import (
+    EndReason,
+    EventKind,
+    JobState,
+    StudyState,
+    TrialReason,
+    TrialState,
+    is_final,
+)
 from hpsearch.spec.wire.jobs import Completion, JobStatus
-from hpsearch.store import ensembles, events, jobs, studies, trials, workers
+from hpsearch.spec.wire.records import StudyEnd
+from hpsearch.store import (
+    ensembles,
+    events,
+    jobs,
+    leases,
+    studies,
+    study_progress,
+    trials,
+    workers,
+)
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.studies import LockedStudy
+
+FINISHED = StudyEnd(reason=EndReason.FINISHED, message="every trial has ended")
 
 
 def complete(
@@ -65,18 +87,23 @@ def complete(
 
 
 def _finish_trial(session: Session, job: QueuedJob, completion: Completion) -> None:
+    """Ends a job and its trial; of a trial that is over already takes what was still to come."""
+    trial_id = job.required_trial_id
     jobs.finish(session, job.id, JobState.DONE)
-    trials.finish(
-        session,
-        job.required_trial_id,
-        completion.state,
-        completion.reason,
-        completion.message,
-        completion.test_metrics,
-    )
+    if study_progress.statuses(session, [trial_id])[trial_id].is_over:
+        study_progress.set_test_metrics(session, trial_id, completion.test_metrics)
+    else:
+        trials.finish(
+            session,
+            trial_id,
+            completion.state,
+            completion.reason,
+            completion.message,
+            completion.test_metrics,
+        )
     if completion.training is not None:
         training = {"training": completion.training.model_dump()}
-        trials.set_attributes(session, job.required_trial_id, training)
+        trials.set_attributes(session, trial_id, training)
 
 
 def finalize(
@@ -89,9 +116,9 @@ def finalize(
 ) -> None:
     """Does what follows from the end of jobs.
 
-    Ends the study when its trials and ensembles are all over or a limit is reached, else opens the
-    next stage when its turn has come; queues the ensembles that now have all they need; removes
-    the checkpoints that nothing needs any more.
+    Ends the search when its trials are all over or a limit is reached, and the study when its
+    ensembles are over too; else opens the next stage when its turn has come; queues the ensembles
+    that now have all they need; removes the checkpoints that nothing needs any more.
 
     Args:
         session: the transaction.
@@ -104,7 +131,8 @@ def finalize(
     if not is_final(before):
         _finalize_open(session, study, before)
     if unneeded := ensemble_requests.unneeded_trials(session, study.id):
-        trial_jobs.stop_open(session, study.id, "no ensemble waits for it any more", unneeded)
+        message = "no ensemble waits for it any more"
+        cut_short.end_trials(session, study.id, TrialReason.STOPPED, message, unneeded)
     ensemble_requests.schedule_ready(session, study)
     is_over_now = is_final(studies.get_state(session, study.id)) and not is_final(before)
     if is_over_now or ensemble_deleted or any(_reads_checkpoints(job) for job in ended):
@@ -120,55 +148,73 @@ def _reads_checkpoints(job: QueuedJob) -> bool:
 
 
 def _finalize_open(session: Session, study: LockedStudy, state: StudyState) -> None:
-    search_over = study.search_over or _finish_search_if_due(session, study, state)
-    if search_over:
-        _stop_extra_trials_over_budget(session, study)
-    if search_over and not ensemble_requests.has_open_automatic(session, study.id):
-        built = ensembles.counts(session, [study.id])
-        why = "its ensembles are over" if built else "every trial has ended"
-        studies.change_state(session, study.id, StudyState.COMPLETE, why)
+    """Takes an open study as far as it can go: to its ensembles, to its end."""
+    if not study.search_over and study.end is None:
+        _end_search_if_due(session, study, state)
+        study = studies.lock(session, study.id)
+    if not study.search_over:
+        if study.end is None or leases.count_ending(session, [study.id]):
+            return
+        _finish_search(session, study)
+        study = studies.lock(session, study.id)
+    _end_extra_trials_over_budget(session, study)
+    if not ensemble_requests.has_open_automatic(session, study.id):
+        _change_to_end(session, study, state)
 
 
-def _stop_extra_trials_over_budget(session: Session, study: LockedStudy) -> None:
-    """Stops the trials that ensembles asked for once the study's budget is spent.
+def _change_to_end(session: Session, study: LockedStudy, state: StudyState) -> None:
+    end = study.end or FINISHED
+    # What has not begun cannot be complete.
+    wanted = StudyState.STOPPED if state is StudyState.QUEUED else end.reason.state
+    why = end.message
+    if ensembles.counts(session, [study.id]):
+        is_plain = end.reason is EndReason.FINISHED
+        why = "its ensembles are over" if is_plain else f"{why}; its ensembles are over"
+    studies.change_state(session, study.id, wanted, why)
+
+
+def _end_extra_trials_over_budget(session: Session, study: LockedStudy) -> None:
+    """Ends the trials that ensembles asked for once the study's budget is spent.
 
     They outlive the search, whose limits do not see them; ensembles make do with the trials that
     are complete.
     """
     if not trials.open_for_ensembles(session, study.id):
         return
-    progress = trials.progress(session, study.id, study.spec, study.started_at)
-    message = budget_spent(study.spec.limits, progress)
-    if message is not None and trial_jobs.stop_open(session, study.id, message):
-        events.add(session, study.id, EventKind.LIMIT_REACHED, message)
+    progress = study_progress.progress(session, study.id, study.spec, study.started_at)
+    reached = budget_spent(study.spec.limits, progress)
+    if reached is not None:
+        _cut_short(session, study, reached)
 
 
-def _finish_search_if_due(session: Session, study: LockedStudy, state: StudyState) -> bool:
-    """Finishes a search that has tried all its trials, or reached a limit.
-
-    Returns whether the study goes on to its ensembles; a limit that fails or stops the study ends
-    it here.
-    """
-    progress = trials.progress(session, study.id, study.spec, study.started_at)
-    limit = limit_reached(study.spec.limits, progress, study.trials_planned)
-    if limit is not None:
-        end, message = limit
-        events.add(session, study.id, EventKind.LIMIT_REACHED, message)
-        trial_jobs.stop_open(session, study.id, message)
-        if state is StudyState.QUEUED:
-            end = StudyState.STOPPED
-        if end is StudyState.COMPLETE:
-            _finish_search(session, study)
-            return True
-        studies.change_state(session, study.id, end, message)
-        job_kinds.stop_all(session, study.id, message)
-        return False
+def _end_search_if_due(session: Session, study: LockedStudy, state: StudyState) -> None:
+    """Ends a search that has tried all its trials, or reached a limit; else opens due stages."""
+    progress = study_progress.progress(session, study.id, study.spec, study.started_at)
+    reached = limit_reached(study.spec.limits, progress, study.trials_planned)
+    if reached is not None:
+        end = StudyEnd(reason=reached.reason, limit=reached.limit, message=reached.message)
+        studies.set_end(session, study.id, end)
+        _cut_short(session, study, reached)
+        return
     suggestion.open_due_stages(session, study)
     planned = studies.lock(session, study.id).trials_planned
-    is_over = progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED)
-    if is_over:
-        _finish_search(session, study)
-    return is_over
+    if progress.ended == planned and state in (StudyState.RUNNING, StudyState.PAUSED):
+        no_value = no_value_end(session, study)
+        studies.set_end(session, study.id, no_value or FINISHED)
+
+
+def _cut_short(session: Session, study: LockedStudy, reached: ReachedLimit) -> None:
+    """Ends what runs, and says in the log which limit was reached."""
+    count = cut_short.end_trials(session, study.id, TrialReason.LIMIT, reached.message)
+    events.add(
+        session,
+        study.id,
+        EventKind.LIMIT_REACHED,
+        reached.message
+        + (f"; {pluralize(count, 'trial')} ended before the planned end" if count else ""),
+        limit=reached.limit,
+        trials=count,
+    )
 
 
 def _finish_search(session: Session, study: LockedStudy) -> None:

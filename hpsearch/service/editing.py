@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict
-from hpsearch.service import completion, suggestion
+from hpsearch.service import completion, suggestion, unbegun_trials
 from hpsearch.service.context import ServiceContext
 from hpsearch.service.submission import check
 from hpsearch.spec.checks.edit import edit_spec
@@ -19,17 +19,20 @@ from hpsearch.spec.language.states import EventKind, is_final
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.records import Study
+from hpsearch.spec.wire.records import EditedStudy, Study
 from hpsearch.store import events, jobs, stages, studies, study_records, versions
+from hpsearch.store import unbegun_trials as unbegun
 from hpsearch.store.studies import LockedStudy
 
 
 def edit(
     session: Session, context: ServiceContext, study_id: int, patch: Mapping[str, Any]
-) -> Study:
+) -> EditedStudy:
     """Changes the space or the budget of a study that is not over, as its next version.
 
-    Trials that exist keep the version that they were made with.
+    Trials that have begun keep the version that they were made with. Those that workers hold and
+    have not begun are taken back and made anew; the answer says how many, and how many trials stay
+    on an earlier version.
 
     Raises:
         Conflict: when the study is over, or its search is and that is to change.
@@ -43,13 +46,29 @@ def edit(
         )
     spec, changes = edit_spec(study.spec, patch, study.stage)
     spec = check(session, spec)
-    if changes:
-        _apply(session, study, spec, changes)
+    returned = _apply(session, context, study, spec, changes) if changes else 0
     completion.finalize(session, context, studies.lock(session, study_id))
-    return study_records.get(session, study_id)
+    return edited(session, study_id, returned)
 
 
-def _apply(session: Session, study: LockedStudy, spec: StudySpec, changes: Sequence[str]) -> None:
+def edited(session: Session, study_id: int, returned_trials: int) -> EditedStudy:
+    """The record of a study after trials of its were taken back."""
+    record = study_records.get(session, study_id)
+    return EditedStudy(
+        **{name: getattr(record, name) for name in Study.model_fields},
+        returned_trials=returned_trials,
+        trials_on_old_version=unbegun.count_on_old_version(session, study_id),
+    )
+
+
+def _apply(
+    session: Session,
+    context: ServiceContext,
+    study: LockedStudy,
+    spec: StudySpec,
+    changes: Sequence[str],
+) -> int:
+    """Makes a spec the study's next version; returns how many trials were taken back for it."""
     same_search = spec.search == study.spec.search and search_space(spec) == search_space(
         study.spec
     )
@@ -58,7 +77,7 @@ def _apply(session: Session, study: LockedStudy, spec: StudySpec, changes: Seque
             f"a study must still search to have its search edited, and study {study.id} is "
             "building its ensembles; clone it with the changes"
         )
-    _replan(session, study, spec)
+    excess = _replan(session, study, spec)
     version = versions.add(session, study.id, spec, changes)
     jobs.set_priority(session, study.id, spec.priority)
     events.add(
@@ -68,12 +87,20 @@ def _apply(session: Session, study: LockedStudy, spec: StudySpec, changes: Seque
         f"version {version}: {'; '.join(changes)}",
         version=version,
     )
+    if study.search_over:
+        return 0
+    returned = unbegun_trials.take_back(session, study.id)
+    same_space = search_space(spec) == search_space(study.spec)
+    present = studies.lock(session, study.id)
+    unbegun_trials.renew(session, context, present, same_space=same_space, excess=excess)
+    return returned
 
 
-def _replan(session: Session, study: LockedStudy, spec: StudySpec) -> None:
+def _replan(session: Session, study: LockedStudy, spec: StudySpec) -> int:
     """Gives the present stage the trials and the box of the new spec.
 
-    Trials that were added on request stay beside those of the spec; trials that exist stay.
+    Trials that were added on request stay beside those of the spec; trials that exist stay. Returns
+    how many of these are too many.
     """
     stage = stages.get(session, study.id, study.stage)
     plans, plans_before = stages_of(spec), stages_of(study.spec)
@@ -86,3 +113,4 @@ def _replan(session: Session, study: LockedStudy, spec: StudySpec) -> None:
     if stage.space is not None:
         box = suggestion.box_after(stage.space, search_space(study.spec), search_space(spec))
         stages.set_space(session, study.id, study.stage, box)
+    return trials - planned

@@ -21,7 +21,7 @@ from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.ensembles.base import SingleTrialEnsemble
 from hpsearch.spec.language.states import EventKind, JobKind, TrialReason, TrialState, is_final
 from hpsearch.spec.wire.ensembles import Ensemble
-from hpsearch.store import ensembles, events, jobs, ranking, studies, trials
+from hpsearch.store import ensembles, events, jobs, leases, ranking, studies, trials
 from hpsearch.store.studies import LockedStudy
 
 
@@ -109,7 +109,12 @@ def _same_configuration(
 
 
 def schedule_ready(session: Session, study: LockedStudy) -> None:
-    """Queues the job of every ensemble that has none and whose trials are all over."""
+    """Queues the job of every ensemble that has none and whose trials are all over.
+
+    It may be made of any trial, so none is built while a worker has yet to send one's best state.
+    """
+    if leases.count_ending(session, [study.id]):
+        return
     for ensemble_id in ensembles.ready_to_build(session, study.id):
         jobs.add_for_ensemble(session, JobKind.ENSEMBLE, study.id, ensemble_id, study.priority)
 

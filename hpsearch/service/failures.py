@@ -12,10 +12,20 @@ from hpsearch.spec.language.states import (
     JobState,
     StudyState,
     TrialReason,
+    TrialState,
     is_final,
 )
 from hpsearch.spec.wire.jobs import Failure, JobStatus
-from hpsearch.store import events, jobs, studies, workers
+from hpsearch.store import (
+    events,
+    jobs,
+    leases,
+    pruning_state,
+    studies,
+    study_progress,
+    trials,
+    workers,
+)
 from hpsearch.store.jobs import QueuedJob
 
 
@@ -26,6 +36,11 @@ def fail(session: Session, context: ServiceContext, job_id: int, failure: Failur
         StaleLease: when the lease is no longer in force.
     """
     study, job = leasing.lock_leased(session, context, job_id, failure.attempt)
+    if _is_trial_over(session, job):
+        # It has ended meanwhile; what its worker could still have sent never comes.
+        jobs.finish(session, job.id, JobState.FAILED)
+        completion.finalize(session, context, study, [job])
+        return jobs.status(session, job_id)
     held_by_pause = job.kind in job_kinds.STUDY_RULES and job.kind not in job_kinds.PAUSED_KINDS
     if failure.reason is FailureReason.RELEASED:
         _requeue(session, job, lost=False)
@@ -55,10 +70,14 @@ def expire(session: Session, context: ServiceContext, study_id: int) -> None:
     """Takes back every lease of a study that has run out, by the database's clock.
 
     The job's next attempt is queued in the same transaction, or the job fails if it was the last.
+    The job of a trial that is over is over too.
     """
     study = studies.lock(session, study_id)
-    expired = jobs.lock_expired(session, study_id)
+    expired = leases.lock_expired(session, study_id)
     for job in expired:
+        if _is_trial_over(session, job):
+            jobs.finish(session, job.id, JobState.FAILED)
+            continue
         message = (
             f"worker {job.worker_id} let the lease (job {job.id}, attempt {job.attempt}) run out"
         )
@@ -80,7 +99,21 @@ def _lose(
         _fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
 
+def _is_trial_over(session: Session, job: QueuedJob) -> bool:
+    """Whether a job is leased for the sake of what its worker has yet to send alone."""
+    if job.trial_id is None:
+        return False
+    return study_progress.statuses(session, [job.trial_id])[job.trial_id].is_over
+
+
 def _requeue(session: Session, job: QueuedJob, *, lost: bool) -> None:
+    """Queues a job again; a trial that its study's pruner has stopped ends instead."""
+    if job.trial_id is not None:
+        verdict = pruning_state.stop_reason(session, job.trial_id)
+        if verdict is not None:
+            jobs.finish(session, job.id, JobState.FAILED)
+            trials.finish(session, job.trial_id, TrialState.PRUNED, None, verdict)
+            return
     requeued = jobs.requeue(session, job.id, lost=lost)
     job_kinds.RULES[job.kind].requeue(session, requeued)
 

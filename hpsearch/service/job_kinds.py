@@ -28,6 +28,6 @@ PAUSED_KINDS = tuple(kind for kind, rules in STUDY_RULES.items() if rules.while_
 
 
 def stop_all(session: Session, study_id: int, message: str) -> None:
-    """Fails whatever a study has queued or leased."""
+    """Ends whatever a study has queued or leased."""
     for rules in STUDY_RULES.values():
         rules.stop(session, study_id, message)

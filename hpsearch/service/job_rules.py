@@ -46,4 +46,4 @@ class StudyJobRules(JobRules):
 
     @abstractmethod
     def stop(self, session: Session, study_id: int, message: str) -> None:
-        """Fails every job of the kind that a study has queued or leased."""
+        """Ends every job of the kind that a study has queued or leased."""

@@ -8,18 +8,23 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict
-from hpsearch.service import job_kinds, retention
+from hpsearch.service import editing, job_kinds, retention, unbegun_trials
 from hpsearch.service.context import ServiceContext
-from hpsearch.spec.language.states import StudyState, is_final
-from hpsearch.spec.wire.records import Study
+from hpsearch.spec.language.states import EndReason, StudyState, is_final
+from hpsearch.spec.wire.records import EditedStudy, Study, StudyEnd
 from hpsearch.store import checkpoints, ensembles, studies, study_records
 
+STOPPED = StudyEnd(reason=EndReason.STOP, message="stopped on request")
 
-def pause(session: Session, study_id: int) -> Study:
-    """Hands out no more trials; running ones train to their end."""
+
+def pause(session: Session, study_id: int) -> EditedStudy:
+    """Hands out no more trials; running ones train to their end.
+
+    Those that workers hold and have not begun are taken back; the answer says how many.
+    """
     studies.lock(session, study_id)
     studies.change_state(session, study_id, StudyState.PAUSED, "paused on request")
-    return study_records.get(session, study_id)
+    return editing.edited(session, study_id, unbegun_trials.take_back(session, study_id))
 
 
 def resume(session: Session, study_id: int) -> Study:
@@ -43,9 +48,13 @@ def resume(session: Session, study_id: int) -> Study:
 
 
 def stop(session: Session, context: ServiceContext, study_id: int) -> Study:
-    """Ends a study now; what its trials have reported stays."""
+    """Ends a study now, its trials at their last reported epoch.
+
+    Their workers send the best states of them yet; nothing else is trained.
+    """
     study = studies.lock(session, study_id)
-    studies.change_state(session, study_id, StudyState.STOPPED, "stopped on request")
+    studies.change_state(session, study_id, StudyState.STOPPED, STOPPED.message)
+    studies.set_end(session, study_id, STOPPED)
     job_kinds.stop_all(session, study_id, "the study was stopped")
     retention.release_unneeded(session, context, study)
     return study_records.get(session, study_id)

@@ -3,7 +3,8 @@
 report_jobs    a worker's batch, of any number of jobs
 report_trial   one epoch of an external trial
 
-The epochs and what the pruner decides on them are one transaction.
+The epochs, what the pruner decides on them, and a limit that they reach are one transaction. Of a
+trial that is over no epoch is stored any more: the answer says how it has ended.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from hpsearch.search.pruners import GO_ON, Verdict
 from hpsearch.service import ask_tell
 from hpsearch.service.context import ServiceContext
 from hpsearch.service.pruning import StudyPruner
+from hpsearch.service.report_limits import ReportLimits
 from hpsearch.spec.language.states import Decision
 from hpsearch.spec.wire.jobs import (
     Decisions,
     JobDecision,
     ReportBatch,
     TrialDecision,
+    TrialEnding,
     TrialReport,
 )
-from hpsearch.store import jobs, pruning_state, reports, studies
+from hpsearch.store import jobs, pruning_state, reports, studies, study_progress
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.reports import Epoch
 
@@ -39,14 +42,16 @@ def report_jobs(session: Session, context: ServiceContext, batch: ReportBatch) -
     by_job: dict[int, list[Epoch]] = {}
     for report in batch.reports:
         by_job.setdefault(report.job, []).append(Epoch(report.epoch, report.metrics))
+    limits = ReportLimits.open(session, by_job)
     pruners = context.curve_tables.open(session, pruning_state.lock_of_jobs(session, by_job))
     tokens = sorted({(report.job, report.attempt) for report in batch.reports})
-    leased = jobs.renew(session, tokens, context.lease_seconds)
-    decisions = []
-    for job_id, epochs in sorted(by_job.items()):
-        verdict = _append(session, leased[job_id], epochs, pruners)
-        decisions.append(JobDecision(job=job_id, decision=_decision(verdict), why=verdict.why))
-    return Decisions(decisions=decisions, predictions_wait=jobs.has_queued_predictions(session))
+    leased = jobs.renew(session, tokens, context.lease_seconds, begun=True)
+    verdicts = _append_all(session, leased, limits.allowed(session, leased, by_job), pruners)
+    limits.enforce(session, context)
+    return Decisions(
+        decisions=_decisions(session, leased, verdicts),
+        predictions_wait=jobs.has_queued_predictions(session),
+    )
 
 
 def report_trial(
@@ -60,11 +65,29 @@ def report_trial(
         ReportGap: when an epoch was left out.
     """
     task = ask_tell.external_task(studies.spec_of(session, study_id), study_id)
+    job_id = ask_tell.job_of(session, study_id, number)
+    by_job = {job_id: [Epoch(report.epoch, report.metrics)]}
+    limits = ReportLimits.open(session, by_job)
     studies_to_prune = pruning_state.lock_of_trial(session, study_id, number)
     pruners = context.curve_tables.open(session, studies_to_prune)
-    job = ask_tell.renew(session, study_id, number, report.attempt, task)
-    verdict = _append(session, job, [Epoch(report.epoch, report.metrics)], pruners)
-    return TrialDecision(decision=_decision(verdict), why=verdict.why)
+    leased = {job_id: ask_tell.renew(session, study_id, number, report.attempt, task)}
+    verdicts = _append_all(session, leased, limits.allowed(session, leased, by_job), pruners)
+    limits.enforce(session, context)
+    (decision,) = _decisions(session, leased, verdicts)
+    return TrialDecision(decision=decision.decision, why=decision.why)
+
+
+def _append_all(
+    session: Session,
+    leased: Mapping[int, QueuedJob],
+    by_job: Mapping[int, Sequence[Epoch]],
+    pruners: Mapping[int, StudyPruner],
+) -> dict[int, Verdict]:
+    """Stores trials' epochs; returns what their studies' pruners decide on them, by job id."""
+    return {
+        job_id: _append(session, leased[job_id], epochs, pruners)
+        for job_id, epochs in sorted(by_job.items())
+    }
 
 
 def _append(
@@ -80,5 +103,20 @@ def _append(
     return GO_ON if pruner is None else pruner.decide(job.required_trial_id, epochs)
 
 
-def _decision(verdict: Verdict) -> Decision:
-    return Decision.STOP if verdict.stop else Decision.CONTINUE
+def _decisions(
+    session: Session, leased: Mapping[int, QueuedJob], verdicts: Mapping[int, Verdict]
+) -> list[JobDecision]:
+    """Whether each trial continues, by job id; one that is over by now does not."""
+    trial_ids = [job.required_trial_id for job in leased.values()]
+    statuses = study_progress.statuses(session, trial_ids)
+    decisions = []
+    for job_id, job in sorted(leased.items()):
+        trial, verdict = statuses[job.required_trial_id], verdicts.get(job_id, GO_ON)
+        if trial.is_over:
+            ended = TrialEnding(state=trial.state, reason=trial.reason, epochs=trial.epochs_done)
+            why = trial.message or f"the trial is {trial.state}"
+            decisions.append(JobDecision(job=job_id, decision=Decision.STOP, why=why, ended=ended))
+        else:
+            decision = Decision.STOP if verdict.stop else Decision.CONTINUE
+            decisions.append(JobDecision(job=job_id, decision=decision, why=verdict.why))
+    return decisions

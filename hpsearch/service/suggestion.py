@@ -21,7 +21,7 @@ from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
 from hpsearch.search.samplers.staged import RangeChange
 from hpsearch.search.staging import OpenStage, first_stage, next_stage
-from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.distributions import Value, values_of
 from hpsearch.spec.language.messages import format_spec, pluralize
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.searches.base import PlannedStage, SearchBase
@@ -93,9 +93,9 @@ def propose(
     if count <= 0:
         return []
     given = list(stage.initial[stored.given_done : stored.given_done + count])
-    proposals = given + _sampled(
-        session, samplers, study, stage, stage.first_sampled + stored.sampled, count - len(given)
-    )
+    first = stage.first_sampled + stored.sampled
+    numbers = range(first, first + count - len(given))
+    proposals = given + _suggest(session, samplers, study, stage, numbers)
     stages.record_proposed(
         session,
         study.id,
@@ -111,9 +111,30 @@ def propose(
             version=study.version,
             epochs=stage.plan.epochs or epochs_of(study.spec, proposal.params),
             continues=proposal.continues,
+            proposal=None if index < len(given) else first + index - len(given),
         )
         for index, proposal in enumerate(proposals)
     ]
+
+
+def propose_again(
+    session: Session, samplers: SamplerCache, study: LockedStudy, numbers: Sequence[int]
+) -> list[Mapping[str, Value]]:
+    """Configurations in place of some that the present stage's sampler proposed before an edit.
+
+    Args:
+        session: the transaction.
+        samplers: this process's.
+        study: the study, as it is after the edit.
+        numbers: what the sampler calls them, rising.
+
+    Returns:
+        One for each number; fewer where the sampler wants more trials to end first.
+    """
+    if not numbers:
+        return []
+    proposals = _suggest(session, samplers, study, present_stage(session, study), numbers)
+    return [proposal.params for proposal in proposals]
 
 
 def open_due_stages(session: Session, study: LockedStudy) -> None:
@@ -141,28 +162,26 @@ def open_due_stages(session: Session, study: LockedStudy) -> None:
         _log_start(session, study.id, stage)
 
 
-def _sampled(
+def _suggest(
     session: Session,
     samplers: SamplerCache,
     study: LockedStudy,
     stage: OpenStage,
-    first: int,
-    count: int,
+    numbers: Sequence[int],
 ) -> list[Proposal]:
-    """Up to `count` configurations that the sampler suggests.
+    """Configurations that the sampler suggests, for as many of these numbers as it can.
 
-    The sampler numbers them on its own, from `first` on: trials that people add to a study take
-    nothing out of a grid.
+    The numbers are its own: trials that people add to a study take nothing out of a grid.
     """
-    if count == 0:
+    if not numbers:
         return []
     cached = samplers.sampler_of(session, study, stage)
     history = History()
     if cached.sampler.reads_history:
         cached.learn(observations.ended(session, study.id, study.spec, after=cached.own_ended))
         history = History(cached.ended, observations.running(session, study.id, study.spec))
-    count = min(count, cached.sampler.max_suggestions(history, count))
-    return cached.sampler.suggest(range(first, first + count), history)
+    count = min(len(numbers), cached.sampler.max_suggestions(history, len(numbers)))
+    return cached.sampler.suggest(numbers[:count], history)
 
 
 def box_after(
@@ -212,6 +231,14 @@ def _stored(stage: OpenStage) -> StoredStage:
         ],
         changes=[asdict(change) for change in stage.changes],
     )
+
+
+def longest_epochs(study: LockedStudy) -> int:
+    """The most epochs that a trial of the present stage may be given."""
+    of_stage = stages_of(study.spec)[study.stage].epochs
+    if of_stage is not None:
+        return of_stage
+    return int(max(values_of(study.spec.training.epochs)))
 
 
 def epochs_of(spec: StudySpec, params: Mapping[str, Value]) -> int:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from hpsearch.service import datasets, resume
+from hpsearch.service import cut_short, datasets, resume
 from hpsearch.service.job_rules import StudyJobRules
 from hpsearch.spec.language.states import (
     EventKind,
-    JobKind,
-    JobState,
     StudyState,
     TrialReason,
     TrialState,
 )
 from hpsearch.spec.wire.jobs import Job
-from hpsearch.store import events, jobs, studies, trials, versions
+from hpsearch.store import events, studies, trials, versions
 from hpsearch.store.jobs import QueuedJob
 from hpsearch.store.studies import LockedStudy
 from hpsearch.store.trials import StartedTrial
@@ -70,8 +68,8 @@ class TrialJobs(StudyJobRules):
         )
 
     def stop(self, session: Session, study_id: int, message: str) -> None:
-        """Every queued and running trial fails with the reason `stopped`."""
-        stop_open(session, study_id, message)
+        """Every queued and running trial ends where it is, with the reason `stopped`."""
+        cut_short.end_trials(session, study_id, TrialReason.STOPPED, message)
 
 
 def mark_started(
@@ -85,18 +83,3 @@ def mark_started(
             session, study.id, StudyState.RUNNING, "its first trial was handed out"
         )
     return trials.start(session, [job.required_trial_id for job in leased])
-
-
-def stop_open(
-    session: Session, study_id: int, message: str, only: Collection[int] | None = None
-) -> int:
-    """Fails a study's queued and running trials, or `only` those of these ids; returns how many."""
-    stopped = 0
-    for job in jobs.lock_unfinished(session, study_id):
-        if job.kind is JobKind.TRIAL and (only is None or job.trial_id in only):
-            jobs.finish(session, job.id, JobState.FAILED)
-            trials.finish(
-                session, job.required_trial_id, TrialState.FAILED, TrialReason.STOPPED, message
-            )
-            stopped += 1
-    return stopped

@@ -38,6 +38,8 @@ from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.ensembles import Ensemble, JobTicket, PredictRequest
 from hpsearch.spec.wire.jobs import (
     AskRequest,
+    BeginRequest,
+    BegunJobs,
     Completion,
     CompletionBatch,
     Decisions,
@@ -58,7 +60,7 @@ from hpsearch.spec.wire.jobs import (
     TrialReport,
 )
 from hpsearch.spec.wire.multipart import CheckpointPart
-from hpsearch.spec.wire.records import Checkpoint, GarbageCollection, Study, Trial
+from hpsearch.spec.wire.records import Checkpoint, EditedStudy, GarbageCollection, Study, Trial
 from hpsearch.store import studies, workers
 from hpsearch.store.artifacts import StoredFile
 from hpsearch.store.checkpoints import StoredArtifact
@@ -79,7 +81,7 @@ class Tuner:
         """Queues a study."""
         return submission.submit(session, spec)
 
-    def edit(self, session: Session, study_id: int, patch: Mapping[str, Any]) -> Study:
+    def edit(self, session: Session, study_id: int, patch: Mapping[str, Any]) -> EditedStudy:
         """Changes the space or the budget of a study that is not over."""
         return editing.edit(session, self.context, study_id, patch)
 
@@ -89,7 +91,7 @@ class Tuner:
         """Queues trials with given parameters, in addition to those that are planned."""
         return extra_trials.add_trials(session, study_id, configurations)
 
-    def pause(self, session: Session, study_id: int) -> Study:
+    def pause(self, session: Session, study_id: int) -> EditedStudy:
         """Hands out no more trials; running ones train to their end."""
         return lifecycle.pause(session, study_id)
 
@@ -114,6 +116,10 @@ class Tuner:
     def heartbeat(self, session: Session, request: HeartbeatRequest) -> None:
         """Renews a worker's leases: all, or none."""
         leasing.renew(session, self.context, request)
+
+    def begin(self, session: Session, request: BeginRequest) -> BegunJobs:
+        """Lets a worker begin to train trials that it holds; renews their leases."""
+        return leasing.begin(session, self.context, request)
 
     def report(self, session: Session, batch: ReportBatch) -> Decisions:
         """Stores a batch of epochs and says which trials continue; renews their leases."""

@@ -147,6 +147,16 @@ class Limits(SpecModel):
     stall_trials: Annotated[int, Field(ge=1, strict=True)] | None = None
     """Trials ended since the best one."""
 
+    @property
+    def bounds_training(self) -> bool:
+        """Whether running trials may reach one of them, with an epoch or as time passes."""
+        return self.epochs is not None or self.seconds is not None
+
+    @property
+    def may_cut_short(self) -> bool:
+        """Whether reaching one of them may end trials of other workers than the one that does."""
+        return self.bounds_training or self.trials is not None or self.stall_trials is not None
+
 
 class StudySpec(SpecModel):
     """A study as a person describes it."""

@@ -10,15 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound, StaleLease
 from hpsearch.spec.language.states import JobKind, JobState, transition
 from hpsearch.spec.wire.jobs import JobStatus
 from hpsearch.store.database import now
-from hpsearch.store.studies import LOCK_ORDER
-from hpsearch.store.tables import JobRow, StudyRow, TrialRow
+from hpsearch.store.tables import JobRow, TrialRow
 
 PREDICTIONS_STORED_SECONDS = 24 * 3600
 """How long the answer to a prediction can be read; it may hold a hundred thousand rows."""
@@ -35,7 +34,10 @@ class QueuedJob:
     ensemble_id: int | None
     attempt: int
     losses: int
+    begun: bool
+    """Whether the worker that holds it has begun to train."""
     worker_id: int | None
+    state: JobState
 
     @property
     def required_trial_id(self) -> int:
@@ -134,7 +136,7 @@ def lock_queued(
         .limit(count)
         .with_for_update()
     ).all()
-    return [_job(row) for row in rows]
+    return [queued_job(row) for row in rows]
 
 
 def lock_queued_predictions(session: Session, count: int) -> list[QueuedJob]:
@@ -146,7 +148,7 @@ def lock_queued_predictions(session: Session, count: int) -> list[QueuedJob]:
         .limit(count)
         .with_for_update(skip_locked=True)
     ).all()
-    return [_job(row) for row in rows]
+    return [queued_job(row) for row in rows]
 
 
 def has_queued_predictions(session: Session) -> bool:
@@ -168,8 +170,9 @@ def lease(
     for row in rows:
         row.state = transition(f"job {row.id}", JobState(row.state), JobState.LEASED)
         row.worker_id = worker_id
+        row.begun = worker_id is None  # a loop of one's own asks for what it trains next
         row.expires_at = expires_at
-    return [_job(row) for row in rows]
+    return [queued_job(row) for row in rows]
 
 
 def id_of_trial(session: Session, trial_id: int) -> int:
@@ -190,7 +193,11 @@ def study_of(session: Session, job_id: int) -> int:
 
 
 def renew(
-    session: Session, tokens: Sequence[tuple[int, int]], lease_seconds: float
+    session: Session,
+    tokens: Sequence[tuple[int, int]],
+    lease_seconds: float,
+    *,
+    begun: bool = False,
 ) -> dict[int, QueuedJob]:
     """Locks leased jobs by their tokens and renews their leases: all, or none.
 
@@ -198,6 +205,7 @@ def renew(
         session: the transaction.
         tokens: (job, attempt) pairs.
         lease_seconds: how long the leases now run.
+        begun: whether this shows that the jobs have begun.
 
     Raises:
         StaleLease: when any token is no longer in force.
@@ -214,13 +222,7 @@ def renew(
     }
     for job, attempt in tokens:
         row = rows.get(job)
-        if (
-            row is None
-            or row.state != JobState.LEASED
-            or row.attempt != attempt
-            or row.expires_at is None
-            or row.expires_at < moment
-        ):
+        if row is None or not in_force(row, attempt, moment):
             now_at = "gone" if row is None else f"{row.state} at attempt {row.attempt}"
             if row is not None and row.state == JobState.LEASED and row.attempt == attempt:
                 now_at = "out of time"
@@ -230,7 +232,18 @@ def renew(
             )
     for row in rows.values():
         row.expires_at = moment + lease_seconds
-    return {row.id: _job(row) for row in rows.values()}
+        row.begun = row.begun or begun
+    return {row.id: queued_job(row) for row in rows.values()}
+
+
+def in_force(row: JobRow, attempt: int, moment: float) -> bool:
+    """Whether a lease holds under an attempt's token."""
+    return (
+        row.state == JobState.LEASED
+        and row.attempt == attempt
+        and row.expires_at is not None
+        and row.expires_at >= moment
+    )
 
 
 def finish(session: Session, job_id: int, state: JobState) -> None:
@@ -279,24 +292,10 @@ def requeue(session: Session, job_id: int, *, lost: bool) -> QueuedJob:
     row.state = transition(f"job {job_id}", JobState(row.state), JobState.QUEUED)
     row.attempt += 1
     row.losses += lost
+    row.begun = False
     row.worker_id = None
     row.expires_at = None
-    return _job(row)
-
-
-def expired_studies(session: Session) -> Sequence[int]:
-    """Ids of studies with a lease that has expired."""
-    return session.scalars(
-        select(StudyRow.id)
-        .where(
-            exists().where(
-                JobRow.study_id == StudyRow.id,
-                JobRow.state == JobState.LEASED,
-                JobRow.expires_at < now(session),
-            )
-        )
-        .order_by(*LOCK_ORDER)
-    ).all()
+    return queued_job(row)
 
 
 def set_priority(session: Session, study_id: int, priority: int) -> None:
@@ -322,21 +321,6 @@ def count_unfinished(session: Session, study_id: int) -> int:
     return int(count)
 
 
-def lock_expired(session: Session, study_id: int) -> list[QueuedJob]:
-    """Locks a study's jobs whose lease has expired, by the database's clock."""
-    rows = session.scalars(
-        select(JobRow)
-        .where(
-            JobRow.study_id == study_id,
-            JobRow.state == JobState.LEASED,
-            JobRow.expires_at < now(session),
-        )
-        .order_by(JobRow.id)
-        .with_for_update()
-    ).all()
-    return [_job(row) for row in rows]
-
-
 def lock_unfinished(session: Session, study_id: int) -> list[QueuedJob]:
     """Locks a study's queued and leased jobs."""
     rows = session.scalars(
@@ -348,16 +332,7 @@ def lock_unfinished(session: Session, study_id: int) -> list[QueuedJob]:
         .order_by(JobRow.id)
         .with_for_update()
     ).all()
-    return [_job(row) for row in rows]
-
-
-def renew_all(session: Session, lease_seconds: float) -> None:
-    """Gives every lease its full time again, as while the server was down none could be renewed."""
-    session.execute(
-        update(JobRow)
-        .where(JobRow.state == JobState.LEASED)
-        .values(expires_at=now(session) + lease_seconds)
-    )
+    return [queued_job(row) for row in rows]
 
 
 def status(session: Session, job_id: int) -> JobStatus:
@@ -379,7 +354,8 @@ def status(session: Session, job_id: int) -> JobStatus:
     )
 
 
-def _job(row: JobRow) -> QueuedJob:
+def queued_job(row: JobRow) -> QueuedJob:
+    """A job's row as the service handles it, for the store's own modules."""
     return QueuedJob(
         id=row.id,
         kind=JobKind(row.kind),
@@ -388,5 +364,7 @@ def _job(row: JobRow) -> QueuedJob:
         ensemble_id=row.ensemble_id,
         attempt=row.attempt,
         losses=row.losses,
+        begun=row.begun,
+        state=JobState(row.state),
         worker_id=row.worker_id,
     )

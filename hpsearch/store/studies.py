@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from hpsearch.errors import NotFound
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.states import (
+    EndReason,
     EventKind,
     JobKind,
     JobState,
@@ -26,6 +27,7 @@ from hpsearch.spec.language.states import (
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.observation import Observation
+from hpsearch.spec.wire.records import StudyEnd
 from hpsearch.store import events, specs, stages
 from hpsearch.store.database import now
 from hpsearch.store.tables import JobRow, StudyRow, VersionRow
@@ -55,6 +57,8 @@ class LockedStudy:
     trials_open: int
     trials_planned: int
     search_over: bool
+    end: StudyEnd | None
+    """Why no more trials are handed out; none while they are."""
     created_at: float
     started_at: float | None
 
@@ -102,6 +106,27 @@ def lock(session: Session, study_id: int) -> LockedStudy:
     return _locked(session, row)
 
 
+def lock_limited(session: Session, job_ids: Collection[int]) -> list[LockedStudy]:
+    """Locks those studies of some jobs whose limits count epochs or time; returns them.
+
+    Those that have a pruner are locked with them, all in `LOCK_ORDER`, if there are any.
+    """
+    of_jobs = select(JobRow.study_id).where(JobRow.id.in_(job_ids))
+    # Columns, not rows: what is read before the lock must not be what is seen after it.
+    found = session.execute(
+        select(StudyRow.id, StudyRow.version, StudyRow.spec).where(StudyRow.id.in_(of_jobs))
+    )
+    parsed = {row.id: specs.parse(session, *row) for row in found}
+    if not any(spec.limits.bounds_training for spec in parsed.values()):
+        return []
+    wanted = [id_ for id_, spec in parsed.items() if spec.is_pruned or spec.limits.bounds_training]
+    rows = session.scalars(
+        select(StudyRow).where(StudyRow.id.in_(wanted)).order_by(*LOCK_ORDER).with_for_update()
+    ).all()
+    locked = [_locked(session, row) for row in rows]
+    return [study for study in locked if study.spec.limits.bounds_training]
+
+
 def next_with_work(
     session: Session,
     after: LockedStudy | None,
@@ -129,7 +154,11 @@ def next_with_work(
         JobRow.state == JobState.QUEUED,
         JobRow.kind.in_(list(kinds)),
     )
-    to_sample = and_(StudyRow.trials_created < StudyRow.trials_open, not_(StudyRow.search_over))
+    to_sample = and_(
+        StudyRow.trials_created < StudyRow.trials_open,
+        not_(StudyRow.search_over),
+        StudyRow.end_reason.is_(None),
+    )
     row = session.scalars(
         select(StudyRow)
         .where(
@@ -179,6 +208,23 @@ def all_ids(session: Session) -> Sequence[int]:
 def set_planned_trials(session: Session, study_id: int, trials: int) -> None:
     """How many trials a study has in all."""
     row_of(session, study_id).trials_planned = trials
+
+
+def set_end(session: Session, study_id: int, end: StudyEnd | None) -> None:
+    """Says why a study ends: from now on none of its trials is handed out; none takes it back."""
+    row = row_of(session, study_id)
+    row.end_reason = None if end is None else end.reason
+    row.end_limit = None if end is None else end.limit
+    row.end_message = None if end is None else end.message
+
+
+def end_of(row: StudyRow) -> StudyEnd | None:
+    """Why a study ended, or is about to; none while its search goes on."""
+    if row.end_reason is None:
+        return None
+    return StudyEnd(
+        reason=EndReason(row.end_reason), limit=row.end_limit, message=row.end_message or ""
+    )
 
 
 def finish_search(session: Session, study_id: int) -> None:
@@ -245,6 +291,7 @@ def _locked(session: Session, row: StudyRow) -> LockedStudy:
         trials_open=row.trials_open,
         trials_planned=row.trials_planned,
         search_over=row.search_over,
+        end=end_of(row),
         created_at=row.created_at,
         started_at=row.started_at,
     )

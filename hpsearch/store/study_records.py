@@ -13,11 +13,11 @@ from hpsearch.spec.language.states import StudyState, TrialState, is_final
 from hpsearch.spec.space.stages import stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.records import Counts, StageSummary, Study, StudyPage
-from hpsearch.store import checkpoints, ensembles, ranking, specs, stages
+from hpsearch.store import checkpoints, ensembles, leases, ranking, specs, stages
 from hpsearch.store.database import now
 from hpsearch.store.pages import decode_cursor, encode_cursor
 from hpsearch.store.ranking import BestTrial
-from hpsearch.store.studies import row_of
+from hpsearch.store.studies import end_of, row_of
 from hpsearch.store.tables import StudyRow, TrialRow
 from hpsearch.store.timestamps import as_datetime
 
@@ -88,6 +88,8 @@ class _Facts:
     checkpoints: Mapping[int, tuple[int, int]]
     """Their number and size in bytes."""
     ensembles: Mapping[int, int]
+    ending: Mapping[int, int]
+    """How many of their trials are over but for what a worker has yet to send."""
 
 
 def _records(session: Session, rows: Sequence[StudyRow]) -> list[Study]:
@@ -101,6 +103,7 @@ def _records(session: Session, rows: Sequence[StudyRow]) -> list[Study]:
         fronts=ranking.pareto_fronts(session, specs_by_id),
         checkpoints=checkpoints.sizes(session, ids),
         ensembles=ensembles.counts(session, ids),
+        ending=leases.count_ending(session, ids),
         moment=now(session),
     )
     return [_record(row, facts) for row in rows]
@@ -157,6 +160,8 @@ def _record(row: StudyRow, facts: _Facts) -> Study:
         checkpoints=number_of_checkpoints,
         checkpoint_bytes=checkpoint_bytes,
         ensembles=facts.ensembles.get(row.id, 0),
+        end=end_of(row) if is_final(StudyState(row.state)) else None,
+        ending_trials=facts.ending.get(row.id, 0),
         attributes=row.attributes,
         created_at=as_datetime(row.created_at),
         started_at=as_datetime(row.started_at),

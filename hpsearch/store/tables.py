@@ -64,7 +64,8 @@ class StudyRow(Base):
     `search_over` it trains no more trials of its own accord, and its ensembles are built.
     `version` is that of its spec; `revision` rises with each batch of reports that its pruner
     decides on; `known` are the trials of an earlier study that it learns from. An `external` study
-    gives its trials to its owner's own loop, and none to workers.
+    gives its trials to its owner's own loop, and none to workers. `end_reason` is set as soon as no
+    more trials are handed out, perhaps before the study is over; `end_limit` is the limit's name.
     """
 
     __tablename__ = "studies"
@@ -85,6 +86,9 @@ class StudyRow(Base):
     version: Mapped[int] = mapped_column(default=1)
     known: Mapped[list[dict[str, Any]]]
     search_over: Mapped[bool] = mapped_column(default=False)
+    end_reason: Mapped[str | None] = mapped_column(String(16))
+    end_limit: Mapped[str | None] = mapped_column(String(32))
+    end_message: Mapped[str | None]
     attributes: Mapped[dict[str, Any]]
     created_at: Mapped[float]
     started_at: Mapped[float | None]
@@ -137,7 +141,8 @@ class TrialRow(Base):
     `value` is its objective, `objectives` are all of them where there are several. One that
     `continues` another has that trial's first `inherited` epochs as its own. `end_order` counts the
     study's trials that ended before it. One that an ensemble asked for (`ensemble_id`) trains for
-    that ensemble alone. `repeats` are its runs, where they differ from its stage's.
+    that ensemble alone. `repeats` are its runs, where they differ from its stage's. `proposal` is
+    what its stage's sampler calls it, where that has proposed it.
     """
 
     __tablename__ = "trials"
@@ -162,6 +167,7 @@ class TrialRow(Base):
     inherited: Mapped[int] = mapped_column(default=0)
     ensemble_id: Mapped[int | None]
     repeats: Mapped[int | None]
+    proposal: Mapped[int | None]
     epochs: Mapped[int]
     epochs_done: Mapped[int] = mapped_column(default=0)
     end_order: Mapped[int | None]
@@ -219,7 +225,8 @@ class CheckpointRow(Base):
 class EnsembleRow(Base):
     """An ensemble: its `request`, its `progress`, and the `result` of the worker that built it.
 
-    It may choose from `trials`, or from all where there are none; `artifact` is its file's key.
+    It may choose from `trials`, or from all where there are none; `artifact` is its file's key. One
+    that was built before its study was extended is `stale`.
     """
 
     __tablename__ = "ensembles"
@@ -229,6 +236,7 @@ class EnsembleRow(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
     state: Mapped[str] = mapped_column(String(16))
     automatic: Mapped[bool]
+    stale: Mapped[bool] = mapped_column(default=False)
     request: Mapped[dict[str, Any]]
     trials: Mapped[list[int]]
     progress: Mapped[dict[str, Any] | None]
@@ -260,8 +268,10 @@ class WorkerRow(Base):
 class JobRow(Base):
     """A unit of work: a trial's, an ensemble's, or rows that an ensemble is to predict.
 
-    (id, attempt) is the fencing token, `losses` how often it was lost. An ensemble's jobs go with
-    its study; SQLite cannot add a key that refers to the ensemble.
+    (id, attempt) is the fencing token, `losses` how often it was lost, `begun` whether the worker
+    that holds it has begun to train. One that is leased although its trial is over waits for what
+    its worker has yet to send. An ensemble's jobs go with its study; SQLite cannot add a key that
+    refers to the ensemble.
     """
 
     __tablename__ = "jobs"
@@ -283,6 +293,7 @@ class JobRow(Base):
     priority: Mapped[int]
     attempt: Mapped[int] = mapped_column(default=1)
     losses: Mapped[int] = mapped_column(default=0)
+    begun: Mapped[bool] = mapped_column(default=False)
     worker_id: Mapped[int | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
     expires_at: Mapped[float | None]
     payload: Mapped[dict[str, Any]]

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput, NotFound, ReportGap
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.language.states import StudyState, TrialReason, TrialState, is_final, transition
-from hpsearch.spec.study import StudySpec
-from hpsearch.spec.wire.progress import StudyProgress
 from hpsearch.spec.wire.records import Trial, TrialPage
 from hpsearch.store import ranking, specs, studies
 from hpsearch.store.database import now
@@ -40,6 +38,8 @@ class NewTrial:
     """Id of the ensemble that asked for it."""
     repeats: int | None = None
     """Runs of the trial; none for those of its stage."""
+    proposal: int | None = None
+    """What its stage's sampler calls it; none where that has not proposed it."""
 
 
 def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int]:
@@ -58,6 +58,7 @@ def create(session: Session, study_id: int, new: Sequence[NewTrial]) -> list[int
             continues=trial.continues,
             ensemble_id=trial.ensemble,
             repeats=trial.repeats,
+            proposal=trial.proposal,
             epochs=trial.epochs,
             metrics={},
             test_metrics={},
@@ -306,41 +307,6 @@ def _after(column: Any, value: Any, number: int, *, descending: bool) -> ColumnE
         return and_(column.is_(None), TrialRow.number > number)
     beyond = column < value if descending else column > value
     return or_(beyond, and_(column == value, TrialRow.number > number), column.is_(None))
-
-
-def progress(
-    session: Session, study_id: int, spec: StudySpec, started_at: float | None
-) -> StudyProgress:
-    """How far a study is; trials with the reason `stopped` do not count as failed."""
-    rows = session.execute(
-        select(
-            TrialRow.state,
-            TrialRow.reason,
-            func.count(),
-            func.sum(TrialRow.epochs_done - TrialRow.inherited),
-        )
-        .where(TrialRow.study_id == study_id)
-        .group_by(TrialRow.state, TrialRow.reason)
-    ).all()
-    best = ranking.best_trial(session, study_id, spec)
-    since_best = 0
-    if best is not None:
-        since_best = session.execute(
-            select(func.count()).where(
-                TrialRow.study_id == study_id, TrialRow.finished_at > best.finished_at
-            )
-        ).scalar_one()
-    return StudyProgress(
-        ended=sum(n for state, _, n, _ in rows if is_final(TrialState(state))),
-        failed=sum(
-            n
-            for state, reason, n, _ in rows
-            if state == TrialState.FAILED and reason != TrialReason.STOPPED
-        ),
-        ended_since_best=since_best,
-        epochs_done=sum(int(epochs) for *_, epochs in rows),
-        seconds=0.0 if started_at is None else now(session) - started_at,
-    )
 
 
 def _noun(row: TrialRow) -> str:

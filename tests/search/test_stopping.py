@@ -24,9 +24,9 @@ EARLY = {"ended": 3, "failed": 1, "ended_since_best": 2, "epochs_done": 30, "sec
         ({"stall_trials": 3}, None, ""),
         ({"stall_trials": 2}, "complete", "2 trials ended since the best one, the limit of 2"),
         ({"failed_trials": 2}, None, ""),
-        ({"failed_trials": 1}, "failed", "1 trials failed, which limits.failed_trials does not"),
+        ({"failed_trials": 1}, "failed", "1 trial failed, which limits.failed_trials does not"),
         ({"failed_trials": None}, None, ""),
-        ({"failed_trials": 1, "trials": 1}, "failed", "1 trials failed"),
+        ({"failed_trials": 1, "trials": 1}, "failed", "1 trial failed"),
     ],
 )
 def test_limits(limits: dict[str, Any], state: str | None, why: str) -> None:

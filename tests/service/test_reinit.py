@@ -27,6 +27,7 @@ def ends(rig: Rig, study: int, *numbers: int) -> list[tuple[TrialState, TrialRea
 
 
 STOPPED = (TrialState.FAILED, TrialReason.STOPPED)
+CUT_SHORT = (TrialState.FAILED, TrialReason.LIMIT)
 
 
 def test_reinit_trains_what_is_missing_on_a_complete_study(rig: Rig) -> None:
@@ -170,16 +171,19 @@ def test_a_limit_ends_the_trials_and_not_the_ensemble(rig: Rig, limits: dict[str
     worker = rig.join()
     settings = {**REINIT, "size": 4}
     study = searched(rig, worker, ensemble=settings, limits=limits)
-    one, other = rig.lease(worker, 2)
+    one, *others = rig.lease(worker, 2)
+    assert len(others) == ("epochs" not in limits)
     if "failed_trials" in limits:
         rig.fail(one, FailureReason.INVALID)
     else:
+        rig.train(one)
         if "seconds" in limits:
             rig.do(lambda session: session.execute(update(StudyRow).values(started_at=1.0)))
-        rig.train(one)
-    assert ends(rig, study, 3, 4) == [STOPPED, STOPPED]
-    with pytest.raises(StaleLease):
-        rig.report(other, 0)
+            rig.enforce_limits()
+    assert ends(rig, study, 3, 4) == [CUT_SHORT, CUT_SHORT]
+    for other in others:
+        with pytest.raises(StaleLease):
+            rig.report(other, 0)
     (building,) = rig.lease(worker, 9)
     left = {1} if "failed_trials" in limits else {1, 2}
     assert {candidate.trial for candidate in building.candidates} == left

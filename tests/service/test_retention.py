@@ -95,7 +95,7 @@ def test_stopping_leaves_what_the_policy_keeps(rig: Rig) -> None:
     assert retained(rig, study) == [(0, 0), (1, 0)]
 
 
-@pytest.mark.parametrize("limits", [{"trials": 1}, {"failed_trials": 1}])
+@pytest.mark.parametrize("limits", [{"epochs": 6}, {"failed_trials": 1}])
 def test_trials_that_a_limit_ends_keep_what_the_policy_says(
     rig: Rig, limits: dict[str, int]
 ) -> None:
@@ -103,8 +103,10 @@ def test_trials_that_a_limit_ends_keep_what_the_policy_says(
     rig.report(jobs[1], 0, 1)
     rig.store(jobs[1], 0, b"best", best=True)
     rig.store(jobs[1], 1, b"last")
-    if "trials" in limits:
-        rig.train(jobs[0])
+    if "epochs" in limits:
+        rig.report(jobs[0], *range(jobs[0].epochs))
+        for job in jobs:
+            rig.complete(job)
     else:
         rig.fail(jobs[0], FailureReason.INVALID)
     assert rig.study(study).state in (StudyState.COMPLETE, StudyState.FAILED)

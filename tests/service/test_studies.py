@@ -151,7 +151,7 @@ def test_verbs_at_every_state(rig: Rig, state: str, verb: str) -> None:
         if step == "lease":
             rig.lease(worker)
         elif step == "finish":
-            rig.complete(*rig.lease(worker))
+            _finish(rig, *rig.lease(worker))
         elif step == "fail":
             rig.fail(*rig.lease(worker), FailureReason.INVALID)
         else:
@@ -199,7 +199,7 @@ def test_stopping_ends_every_open_trial_and_keeps_what_was_reported(rig: Rig) ->
     rig.fail(given_back, FailureReason.RELEASED)
     _verbs(rig, study)["stop"]()
     trials = [rig.trial(study, number) for number in range(3)]
-    assert [trial.state for trial in trials] == ["complete", "failed", "failed"]
+    assert [trial.state for trial in trials] == ["complete", "complete", "failed"]
     assert [trial.reason for trial in trials] == [None, TrialReason.STOPPED, TrialReason.STOPPED]
     assert [trial.epochs_done for trial in trials] == [1, 2, 0]
     assert rig.study(study).counts.ended == 3
@@ -217,7 +217,7 @@ def test_too_many_failed_trials_fail_the_study(rig: Rig) -> None:
     assert rig.study(study).state is StudyState.RUNNING
     rig.fail(second, FailureReason.OUT_OF_MEMORY)
     assert rig.study(study).state is StudyState.FAILED
-    assert rig.trial(study, third.trial).reason is TrialReason.STOPPED
+    assert rig.trial(study, third.trial).reason is TrialReason.LIMIT
     assert EventKind.LIMIT_REACHED in [event.kind for event in _events(rig, study)]
 
 
@@ -232,16 +232,22 @@ def test_a_diverged_trial_is_pruned_and_fails_nothing(rig: Rig) -> None:
     assert rig.study(study).state is StudyState.RUNNING
 
 
-@pytest.mark.parametrize("limits", [{"trials": 2}, {"epochs": 2}])
+@pytest.mark.parametrize("limits", [{"trials": 2}, {"epochs": 6}])
 def test_a_used_up_budget_completes_the_study(rig: Rig, limits: dict[str, int]) -> None:
     study = rig.submit(limits=limits)
     worker = rig.join()
-    jobs = rig.lease(worker, 3)
-    _finish(rig, jobs[0])
+    first, second = rig.lease(worker, 3)
+    rig.train(first)
     assert rig.study(study).state is StudyState.RUNNING
-    _finish(rig, jobs[1])
-    assert rig.study(study).state is StudyState.COMPLETE
-    assert rig.trial(study, 2).reason is TrialReason.STOPPED
+    rig.train(second) if "trials" in limits else rig.report(second, 0, 1)
+    if "epochs" in limits:
+        assert rig.trial(study, 1).reason is TrialReason.LIMIT
+        rig.complete(second)
+    record = rig.study(study)
+    assert record.state is StudyState.COMPLETE
+    assert record.end is not None
+    assert (record.end.reason, record.end.limit) == ("limit", *limits)
+    assert rig.lease(worker) == []
 
 
 def test_time_is_up_by_the_databases_clock(rig: Rig) -> None:
@@ -250,7 +256,7 @@ def test_time_is_up_by_the_databases_clock(rig: Rig) -> None:
     while rig.study(study).state is StudyState.RUNNING:
         rig.enforce_limits()
     assert rig.study(study).state is StudyState.COMPLETE
-    assert rig.trial(study, 0).reason is TrialReason.STOPPED
+    assert rig.trial(study, 0).reason is TrialReason.LIMIT
 
 
 def test_no_better_trial_for_long_enough_completes_the_study(rig: Rig) -> None:

@@ -93,7 +93,10 @@ def test_rows_stay_under_their_ids_and_the_next_id_is_a_new_one(rig: Rig) -> Non
     for job in rig.lease(worker, 2):
         rig.train(job)
     last = rig.submit()
-    new = ("ensemble_id", "repeats", "attempt")
+    new = (
+        "ensemble_id", "repeats", "attempt", "proposal", "begun", "stale",
+        "end_reason", "end_limit", "end_message",
+    )  # fmt: skip
     before = rig.snapshot(*new)
     _down(rig, "0004")
     rig.database.upgrade()

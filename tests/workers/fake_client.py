@@ -50,6 +50,9 @@ class FakeClient:
         given, self.queue = self.queue[:capacity], self.queue[capacity:]
         return given
 
+    def begin(self, jobs: Any) -> set[int]:
+        return {job.id for job in jobs}
+
     def report(self, reports: Any) -> Decisions:
         for report in reports:
             self.epochs.setdefault(report.job, []).append(report.epoch)

@@ -39,13 +39,39 @@ class TrialState(StrEnum):
 
 
 class TrialReason(StrEnum):
-    """Why a trial did not complete."""
+    """Why a trial did not train to its planned end.
+
+    One that a limit or a stop cut short is complete where it had reported an epoch, else failed.
+    """
 
     DIVERGED = "diverged"
     LOST = "lost"
     OUT_OF_MEMORY = "out_of_memory"
     ERROR = "error"
     STOPPED = "stopped"
+    LIMIT = "limit"
+
+
+CUT_SHORT = (TrialReason.STOPPED, TrialReason.LIMIT)
+"""Reasons that are no fault of the trial's: it does not count as failed."""
+
+
+class EndReason(StrEnum):
+    """Why a study ended."""
+
+    FINISHED = "finished"
+    LIMIT = "limit"
+    STOP = "stop"
+    FAILED_TRIALS = "failed_trials"
+    NO_VALUE = "no_value"
+    PREFLIGHT = "preflight"
+
+    @property
+    def state(self) -> StudyState:
+        """The state that a study ends in."""
+        if self in (EndReason.FINISHED, EndReason.LIMIT):
+            return StudyState.COMPLETE
+        return StudyState.STOPPED if self is EndReason.STOP else StudyState.FAILED
 
 
 class JobState(StrEnum):
@@ -213,7 +239,16 @@ class EventKind(StrEnum):
         "An ensemble could not be built.",
         {"ensemble": "its id; left out where none was queued"},
     )
-    LIMIT_REACHED = "limit_reached", "A study reached one of its `limits`."
+    LIMIT_REACHED = (
+        "limit_reached",
+        "A study reached one of its `limits`.",
+        {"limit": "its name", "trials": "how many running trials it cut short"},
+    )
+    STUDY_EXTENDED = (
+        "study_extended",
+        "A study that was over was given more trials, epochs or stages.",
+        {"version": "the number of the new version"},
+    )
 
 
 TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
@@ -225,12 +260,12 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
             {StudyState.PAUSED, StudyState.STOPPED, StudyState.COMPLETE, StudyState.FAILED}
         ),
         StudyState.PAUSED: frozenset(set(StudyState) - {StudyState.PAUSED}),
-        StudyState.STOPPED: frozenset(),
-        StudyState.COMPLETE: frozenset(),
+        StudyState.STOPPED: frozenset({StudyState.RUNNING}),
+        StudyState.COMPLETE: frozenset({StudyState.RUNNING}),
         StudyState.FAILED: frozenset(),
     },
     TrialState: {
-        TrialState.QUEUED: frozenset({TrialState.RUNNING, TrialState.FAILED}),
+        TrialState.QUEUED: frozenset(set(TrialState) - {TrialState.QUEUED}),
         TrialState.RUNNING: frozenset(set(TrialState) - {TrialState.RUNNING}),
         TrialState.COMPLETE: frozenset(),
         TrialState.PRUNED: frozenset(),
@@ -250,12 +285,15 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
     },
 }
 
+EXTENDABLE = frozenset({StudyState.STOPPED, StudyState.COMPLETE})
+"""States of a study that is over and may be extended: it runs again."""
+
 S = TypeVar("S", bound=StrEnum)
 
 
 def is_final(state: StrEnum) -> bool:
-    """Whether nothing can follow."""
-    return not TRANSITIONS[type(state)][state]
+    """Whether it is over: nothing follows, unless a study is extended."""
+    return state in EXTENDABLE or not TRANSITIONS[type(state)][state]
 
 
 def transition(noun: str, present: S, wanted: S) -> S:
@@ -266,7 +304,7 @@ def transition(noun: str, present: S, wanted: S) -> S:
     """
     followers = TRANSITIONS[type(present)][present]
     if wanted not in followers:
-        if not followers:
+        if is_final(present):
             raise IllegalTransition(
                 f"{noun} must be under way to become {wanted}, and it is {present}; leave it as it "
                 "is, or begin another"

@@ -2,6 +2,7 @@
 
 WorkerJoin, LeaseRequest      how a worker gets work
 Job, EnsembleJob, PredictJob  leased work, by kind
+BeginRequest                  before it trains some of it
 Report, Completion, Failure   what came of it; each carries the fencing token (job, attempt), and
                               an outdated token gets 409 and changes nothing
 ProgressReport, EnsembleUpload, PredictionAnswer
@@ -179,6 +180,20 @@ class HeartbeatRequest(SpecModel):
     jobs: Annotated[list[LeaseToken], Field(max_length=10_000)] = []
 
 
+class BeginRequest(SpecModel):
+    """A worker is about to train leased trials."""
+
+    worker: Key
+    jobs: Annotated[list[LeaseToken], Field(min_length=1, max_length=10_000)]
+
+
+class BegunJobs(Record):
+    """Those of the jobs that the worker may train."""
+
+    jobs: list[int]
+    """Ids; the others were taken back before they began."""
+
+
 class Report(LeaseToken):
     """One epoch of one trial; epochs come in order, a repeat is a no-op."""
 
@@ -193,12 +208,23 @@ class ReportBatch(SpecModel):
     reports: Annotated[list[Report], Field(max_length=10_000)]
 
 
+class TrialEnding(Record):
+    """A trial that ended at its last reported epoch, while its worker trained on."""
+
+    state: TrialState
+    reason: TrialReason | None
+    epochs: int
+    """Epochs of it that count; what its worker has trained beyond them is not stored."""
+
+
 class JobDecision(Record):
     """Whether a trial's job continues."""
 
     job: int
     decision: Decision
     why: Why = None
+    ended: Annotated[TrialEnding | None, Field(exclude_if=lambda ended: ended is None)] = None
+    """How the trial has ended already; none where its worker is to end it."""
 
 
 class Decisions(Record):

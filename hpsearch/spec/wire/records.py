@@ -10,7 +10,13 @@ from hpsearch.spec.checkpoints import Reason
 from hpsearch.spec.language.base import Record
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.fields import Metrics
-from hpsearch.spec.language.states import EventKind, StudyState, TrialReason, TrialState
+from hpsearch.spec.language.states import (
+    EndReason,
+    EventKind,
+    StudyState,
+    TrialReason,
+    TrialState,
+)
 from hpsearch.spec.metrics import curve_label
 from hpsearch.spec.study import Objective
 
@@ -59,6 +65,16 @@ class StageSummary(Record):
     finished_at: datetime | None
 
 
+class StudyEnd(Record):
+    """Why a study is over."""
+
+    reason: EndReason
+    limit: str | None = None
+    """The field of `limits` that was reached; none where it was none of them."""
+    message: str
+    """In a sentence; where no trial came to a value with what may help."""
+
+
 class Study(Record):
     """A study, its state and its progress."""
 
@@ -86,6 +102,10 @@ class Study(Record):
     """Size of the stored checkpoints and their predictions."""
     ensembles: int = 0
     """How many ensembles were requested."""
+    end: StudyEnd | None = None
+    """Why it is over; none before."""
+    ending_trials: int = 0
+    """Trials that a limit or a stop has cut short and whose best state their worker is sending."""
     attributes: dict[str, Any] = {}
     created_at: datetime
     started_at: datetime | None
@@ -103,6 +123,16 @@ class Study(Record):
         task = self.spec.get("task", {})
         kind, standardize = task.get("kind", ""), task.get("standardize")
         return curve_label(curve, reported, task=kind, standardize=standardize)
+
+
+class EditedStudy(Study):
+    """A study just edited or paused."""
+
+    returned_trials: int = 0
+    """Trials that a worker held and had not begun, and that it will not train: they are handed out
+    again, after an edit with the new version."""
+    trials_on_old_version: int = 0
+    """Trials that are not over and keep an earlier version of the spec."""
 
 
 class StudyVersion(Record):

@@ -20,7 +20,10 @@ LEGAL = {
     *product(["study queued"], ["running", "paused", "stopped", "failed"]),
     *product(["study running"], ["paused", "stopped", "complete", "failed"]),
     *product(["study paused"], ["queued", "running", "stopped", "complete", "failed"]),
-    *product(["trial queued"], ["running", "failed"]),
+    # A study that is over runs again where it is extended.
+    *product(["study stopped", "study complete"], ["running"]),
+    # A queued trial may have reported epochs before its lease was lost.
+    *product(["trial queued"], ["running", "complete", "pruned", "failed"]),
     *product(["trial running"], ["queued", "complete", "pruned", "failed"]),
     *product(["job queued"], ["leased", "failed"]),
     *product(["job leased"], ["queued", "done", "failed"]),
