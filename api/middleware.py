@@ -17,7 +17,7 @@ MAX_FILE_BYTES = 1 << 30
 MAX_BODY_BYTES = 1 << 26
 """Everything else."""
 
-UPLOADS = "/api/v1/datasets"
+UPLOADS = ("/api/v1/datasets", "/api/v1/datasets:inspect")
 """Where data sets come by POST; `HPSEARCH_MAX_DATASET_BYTES` bounds them."""
 
 FORM_BYTES = 1 << 20
@@ -82,5 +82,5 @@ class RequestEnvelope:
         """The largest body of a request."""
         if request.method == "PUT":
             return MAX_FILE_BYTES
-        is_upload = request.method == "POST" and request.url.path == UPLOADS
+        is_upload = request.method == "POST" and request.url.path in UPLOADS
         return self._max_upload_bytes if is_upload else MAX_BODY_BYTES

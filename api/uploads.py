@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args
 
@@ -18,43 +19,37 @@ from hpsearch.spec.wire.upload import ColumnUse
 TEXTS = ("name", "target", "format", "columns", "replace")
 MAX_FILES = 2
 
-FORM_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["name", "file"],
-                    "properties": {
-                        "name": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,99}$"},
-                        "target": {
-                            "type": "string",
-                            "description": "the column to learn; needed for CSV and Parquet",
-                        },
-                        "format": {"type": "string", "description": "found out when left out"},
-                        "columns": {
-                            "type": "string",
-                            "description": 'JSON: {"zip": "category", "id": "ignore"}; '
-                            "number, category or ignore",
-                        },
-                        "replace": {
-                            "type": "string",
-                            "enum": ["true", "false"],
-                            "description": "true: another data set of this name becomes an earlier "
-                            "version, with which its studies go on",
-                        },
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "one file, or two (IDX images and labels)",
-                        },
-                    },
-                }
-            }
-        },
-    }
+_FIELDS: dict[str, Any] = {
+    "name": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,99}$"},
+    "target": {
+        "type": "string",
+        "description": "the column to learn; needed for CSV and Parquet",
+    },
+    "format": {"type": "string", "description": "found out when left out"},
+    "columns": {
+        "type": "string",
+        "description": 'JSON: {"zip": "category", "id": "ignore"}; '
+        "number, category, date or ignore",
+    },
+    "replace": {
+        "type": "string",
+        "enum": ["true", "false"],
+        "description": "true: another data set of this name becomes an earlier "
+        "version, with which its studies go on",
+    },
+    "file": {
+        "type": "string",
+        "format": "binary",
+        "description": "one file, or two (IDX images and labels)",
+    },
 }
+
+
+def form_body(*required: str) -> dict[str, Any]:
+    """The form as OpenAPI describes it, with the fields that a request must have."""
+    schema = {"type": "object", "required": list(required), "properties": _FIELDS}
+    content = {"multipart/form-data": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @dataclass(frozen=True)
@@ -62,6 +57,7 @@ class UploadForm:
     """The form's fields, read to the end."""
 
     name: str
+    """Empty where a file is only looked at and has none."""
     target: str | None
     format: str | None
     columns: dict[str, ColumnUse]
@@ -69,7 +65,18 @@ class UploadForm:
     files: list[UploadFile] = field(default_factory=list)
 
 
-async def _form(request: Request) -> AsyncIterator[UploadForm]:
+async def _named_form(request: Request) -> AsyncIterator[UploadForm]:
+    async with _form(request, needs_name=True) as form:
+        yield form
+
+
+async def _nameless_form(request: Request) -> AsyncIterator[UploadForm]:
+    async with _form(request, needs_name=False) as form:
+        yield form
+
+
+@asynccontextmanager
+async def _form(request: Request, *, needs_name: bool) -> AsyncIterator[UploadForm]:
     if not request.headers.get("Content-Type", "").startswith("multipart/form-data"):
         raise InvalidInput.at(
             "",
@@ -91,19 +98,20 @@ async def _form(request: Request) -> AsyncIterator[UploadForm]:
                         f"no such field, or not of this kind; known: {', '.join(TEXTS)} as text, "
                         "file as a file",
                     )
-            yield _checked(texts, files)
+            yield _checked(texts, files, needs_name=needs_name)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StorageFull("there is no room for the upload; free space and try again") from error
 
 
-def _checked(texts: dict[str, str], files: list[UploadFile]) -> UploadForm:
-    missing = [name for name, there in (("name", texts.get("name")), ("file", files)) if not there]
+def _checked(texts: dict[str, str], files: list[UploadFile], *, needs_name: bool) -> UploadForm:
+    has_name = texts.get("name") or not needs_name
+    missing = [name for name, there in (("name", has_name), ("file", files)) if not there]
     if missing:
         raise InvalidInput([FieldError(name, "is required; add it") for name in missing])
     return UploadForm(
-        name=texts["name"],
+        name=texts.get("name", ""),
         target=texts.get("target") or None,
         format=texts.get("format") or None,
         columns=_uses(texts.get("columns") or "{}"),
@@ -132,4 +140,6 @@ def _uses(text: str) -> dict[str, ColumnUse]:
     return document
 
 
-UploadDep = Annotated[UploadForm, Depends(_form)]
+UploadDep = Annotated[UploadForm, Depends(_named_form)]
+InspectionDep = Annotated[UploadForm, Depends(_nameless_form)]
+"""The same form, in which a name is not needed."""

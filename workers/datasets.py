@@ -48,7 +48,13 @@ class Datasets:
             if not path.exists() or _sha256(path) != dataset.sha256:
                 self._fetch(dataset, path)
             self._checked.add(dataset.sha256)
-        options = ReadOptions(dataset.format, dataset.target_column, dataset.uses)
+        options = ReadOptions(
+            dataset.format,
+            dataset.target_column,
+            dataset.uses,
+            dataset.columns,
+            dataset.class_type,
+        )
         local_uploads.register(
             local_uploads.LocalUpload(
                 dataset.name, path, dataset.sha256, options, version=dataset.version

@@ -6,6 +6,8 @@ import hashlib
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +17,8 @@ from fastapi.responses import FileResponse
 from starlette.datastructures import UploadFile
 
 from api.responses import artifact_response, json_response
-from api.services import ServicesDep
-from api.uploads import FORM_BODY, UploadDep, UploadForm
+from api.services import Services, ServicesDep
+from api.uploads import InspectionDep, UploadDep, UploadForm, form_body
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.task import LARGEST_VERSION
@@ -41,7 +43,7 @@ FOLDER = "datasets"
     "/datasets",
     status_code=201,
     response_model=Dataset,
-    openapi_extra=FORM_BODY,
+    openapi_extra=form_body("name", "file"),
     responses={200: {"model": Dataset, "description": "The very same is there already."}},
 )
 def add(form: UploadDep, services: ServicesDep) -> Response:
@@ -50,16 +52,8 @@ def add(form: UploadDep, services: ServicesDep) -> Response:
     Another one under a name that is in use is refused, or with `replace` its next version.
     """
     _check_name(form.name)
-    size_bytes = sum(file.size or 0 for file in form.files)
-    if size_bytes > services.max_dataset_bytes:
-        raise InvalidInput.at(
-            "file",
-            f"must have at most {services.max_dataset_bytes} bytes, got {size_bytes}; send less "
-            "or raise HPSEARCH_MAX_DATASET_BYTES on the server",
-        )
-    with services.artifacts.draft(f"{FOLDER}/new", size_bytes) as draft:
-        _write(draft, form.files)
-        dataset = _read(draft, form)
+    with _draft(form, services) as draft:
+        dataset = _read(draft, form, needs_target=True)
         key = f"{FOLDER}/{dataset.sha256}"
         artifact = StoredArtifact(key, dataset.size_bytes, dataset.sha256)
         with services.database.write() as session:
@@ -68,6 +62,18 @@ def add(form: UploadDep, services: ServicesDep) -> Response:
             if created or not services.artifacts.path(key).exists():
                 services.artifacts.publish(draft, key, artifact)
     return json_response(record, 201 if created else 200)
+
+
+@router.post("/datasets:inspect", response_model=Dataset, openapi_extra=form_body("file"))
+def inspect(form: InspectionDep, services: ServicesDep) -> Response:
+    """What an upload would become; stores nothing.
+
+    A name and a target are not needed: without a target the answer's is `none`.
+    """
+    if form.name:
+        _check_name(form.name)
+    with _draft(form, services) as draft:
+        return json_response(_read(draft, form, needs_target=False))
 
 
 @router.get("/datasets", response_model=DatasetList)
@@ -127,6 +133,21 @@ def _check_uploaded(name: str) -> None:
         raise InvalidInput.at("name", f"must be an uploaded data set's, and {name} is built in")
 
 
+@contextmanager
+def _draft(form: UploadForm, services: Services) -> Iterator[Path]:
+    """The uploaded file on disk, removed at the end unless it is published."""
+    size_bytes = sum(file.size or 0 for file in form.files)
+    if size_bytes > services.max_dataset_bytes:
+        raise InvalidInput.at(
+            "file",
+            f"must have at most {services.max_dataset_bytes} bytes, got {size_bytes}; send less "
+            "or raise HPSEARCH_MAX_DATASET_BYTES on the server",
+        )
+    with services.artifacts.draft(f"{FOLDER}/new", size_bytes) as draft:
+        _write(draft, form.files)
+        yield draft
+
+
 def _write(draft: Path, files: list[UploadFile]) -> None:
     """One file as it is; several packed together, the same bytes whenever they are the same."""
     if len(files) == 1:
@@ -145,20 +166,24 @@ def _file_name(file: UploadFile) -> str:
     return re.split(r"[/\\]", file.filename or "")[-1] or "file"
 
 
-def _read(draft: Path, form: UploadForm) -> Dataset:
-    """The data set that a file holds.
+def _read(draft: Path, form: UploadForm, *, needs_target: bool) -> Dataset:
+    """The data set that a file holds, in bounded memory.
 
     Raises:
         InvalidInput: when the file cannot be read as one.
     """
     # Imported here: a server that is sent no data needs no reader.
-    from hpsearch.training.uploads.describe import describe
-    from hpsearch.training.uploads.formats import format_of, read
+    from hpsearch.training.uploads.formats import describe_file, format_of
     from hpsearch.training.uploads.read_options import ReadOptions
 
     name = _file_name(form.files[0]) if len(form.files) == 1 else "files.zip"
-    options = ReadOptions(format_of(draft, name, form.format), form.target, form.columns)
-    info: dict[str, Any] = describe(form.name, read(draft, options)).model_dump()
+    options = ReadOptions(
+        format_of(draft, name, form.format),
+        form.target,
+        form.columns,
+        needs_target=needs_target,
+    )
+    info: dict[str, Any] = describe_file(draft, options, form.name).model_dump()
     with draft.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Dataset(

@@ -23,6 +23,7 @@ from hpsearch.spec.wire.datasets import BUILT_IN, Dataset
 from hpsearch.spec.wire.upload import DATASET_NAME
 from hpsearch.store.checkpoints import StoredArtifact
 from hpsearch.store.database import now
+from hpsearch.store.old_datasets import with_target_column
 from hpsearch.store.tables import DatasetRow, StudyRow
 from hpsearch.store.timestamps import as_datetime
 
@@ -257,7 +258,7 @@ def _artifact(row: DatasetRow) -> StoredArtifact:
 
 def _record(row: DatasetRow, versions: Sequence[int]) -> Dataset:
     """The record of a version; `versions` are all of its name."""
-    record = Dataset.model_validate(row.info)
+    record = with_target_column(Dataset.model_validate(row.info))
     return record.model_copy(
         update={
             "version": row.version,

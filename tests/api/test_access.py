@@ -30,6 +30,7 @@ CONTRACT = {
     "/checkpoints/{checkpoint_id}": {"get"},
     "/checkpoints/{checkpoint_id}/artifact": {"get"},
     "/datasets": {"get"},
+    "/datasets:inspect": {"post"},
     "/datasets/{name}": {"get"},
     "/workers": {"post"},
     "/jobs:lease": {"post"},

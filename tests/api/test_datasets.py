@@ -24,7 +24,7 @@ from hpsearch.settings import Settings
 from hpsearch.store.artifacts import ArtifactStore
 
 CSV = b"a,b,y\n" + b"".join(
-    b"%d,%s,%d\n" % (i, b"pqr"[i % 3 : i % 3 + 1], i % 2) for i in range(40)
+    b"%d,%s,%d\n" % (i % 23, b"pqr"[i % 3 : i % 3 + 1], i % 2) for i in range(40)
 )
 URL = "/api/v1/datasets"
 
@@ -155,7 +155,7 @@ REFUSED: list[tuple[dict[str, str | None], bytes, str, str]] = [
     ({"colour": "red"}, CSV, "'colour'", "no such field"),
     ({}, b"", "file", "must not be empty"),
     ({}, b"a,y\n1,0\n2\n", "file", "row 3 has 1"),
-    ({}, b"a,y\n1,0\n2,1\nx,1\n", "file", "column a, row 4 has 'x'"),
+    ({}, b"a,y\n1,0\n2,1\nx,1\n", "columns.a", "column a, row 4 has 'x'"),
 ]
 
 
@@ -224,7 +224,43 @@ def test_columns_can_be_said_to_hold_something_else(sqlite_api: TestClient) -> N
     assert answer.json()["target"] == "numbers"
     assert answer.json()["uses"] == {"a": "category", "b": "ignore", "y": "number"}
     kinds = {c["name"]: (c["kind"], c["role"]) for c in answer.json()["columns"]}
-    assert kinds == {"a": ("category", "feature"), "b": ("category", "ignored")}
+    assert kinds == {
+        "a": ("category", "feature"), "b": ("category", "ignored"), "y": ("number", "target"),
+    }  # fmt: skip
+
+
+def test_every_wrong_column_is_named_at_once(sqlite_api: TestClient) -> None:
+    rows = b"".join(b"%d,%d,0\n" % (i % 23, i % 17) for i in range(40))
+    content = b"a,b,y\n" + rows + b"u,v,1\n"
+    answer = add(sqlite_api, content)
+    assert answer.status_code == 422
+    assert [error["path"] for error in answer.json()["errors"]] == ["columns.a", "columns.b"]
+    unknown = add(sqlite_api, columns='{"p": "ignore", "q": "number"}', target="z")
+    paths = [error["path"] for error in unknown.json()["errors"]]
+    assert paths == ["target", "columns.p", "columns.q"]
+
+
+def test_an_upload_is_looked_at_without_storing_it(api: TestClient, served: Rig) -> None:
+    stored = add(api).json()
+    before = served.snapshot()
+    files = {"file": ("table.csv", CSV)}
+    looked_at = api.post(f"{URL}:inspect", data={"name": "mine", "target": "y"}, files=files)
+    assert looked_at.status_code == 200, looked_at.text
+    same = ("rows", "features", "columns", "warnings", "class_rows", "sha256", "format", "uses")
+    assert {key: looked_at.json()[key] for key in same} == {key: stored[key] for key in same}
+    alone = api.post(f"{URL}:inspect", data={"columns": '{"y": "number"}'}, files=files).json()
+    assert (alone["target"], alone["target_column"], alone["name"]) == ("none", None, "")
+    roles = {column["name"]: (column["kind"], column["role"]) for column in alone["columns"]}
+    assert roles == {
+        "a": ("number", "feature"), "b": ("category", "feature"), "y": ("number", "feature"),
+    }  # fmt: skip
+    wrong = api.post(f"{URL}:inspect", data={"name": "Mine"}, files=files)
+    assert wrong.status_code == 422
+    assert is_problem(wrong)
+    missing = api.post(f"{URL}:inspect", files={"target": (None, b"y")})
+    assert [error["path"] for error in missing.json()["errors"]] == ["file"]
+    assert served.snapshot() == before
+    assert files_of(served) == [f"datasets/{stored['sha256']}"]
 
 
 def test_too_large_a_file_is_refused_whether_it_says_so_or_not(

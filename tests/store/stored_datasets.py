@@ -34,6 +34,7 @@ def a_dataset(name: str = "mine", **fields: Any) -> Dataset:
             a_column("part", "category", parts={"train": 80, "test": 20}),
             a_column("most", "category", parts={"train": 100}),
             a_column("held", "category", parts={"test": 100}),
+            a_column("y", "category", role="target", distinct=2),
         ),
     }  # fmt: skip
     return Dataset(**{**known, **fields})

@@ -62,7 +62,8 @@ def _column_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
     field, name = split.by_column or ("column", "")
     column = _column(info, name)
     if column is None:
-        names = ", ".join(known.name for known in info.columns[:20]) or "none"
+        columns = [column.name for column in info.columns if column.role != "target"]
+        names = ", ".join(columns[:20]) or "none"
         yield FieldError(
             f"task.split.{field}",
             f"must name a column of {info.name}, got {format_value(name)}; its columns: {names}",
@@ -94,4 +95,5 @@ def _column_errors(split: Split, info: DatasetInfo) -> Iterator[FieldError]:
 
 
 def _column(info: DatasetInfo, name: str | None) -> ColumnInfo | None:
-    return next((column for column in info.columns if column.name == name), None)
+    """A column that may split the rows; what is learned may not."""
+    return next((c for c in info.columns if c.name == name and c.role != "target"), None)

@@ -116,3 +116,5 @@ class DatasetFile(Record):
     """What was said of columns at upload."""
     columns: tuple[ColumnInfo, ...] = ()
     """Of a table all columns, the target among them: how they are read and what they are for."""
+    class_type: ClassType = "text"
+    """Of the values that its classes stand for."""

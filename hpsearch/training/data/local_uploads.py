@@ -19,7 +19,8 @@ from hpsearch.training.uploads.table import Table
 class LocalUpload:
     """A file whose hash has been checked, and how to read it.
 
-    Equal ones hold the same rows under the same name, wherever the file lies.
+    Equal ones hold the same rows under the same name, wherever the file lies: how their columns
+    are read is part of it.
     """
 
     name: str

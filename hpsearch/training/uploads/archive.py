@@ -7,6 +7,7 @@ archives of too many files, too many bytes, or packed too well to be data.
 from __future__ import annotations
 
 import gzip
+import io
 import stat
 import tarfile
 import zipfile
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
 
 from hpsearch.spec.language.messages import format_value
 from hpsearch.training.uploads import bounds
@@ -65,6 +66,37 @@ class Archive(Protocol):
         """
         ...
 
+    def open(self, member: ArchiveMember) -> MemberFile:
+        """A file to be read from its beginning, unpacked no further than it is read.
+
+        Raises:
+            InvalidInput: when it is damaged.
+        """
+        ...
+
+
+class MemberFile:
+    """A file of an archive, open for reading; damage is named. The caller closes it."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def read(self, size_bytes: int = -1) -> bytes:
+        """The next bytes, fewer only where the file ends; all that are left unless limited.
+
+        Raises:
+            InvalidInput: when it is damaged.
+        """
+        with _naming_damage(self._name):
+            return self._file.read(size_bytes)
+
+    def __enter__(self) -> MemberFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
 
 class _Zip:
     def __init__(self, file: zipfile.ZipFile) -> None:
@@ -87,8 +119,12 @@ class _Zip:
                 yield ArchiveMember(info.filename, info.file_size)
 
     def read(self, member: ArchiveMember) -> bytes:
+        with self.open(member) as file:
+            return file.read()
+
+    def open(self, member: ArchiveMember) -> MemberFile:
         with _naming_damage(member.name):
-            return self._file.read(member.name)
+            return MemberFile(self._file.open(member.name), member.name)
 
 
 class _Tar:
@@ -109,9 +145,12 @@ class _Tar:
                 yield ArchiveMember(info.name, info.size)
 
     def read(self, member: ArchiveMember) -> bytes:
+        with self.open(member) as file:
+            return file.read()
+
+    def open(self, member: ArchiveMember) -> MemberFile:
         with _naming_damage(member.name):
-            content = self._file.extractfile(member.name)
-            return b"" if content is None else content.read()
+            return MemberFile(self._file.extractfile(member.name) or io.BytesIO(), member.name)
 
 
 class _Single:
@@ -122,6 +161,9 @@ class _Single:
     def read(self, member: ArchiveMember) -> bytes:
         del member
         return self._path.read_bytes()
+
+    def open(self, member: ArchiveMember) -> MemberFile:
+        return MemberFile(self._path.open("rb"), member.name)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,17 @@ from hpsearch.training.uploads.csv_dialect import (
     read_dialect,
 )
 from hpsearch.training.uploads.read_options import first_line, invalid_upload
-from hpsearch.training.uploads.table_source import Batch
+from hpsearch.training.uploads.table_source import Batch, no_rows
 from hpsearch.training.uploads.text import check_text, open_utf8
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 1 << 22
-"""Of text that is made columns at once."""
+BLOCK_BYTES = 1 << 19
+"""Of text that Arrow parses at once; it reads up to 32 blocks ahead. No record may be longer."""
+
+BATCH_BYTES = 1 << 23
+"""Of texts in a batch."""
 
 _PADDED_QUOTE = re.compile(rb'[,;\t|] +"')
 """A quoted field behind a space, which Arrow's reader takes for text with quotes in it."""
@@ -56,6 +59,8 @@ class CsvSource:
         has_padded_quotes: whether quotes may stand behind spaces.
         has_odd_quotes: whether one of its quotes may have no other that closes it.
     """
+
+    unread: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -132,6 +137,7 @@ class CsvSource:
 
         fields = [str(index) for index in range(len(self._fields))]
         wanted = [fields[index] for index in indices]
+        block_bytes = max(BLOCK_BYTES, 4 * self._dialect.header_bytes)
         ragged: list[Any] = []
 
         def record(row: Any) -> str:
@@ -144,7 +150,7 @@ class CsvSource:
                     file,
                     # One thread: only then does Arrow know a faulty row's number.
                     read_options=arrow.ReadOptions(
-                        use_threads=False, column_names=fields, block_size=BLOCK_BYTES
+                        use_threads=False, column_names=fields, block_size=block_bytes
                     ),
                     parse_options=arrow.ParseOptions(
                         delimiter=self._dialect.delimiter,
@@ -157,9 +163,7 @@ class CsvSource:
                         strings_can_be_null=False,
                     ),
                 )
-                for batch in reader:
-                    if batch.num_rows:
-                        yield batch.columns
+                yield from _joined(reader)
             except pa.ArrowInvalid as error:
                 if ragged:
                     number = ragged[0].number
@@ -235,10 +239,21 @@ class CsvSource:
         )
 
 
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.Array]]:
+    """The columns of batches put together until they have enough bytes."""
+    import pyarrow as pa
+
+    found: list[pa.RecordBatch] = []
+    held = 0
+    for batch in batches:
+        found.append(batch)
+        held += batch.nbytes
+        if held >= BATCH_BYTES:
+            yield [pa.concat_arrays(parts) for parts in zip(*found, strict=True)]
+            found, held = [], 0
+    if sum(batch.num_rows for batch in found):
+        yield [pa.concat_arrays(parts) for parts in zip(*found, strict=True)]
+
+
 class _RecordTooLong(Exception):
     """A record that does not fit into a block of Arrow's reader."""
-
-
-def no_rows() -> Exception:
-    """The error of a table without rows."""
-    return invalid_upload("the file must have rows under its header, and it has none; add some")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpsearch.training.uploads.columns import text_column
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.training.uploads.csv_source import open_csv
 from hpsearch.training.uploads.read_options import ReadOptions
 from hpsearch.training.uploads.table import Table
-from hpsearch.training.uploads.tabular import build_table, check_names, use_of
+from hpsearch.training.uploads.tabular import describe_source, read_source
 from hpsearch.training.uploads.text import is_marked_text
 from hpsearch.training.uploads.upload_format import FileStart, Format
 
@@ -23,26 +23,18 @@ def read_csv(path: Path, options: ReadOptions) -> Table:
     """The rows of a CSV file.
 
     Raises:
-        InvalidInput: naming the column and the row that are wrong.
+        InvalidInput: naming the columns and the rows that are wrong.
     """
-    import pyarrow as pa
+    return read_source(open_csv(path), options)
 
-    source = open_csv(path)
-    check_names(source.names, options)
-    batches = list(source.batches())
-    return build_table(
-        options,
-        (
-            text_column(
-                name,
-                pa.concat_arrays([batch[name] for batch in batches]),
-                use_of(options, name),
-                source.first_row,
-            )
-            for name in source.names
-        ),
-        source.first_row,
-    )
+
+def describe_csv(path: Path, options: ReadOptions, name: str) -> DatasetInfo:
+    """The record of a CSV file.
+
+    Raises:
+        InvalidInput: naming the columns and the rows that are wrong.
+    """
+    return describe_source(open_csv(path), options, name)
 
 
 def _is_marked(start: FileStart) -> bool:
@@ -53,4 +45,4 @@ def _is_text(start: FileStart) -> bool:
     return b"\0" not in start.first_bytes and not start.has_suffix(*OTHER_SUFFIXES)
 
 
-CSV = Format(read_csv, as_file=_is_marked, as_rest=_is_text)
+CSV = Format(read_csv, describe_csv, as_file=_is_marked, as_rest=_is_text)

@@ -27,6 +27,8 @@ class DecisionContext(NamedTuple):
     """What the first row is called in messages: 2 in CSV, whose header is row 1."""
     is_semicolon: bool = False
     """Whether semicolons separate the fields, as where the comma is the decimal sign."""
+    needs_features: bool = True
+    """Whether one of the columns must be learned from; not where images are."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def decide(surveys: Sequence[ColumnSurvey], context: DecisionContext) -> Decisio
     errors = [error for decision in found for error in decision.errors]
     if errors:
         raise InvalidInput(_shortened(errors))
-    if target != "none" and not any(decision.role == "feature" for decision in found):
+    is_learned = context.needs_features and target != "none"
+    if is_learned and not any(decision.role == "feature" for decision in found):
         found = _with_row_numbers(surveys, found)
     infos = tuple(map(_info, surveys, found))
     warnings = tuple(warning for decision in found for warning in decision.warnings)

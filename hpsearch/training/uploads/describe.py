@@ -1,4 +1,7 @@
-"""The record of an upload that the server keeps: shape, target and columns."""
+"""The record of an upload that the server keeps: shape, target and columns.
+
+Of images that are read as a whole it is made from the rows.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ def describe(name: str, table: Table) -> DatasetInfo:
         classes=classes,
         class_names=table.classes,
         class_rows=tuple(np.bincount(table.y, minlength=classes).tolist()) if classes else (),
+        class_type=table.class_type,
         columns=tuple(_column(column, feature) for column, feature in table.all_columns()),
     )
 
@@ -39,9 +43,9 @@ def _column(column: ColumnValues, feature: bool) -> ColumnInfo:
     return ColumnInfo(
         name=column.name,
         kind=column.column.kind,
-        role="feature" if feature else "ignored",
+        role="feature" if feature else "split" if parts else "ignored",
         missing=int(column.missing.sum()),
         distinct=len(np.unique(present)),
         parts=parts,
-        reading=ColumnReading(kind=column.column.kind),
+        reading=column.column.reading or ColumnReading(kind=column.column.kind),
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 from hpsearch.spec.language.family import load_object
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.upload_formats import UPLOAD_FORMATS, upload_format_labels
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.training.uploads.archive import Archive, is_packed, open_archive
+from hpsearch.training.uploads.describe import describe
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.upload_format import FileStart, Format
@@ -22,12 +24,30 @@ def read(path: Path, options: ReadOptions) -> Table:
 
     Args:
         path: where it lies.
-        options: its format, the column or array to learn, and what was said of columns.
+        options: its format, the column or array to learn, and how its columns are read or what
+            was said of them.
 
     Raises:
         InvalidInput: saying what is wrong, and in which column and row or which file.
     """
     return _format(options.format).read(path, options)
+
+
+def describe_file(path: Path, options: ReadOptions, name: str) -> DatasetInfo:
+    """The record of an uploaded file: its shape, its columns, and what is to be known of it.
+
+    Args:
+        path: where it lies.
+        options: its format, the column or array to learn, and what was said of columns.
+        name: what studies call it.
+
+    Raises:
+        InvalidInput: saying what is wrong, and in which columns and row or which file.
+    """
+    form = _format(options.format)
+    if form.describe is None:
+        return describe(name, form.read(path, options))
+    return form.describe(path, options, name)
 
 
 def format_of(path: Path, name: str, requested: str | None) -> str:

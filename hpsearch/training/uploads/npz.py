@@ -8,30 +8,37 @@ classes that y counts.
 
 from __future__ import annotations
 
-import io
-import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from hpsearch.training.uploads.archive import Archive, ArchiveMember, open_archive
-from hpsearch.training.uploads.arrays import first_bad, split_side_column
+from hpsearch.errors import FieldError, InvalidInput
+from hpsearch.spec.wire.datasets import DatasetInfo
+from hpsearch.spec.wire.upload import ColumnInfo, ColumnReading, ColumnUse
+from hpsearch.training.uploads.archive import Archive, open_archive
+from hpsearch.training.uploads.column_reader import ColumnReader
+from hpsearch.training.uploads.decisions import DecisionContext, decide
+from hpsearch.training.uploads.npz_arrays import JoinedArray, NpzArrays, npz_arrays
+from hpsearch.training.uploads.npz_source import NpzSource, check_finite, finite_blocks
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
-from hpsearch.training.uploads.table import (
-    SPLIT_NAMES,
-    Column,
-    ColumnValues,
-    Table,
-    category_column,
+from hpsearch.training.uploads.table import Column, Table
+from hpsearch.training.uploads.table_reader import (
+    TargetValues,
+    check_cells,
+    column_values,
+    missing_target,
+    target_values,
 )
-from hpsearch.training.uploads.target import Target, labels_in_range, target_of
+from hpsearch.training.uploads.tabular import survey_columns
+from hpsearch.training.uploads.target import labels_in_range
+from hpsearch.training.uploads.target_rules import Target
 from hpsearch.training.uploads.upload_format import FileStart, Format
 
 CHANNELS = (1, 3)
-CLASSES = "classes"
 MAGIC = b"\x93NUMPY"
 """What the file of a single array begins with."""
 
@@ -42,123 +49,157 @@ def read_npz(path: Path, options: ReadOptions) -> Table:
     Raises:
         InvalidInput: naming the array that is wrong.
     """
+    columns, class_type = options.columns, options.class_type
+    if not columns:
+        info = describe_npz(path, options, "file")
+        columns, class_type = info.columns, info.class_type
+    with _open(path, options) as arrays:
+        source = NpzSource(arrays)
+        target = arrays.target
+        if target is None:
+            raise missing_target()
+        readers = {
+            info.name: ColumnReader(info, source.first_row)
+            for info in columns
+            if info.reading is not None and info.name in source.names
+            if info.name not in source.features
+        }
+        values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in readers}
+        for batch in source.batches(readers):
+            for name, cells in batch.items():
+                values[name].append(readers[name].values(cells))
+        check_cells(readers.values())
+        read = {name: column_values(reader, values[name]) for name, reader in readers.items()}
+        if arrays.classes:
+            y, classes = labels_in_range(
+                target.whole(np.dtype(np.int64)).reshape(-1), arrays.classes, target.name
+            )
+            learned = TargetValues(y, classes, "text")
+        elif target.name in read:
+            learned = target_values(readers[target.name], read[target.name], class_type)
+        else:
+            raise missing_target()
+        return Table(
+            _rows(arrays),
+            learned.y,
+            learned.classes,
+            tuple(Column(name) for name in source.features),
+            tuple(column for name, column in read.items() if name != target.name),
+            learned.class_type,
+        )
+
+
+def describe_npz(path: Path, options: ReadOptions, name: str) -> DatasetInfo:
+    """The record of an npz file, from one pass through the arrays that are read.
+
+    Raises:
+        InvalidInput: naming the array that is wrong.
+    """
+    with _open(path, options) as arrays:
+        source = NpzSource(arrays)
+        if arrays.is_image:
+            for _ in finite_blocks(arrays.x, needs_all=True):
+                pass  # each block is looked at as it goes by
+        # Where classes have names, the target counts them, and nothing is to be decided.
+        target = None if arrays.target is None or arrays.classes else arrays.target.name
+        surveys = survey_columns(source, target, _uses(options, source))
+        decisions = decide(
+            surveys,
+            DecisionContext(source.first_row, needs_features=not arrays.is_image),
+        )
+        learned = decisions.classes
+        if arrays.classes and arrays.target is not None:
+            learned = _counted(arrays.target, arrays.classes)
+        return DatasetInfo(
+            name=name,
+            rows=arrays.x.shape[0],
+            features=_features(arrays.x.shape),
+            target="classes" if arrays.classes else decisions.target,
+            classes=len(learned.class_names),
+            class_names=learned.class_names,
+            class_rows=learned.class_rows,
+            class_type=learned.class_type,
+            columns=tuple(_column(info, source, arrays) for info in decisions.columns),
+            warnings=(*source.notes, *decisions.warnings),
+        )
+
+
+def _column(info: ColumnInfo, source: NpzSource, arrays: NpzArrays) -> ColumnInfo:
+    """What an array, or a column of x, is: x is learned from as a whole, others may split it."""
+    changed: dict[str, Any] = {}
+    if info.name in source.features:
+        changed = {"role": "feature", "reading": ColumnReading(kind="number")}
+    elif arrays.classes and arrays.target is not None and info.name == arrays.target.name:
+        changed = {"role": "target", "kind": "category", "why": "counts the array of classes"}
+    elif info.role == "feature":
+        changed = {"role": "ignored", "why": "an array beside x, which may split the rows"}
+    return info.model_copy(update=changed)
+
+
+def _counted(target: JoinedArray, names: tuple[str, ...]) -> Target:
+    """The classes that an array of labels counts.
+
+    Raises:
+        InvalidInput: naming the first row whose label is none.
+    """
+    labels = target.whole(np.dtype(np.int64)).reshape(-1)
+    labels_in_range(labels, names, target.name)
+    return Target(names, tuple(np.bincount(labels, minlength=len(names)).tolist()), "text")
+
+
+def _uses(options: ReadOptions, source: NpzSource) -> dict[str, ColumnUse]:
+    """What each column holds: those of x numbers, side arrays what was said of them."""
+    errors = [
+        FieldError(f"columns.{name}", "must be number, as x holds numbers alone; leave it out")
+        for name, use in options.uses.items()
+        if name in source.features and use != "number"
+    ]
+    errors += [
+        FieldError(
+            f"columns.{name}",
+            f"no array is called so; beside x there are {', '.join(source.singles) or 'none'}",
+        )
+        for name in options.uses
+        if name not in source.names
+    ]
+    if errors:
+        raise InvalidInput(errors)
+    return {**dict.fromkeys(source.features, "number"), **options.uses}
+
+
+@contextmanager
+def _open(path: Path, options: ReadOptions) -> Iterator[NpzArrays]:
     with open_archive(path, "the file") as archive:
-        arrays = {m.name.removesuffix(".npy"): _array(archive, m) for m in archive.members}
-    arrays, side_columns = _join_parts(arrays)
-    target = options.target or "y"
-    for name in ("x", target):
-        if name not in arrays:
-            raise invalid_upload(
-                f"must hold an array {name!r}, and there are {', '.join(arrays) or 'none'}; "
-                "save it as np.savez(file, x=..., y=...)",
-                "target" if name == target and options.target else "file",
-            )
-    x, y = arrays["x"], arrays[target]
-    if len(x) == 0 or y.shape[:1] != x.shape[:1] or y.ndim > 2 or y.size != len(y):
-        raise invalid_upload(
-            f"x must have rows and {target} one entry for each, got {list(x.shape)} and "
-            f"{list(y.shape)}"
-        )
-    x, columns = _features(x)
-    targets, classes = _target(y.reshape(-1), arrays.get(CLASSES), target, options)
-    for name, array in arrays.items():
-        if name not in ("x", target, CLASSES) and array.shape == (len(x),):
-            side_columns += (_values(name, array),)
-    return Table(x, targets, classes, columns, side_columns)
+        yield npz_arrays(archive, options)
 
 
-def _array(archive: Archive, member: ArchiveMember) -> NDArray[Any]:
-    """An array whose header is checked before anything of its size is made."""
-    content = archive.read(member)
-    file = io.BytesIO(content)
-    try:
-        version = npy.read_magic(file)
-        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, kind = header(file)
-    except (ValueError, EOFError) as error:
-        raise invalid_upload(
-            f"{member.name} must be a NumPy array, and it is not ({error})"
-        ) from None
-    if kind.hasobject:
-        raise invalid_upload(
-            f"{member.name} holds Python objects, which are pickled and never read; save numbers "
-            "or text (array.astype(str))"
-        )
-    if kind.kind not in "biufU":
-        raise invalid_upload(f"{member.name} must hold numbers or text, and it holds {kind}")
-    needed, present = math.prod(shape) * kind.itemsize, len(content) - file.tell()
-    if needed != present:
-        raise invalid_upload(
-            f"{member.name} must have {needed} bytes of values for {list(shape)}, and it has "
-            f"{present}; send the whole file"
-        )
-    return npy.read_array(io.BytesIO(content), allow_pickle=False)
+def _rows(arrays: NpzArrays) -> NDArray[Any]:
+    """Rows as a table's columns in float64, or as images with channels first in their own type."""
+    x = arrays.x
+    if len(x.shape) == 2:
+        rows = x.whole(np.dtype(np.float64))
+        check_finite(x.name, rows, 0)
+        return rows
+    rows = x.whole(np.dtype(np.uint8) if x.dtype.kind == "b" else x.dtype)
+    check_finite(x.name, rows, 0, needs_all=True)
+    if len(x.shape) == 3:
+        return rows[:, None]
+    if _is_channels_last(x.shape):
+        return np.ascontiguousarray(rows.transpose(0, 3, 1, 2))
+    return rows
 
 
-def _join_parts(
-    arrays: dict[str, NDArray[Any]],
-) -> tuple[dict[str, NDArray[Any]], tuple[ColumnValues, ...]]:
-    """Arrays of parts put together, with the side column that tells the parts apart."""
-    parts = [part for part in SPLIT_NAMES if f"x_{part}" in arrays]
-    if "x" in arrays or not parts:
-        return arrays, ()
-    stems = [name.removesuffix(f"_{parts[0]}") for name in arrays if name.endswith(f"_{parts[0]}")]
-    joined = {name: array for name, array in arrays.items() if name == CLASSES}
-    for stem in stems:
-        blocks = [arrays.get(f"{stem}_{part}") for part in parts]
-        shapes = {array.shape[1:] for array in blocks if array is not None}
-        if any(array is None for array in blocks) or len(shapes) != 1:
-            raise invalid_upload(
-                f"{stem} must be there for {', '.join(parts)}, in rows of one shape; save all parts"
-            )
-        joined[stem] = np.concatenate([array for array in blocks if array is not None])
-    return joined, split_side_column(parts, [len(arrays[f"x_{part}"]) for part in parts])
+def _features(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a row once channels come first."""
+    if len(shape) == 2:
+        return (shape[1],)
+    if len(shape) == 3:
+        return (1, *shape[1:])
+    return (shape[3], *shape[1:3]) if _is_channels_last(shape) else tuple(shape[1:])
 
 
-def _features(x: NDArray[Any]) -> tuple[NDArray[Any], tuple[Column, ...]]:
-    """Rows as a table's columns or as images with channels first."""
-    if x.dtype.kind == "U" or x.ndim not in (2, 3, 4) or not x.size:
-        raise invalid_upload(
-            "x must hold numbers of shape [rows, columns], [rows, height, width] or "
-            f"[rows, channels, height, width], got {x.dtype} of {list(x.shape)}"
-        )
-    wrong = np.isinf(x) if x.ndim == 2 else ~np.isfinite(x)
-    if wrong.any():
-        row, value = first_bad(x, wrong)
-        raise invalid_upload(f"values must be finite, and x, row {row} has {value:g}; correct it")
-    if x.ndim == 2:
-        return x.astype(np.float64), tuple(Column(f"x{i}") for i in range(x.shape[1]))
-    if x.dtype.kind == "b":
-        x = x.astype(np.uint8)
-    if x.ndim == 3:
-        return x[:, None], ()
-    if x.shape[1] not in CHANNELS and x.shape[3] in CHANNELS:
-        x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
-    return x, ()
-
-
-def _target(
-    y: NDArray[Any], classes: NDArray[Any] | None, name: str, options: ReadOptions
-) -> Target:
-    if classes is not None:
-        if y.dtype.kind not in "iu" or classes.dtype.kind != "U" or classes.ndim != 1:
-            raise invalid_upload("classes must be names, and y whole numbers that count them")
-        return labels_in_range(y, tuple(map(str, classes)), name)
-    use = options.uses.get(name)
-    return target_of(_values(name, y), None if use == "ignore" else use, first_row=1)
-
-
-def _values(name: str, array: NDArray[Any]) -> ColumnValues:
-    if array.dtype.kind == "U":
-        return category_column(name, array)
-    values = array.astype(np.float64)
-    infinite = np.isinf(values)
-    if infinite.any():
-        row, value = first_bad(values, infinite)
-        raise invalid_upload(
-            f"values must be finite, and {name}, row {row} has {value:g}; correct it"
-        )
-    return ColumnValues(Column(name), values)
+def _is_channels_last(shape: Sequence[int]) -> bool:
+    return len(shape) == 4 and shape[1] not in CHANNELS and shape[3] in CHANNELS
 
 
 def _has_npy(archive: Archive) -> bool:
@@ -171,4 +212,4 @@ def _refuse_lone_array(start: FileStart) -> bool:
     return False
 
 
-NPZ = Format(read_npz, in_archive=_has_npy, as_rest=_refuse_lone_array)
+NPZ = Format(read_npz, describe_npz, in_archive=_has_npy, as_rest=_refuse_lone_array)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hpsearch.errors import InvalidInput
 from hpsearch.spec.language.messages import alternatives
-from hpsearch.spec.wire.upload import ColumnInfo, ColumnUse
+from hpsearch.spec.wire.upload import ClassType, ColumnInfo, ColumnUse
 
 Field = Literal["file", "target", "format", "columns", "name"]
 
@@ -26,6 +26,8 @@ class ReadOptions:
     columns: tuple[ColumnInfo, ...] = field(default=(), hash=False)
     """How the columns are read, as it was decided at the upload; empty where it is to be decided
     now. `uses` are contained in it."""
+    class_type: ClassType = "text"
+    """Of the values that classes stand for, as it was decided with `columns`."""
     needs_target: bool = True
     """False where a file is only looked at: all its columns are described, nothing is learned."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from hpsearch.training.uploads.read_options import invalid_upload
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -35,13 +37,27 @@ class TableSource(Protocol):
         """What was left out, guessed or suspected of the file: a sentence each."""
         ...
 
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Columns of types that nothing is learned from, such as lists: what their cells are.
+
+        `batches` has none of them.
+        """
+        ...
+
     def batches(self, columns: Collection[str] | None = None) -> Iterator[Batch]:
         """The rows in order, batch by batch, at least one batch with a row.
 
         Args:
-            columns: the columns that are wanted; all unless given. Others are not unpacked.
+            columns: the columns that are wanted; all that can be read unless given. Others are
+                not unpacked.
 
         Raises:
             InvalidInput: naming the row that is faulty; also when there is no row.
         """
         ...
+
+
+def no_rows() -> Exception:
+    """The error of a table without rows."""
+    return invalid_upload("the file must have rows under its header, and it has none; add some")

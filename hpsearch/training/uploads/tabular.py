@@ -1,121 +1,155 @@
-"""What CSV and Parquet share: one column is the target, the rest features."""
+"""What the formats of tables share: columns with names, of which one is the target.
+
+A table is read once to say what its columns are, and then by what was said, as often as it is
+trained on. Both hold no more of the file than a batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.spec.wire.upload import ColumnUse
-from hpsearch.training.uploads.csv_source import no_rows
+from hpsearch.training.uploads.decisions import DecisionContext, decide
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
-from hpsearch.training.uploads.table import SPLIT_NAMES, ColumnValues, Table
-from hpsearch.training.uploads.target import Target, target_of
+from hpsearch.training.uploads.survey import ColumnSurvey, sketch_size
+from hpsearch.training.uploads.table import Table
+from hpsearch.training.uploads.table_reader import read_table
+from hpsearch.training.uploads.table_source import TableSource
 
 MAX_COLUMNS = 10_000
-MAX_CATEGORIES = 256
-"""Of a feature: each becomes an input of its own."""
+MAX_NAME_CHARACTERS = 500
+SURVEY_BYTES = 1 << 20
+"""Of a column's cells that are surveyed at once."""
+MOST_NAMES = 20
+"""Columns that an error names; more are only counted."""
 
 
-def check_names(names: Sequence[str], options: ReadOptions) -> None:
-    """Refuses columns that cannot be told apart, and options that name none of them.
-
-    Raises:
-        InvalidInput: naming the column.
-    """
-    if len(names) > MAX_COLUMNS:
-        raise invalid_upload(f"a table must have at most {MAX_COLUMNS} columns, got {len(names)}")
-    seen: set[str] = set()
-    for number, name in enumerate(names, start=1):
-        if not name:
-            raise invalid_upload(
-                f"every column must have a name, and column {number} has none; name it or "
-                "take it out (pandas: to_csv(..., index=False))"
-            )
-        if name in seen:
-            raise invalid_upload(
-                f"column names must differ, and {format_value(name)} is there twice; rename one"
-            )
-        if len(name) > 500:
-            raise invalid_upload(
-                f"a column's name must have at most 500 characters, got {len(name)}"
-            )
-        seen.add(name)
-    listed = ", ".join(names[:20])
-    if options.target not in seen:
-        got = "none" if options.target is None else format_value(options.target)
-        raise invalid_upload(
-            f"must name a column of the file, got {got}; there are {listed}", "target"
-        )
-    for name in options.uses:
-        if name not in seen:
-            raise invalid_upload(f"no column is called so; there are {listed}", "columns", name)
-
-
-def check_rows(rows: int) -> None:
-    """Refuses a file without rows.
+def read_source(source: TableSource, options: ReadOptions) -> Table:
+    """The rows of a table.
 
     Raises:
-        InvalidInput: when there is none.
+        InvalidInput: naming the columns and the rows that are wrong.
     """
-    if rows == 0:
-        raise no_rows()
+    if options.columns:
+        return read_table(source, options.columns, options.class_type)
+    info = describe_source(source, options, "file")
+    return read_table(source, info.columns, info.class_type)
 
 
-def use_of(options: ReadOptions, name: str) -> ColumnUse | None:
-    """What was said that a column holds; none where nothing was, or that it is ignored."""
-    use = options.uses.get(name)
-    return None if use == "ignore" else use
-
-
-def build_table(options: ReadOptions, columns: Iterable[ColumnValues], first_row: int) -> Table:
-    """The table of a file's columns: the target, the features, and those that are neither.
+def describe_source(source: TableSource, options: ReadOptions, name: str) -> DatasetInfo:
+    """The record of a table, from one pass through its rows.
 
     Args:
+        source: the file.
         options: names the target, and says what was said of columns.
-        columns: all of the file, in its order.
-        first_row: what the first row is called in messages.
+        name: what studies call it.
 
     Raises:
-        InvalidInput: when the target does not serve, or no feature is left.
+        InvalidInput: naming all columns that are wrong, or the file's faulty row.
     """
-    features: list[ColumnValues] = []
-    side_columns: list[ColumnValues] = []
-    target: Target = (np.empty(0), ())
-    for column in columns:
-        if column.name == options.target:
-            target = target_of(column, use_of(options, column.name), first_row)
-        elif _is_no_feature(column, options):
-            side_columns.append(column)
-        else:
-            _check_categories(column)
-            features.append(column)
-    if not features:
-        raise invalid_upload(
-            "a table must have a column to learn from beside the target, and all others are "
-            "times or ignored; add one"
-            if side_columns
-            else "a table must have a column to learn from beside the target, and it has none"
-        )
-    x: NDArray[np.float64] = np.column_stack([feature.values for feature in features])
-    return Table(x, *target, tuple(feature.column for feature in features), tuple(side_columns))
-
-
-def _is_no_feature(column: ColumnValues, options: ReadOptions) -> bool:
-    """Whether a column is a time, ignored, or holds the names of the parts of a split."""
-    return (
-        column.column.kind == "date"
-        or options.uses.get(column.name) == "ignore"
-        or (bool(column.categories) and set(column.categories) <= set(SPLIT_NAMES))
+    check_names(source, options)
+    surveys = survey_columns(source, options.target, options.uses)
+    decisions = decide(surveys, DecisionContext(source.first_row, source.is_european))
+    return DatasetInfo(
+        name=name,
+        rows=max(survey.rows for survey in surveys),
+        features=(sum(column.is_feature for column in decisions.columns),),
+        target=decisions.target,
+        classes=len(decisions.classes.class_names),
+        class_names=decisions.classes.class_names,
+        class_rows=decisions.classes.class_rows,
+        class_type=decisions.classes.class_type,
+        columns=decisions.columns,
+        warnings=(*source.notes, *decisions.warnings),
     )
 
 
-def _check_categories(column: ColumnValues) -> None:
-    name, count = column.name, len(column.categories)
-    if count > MAX_CATEGORIES:
+def survey_columns(
+    source: TableSource, target: str | None, uses: Mapping[str, ColumnUse]
+) -> list[ColumnSurvey]:
+    """What one pass through a file shows of its columns, in their order.
+
+    Args:
+        source: the file; of columns that cannot be read only their type is known.
+        target: the column to learn, if any.
+        uses: what was said of columns.
+    """
+    size = sketch_size(len(source.names))
+    surveys = {
+        name: ColumnSurvey(name, is_target=name == target, use=uses.get(name), sketch_size=size)
+        for name in source.names
+    }
+    for name, type_name in source.unread.items():
+        surveys[name].cell_type, surveys[name].type_name = "nested", type_name
+    for batch in source.batches():
+        for name, cells in batch.items():
+            # Texts are counted in a dozen times their memory.
+            step = max(1, len(cells) * SURVEY_BYTES // max(cells.nbytes, 1))
+            for start in range(0, len(cells), step):
+                surveys[name].add(cells.slice(start, step))
+    return list(surveys.values())
+
+
+def check_names(source: TableSource, options: ReadOptions) -> None:
+    """Refuses columns that cannot be told apart, and options that name none of them.
+
+    Raises:
+        InvalidInput: naming all columns that are wrong.
+    """
+    names = source.names
+    if len(names) > MAX_COLUMNS:
         raise invalid_upload(
-            f"a feature must have at most {MAX_CATEGORIES} categories, and column {name} has "
-            f'{count}; say columns={{"{name}": "ignore"}} (a split may still name it)'
+            f"a table must have at most {MAX_COLUMNS:,} columns, got {len(names):,}; as an npz "
+            "file a matrix may have more"
         )
+    errors = [*_name_errors(names), *_target_errors(source, options)]
+    errors += [
+        FieldError(f"columns.{name}", f"no column is called so; there are {_listed(names)}")
+        for name in options.uses
+        if name not in names
+    ]
+    if errors:
+        raise InvalidInput(errors)
+
+
+def _name_errors(names: Sequence[str]) -> Iterator[FieldError]:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        numbers = "; is the header missing?" if all(map(str.isdigit, repeated)) else ""
+        yield FieldError(
+            "file",
+            f"column names must differ, and {_listed(map(format_value, repeated))} "
+            f"{'is' if len(repeated) == 1 else 'are'} there twice; rename one{numbers}",
+        )
+    for name in names:
+        if len(name) > MAX_NAME_CHARACTERS:
+            yield FieldError(
+                "file",
+                f"a column's name must have at most {MAX_NAME_CHARACTERS} characters, and "
+                f"{format_value(name)} has {len(name)}; shorten it",
+            )
+            return
+
+
+def _target_errors(source: TableSource, options: ReadOptions) -> Iterator[FieldError]:
+    target = options.target
+    if target is None and not options.needs_target:
+        return
+    if target not in source.names:
+        got = "none" if target is None else format_value(target)
+        one = source.names[0] if len(source.names) == 1 else ""
+        remedy = "; fields are separated by commas, semicolons, tabs or |" if " " in one else ""
+        yield FieldError(
+            "target",
+            f"must name a column of the file, got {got}; there are {_listed(source.names)}{remedy}",
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - MOST_NAMES} more" if len(every) > MOST_NAMES else ""
+    return ", ".join(every[:MOST_NAMES]) + more

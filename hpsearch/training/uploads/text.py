@@ -70,8 +70,8 @@ def check_text(path: Path, pattern: re.Pattern[bytes]) -> TextFacts:
 
     Args:
         path: where it lies.
-        pattern: looked for in the text as UTF-8; what it matches ends in a double quote and is
-            shorter than 64 bytes.
+        pattern: looked for in the text as UTF-8; what it matches ends in a space and a double
+            quote and is shorter than 64 bytes.
 
     Raises:
         InvalidInput: naming the first line that is not UTF-8, or holds binary data.
@@ -89,7 +89,7 @@ def check_text(path: Path, pattern: re.Pattern[bytes]) -> TextFacts:
             raise _not_utf8(line) from None
         line += block.count(b"\n")
         quotes += block.count(b'"')
-        if quotes and not is_found:
+        if b' "' in end + block and not is_found:  # many times quicker than the pattern
             is_found = pattern.search(end + block) is not None
         end = block[-64:]
     return TextFacts(is_found, quotes)

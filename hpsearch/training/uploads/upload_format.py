@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.training.uploads.archive import Archive
 from hpsearch.training.uploads.read_options import ReadOptions
 from hpsearch.training.uploads.table import Table
@@ -46,6 +47,12 @@ class Format:
 
     Raises:
         InvalidInput: naming the column and row, or the file, that is wrong.
+    """
+    describe: Callable[[Path, ReadOptions, str], DatasetInfo] | None = None
+    """The record of a file, under a name, in bounded memory; None where `read` must tell.
+
+    Raises:
+        InvalidInput: naming the columns, or the row, that are wrong.
     """
     magic: bytes = b""
     """What every file of it begins with; empty where nothing tells."""
