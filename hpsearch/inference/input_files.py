@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
@@ -44,9 +45,9 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Any:
         InvalidInput: when the file cannot be read, or holds no rows.
     """
     readers: Mapping[str, Callable[[Path], Any]] = {
-        ".csv": _named_csv if columns else _plain_csv,
+        ".csv": partial(_named_csv, columns=columns) if columns else _plain_csv,
         ".json": _json,
-        ".parquet": _parquet if columns else _plain_parquet,
+        ".parquet": partial(_named_parquet, columns=columns) if columns else _plain_parquet,
         ".npy": _npy,
         ".npz": _npz,
     }
@@ -56,15 +57,12 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Any:
             "file", f"must end in {', '.join(readers)}, got {path.name}; convert it to one of these"
         )
     try:
-        rows = readers[suffix](path)
-        if hasattr(rows, "column_names") and not _has_names(rows.column_names, columns):
-            rows = _plain_csv(path) if suffix == ".csv" else _plain_parquet(path)
+        return readers[suffix](path)
     except (OSError, *UNREADABLE) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidInput.at(
             "file", f"must be readable as {suffix[1:]}, and {path} is not ({reason})"
         ) from None
-    return rows
 
 
 def _has_names(names: Sequence[str], columns: Sequence[str]) -> bool:
@@ -72,12 +70,14 @@ def _has_names(names: Sequence[str], columns: Sequence[str]) -> bool:
     return not all(map(_POSITION.fullmatch, columns)) or not set(columns).isdisjoint(names)
 
 
-def _named_csv(path: Path) -> Any:
+def _named_csv(path: Path, columns: Sequence[str]) -> Any:
     """Fields as they are: whether `007` is a number or a category, the model knows."""
     arrow = require_extra("pyarrow", "worker", "tables in CSV files")
     from hpsearch.training.uploads.csv_source import open_csv
 
     source = open_csv(path)
+    if not _has_names(source.names, columns):
+        return _plain_csv(path)
     _check_names(source.names)
     batches = [arrow.table(dict(batch)) for batch in source.batches()]
     return arrow.concat_tables(batches)
@@ -125,6 +125,14 @@ def _json(path: Path) -> Any:
     return rows
 
 
+def _named_parquet(path: Path, columns: Sequence[str]) -> Any:
+    table = _parquet(path)
+    if not _has_names(table.column_names, columns):
+        return _plain_parquet(path)
+    _check_names(table.column_names)
+    return table
+
+
 def _plain_parquet(path: Path) -> list[list[Any]]:
     columns = [column.to_pylist() for column in _parquet(path).columns]
     return [list(row) for row in zip(*columns, strict=True)]
@@ -133,9 +141,7 @@ def _plain_parquet(path: Path) -> list[list[Any]]:
 def _parquet(path: Path) -> Any:
     parquet = require_extra("pyarrow.parquet", "worker", "files of Parquet")
     with path.open("rb") as file:
-        table = parquet.ParquetFile(file).read()
-    _check_names(table.column_names)
-    return table
+        return parquet.ParquetFile(file).read()
 
 
 def _npy(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,31 @@ def test_parquet_is_read_by_names_or_by_places(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1], [2]], ["a", "a"]), tmp_path / "rows.parquet")
     with pytest.raises(InvalidInput, match="two columns are called 'a'"):
         read_rows(tmp_path / "rows.parquet", NAMES)
+
+
+def test_rows_of_a_table_that_came_as_an_array_may_have_names_or_none(tmp_path: Path) -> None:
+    names = ("x0", "x1")
+    nameless = written(tmp_path, "nameless.csv", "2,2\n,4\n")
+    assert read_rows(nameless, names) == [[2.0, 2.0], [None, 4.0]]
+    named = written(tmp_path, "named.csv", "x1,x0\n2,2\n,4\n")
+    assert read_rows(named, names).column_names == ["x1", "x0"]
+    pq.write_table(pa.table([[1], [2]], ["a", "a"]), tmp_path / "rows.parquet")
+    assert read_rows(tmp_path / "rows.parquet", names) == [[1, 2]]
+
+
+def test_of_an_archive_of_arrays_x_is_read(tmp_path: Path) -> None:
+    x = np.arange(6.0).reshape(3, 2)
+    np.savez_compressed(tmp_path / "rows.npz", y=[1], x=x)
+    np.testing.assert_array_equal(read_rows(tmp_path / "rows.npz"), x)
+    np.savez(tmp_path / "rows.npz", z=x)
+    with pytest.raises(InvalidInput, match="it has no array called x, but z"):
+        read_rows(tmp_path / "rows.npz")
+    content = tmp_path / "rows.npz"
+    header = "{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000,)}"
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("x.npy", with_header(tmp_path, header).read_bytes())
+    with pytest.raises(InvalidInput, match="says 32,000,000,000 bytes, and 24 follow"):
+        read_rows(content)
+    written(tmp_path, "rows.npz", b"PK no archive")
+    with pytest.raises(InvalidInput, match="must be readable as npz"):
+        read_rows(content)
