@@ -66,13 +66,15 @@ def read_idx(path: Path, options: ReadOptions) -> Table:
         ys.append(y)
         parts.append(split_name_of(x_name))
     x = xs[0] if len(xs) == 1 else np.concatenate(xs)
-    y, classes = classes_of(np.concatenate(ys), "the labels")
+    all_labels = np.concatenate(ys)
+    y, classes = classes_of(all_labels, "the labels")
     return Table(
         x=x[:, None] if x.ndim == 3 else x,
         y=y,
         classes=classes,
         columns=tuple(Column(f"x{i}") for i in range(x.shape[1])) if x.ndim == 2 else (),
         side_columns=split_side_column(parts, [len(part) for part in ys]),
+        class_type="integer" if all_labels.dtype.kind in "iu" else "number",
     )
 
 
