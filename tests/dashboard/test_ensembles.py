@@ -353,7 +353,7 @@ def test_the_page_says_worse_at_its_head_by_the_study_s_objective(
     assert "Validation auc" in table
     assert "chosen by val_auc" in table
     page = " ".join(known.get(f"/studies/{study}").text.split())
-    assert "1 worse than the best single trial by auc" in page
+    assert "1 worse by auc" in page
 
 
 def test_numbers_are_compared_in_the_direction_of_their_metric() -> None:

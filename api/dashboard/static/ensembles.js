@@ -42,7 +42,7 @@ export function watchEnsembles(study, changed) {
     const { count, open, worse, score } = counts();
     document.querySelector('[data-live="ensembles"]').textContent = number(Number(count));
     document.querySelector('[data-live="worse_ensembles"]').textContent =
-      Number(worse) ? `${number(Number(worse))} worse than the best single trial by ${score}` : "";
+      Number(worse) ? `${number(Number(worse))} worse by ${score}` : "";
     document.getElementById("ensembles-fact").hidden = count === "0";
     if (count !== "0") card.hidden = false;
     if (Number(open) < before) changed();
