@@ -154,7 +154,7 @@ def with_restarts(name: str, seed: int) -> Iterator[tuple[str, Pair]]:
     for label, request, candidates in (
         ("greedy", {"kind": "greedy"}, trained.usual),
         ("greedy, no bags", {"kind": "greedy", "bags": 0}, trained.usual),
-        ("greedy, val_accuracy", {"kind": "greedy", "metric": "val_accuracy"}, trained.usual),
+        ("greedy, val_loss", {"kind": "greedy", "metric": "val_loss"}, trained.usual),
         ("greedy, + snapshots", {"kind": "greedy"}, snapshots),
         ("greedy, vote", {"kind": "greedy", "combine": "vote"}, trained.usual),
         ("greedy, weighted", {"kind": "greedy", "combine": "weighted"}, trained.usual),
