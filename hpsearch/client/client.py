@@ -72,7 +72,13 @@ class Client:
         self._transport = Transport(url, token, patience_seconds=patience_seconds)
 
     def on_first_write(self, call: Callable[[], object]) -> None:
-        """Calls a function once, when the server has taken the first change of this client."""
+        """Calls a function once, when the server has taken the first change of this client.
+
+        >>> client.on_first_write(lambda: print("written"))
+        >>> client.submit(spec).state.value
+        written
+        'queued'
+        """
         self._transport.on_write = call
 
     @property
@@ -139,8 +145,8 @@ class Client:
 
         >>> client.study(1)
         Study(1, 'wine', complete, 4 trials ended, best ...)
-        >>> client.study("wine").id
-        1
+        >>> client.submit({**spec, "name": "wider"}).id == client.study("wider").id
+        True
         """
         if isinstance(study, int) or study.isdecimal():
             return Study(self._transport, self._transport.get(f"/studies/{study}", records.Study))
@@ -180,7 +186,7 @@ class Client:
             NotFound: when no ensemble has it.
 
         >>> client.ensemble(1)
-        Ensemble(1 of study 1, greedy, complete, ... members, accuracy ...)
+        Ensemble(1 of study 1, greedy, complete, ... members, test accuracy ...)
         """
         record = self._transport.get(f"/ensembles/{ensemble_id}", ensembles.Ensemble)
         return Ensemble(self._transport, record)
