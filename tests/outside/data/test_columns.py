@@ -195,12 +195,12 @@ def test_truth_values_of_every_program_are_the_same(truths):
 
 
 def test_answers_stay_categories_and_their_spellings_are_said():
-    answers = ["yes", "Yes", "no", "NO", "n/a"] * 30
+    answers = ["agree", "Agree", "never", "NEVER", "n/a"] * 30
     found = decisions({"c": answers})
     assert (found.columns[0].kind, found.columns[0].distinct, found.columns[0].missing) == (
         "category", 4, 30,
     )  # fmt: skip
-    assert "'Yes' and 'yes', 'NO' and 'no' differ by case" in found.warnings[0]
+    assert "'Agree' and 'agree', 'NEVER' and 'never' differ by case" in found.warnings[0]
 
 
 def test_reviews_are_free_text_and_short_labels_are_not():
@@ -221,7 +221,7 @@ def test_spreadsheet_errors_and_dashes_are_missing_and_numbers_stay_numbers():
 
 
 WHOLE_TARGETS = {
-    "one row of each": (range(1, 61), "numbers"),
+    "one row of each": (range(1, 48), "numbers"),
     "ages": (rng.integers(18, 90, 500), "numbers"),
     "counts": (rng.poisson(30, 300), "numbers"),
     "house prices": (1000 * rng.integers(80, 900, 400), "numbers"),
@@ -286,7 +286,7 @@ def test_classes_have_an_order_and_the_type_of_their_values(values, names, kind)
     assert (found.classes.class_names, found.classes.class_type) == (names, kind)
 
 
-@pytest.mark.parametrize("values", [["12%", "40%"] * 9, ["$1", "$2"] * 9, ["1,5", "2,5"] * 9])
+@pytest.mark.parametrize("values", [["31%", "45%"] * 9, ["$1", "$2"] * 9, ["1,5", "2,5"] * 9])
 def test_amounts_as_a_target_are_numbers(values):
     assert decisions({"a": rng.normal(size=len(values)), "y": values}, "y").target == "numbers"
 

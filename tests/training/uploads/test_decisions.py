@@ -88,12 +88,12 @@ def test_dates_of_either_order_are_read_as_the_rest_of_the_file_is_and_the_guess
 
 
 KINDS = {
-    "numbers with a sign": (["$1,200", "-$3.50", "$7"], "number", "feature"),
-    "percentages": (["12%", "3.5%", "100%"], "number", "feature"),
+    "numbers with a sign": (["$3,475", "-$8.50", "$7"], "number", "feature"),
+    "percentages": (["31%", "3.5%", "100%"], "number", "feature"),
     "accountants' numbers": (["(5)", "7", "3"], "number", "feature"),
     "truth values": (["TRUE", "false", "True"], "boolean", "feature"),
     "typed truth values": ([True, False, None], "boolean", "feature"),
-    "yes and no": (["yes", "no", "yes"], "category", "feature"),
+    "si and no": (["si", "no", "si"], "category", "feature"),
     "zeros in front": (["007", "12", "3"], "category", "feature"),
     "decimals with zeros in front": (["00.5", "1.5", "2.5"], "number", "feature"),
     "dates": (["2021-03-04", "2021-03-05", ""], "date", "feature"),
