@@ -1,4 +1,4 @@
-"""`hpsearch datasets`: add, show, list, remove."""
+"""`hpsearch datasets`: add, inspect, show, list, remove."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 from hpsearch.cli.dataset_table import print_dataset
 from hpsearch.cli.options import AsJson, Server, connect
 from hpsearch.cli.output import emit, out
+from hpsearch.client.client import Client
 from hpsearch.client.dataset import Dataset, DatasetInfo, DatasetList
 from hpsearch.client.dataset_summary import shape
 from hpsearch.errors import InvalidInput
@@ -72,6 +73,29 @@ def add(
             replace=replace,
         )
     emit(added, lambda: print_dataset(added, whole=whole), as_json=as_json)
+
+
+@app.command()
+def inspect(
+    files: Files,
+    target: Annotated[
+        str | None,
+        typer.Option(help="The column to learn.", show_default="only describe the columns"),
+    ] = None,
+    form: Format = None,
+    column: Columns = None,
+    whole: Whole = False,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an upload would become; nothing is stored."""
+    with Client(server) as client:
+        seen = client.inspect_dataset(
+            *files, target=target, format=form, columns=_uses(column or [])
+        )
+    if not seen.name:
+        seen = seen.model_copy(update={"name": files[0].name})
+    emit(seen, lambda: print_dataset(seen, whole=whole), as_json=as_json)
 
 
 @app.command()

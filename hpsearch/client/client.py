@@ -255,6 +255,32 @@ class Client:
         form |= {"name": name} | ({"replace": "true"} if replace else {})
         return self._transport.upload("/datasets", Dataset, form, [Path(file) for file in files])
 
+    def inspect_dataset(
+        self,
+        *files: str | Path,
+        target: str | None = None,
+        format: str | None = None,  # noqa: A002 (the field's name in the form)
+        columns: Mapping[str, ColumnUse] | None = None,
+    ) -> DatasetInfo:
+        """Returns what an upload would become; nothing is stored.
+
+        Args:
+            files: as for `add_dataset`.
+            target: the column or array to learn; None only describes the columns.
+            format: as for `add_dataset`.
+            columns: as for `add_dataset`.
+
+        Raises:
+            InvalidInput: naming the columns and rows, or the file, that are wrong.
+
+        >>> seen = client.inspect_dataset("houses.csv", target="price")
+        >>> [(column.name, column.kind, column.role) for column in seen.columns]
+        [('size', 'number', 'feature'), ('price', 'number', 'target')]
+        """
+        form = _upload_form(files, target, format, columns)
+        paths = [Path(file) for file in files]
+        return self._transport.upload("/datasets:inspect", DatasetInfo, form, paths)
+
     def dataset(self, name: str, version: int | None = None) -> Dataset | DatasetInfo:
         """Returns a data set.
 

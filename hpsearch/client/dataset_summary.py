@@ -71,7 +71,7 @@ def target_line(info: DatasetInfo) -> str:
         few = ""
         if column is not None and column.examples:
             few = f", {column.distinct:,} different, such as {', '.join(column.examples)}"
-        return f"{start}: {info.target}{few}"
+        return "no target" if info.target == "none" else f"{start}: {info.target}{few}"
     values = _CLASS_VALUES.get(info.class_type)
     shown = list(zip(info.class_names, info.class_rows, strict=False))[:MOST_CLASSES]
     counts = ", ".join(f"{name} ({pluralize(rows, 'row')})" for name, rows in shown)

@@ -3,8 +3,8 @@
 Files are named by their content, so two data sets may share one. A version's number is given once:
 studies name it, and what they were trained on is never another file.
 
-Whoever adds or removes a data set calls `lock` first: no file can then be removed between the check
-that it is there and the row that refers to it.
+Whoever adds or removes a data set holds `lock`: no file can then be removed between the check that
+it is there and the row that refers to it, and no two versions get one number.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def add(
     """Adds a data set; returns it, and whether it is new.
 
     Args:
-        session: the transaction, which has called `lock`.
+        session: the transaction; it holds `lock` from here on.
         dataset: what it holds; its version is given here.
         artifact: its file.
         replace: whether another one of its name becomes an earlier version of it.
@@ -53,6 +53,7 @@ def add(
     Raises:
         Conflict: when another one has its name, and it is not to replace that.
     """
+    lock(session)
     versions = _versions(session, dataset.name)
     version = _next_version(session, dataset.name, versions)
     if versions:
@@ -159,6 +160,7 @@ def remove(session: Session, name: str, version: int | None = None) -> list[Stor
         NotFound: when none has this name and version.
         Conflict: when a study that is not over trains on it.
     """
+    lock(session)
     chosen = _chosen(session, name, version, _versions(session, name))
     rows = session.scalars(
         select(DatasetRow)

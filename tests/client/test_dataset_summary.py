@@ -115,7 +115,7 @@ def test_the_target_names_its_classes_with_their_rows() -> None:
     assert target_line(info_of(price)) == (
         "target price: numbers, 1,100 different, such as 9.5, 12"
     )
-    assert target_line(BUILT_IN["quadratic"]) == "target: none"
+    assert target_line(BUILT_IN["quadratic"]) == "no target"
 
 
 def test_the_first_line_counts_what_is_learned_from() -> None:

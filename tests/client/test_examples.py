@@ -100,7 +100,7 @@ def names(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("HPSEARCH_TOKEN", TOKEN)
     monkeypatch.chdir(tmp_path)
     Path("study.yaml").write_text(str(dict(SPEC)))
-    houses = "".join(f"{size},{3 * size}\n" for size in range(40))
+    houses = "".join(f"{40 + 7 * i % 40},{3 * i + 90}\n" for i in range(40))
     Path("houses.csv").write_text(f"size,price\n{houses}")
     with Client() as client:
         study = client.study(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rig import Rig
-from sqlalchemy.orm import Session
 
 from hpsearch.spec.wire.datasets import Dataset
 from hpsearch.spec.wire.upload import ColumnInfo, ColumnReading
@@ -49,11 +48,4 @@ def add(
 ) -> tuple[Dataset, bool]:
     dataset = a_dataset(name, **fields)
     artifact = an_artifact(dataset.sha256)
-    return rig.do(lambda session: _add(session, dataset, artifact, replace))
-
-
-def _add(
-    session: Session, dataset: Dataset, artifact: StoredArtifact, replace: bool
-) -> tuple[Dataset, bool]:
-    datasets.lock(session)
-    return datasets.add(session, dataset, artifact, replace=replace)
+    return rig.do(lambda session: datasets.add(session, dataset, artifact, replace=replace))

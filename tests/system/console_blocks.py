@@ -18,6 +18,9 @@ from processes import Service
 REST = "…"
 """Stands for any text, and as a key for any further fields."""
 
+ADDRESS = "http://127.0.0.1:8470"
+"""Of the server, as pages have it."""
+
 _HERE_DOCUMENT = re.compile(r"<<'(\w+)'")
 
 
@@ -56,7 +59,7 @@ def run(shown: Sequence[Exchange], service: Service) -> list[str]:
     """What the commands print, typed one after another in the folder of a service's data."""
     script = []
     for number, exchange in enumerate(shown):
-        command = exchange.command.replace("http://127.0.0.1:8470", service.url)
+        command = exchange.command.replace(ADDRESS, service.url)
         script += [command, f"echo; echo '--- {number} ---'"]
     programs = Path(sys.executable).parent
     done = subprocess.run(
@@ -73,7 +76,8 @@ def run(shown: Sequence[Exchange], service: Service) -> list[str]:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return re.split(r"\n--- \d+ ---\n", done.stdout)
+    printed = done.stdout.replace(service.url, ADDRESS)
+    return re.split(r"\n--- \d+ ---\n", printed)
 
 
 def differences(shown: Any, found: Any, path: str = "") -> list[str]:
