@@ -84,7 +84,7 @@ def test_a_value_has_one_text_whatever_holds_it(values, expected):
     assert texts(values) == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(finite))
 def test_a_floats_text_reads_back_to_the_same_float(values):
     assert [float(text) for text in texts(np.array(values))] == values

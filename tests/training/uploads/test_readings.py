@@ -56,7 +56,7 @@ DECORATIONS = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     finite | st.integers(-(2**53), 2**53).map(float),
     forms,
@@ -75,7 +75,7 @@ def test_a_number_in_any_format_reads_back_to_the_same_float(
     assert numbers(reading, [text, "7"]) == [value, 7]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(finite | st.integers(-(2**70), 2**70)))
 def test_numbers_are_what_python_reads_whether_typed_or_text(values):
     expected = [float(value) for value in values]
@@ -85,7 +85,7 @@ def test_numbers_are_what_python_reads_whether_typed_or_text(values):
     assert numbers(NUMBER, [decimal.Decimal(repr(value)) for value in values]) == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(st.text("0019,.+-eE$% \u2212(infa", max_size=7)), forms)
 def test_a_number_is_the_same_whatever_stands_in_the_other_rows(values, form):
     reading = ColumnReading(kind="number", decimal=form.decimal, thousands=form.thousands)
@@ -146,7 +146,7 @@ def test_typed_values_of_the_wrong_kind_are_unreadable():
 instants = st.datetimes(datetime.datetime(1, 1, 1), datetime.datetime(9999, 12, 31))
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(instants, min_size=1))
 def test_an_instant_is_the_same_typed_and_in_iso_form(times):
     expected = [time.replace(tzinfo=datetime.UTC) for time in times]
@@ -209,7 +209,7 @@ def test_truth_values_are_the_same_in_every_writing():
     assert keys(BOOLEAN, ["oui", 2]) == ["oui", "2"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)), st.lists(finite))
 def test_codes_of_equal_value_are_one_category(integers, floats):
     assert keys(CODES, integers) == [str(value) for value in integers]
