@@ -39,7 +39,7 @@ PAIRS: Mapping[str, tuple[spec.Pruner, Callable[[], Any]]] = {
         lambda: optuna.pruners.SuccessiveHalvingPruner(1, 2),
     ),
     "hyperband": (
-        spec.HyperbandPruner(kind="hyperband", max_epochs=100),
+        spec.HyperbandPruner(kind="hyperband", min_epochs=1, max_epochs=100, reduction_factor=3),
         lambda: optuna.pruners.HyperbandPruner(1, 100),
     ),
     "patience": (
@@ -87,7 +87,8 @@ def _rungs(settings: spec.Pruner, number: int, curve: Any) -> Iterator[tuple[int
         return
     bracket = 0
     if isinstance(settings, spec.HyperbandPruner):
-        bracket = Hyperband(settings, SEED).bracket_of(number, settings.max_epochs or 1)
+        least, most = settings.min_epochs or 1, settings.max_epochs or 1
+        bracket = Hyperband(settings, SEED).bracket_of(number, least, most)
     epoch = (settings.min_epochs or 1) * settings.reduction_factor**bracket
     while epoch < len(curve):
         yield bracket, epoch, float(curve[epoch])

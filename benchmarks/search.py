@@ -47,7 +47,12 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     },
     "hyperband": {
         "search": {"kind": "random", "trials": MANY},
-        "pruner": {"kind": "hyperband", "max_epochs": EPOCHS},
+        "pruner": {
+            "kind": "hyperband",
+            "min_epochs": 1,
+            "max_epochs": EPOCHS,
+            "reduction_factor": 3,
+        },
     },
 }
 """What coarse-to-fine is compared with."""

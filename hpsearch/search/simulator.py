@@ -13,8 +13,9 @@ Curve      (params, epochs, seed) -> Trace: what a trial would report; seed is (
 Trace      its losses by epoch, and how long each takes
 Outcome    the trials, and the best loss by epochs spent
 
-Events come in the order of their time, equal times in the order of trial numbers, and meet the
-parts that the server uses: stages, samplers, pruners and limits.
+Events come in the order of their time, equal times in the order of trial numbers (a pruner judges
+all epochs of one moment together), and meet the parts that the server uses: stages, samplers,
+pruners and limits.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from hpsearch.search.pruners import CurveTable, judge, pruner_for
+from hpsearch.search.pruners import CurveTable, judge_together, pruner_for
 from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
 from hpsearch.search.staging import OpenStage, first_stage, next_stage
@@ -33,7 +34,7 @@ from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.searches.base import SearchBase
-from hpsearch.spec.space.stages import stages_of
+from hpsearch.spec.space.stages import longest_epochs, stages_of
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.progress import StudyProgress
 
@@ -105,27 +106,47 @@ class Outcome:
 
 
 def simulate(
-    spec: StudySpec, curve: Curve, *, workers: int = 1, next_stage: NextStage = next_stage
+    spec: StudySpec,
+    curve: Curve,
+    *,
+    workers: int = 1,
+    group_size: int = 1,
+    next_stage: NextStage = next_stage,
 ) -> Outcome:
     """Runs a study to its end or to its limits.
 
     Args:
         spec: the study; `limits.epochs` is its budget.
         curve: what trials report.
-        workers: how many trials run at once.
+        workers: how many train at once.
+        group_size: the most trials that one worker trains together: their epochs end at once, and
+            others begin when all of them are over.
         next_stage: how a staged search goes on.
 
     Returns:
         What the study came to; equal arguments give equal outcomes.
     """
-    return _Study(spec, curve, workers, next_stage).run()
+    return _Study(spec, curve, workers, group_size, next_stage).run()
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Trials that one worker trains together."""
+
+    seconds: float
+    """Of each epoch: the slowest trial's."""
 
 
 class _Study:
     """A study under way; `events` holds (seconds, trial) at which an epoch ends."""
 
-    def __init__(self, spec: StudySpec, curve: Curve, workers: int, next_stage: NextStage) -> None:
+    def __init__(
+        self, spec: StudySpec, curve: Curve, workers: int, group_size: int, next_stage: NextStage
+    ) -> None:
         self.spec, self.curve, self.workers, self.next_stage = spec, curve, workers, next_stage
+        self.group_size = group_size
+        self.groups: dict[int, _Group] = {}
+        """By trial that runs."""
         self.trials: list[SimulatedTrial] = []
         self.traces: dict[int, Trace] = {}
         self.ended: list[Observation] = []
@@ -135,20 +156,30 @@ class _Study:
         self.best_loss, self.best_ended = math.inf, 0
         self.seconds = 0.0
         self.pruner = pruner_for(spec.pruner, spec.seed)
-        self.curves = CurveTable(Objective(metric="loss", direction="minimize"))
         self.plans = stages_of(spec)
+        epochs = {index: longest_epochs(spec, plan) for index, plan in enumerate(self.plans)}
+        self.curves = CurveTable(Objective(metric="loss", direction="minimize"), epochs)
         self.stages = [first_stage(spec)]
         self.sampler = self._sampler()
 
     def run(self) -> Outcome:
         self._lease()
         while self.events:
-            self.seconds, number = heapq.heappop(self.events)
-            has_ended = self._report(self.trials[number])
-            if self._limited():
-                break
-            if has_ended:
-                self._lease()
+            self.seconds = self.events[0][0]
+            numbers = []
+            while self.events and self.events[0][0] == self.seconds:
+                numbers.append(heapq.heappop(self.events)[1])
+            stopped = self._judge(numbers)
+            while numbers:
+                number = numbers.pop(0)
+                self._report(self.trials[number], stop=number in stopped)
+                if self._limited():
+                    return self._outcome()
+                if self.trials[number].state != TrialState.RUNNING:
+                    self._lease()
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
         return Outcome(self.trials, self.stages, self.best, self.seconds)
 
     def _sampler(self) -> Sampler[SearchBase]:
@@ -157,8 +188,15 @@ class _Study:
     def _lease(self) -> None:
         """Gives idle workers trials, as far as the stage and the sampler allow."""
         self._open_next_stage()
-        for proposal in self._proposals(self.workers - len(self.events)):
-            self._start(proposal)
+        active = {id(group) for group in self.groups.values()}
+        size = self.group_size
+        proposals = self._proposals((self.workers - len(active)) * size)
+        for start in range(0, len(proposals), size):
+            members = [self._start(proposal) for proposal in proposals[start : start + size]]
+            group = _Group(max(self.traces[number].seconds for number in members))
+            for number in members:
+                self.groups[number] = group
+                heapq.heappush(self.events, (self.seconds + group.seconds, number))
 
     def _open_next_stage(self) -> None:
         """Opens the next stage when enough trials of the present one have ended."""
@@ -182,12 +220,13 @@ class _Study:
             return proposals
         history = History()
         if self.sampler.reads_history:
-            running = sorted(number for _, number in self.events)
+            running = sorted(self.groups)
             history = History(self.ended, [self.trials[number].observation() for number in running])
         count = min(self.sampler.max_suggestions(history, count), count)
         return proposals + self.sampler.suggest(range(first, first + count), history)
 
-    def _start(self, proposal: Proposal) -> None:
+    def _start(self, proposal: Proposal) -> int:
+        """Adds a trial; returns its number."""
         stage, number = self.stages[-1], len(self.trials)
         searched = proposal.params.get("training.epochs", self.spec.training.epochs)
         trial = SimulatedTrial(
@@ -199,35 +238,44 @@ class _Study:
         self.traces[number] = self.curve(trial.params, trial.epochs, (self.spec.seed, trial.origin))
         self.curves.add(number, stage=stage.index, inherited=trial.epochs_before)
         self.trials.append(trial)
-        heapq.heappush(self.events, (self.seconds + self.traces[number].seconds, number))
+        return number
 
-    def _report(self, trial: SimulatedTrial) -> bool:
-        """A trial's next epoch; whether it was the last."""
-        trace = self.traces[trial.number]
+    def _next_loss(self, number: int) -> float:
+        """What a trial's next epoch comes to."""
+        trial = self.trials[number]
+        return float(self.traces[number].losses[trial.epochs_before + len(trial.losses)])
+
+    def _judge(self, numbers: Sequence[int]) -> set[int]:
+        """The trials that the pruner stops of those whose epochs end at this moment."""
+        if self.pruner is None:
+            return set()
+        losses = {number: [self._next_loss(number)] for number in numbers}
+        verdicts = judge_together(self.pruner, self.curves, losses)
+        return {number for number, verdict in verdicts.items() if verdict.stop}
+
+    def _report(self, trial: SimulatedTrial, *, stop: bool) -> None:
+        """A trial's next epoch, which is its last where the pruner stops it."""
         epoch = trial.epochs_before + len(trial.losses)
-        loss = float(trace.losses[epoch])
+        loss = self._next_loss(trial.number)
         trial.losses.append(loss)
         least = self.best[-1] if self.best else math.inf
         self.best.append(min(least, loss) if math.isfinite(loss) else least)
-        if not math.isfinite(loss) or self._pruned(trial, loss):
+        if not math.isfinite(loss) or stop:
             self._end(trial, TrialState.PRUNED)
         elif epoch + 1 == trial.epochs:
             self._end(trial, TrialState.COMPLETE)
         else:
-            heapq.heappush(self.events, (self.seconds + trace.seconds, trial.number))
-        return trial.state != TrialState.RUNNING
-
-    def _pruned(self, trial: SimulatedTrial, loss: float) -> bool:
-        if self.pruner is None:
-            return False
-        return judge(self.pruner, self.curves, trial.number, [loss]).stop
+            seconds = self.groups[trial.number].seconds
+            heapq.heappush(self.events, (self.seconds + seconds, trial.number))
 
     def _end(self, trial: SimulatedTrial, state: TrialState) -> None:
         trial.state, trial.ended_seconds = state, self.seconds
         self.ended.append(trial.observation())
         self.ended_of_stage += trial.stage == self.stages[-1].index
-        del self.traces[trial.number]
-        if state == TrialState.COMPLETE:
+        del self.traces[trial.number], self.groups[trial.number]
+        if state != TrialState.COMPLETE:
+            self.curves.end(trial.number)
+        else:
             self.curves.complete(trial.number)
             if trial.loss is not None and trial.loss < self.best_loss:
                 self.best_loss, self.best_ended = trial.loss, len(self.ended)

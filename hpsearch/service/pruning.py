@@ -10,15 +10,17 @@ because another process wrote meanwhile, `_catch_up` reads again what may differ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from hpsearch.search.pruners import CurveTable, Pruner, Verdict, judge, pruner_for
-from hpsearch.spec.language.states import TrialState, is_final
+from hpsearch.search.pruners import CurveTable, Pruner, Verdict, judge_together, pruner_for
+from hpsearch.search.pruners.curve_table import TrialCurve
+from hpsearch.spec.language.states import TrialReason, TrialState, is_final
+from hpsearch.spec.space.stages import stated_epochs
 from hpsearch.store import pruning_state
 from hpsearch.store.database import on_commit
 from hpsearch.store.lru import LruCache
@@ -81,6 +83,7 @@ class CurveTables:
                 self._curves.put(study.id, curves)
             valid = curves.revision == study.revision
             curves.revision, curves.writer = None, writer
+        curves.table.clock = study.revision
         _catch_up(session, study, curves, valid=valid)
         curves.changed.update(study.reporting)
         on_commit(session, lambda: self._commit(curves, study.revision + 1, writer))
@@ -102,32 +105,61 @@ class StudyPruner:
     study: PrunableStudy
     curves: _StudyCurves
 
-    def decide(self, trial_id: int, epochs: Sequence[Epoch]) -> Verdict:
-        """Adds a trial's epochs to its curve, those known already left out; stops it or does not.
+    def decide(self, reports: Mapping[int, Sequence[Epoch]]) -> dict[int, Verdict]:
+        """Adds epochs of some trials to their curves, those known already left out, and judges.
 
-        Stores what the pruner must know again after a restart: rungs entered, and a stop.
+        The trials of one batch are judged together, whatever their order. Stores what the pruner
+        must know again after a restart: when a trial began, rungs entered, and a stop.
+
+        Args:
+            reports: epochs by trial id.
+
+        Returns:
+            By trial id whether it stops.
         """
-        table, number = self.curves.table, self.curves.numbers[trial_id]
-        curve = table.curves[number]
-        values: list[float | None] = []
-        for report in sorted(epochs, key=lambda report: report.epoch):
-            if report.epoch == curve.done + len(values):
-                values.append(report.metrics.get(table.metric))
-        rungs_before, was_stopped = len(curve.rungs), curve.stopped is not None
-        verdict = judge(self.curves.pruner, table, number, values)
-        if len(curve.rungs) > rungs_before or (verdict.stop and not was_stopped):
-            rungs = [(*rung, value) for rung, value in curve.rungs.items()]
-            pruning_state.store_state(self.session, trial_id, PrunerState(rungs, verdict.why))
+        table, values = self.curves.table, {}
+        for trial_id, epochs in reports.items():
+            number = self.curves.numbers[trial_id]
+            values[number] = _new_values(table, number, epochs)
+        before = {number: _state(table.curves[number]) for number in values}
+        verdicts = judge_together(self.curves.pruner, table, values)
+        for trial_id in reports:
+            number = self.curves.numbers[trial_id]
+            state = _state(table.curves[number])
+            if state != before[number]:
+                pruning_state.store_state(self.session, trial_id, state)
         if table.max_epochs != self.study.max_epochs:
             pruning_state.store_max_epochs(self.session, self.study.id, table.max_epochs)
-        return verdict
+        return {trial_id: verdicts[self.curves.numbers[trial_id]] for trial_id in reports}
+
+
+def _new_values(table: CurveTable, number: int, epochs: Sequence[Epoch]) -> Sequence[float | None]:
+    """The objective of a trial's epochs from the first on that is not in its curve."""
+    done = table.curves[number].done
+    values: list[float | None] = []
+    for report in sorted(epochs, key=lambda report: report.epoch):
+        if report.epoch == done + len(values):
+            values.append(report.metrics.get(table.metric))
+    return values
+
+
+def _state(curve: TrialCurve) -> PrunerState:
+    """What a pruner knows of a trial beside its curve."""
+    return PrunerState(
+        rungs=[(*rung, value) for rung, value in curve.rungs.items()],
+        why=None if curve.stopped is None else curve.stopped.why,
+        began=curve.began,
+        diverged=curve.diverged,
+        stopped_at=curve.stopped_at,
+        stopped_epoch=curve.stopped_epoch,
+    )
 
 
 def _new(study: PrunableStudy) -> _StudyCurves:
     pruner = pruner_for(study.spec.pruner, study.spec.seed)
     if pruner is None:
         raise TypeError(f"study {study.id} has no pruner")
-    table = CurveTable(study.spec.objectives[0])
+    table = CurveTable(study.spec.objectives[0], stated_epochs(study.spec))
     return _StudyCurves(study.identity, study.version, pruner, table)
 
 
@@ -156,22 +188,45 @@ def _catch_up(session: Session, study: PrunableStudy, curves: _StudyCurves, *, v
     for trial in trials:
         if trial.state is TrialState.COMPLETE:
             table.complete(trial.number)
+        elif is_final(trial.state):
+            table.end(trial.number)
+            if trial.state is TrialState.PRUNED and table.curves[trial.number].stopped is None:
+                _store_end(session, table, trial)
     curves.ended = study.trials_ended
+
+
+def _store_end(session: Session, table: CurveTable, trial: PrunableTrial) -> None:
+    """Stores that a trial was stopped by whoever trains it, as where it diverged."""
+    diverged = trial.reason == TrialReason.DIVERGED
+    why = "it diverged" if diverged else "its loop stopped it"
+    table.record(trial.number, Verdict(stop=True, why=why, diverged=diverged))
+    pruning_state.store_state(session, trial.id, _state(table.curves[trial.number]))
 
 
 def _restore(table: CurveTable, trial: PrunableTrial) -> None:
     """Puts a trial's stored pruner state into the table."""
     state = trial.pruner_state
     rungs = {(bracket, epoch): value for bracket, epoch, value in state.rungs}
-    stopped = None if state.why is None else Verdict(stop=True, why=state.why)
-    table.restore(trial.number, rungs, stopped)
+    stopped = None
+    if state.why is not None:
+        stopped = Verdict(stop=True, why=state.why, diverged=state.diverged)
+    table.restore(
+        trial.number,
+        rungs,
+        stopped,
+        began=state.began,
+        stopped_at=state.stopped_at,
+        stopped_epoch=state.stopped_epoch,
+    )
 
 
 def _needs_curve(curves: _StudyCurves, trial: PrunableTrial) -> bool:
     """Whether a trial's curve can still matter to a decision."""
+    pruner = curves.pruner
+    if trial.state is TrialState.PRUNED:
+        return pruner.reads_curves
     if trial.state is not TrialState.COMPLETE:
         return not is_final(trial.state)
-    pruner = curves.pruner
     return pruner.reads_curves or (
         pruner.reads_max_epochs and trial.stage not in curves.table.max_epochs
     )

@@ -83,24 +83,25 @@ def _append_all(
     by_job: Mapping[int, Sequence[Epoch]],
     pruners: Mapping[int, StudyPruner],
 ) -> dict[int, Verdict]:
-    """Stores trials' epochs; returns what their studies' pruners decide on them, by job id."""
-    return {
-        job_id: _append(session, leased[job_id], epochs, pruners)
-        for job_id, epochs in sorted(by_job.items())
-    }
+    """Stores trials' epochs; returns what their studies' pruners decide on them, by job id.
 
-
-def _append(
-    session: Session,
-    job: QueuedJob,
-    epochs: Sequence[Epoch],
-    pruners: Mapping[int, StudyPruner],
-) -> Verdict:
-    """Stores a trial's epochs; returns what its study's pruner, if it has one, decides on them."""
-    objectives = studies.spec_of(session, job.study_id).objectives
-    reports.append(session, job.required_trial_id, epochs, objectives)
-    pruner = pruners.get(job.study_id)
-    return GO_ON if pruner is None else pruner.decide(job.required_trial_id, epochs)
+    All are stored before any is judged: trials that report together are judged together.
+    """
+    for job_id, epochs in sorted(by_job.items()):
+        job = leased[job_id]
+        objectives = studies.spec_of(session, job.study_id).objectives
+        reports.append(session, job.required_trial_id, epochs, objectives)
+    verdicts: dict[int, Verdict] = {}
+    for study_id, pruner in pruners.items():
+        trials = {
+            job.required_trial_id: by_job[job_id]
+            for job_id, job in leased.items()
+            if job_id in by_job
+            and job.study_id == study_id
+            and job.required_trial_id in pruner.study.reporting
+        }
+        verdicts.update(pruner.decide(trials))
+    return {job_id: verdicts.get(leased[job_id].required_trial_id, GO_ON) for job_id in by_job}
 
 
 def _decisions(

@@ -59,6 +59,14 @@ class PrunerState:
     """Bracket, epoch, and the value with which the trial entered the rung."""
     why: str | None = None
     """Why the trial was to stop; none while it may continue."""
+    diverged: bool = False
+    """Whether it was to stop for that."""
+    began: int | None = None
+    """The study's revision when the trial first reported."""
+    stopped_at: int = -1
+    """The study's revision when it was to stop."""
+    stopped_epoch: int = -1
+    """The epoch that the verdict was about."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class PrunableTrial:
     number: int
     stage: int
     state: TrialState
+    reason: str | None
     inherited: int
     epochs_done: int
     pruner_state: PrunerState
@@ -161,6 +170,7 @@ def trials(
             TrialRow.number,
             TrialRow.stage,
             TrialRow.state,
+            TrialRow.reason,
             TrialRow.inherited,
             TrialRow.epochs_done,
             TrialRow.attributes,
@@ -169,8 +179,17 @@ def trials(
         .order_by(TrialRow.number)
     )
     return [
-        PrunableTrial(id_, number, stage, TrialState(state), inherited, done, _state(attributes))
-        for id_, number, stage, state, inherited, done, attributes in rows
+        PrunableTrial(
+            id=row.id,
+            number=row.number,
+            stage=row.stage,
+            state=TrialState(row.state),
+            reason=row.reason,
+            inherited=row.inherited,
+            epochs_done=row.epochs_done,
+            pruner_state=_state(row.attributes),
+        )
+        for row in rows
     ]
 
 
@@ -208,7 +227,15 @@ def store_state(session: Session, trial_id: int, state: PrunerState) -> None:
         for bracket, epoch, value in state.rungs
     ]
     row = session.get_one(TrialRow, trial_id)
-    row.attributes = {**row.attributes, _KEY: {"rungs": rungs, "why": state.why}}
+    stored = {
+        "rungs": rungs,
+        "why": state.why,
+        "diverged": state.diverged,
+        "began": state.began,
+        "stopped_at": state.stopped_at,
+        "stopped_epoch": state.stopped_epoch,
+    }
+    row.attributes = {**row.attributes, _KEY: stored}
 
 
 def store_max_epochs(session: Session, study_id: int, max_epochs: Mapping[int, int]) -> None:
@@ -228,4 +255,12 @@ def _state(attributes: Mapping[str, Any]) -> PrunerState:
     if stored is None:
         return PrunerState()
     rungs = [(rung["bracket"], rung["epoch"], float(rung["value"])) for rung in stored["rungs"]]
-    return PrunerState(rungs, stored["why"])
+    # Trials of earlier versions have no moments: they count as having begun first.
+    return PrunerState(
+        rungs,
+        stored["why"],
+        diverged=stored.get("diverged", False),
+        began=stored.get("began", 0),
+        stopped_at=stored.get("stopped_at", -1),
+        stopped_epoch=stored.get("stopped_epoch", -1),
+    )

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from rig import Rig, a_report
 from sqlalchemy.orm import Session
 
-from hpsearch.search.pruners import CurveTable, judge, pruner_for
+from hpsearch.search.pruners import CurveTable, judge_together, pruner_for
 from hpsearch.service.pruning import CurveTables
 from hpsearch.service.tuner import Tuner
 from hpsearch.spec.language.states import Decision, TrialState
@@ -25,7 +25,7 @@ from hpsearch.store import studies
 from hpsearch.store.pruning_state import lock_of_trial
 
 LOSS = {"metric": "val_loss", "direction": "minimize"}
-MEDIAN = {"kind": "median", "startup_trials": 1}
+MEDIAN = {"kind": "median", "startup_trials": 1, "warmup_epochs": 0}
 PRUNERS: Mapping[str, dict[str, Any]] = {
     "median": {"kind": "median", "startup_trials": 2, "warmup_epochs": 1},
     "asha": {"kind": "asha", "reduction_factor": 2},
@@ -107,7 +107,9 @@ def test_only_trials_of_one_stage_are_compared(rig: Rig) -> None:
     assert tell(rig, (later[1], 1, 0.6)) == [True]
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("median", 1), ("asha", 0), ("hyperband", 1)])
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("median", 1), ("median", 2), ("asha", 0), ("hyperband", 1)]
+)
 def test_processes_failures_and_restarts_change_no_decision(rig: Rig, kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     trials, epochs = 10, 9
@@ -120,7 +122,7 @@ def test_processes_failures_and_restarts_change_no_decision(rig: Rig, kind: str,
     spec = rig.do(lambda s: studies.spec_of(s, study_id))
     pruner = pruner_for(spec.pruner, spec.seed)
     assert pruner is not None
-    table = CurveTable(Objective(metric="val_loss", direction="minimize"))
+    table = CurveTable(Objective(metric="val_loss", direction="minimize"), {0: epochs})
     losses = rng.uniform(size=(trials, 1)) + rng.uniform(size=(trials, epochs)).round(2)
     for number in range(trials):
         table.add(number)
@@ -140,20 +142,22 @@ def test_processes_failures_and_restarts_change_no_decision(rig: Rig, kind: str,
             with suppress(Broken):
                 tell(process, *batch, fails=True)
         stopped = tell(process, *batch)
-        expected = []
+        values = {}
         for job in some:
             first = done[job.trial]
             done[job.trial] += counts[job.trial]
-            values = losses[job.trial, first : done[job.trial]].tolist()
-            expected.append(judge(pruner, table, job.trial, values).stop)
-        assert stopped == expected
+            values[job.trial] = losses[job.trial, first : done[job.trial]].tolist()
+        verdicts = judge_together(pruner, table, values)
+        assert stopped == [verdicts[job.trial].stop for job in some]
         stops += sum(stopped)
         for job, stop in zip(some, stopped, strict=True):
             if stop or done[job.trial] == epochs:
                 process.complete(job, state=TrialState.PRUNED if stop else TrialState.COMPLETE)
                 open_jobs.remove(job)
                 open_jobs += rig.lease(worker, 1)
-                if not stop:
+                if stop:
+                    table.end(job.trial)
+                else:
                     table.complete(job.trial)
     assert stops > 0
 

@@ -3,20 +3,163 @@
 With η the reduction factor, s the early-stopping rate and m the least epochs, rung r is at epoch
 m·η^(s + r). Of n trials that entered it so far, the best max(1, ⌊n/η⌋) go on; none is recalled
 when a better one comes later (Li et al. 2020, https://arxiv.org/abs/1810.05934).
+
+Where the spec says how long trials are, a trial is ranked by its best value so far, as in the end;
+the paper and Optuna take the value at the rung, which loses the best of a few noisy curves three
+times as often (docs/search.md), and so does this where a person's own loop trains for as long as it
+likes. Trials that come to a rung with one batch of reports all enter it before any is judged.
 """
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hpsearch.search.pruners.base import Pruner
-from hpsearch.search.pruners.curve_table import CurveTable
-from hpsearch.search.pruners.verdict import GO_ON, Rung, Verdict
+from hpsearch.search.pruners.curve_table import CurveTable, TrialCurve
+from hpsearch.search.pruners.verdict import Rung, Verdict
 from hpsearch.spec.language.messages import pluralize
-from hpsearch.spec.pruners.halving import AshaPruner, HyperbandPruner
+from hpsearch.spec.pruners.halving import AshaPruner, HalvingPruner
+
+H = TypeVar("H", bound=HalvingPruner)
 
 
-class Asha(Pruner[AshaPruner]):
+@dataclass(frozen=True)
+class Rungs:
+    """Where a trial is compared: `bracket`, and the epoch of its first rung."""
+
+    first: int
+    bracket: int = 0
+
+
+@dataclass
+class _Arrival:
+    """A trial whose reports are judged; `entered` are the rungs that it came to with them."""
+
+    curve: TrialCurve
+    rungs: Rungs
+    entered: dict[Rung, float] = field(default_factory=dict)
+
+
+class Halving(Pruner[H]):
+    """What `asha` and `hyperband` share."""
+
+    @abstractmethod
+    def rungs_of(self, table: CurveTable, number: int) -> Rungs | None:
+        """Where a trial is compared; none while it is not known how long trials are."""
+
+    def decide(self, table: CurveTable, number: int) -> Verdict:
+        """Stops a trial that is not among the best at a rung that it has just reached."""
+        return self.decide_together(table, [number])[0]
+
+    def decide_together(self, table: CurveTable, numbers: Sequence[int]) -> list[Verdict]:
+        """Judges from the lowest rung up, at each all that have come to it together."""
+        verdicts = dict.fromkeys(numbers, Verdict(stop=False))
+        arrivals = []
+        for number in numbers:
+            rungs = self.rungs_of(table, number)
+            if rungs is not None:
+                arrivals.append(_Arrival(table.curves[number], rungs))
+        while arrivals:
+            by_epoch: defaultdict[int, list[_Arrival]] = defaultdict(list)
+            for arrival in arrivals:
+                epoch = self._next_epoch(arrival.curve.rungs, arrival.rungs, arrival.entered)
+                if epoch <= arrival.curve.epoch:
+                    by_epoch[epoch].append(arrival)
+                elif arrival.entered:
+                    verdicts[arrival.curve.number] = Verdict(stop=False, rungs=arrival.entered)
+            if not by_epoch:
+                break
+            lowest = min(by_epoch)
+            stopped = self._judge(table, lowest, by_epoch.pop(lowest))
+            verdicts.update(stopped)
+            arrivals = [arrival for arrival in arrivals if arrival.curve.number not in stopped]
+        return [verdicts[number] for number in numbers]
+
+    def _next_epoch(
+        self, known: Mapping[Rung, float], rungs: Rungs, entered: Mapping[Rung, float]
+    ) -> int:
+        epoch = rungs.first
+        while (rungs.bracket, epoch) in known or (rungs.bracket, epoch) in entered:
+            epoch *= self.settings.reduction_factor
+        return epoch
+
+    def _judge(
+        self, table: CurveTable, epoch: int, arrivals: Sequence[_Arrival]
+    ) -> dict[int, Verdict]:
+        """The verdicts on those that stop at the rung of an epoch, by trial number."""
+        verdicts: dict[int, Verdict] = {}
+        came: defaultdict[tuple[int, Rung], list[float]] = defaultdict(list)
+        judged: list[tuple[_Arrival, float]] = []
+        for arrival in arrivals:
+            curve, rung = arrival.curve, (arrival.rungs.bracket, epoch)
+            planned = curve.stage in table.planned_epochs
+            # What was trained as another trial counts as it was then, and is not judged again.
+            is_past = epoch < curve.inherited and curve.value_at(epoch) is not None
+            at = epoch if is_past else curve.epoch
+            value = table.best_until(curve, at) if planned else curve.value_at(at)
+            if value is None or math.isnan(value):
+                why = f"epoch {curve.epoch}: {table.metric} is NaN"
+                verdicts[curve.number] = Verdict(
+                    stop=True, why=why, diverged=True, rungs=arrival.entered
+                )
+                continue
+            arrival.entered[rung] = value
+            came[curve.stage, rung].append(value)
+            # A stop after the last epoch would save nothing.
+            if not (is_past or (planned and curve.epoch + 1 >= table.planned_epochs[curve.stage])):
+                judged.append((arrival, value))
+        present = {
+            (stage, rung): sorted([*table.rung_values(stage, rung), *values])
+            for (stage, rung), values in came.items()
+        }
+        for arrival, value in judged:
+            values = present[arrival.curve.stage, (arrival.rungs.bracket, epoch)]
+            count = len(values) + self._diverged(table, arrival, epoch)
+            rank = self._rank(epoch, count, table.count_better(values, value))
+            if rank is not None:
+                why = f"epoch {arrival.curve.epoch}: {table.metric} {value:.4g} is {rank}"
+                verdicts[arrival.curve.number] = Verdict(stop=True, why=why, rungs=arrival.entered)
+        return verdicts
+
+    def _rank(self, epoch: int, present: int, better: int) -> str | None:
+        """What keeps a trial from going past a rung; none where it goes on."""
+        bootstrap = self.settings.bootstrap_trials
+        if present <= bootstrap:
+            return (
+                f"among the first {bootstrap} at the rung of epoch {epoch}, none of which goes on"
+            )
+        survivors = max(1, present // self.settings.reduction_factor)
+        if better < survivors:
+            return None
+        return (
+            f"number {better + 1} of {pluralize(present, 'trial')} at the rung of epoch {epoch}, "
+            f"of which the best {survivors} go on"
+        )
+
+    def _diverged(self, table: CurveTable, arrival: _Arrival, epoch: int) -> int:
+        """How many trials diverged on the way to this rung while the trial ran.
+
+        They would be the last there: without them one of the others would have to be.
+        """
+        curve, rungs = arrival.curve, arrival.rungs
+        if curve.stage not in table.planned_epochs:
+            return 0
+        began = table.clock if curve.began is None else curve.began
+        return sum(
+            other.diverged
+            and other.number != curve.number
+            and self.rungs_of(table, other.number) == rungs
+            and self._next_epoch(other.rungs, rungs, {}) == epoch
+            for other in table.stopped(curve.stage, since=began)
+        )
+
+
+class Asha(Halving[AshaPruner]):
     """One bracket of rungs."""
 
     @property
@@ -24,63 +167,16 @@ class Asha(Pruner[AshaPruner]):
         """Without `min_epochs`: the first rung is then at a share of the longest trial."""
         return self.settings.min_epochs is None
 
-    def decide(self, table: CurveTable, number: int) -> Verdict:
-        """Stops a trial that is not among the best at a rung that it has just reached."""
+    def rungs_of(self, table: CurveTable, number: int) -> Rungs | None:
+        """The same for all trials of a stage."""
         settings, least = self.settings, self.settings.min_epochs
         if least is None:
-            most = table.max_epochs_of(table.curves[number].stage)
+            stage = table.curves[number].stage
+            most = table.max_epochs_of(stage)
             if most is None:
-                return GO_ON
-            least = max((most - 1) // 100, 1)
-        first = least * settings.reduction_factor**settings.min_early_stopping_rate
-        return halve(settings, table, number, first)
-
-
-def halve(
-    settings: AshaPruner | HyperbandPruner,
-    table: CurveTable,
-    number: int,
-    first: int,
-    bracket: int = 0,
-) -> Verdict:
-    """Whether a trial stops at the rungs that it has reached.
-
-    Args:
-        settings: reduction factor and bootstrap.
-        table: the curves.
-        number: the trial's.
-        first: epoch of the first rung.
-        bracket: whose rungs these are.
-
-    Returns:
-        The verdict, with the rungs that the trial has entered at its last report.
-    """
-    curve = table.curves[number]
-    entered: dict[Rung, float] = {}
-    epoch = first
-    while True:
-        while (bracket, epoch) in curve.rungs:
-            epoch *= settings.reduction_factor
-        if curve.epoch < epoch:
-            return Verdict(stop=False, rungs=entered)
-        # What was trained as another trial counts as it was then, and is not judged again.
-        is_past = epoch < curve.inherited and epoch in curve.epochs
-        value = curve.values[curve.epochs.index(epoch)] if is_past else curve.value
-        if math.isnan(value):
-            why = f"epoch {curve.epoch}: {table.metric} is NaN"
-            return Verdict(stop=True, why=why, rungs=entered)
-        others = table.rung_values(curve.stage, (bracket, epoch))
-        entered[bracket, epoch] = value
-        present, better = len(others) + 1, table.count_better(others, value)
-        survivors = max(1, present // settings.reduction_factor)
-        if not is_past and (present <= settings.bootstrap_trials or better >= survivors):
-            rank = (
-                f"among the first {settings.bootstrap_trials} at the rung of epoch {epoch}, none "
-                "of which goes on"
-                if present <= settings.bootstrap_trials
-                else f"number {better + 1} of {pluralize(present, 'trial')} at the rung of epoch "
-                f"{epoch}, of which the best {survivors} go on"
-            )
-            why = f"epoch {curve.epoch}: {table.metric} {value:.4g} is {rank}"
-            return Verdict(stop=True, why=why, rungs=entered)
-        epoch *= settings.reduction_factor
+                return None
+            if stage in table.planned_epochs:
+                least = settings.default_min_epochs(most)
+            else:
+                least = max((most - 1) // 100, 1)
+        return Rungs(least * settings.reduction_factor**settings.min_early_stopping_rate)

@@ -10,6 +10,7 @@ Pruner       decides on one report; it holds no session and no clock
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from hpsearch.search.pruners.curve_table import CurveTable
@@ -28,7 +29,7 @@ class Pruner(ABC, Generic[S]):
     """
 
     reads_curves: ClassVar[bool] = False
-    """Whether it compares with the curves of complete trials."""
+    """Whether it compares with the curves of other trials."""
 
     def __init__(self, settings: S, seed: int = 0) -> None:
         self.settings = settings
@@ -65,3 +66,18 @@ class Pruner(ABC, Generic[S]):
         Returns:
             The verdict. It changes nothing in the table: the caller records it there.
         """
+
+    def decide_together(self, table: CurveTable, numbers: Sequence[int]) -> list[Verdict]:
+        """Whether each of some trials stops that reported in one batch, at the same epoch or not.
+
+        None of the verdicts is in the table before all are made, and a pruner that compares trials
+        takes each as present for the others: so their order does not matter.
+
+        Args:
+            table: as for `decide`.
+            numbers: the trials', each once.
+
+        Returns:
+            The verdicts in the order of the numbers.
+        """
+        return [self.decide(table, number) for number in numbers]

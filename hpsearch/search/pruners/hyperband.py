@@ -12,14 +12,12 @@ from bisect import bisect_right
 from itertools import accumulate
 from zlib import crc32
 
-from hpsearch.search.pruners.asha import halve
-from hpsearch.search.pruners.base import Pruner
+from hpsearch.search.pruners.asha import Halving, Rungs
 from hpsearch.search.pruners.curve_table import CurveTable
-from hpsearch.search.pruners.verdict import GO_ON, Verdict
 from hpsearch.spec.pruners.halving import HyperbandPruner
 
 
-class Hyperband(Pruner[HyperbandPruner]):
+class Hyperband(Halving[HyperbandPruner]):
     """Trials compete in the bracket that (study seed, trial number) puts them into."""
 
     @property
@@ -27,19 +25,25 @@ class Hyperband(Pruner[HyperbandPruner]):
         """Without `max_epochs`: the longest trial then says how many brackets there are."""
         return self.settings.max_epochs is None
 
-    def decide(self, table: CurveTable, number: int) -> Verdict:
-        """Stops a trial that is not among the best of its bracket at a rung just reached."""
-        settings = self.settings
-        most = settings.max_epochs or table.max_epochs_of(table.curves[number].stage)
-        if most is None or most < settings.min_epochs:
-            return GO_ON
-        bracket = self.bracket_of(number, most)
-        first = settings.min_epochs * settings.reduction_factor**bracket
-        return halve(settings, table, number, first, bracket)
+    def rungs_of(self, table: CurveTable, number: int) -> Rungs | None:
+        """Those of the trial's bracket."""
+        settings, stage = self.settings, table.curves[number].stage
+        most = settings.max_epochs or table.max_epochs_of(stage)
+        if most is None:
+            return None
+        least = settings.min_epochs
+        if least is None and stage in table.planned_epochs:
+            most = max(1, most - 1)  # epochs count from 0, and after the last nothing can be saved
+            least = settings.default_min_epochs(most)
+        least = least or 1
+        if most < least:
+            return None
+        bracket = self.bracket_of(number, least, most)
+        return Rungs(least * settings.reduction_factor**bracket, bracket)
 
-    def bracket_of(self, number: int, most: int) -> int:
-        """The bracket of a trial, when trials have at most so many epochs."""
-        factor, least = self.settings.reduction_factor, self.settings.min_epochs
+    def bracket_of(self, number: int, least: int, most: int) -> int:
+        """The bracket of a trial, when trials have from `least` to `most` epochs."""
+        factor = self.settings.reduction_factor
         brackets = math.floor(math.log(most / least, factor)) + 1
         weights = [
             math.ceil(brackets * factor ** (brackets - 1 - bracket) / (brackets - bracket))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from hpsearch.spec.pruners.ranking import IntervalPruner
+from hpsearch.search.pruners.curve_table import TrialCurve
 
 
-def is_due(settings: IntervalPruner, epochs: Sequence[int]) -> bool:
-    """Whether the last of a trial's epochs is the first that it reported in its interval.
+def is_due(warmup_epochs: int, interval_epochs: int, curve: TrialCurve) -> bool:
+    """Whether a trial's last epoch with the objective is the first one in its interval.
 
     Intervals are counted from the warm-up's end; an epoch without a report moves its look on.
     """
-    epoch = epochs[-1]
-    if epoch < settings.warmup_epochs:
+    epoch = curve.epoch
+    if epoch < warmup_epochs:
         return False
-    past = (epoch - settings.warmup_epochs) % settings.interval_epochs
-    before = epochs[-2] if len(epochs) > 1 else -1
+    past = (epoch - warmup_epochs) % interval_epochs
+    before = curve.epochs[-2] if len(curve.epochs) > 1 else -1
     return before < epoch - past

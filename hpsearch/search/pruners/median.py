@@ -1,16 +1,17 @@
-"""Best value so far against the median of complete trials at the same epoch."""
+"""Best value so far against the median of other trials at the same epoch."""
 
 from __future__ import annotations
 
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.percentile import Ranked
-from hpsearch.search.pruners.verdict import Verdict
 from hpsearch.spec.pruners.ranking import MedianPruner
 
 
 class Median(Ranked[MedianPruner]):
     """Goes on with the better half."""
 
-    def decide(self, table: CurveTable, number: int) -> Verdict:
-        """Stops a trial whose best value is worse than the median of complete trials."""
-        return self.compare(table, number, 50.0, "median")
+    share = 50.0
+
+    def line_name(self, table: CurveTable) -> str:  # noqa: ARG002
+        """The median, either way round."""
+        return "median"

@@ -17,7 +17,7 @@ class Threshold(Pruner[ThresholdPruner]):
     def decide(self, table: CurveTable, number: int) -> Verdict:
         """Stops a trial whose last value is below `lower`, above `upper`, or NaN."""
         curve, settings = table.curves[number], self.settings
-        if not is_due(settings, curve.epochs):
+        if not is_due(settings.warmup_epochs, settings.interval_epochs, curve):
             return GO_ON
         here = f"epoch {curve.epoch}: {table.metric} {curve.value:.4g}"
         if math.isnan(curve.value):

@@ -17,6 +17,8 @@ class Verdict:
     stop: bool
     why: str | None = None
     """In a sentence, where it stops."""
+    diverged: bool = False
+    """Whether it stops for that: then it counts as the worst for those that ran beside it."""
     rungs: Mapping[Rung, float] = field(default_factory=dict)
     """The values with which it entered rungs at this report."""
 

@@ -1,4 +1,4 @@
-"""Pruners that compare a trial with those that are complete."""
+"""Pruners that compare a trial with others at the same epoch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hpsearch.spec.pruners.base import Count, Positive, PrunerBase
+
+WARMUP_SHARE = 0.25
+"""Of a trial's epochs."""
 
 
 class IntervalPruner(PrunerBase):
@@ -19,16 +22,26 @@ class IntervalPruner(PrunerBase):
 
 
 class RankPruner(IntervalPruner):
-    """What pruners take that compare with the trials that are complete."""
+    """What pruners take that compare with other trials at the same epoch.
 
-    startup_trials: Count = 5
-    """None is stopped before so many trials are complete."""
+    These are the complete trials, and those that run side by side with the trial: so trials that
+    train as one group are compared as one set.
+    """
+
+    warmup_epochs: Count | None = None  # type: ignore[assignment]
+    """No trial is stopped before this epoch. None: a quarter of its planned epochs."""
+    startup_trials: Count = 3
+    """None is stopped before so many others are complete or were at its epoch."""
     min_trials: Positive = 1
-    """Nor at an epoch that fewer complete trials reported."""
+    """Nor at an epoch that fewer others reported."""
+
+    def default_warmup_epochs(self, epochs: int) -> int:
+        """The warm-up of trials of so many epochs, where none is given."""
+        return int(WARMUP_SHARE * epochs)
 
 
 class MedianPruner(RankPruner):
-    """Stops a trial whose best value so far is worse than complete trials' median at that epoch.
+    """Stops a trial whose best value so far is worse than other trials' median at that epoch.
 
     Golovin et al. 2017.
     """
@@ -42,8 +55,7 @@ class PercentilePruner(RankPruner):
     """As `median`, with another percentile: 25 lets the best quarter go on."""
 
     implementation = "hpsearch.search.pruners.percentile:Percentile"
-    example = {"percentile": 25.0}
 
     kind: Literal["percentile"]
-    percentile: Annotated[float, Field(ge=0, le=100, strict=True)]
+    percentile: Annotated[float, Field(ge=0, le=100, strict=True)] = 50.0
     """The share of trials to keep, in percent."""

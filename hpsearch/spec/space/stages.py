@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from hpsearch.spec.external import ExternalTask
+from hpsearch.spec.language.distributions import values_of
 from hpsearch.spec.searches.base import PlannedStage
 from hpsearch.spec.space.grid import grid_size
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
+from hpsearch.spec.training import Training
 
 
 def stages_of(spec: StudySpec) -> tuple[PlannedStage, ...]:
@@ -26,3 +29,21 @@ def typical_epochs(spec: StudySpec, stage: int = 0) -> int:
         if parameter.name == "training.epochs":
             return int(parameter.distribution.from_unit(0.5))
     return spec.training.epochs
+
+
+def stated_epochs(spec: StudySpec) -> dict[int, int]:
+    """The length of the longest trials of each stage, where the spec says it.
+
+    A person's own loop trains as long as it likes: it has a length where `training.epochs` is other
+    than the default.
+    """
+    if isinstance(spec.task, ExternalTask) and spec.training.epochs == Training().epochs:
+        return {}
+    return {index: longest_epochs(spec, stage) for index, stage in enumerate(stages_of(spec))}
+
+
+def longest_epochs(spec: StudySpec, stage: PlannedStage) -> int:
+    """The most epochs that a trial of a stage may have."""
+    if stage.epochs is not None:
+        return stage.epochs
+    return max(int(epochs) for epochs in values_of(spec.training.epochs))

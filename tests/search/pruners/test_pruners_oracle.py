@@ -1,4 +1,8 @@
-"""Every decision equals Optuna's: both are asked after each report, in whatever order they come."""
+"""Decisions equal Optuna's wherever both mean the same: both are asked after each report.
+
+No length is stated: whatever the order of reports. A length is stated: one trial at a time, with
+rungs that are given, on curves whose values are the best so far.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -68,8 +73,11 @@ def ranked(draw: st.DrawFn) -> tuple[spec.Pruner, Any]:
 
 
 @st.composite
-def halving(draw: st.DrawFn) -> tuple[spec.Pruner, Any]:
-    least, factor = draw(st.none() | st.integers(1, 4)), draw(factors)
+def halving(draw: st.DrawFn, *, bare: bool = True) -> tuple[spec.Pruner, Any]:
+    least, factor = (
+        draw(st.none() | st.integers(1, 4) if bare else st.integers(1, 4)),
+        draw(factors),
+    )
     rate, bootstrap = draw(st.integers(0, 2)), draw(st.integers(0, 3)) if least else 0
     return (
         spec.AshaPruner(
@@ -84,9 +92,9 @@ def halving(draw: st.DrawFn) -> tuple[spec.Pruner, Any]:
 
 
 @st.composite
-def brackets(draw: st.DrawFn) -> tuple[spec.Pruner, Any]:
+def brackets(draw: st.DrawFn, *, bare: bool = True) -> tuple[spec.Pruner, Any]:
     least, factor = draw(st.integers(1, 3)), draw(factors)
-    most = draw(st.none() | st.integers(least, 30))
+    most = draw(st.none() | st.integers(least, 30) if bare else st.integers(least, 30))
     bootstrap = draw(st.integers(0, 3)) if most else 0
     return (
         spec.HyperbandPruner(
@@ -158,13 +166,42 @@ def history(seed: int) -> History:
     history=st.integers(0, 2**32 - 1).map(history),
     direction=st.sampled_from(["minimize", "maximize"]),
 )
-def test_decisions_equal_optunas_on_any_curves_in_any_order(
+def test_decisions_equal_optunas_where_no_length_is_stated(
     pair: tuple[spec.Pruner, Any], history: History, direction: Any
 ) -> None:
+    """On any curves in any order."""
+    compare(pair, history, direction, CurveTable(Objective(metric="score", direction=direction)))
+
+
+@settings(max_examples=200)
+@given(
+    pair=ranked() | halving(bare=False) | brackets(bare=False) | patience() | threshold(),
+    seed=st.integers(0, 2**32 - 1),
+    direction=st.sampled_from(["minimize", "maximize"]),
+)
+def test_decisions_equal_optunas_of_trials_one_after_another(
+    pair: tuple[spec.Pruner, Any], seed: int, direction: Any
+) -> None:
+    """With a stated length, on curves of which each value is the best so far."""
+    found = history(seed)
+    worst = -math.inf if direction == "maximize" else math.inf
+    best = max if direction == "maximize" else min
+    curves: list[list[float | None]] = []
+    for values in found.curves:
+        so_far = accumulate((worst if v is None else v for v in values), best)
+        curves.append([None if v is None else b for v, b in zip(values, so_far, strict=True)])
+    table = CurveTable(Objective(metric="score", direction=direction), {0: MOST_EPOCHS + 1})
+    turns = [number for number, curve in enumerate(curves) for _ in range(len(curve) + 1)]
+    compare(pair, History(curves, turns), direction, table)
+
+
+def compare(
+    pair: tuple[spec.Pruner, Any], history: History, direction: str, table: CurveTable
+) -> None:
+    """Asks both after each report."""
     ours, theirs = pair
     pruner = pruner_for(ours, SEED)
     assert pruner is not None
-    table = CurveTable(Objective(metric="score", direction=direction))
     study = optuna.create_study(study_name=str(SEED), direction=direction, pruner=theirs)
     trials = [study.ask() for _ in history.curves]
     for trial in trials:
