@@ -17,6 +17,7 @@ from hpsearch.service import submission
 from hpsearch.spec.language.document import read_document
 from hpsearch.spec.language.states import StudyState
 from hpsearch.spec.study import StudySpec, parse_study
+from hpsearch.spec.wire.extension import ExtendRequest
 from hpsearch.spec.wire.records import (
     Curves,
     EditedStudy,
@@ -121,6 +122,17 @@ def resume(study_id: Id, idempotent: IdempotentDep, services: ServicesDep) -> Re
 def stop(study_id: Id, idempotent: IdempotentDep, services: ServicesDep) -> Response:
     """Ends a study now."""
     return idempotent.run(lambda session: services.tuner.stop(session, study_id))
+
+
+@router.post("/studies/{study_id:int}:extend", response_model=Study)
+def extend(
+    study_id: Id, request: ExtendRequest, idempotent: IdempotentDep, services: ServicesDep
+) -> Response:
+    """Gives a study that is complete or stopped more trials, longer ones, or more stages.
+
+    It runs again as the next version of its spec; ensembles that it has are kept and are `stale`.
+    """
+    return idempotent.run(lambda session: services.tuner.extend(session, study_id, request))
 
 
 @router.post("/studies/{study_id:int}:clone", status_code=201, response_model=Study)

@@ -143,6 +143,37 @@ class Study(StudyResults):
         self.record = self._transport.post(self._path, records.EditedStudy, changes, method="PATCH")
         return self
 
+    def extend(
+        self,
+        *,
+        trials: int | None = None,
+        epochs: int | None = None,
+        budget: int | None = None,
+        stages: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Self:
+        """Gives a study that is complete or stopped more to do, and returns it, running again.
+
+        Exactly one argument is given. Ensembles that were built before are kept, marked `stale`.
+
+        Args:
+            trials: so many more.
+            epochs: so many more for each complete trial of the last stage; a new trial goes on
+                from its last checkpoint, or begins at epoch 0 where none is stored.
+            budget: epochs more for a search that has a `budget`.
+            stages: behind those of a search that has `stages`, written as there.
+
+        Raises:
+            InvalidInput: when its search cannot be extended so.
+            Conflict: when the study is neither complete nor stopped.
+
+        >>> client.submit(own_loop).stop().extend(trials=5).state.value
+        'running'
+        """
+        given = {"trials": trials, "epochs": epochs, "budget": budget, "stages": stages}
+        request = {name: value for name, value in given.items() if value is not None}
+        self.record = self._transport.post(f"{self._path}:extend", records.Study, request)
+        return self
+
     def add_trials(self, *configurations: Mapping[str, Any]) -> Trials:
         """Queues trials with given parameters beside those that are planned, and returns them.
 

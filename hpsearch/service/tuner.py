@@ -22,6 +22,7 @@ from hpsearch.service import (
     editing,
     ensemble_requests,
     ensembles,
+    extension,
     extra_trials,
     failures,
     leasing,
@@ -36,6 +37,7 @@ from hpsearch.spec.ensemble import EnsembleSpec
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.ensembles import Ensemble, JobTicket, PredictRequest
+from hpsearch.spec.wire.extension import ExtendRequest
 from hpsearch.spec.wire.jobs import (
     AskRequest,
     BeginRequest,
@@ -102,6 +104,10 @@ class Tuner:
     def stop(self, session: Session, study_id: int) -> Study:
         """Ends a study now; what its trials have reported stays."""
         return lifecycle.stop(session, self.context, study_id)
+
+    def extend(self, session: Session, study_id: int, request: ExtendRequest) -> Study:
+        """Gives a study that is complete or stopped more to do; it runs again."""
+        return extension.extend(session, self.context, study_id, request)
 
     def delete(self, session: Session, study_id: int) -> None:
         """Removes a study that is over, with its artifacts."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, NotFound
@@ -213,6 +213,15 @@ def members(session: Session, study_id: int) -> set[tuple[int, int]]:
     }
 
 
+def mark_stale(session: Session, study_id: int) -> None:
+    """Notes that a study's ensembles were built before it was extended."""
+    session.execute(
+        update(EnsembleRow)
+        .where(EnsembleRow.study_id == study_id, EnsembleRow.state == EnsembleState.COMPLETE)
+        .values(stale=True)
+    )
+
+
 def counts(session: Session, study_ids: Collection[int]) -> Mapping[int, int]:
     """How many ensembles each study has, by study id; studies without any are left out."""
     found = session.execute(
@@ -266,6 +275,7 @@ def _record(row: EnsembleRow) -> Ensemble:
             "metric": request["metric"],
             "request": request,
             "automatic": row.automatic,
+            "stale": row.stale,
             "state": row.state,
             "progress": row.progress,
             "message": row.message,

@@ -158,6 +158,8 @@ class Ensemble(Record):
     """The request, with every field of its kind."""
     automatic: bool
     """Whether the study's spec asked for it, rather than a person later."""
+    stale: bool = False
+    """Whether it was built before its study was extended."""
     state: EnsembleState
     progress: BuildProgress | None
     message: str | None
