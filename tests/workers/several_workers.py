@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from inside import Inside
 
+from hpsearch.client.transport import Transport
 from hpsearch.training.group.group import Group
 from hpsearch.training.group.group_size import GroupSize, GroupSizes
 from workers.runner import Runner
@@ -57,10 +58,11 @@ def after_epochs(
 ) -> Mapping[str, int]:
     """Acts once, before the group's epoch that follows so many; returns a count of all epochs.
 
-    The epochs are those of groups: one that trains four trials counts once.
+    The epochs are those of groups: one that trains four trials counts once. Meanwhile no other
+    worker is answered, so that the study changes by what acts alone.
     """
-    original = Group._epoch
-    lock = threading.Lock()
+    original, request = Group._epoch, Transport._request
+    lock = threading.RLock()
     count = {"epochs": 0}
 
     def counted(group: Group) -> Any:
@@ -70,5 +72,10 @@ def after_epochs(
                 act()
         return original(group)
 
+    def in_turn(transport: Transport, *arguments: Any) -> Any:
+        with lock:
+            return request(transport, *arguments)
+
     patch.setattr(Group, "_epoch", counted)
+    patch.setattr(Transport, "_request", in_turn)
     return count
