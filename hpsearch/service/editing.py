@@ -24,6 +24,9 @@ from hpsearch.store import events, jobs, stages, studies, study_records, version
 from hpsearch.store import unbegun_trials as unbegun
 from hpsearch.store.studies import LockedStudy
 
+LABELS = ("name", "owner", "tags", "notes", "priority")
+"""Fields that change nothing of what is trained."""
+
 
 def edit(
     session: Session, context: ServiceContext, study_id: int, patch: Mapping[str, Any]
@@ -87,13 +90,19 @@ def _apply(
         f"version {version}: {'; '.join(changes)}",
         version=version,
     )
-    if study.search_over:
+    if study.search_over or _is_relabelled(study.spec, spec):
         return 0
     returned = unbegun_trials.take_back(session, study.id)
     same_space = search_space(spec) == search_space(study.spec)
     present = studies.lock(session, study.id)
     unbegun_trials.renew(session, context, present, same_space=same_space, excess=excess)
     return returned
+
+
+def _is_relabelled(before: StudySpec, after: StudySpec) -> bool:
+    """Whether two specs differ in nothing that could change what is trained."""
+    labels = {name: getattr(after, name) for name in LABELS}
+    return before.model_copy(update=labels) == after
 
 
 def _replan(session: Session, study: LockedStudy, spec: StudySpec) -> int:
