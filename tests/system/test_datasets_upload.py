@@ -249,7 +249,7 @@ def test_the_command_line_adds_lists_and_removes(service: Service, tmp_path: Pat
         "version 2: 40 rows"
         in hpsearch("add", "lines", str(table), "--target=y", "--replace").stdout
     )
-    assert "version 1: 50 rows" in hpsearch("show", "lines", "--version=1").stdout
+    assert "version 1 (the newest is 2): 50 rows" in hpsearch("show", "lines", "--version=1").stdout
     refused = hpsearch("add", "other", str(table), "--target=z")
     assert refused.returncode == 1
     assert refused.stderr.strip() == (
