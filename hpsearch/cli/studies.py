@@ -15,7 +15,7 @@ from hpsearch.cli.options import AsJson, Server, StudyId, Watch, connect, find_s
 from hpsearch.cli.output import emit, out, say
 from hpsearch.client.client import Study
 from hpsearch.client.progress_display import cell_text, progress_display, trials_table
-from hpsearch.spec.language.states import EventKind, StudyState, TrialState
+from hpsearch.spec.language.states import EndReason, EventKind, StudyState, TrialState
 from hpsearch.spec.wire import records
 
 app = typer.Typer()
@@ -157,6 +157,8 @@ def print_study(study: Study, top: int) -> None:
         f"study {study.id}  {study.name}  {study.state}  {record.counts.ended} trials "
         f"ended, {record.counts.pruned} of them pruned, {record.counts.failed} failed"
     )
+    if record.end is not None and record.end.reason is not EndReason.FINISHED:
+        say(f"it ended by {record.end.reason}: {record.end.message}")
     ensembles = study.ensembles() if record.ensembles else []
     print_worse(ensembles)
     out.print(trials_table(record, study.best(top).records))

@@ -43,6 +43,8 @@ class Study(StudyResults):
     ) -> Self:
         """Returns when the study is over: complete, stopped or failed.
 
+        Trials that a stop has cut short have sent their best states by then.
+
         Args:
             timeout_seconds: how long to wait at most; None waits for ever.
             on_progress: called with each reading.
@@ -58,7 +60,7 @@ class Study(StudyResults):
             self.refresh()
             if on_progress is not None:
                 on_progress(self.record)
-            if is_final(self.state):
+            if is_final(self.state) and not self.record.ending_trials:
                 return self
             if deadline is not None and time.monotonic() > deadline:
                 raise StudyTimeout(
@@ -87,6 +89,9 @@ class Study(StudyResults):
     def pause(self) -> Self:
         """Hands out no more trials, and returns the study; trials that run go on to their end.
 
+        Those that workers hold and have not begun are taken back: until it is read again its
+        `record` says how many (`returned_trials`).
+
         Raises:
             Conflict: when the study is over.
 
@@ -108,6 +113,9 @@ class Study(StudyResults):
 
     def stop(self) -> Self:
         """Ends the study now, and returns it; what its trials reported stays.
+
+        A trial that has reported an epoch is complete at its last one, with the reason `stopped`.
+        Its worker sends its best state yet, within an epoch: `wait` returns once it has.
 
         Raises:
             Conflict: when the study is over.

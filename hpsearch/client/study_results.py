@@ -37,6 +37,11 @@ class StudyResults(Handle[records.Study]):
         return self.record.state
 
     @property
+    def end(self) -> records.StudyEnd | None:
+        """Why it is over, in a word and a sentence; None before."""
+        return self.record.end
+
+    @property
     def spec(self) -> dict[str, Any]:
         """The spec that runs, every default filled in."""
         return self.record.spec

@@ -90,7 +90,7 @@ def _finish_trial(session: Session, job: QueuedJob, completion: Completion) -> N
     """Ends a job and its trial; of a trial that is over already takes what was still to come."""
     trial_id = job.required_trial_id
     jobs.finish(session, job.id, JobState.DONE)
-    if study_progress.statuses(session, [trial_id])[trial_id].is_over:
+    if study_progress.status(session, trial_id).is_over:
         study_progress.set_test_metrics(session, trial_id, completion.test_metrics)
     else:
         trials.finish(

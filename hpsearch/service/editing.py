@@ -26,12 +26,16 @@ from hpsearch.store.studies import LockedStudy
 
 LABELS = ("name", "owner", "tags", "notes", "priority")
 """Fields that change nothing of what is trained."""
+TEXTS = ("name", "notes", "tags")
+"""Those of them that may change when a study is over, too."""
 
 
 def edit(
     session: Session, context: ServiceContext, study_id: int, patch: Mapping[str, Any]
 ) -> EditedStudy:
     """Changes the space or the budget of a study that is not over, as its next version.
+
+    Its name, notes and tags may change at any time.
 
     Trials that have begun keep the version that they were made with. Those that workers hold and
     have not begun are taken back and made anew; the answer says how many, and how many trials stay
@@ -42,14 +46,17 @@ def edit(
         InvalidInput: when the result is no valid spec, or a part differs that has to stay.
     """
     study = studies.lock(session, study_id)
-    if is_final(study.state):
+    if is_final(study.state) and not set(patch) <= set(TEXTS):
         raise Conflict(
-            f"a study must be open to be edited, and study {study_id} is {study.state}; clone it "
-            "with the changes"
+            f"a study must be open to have more than {', '.join(TEXTS)} edited, and study "
+            f"{study_id} is {study.state}; clone it with the changes"
         )
     spec, changes = edit_spec(study.spec, patch, study.stage)
-    spec = check(session, spec)
+    if not is_final(study.state):  # else the data that it learned from may be gone
+        spec = check(session, spec)
     returned = _apply(session, context, study, spec, changes) if changes else 0
+    if is_final(study.state):
+        return edited(session, study_id, returned)
     completion.finalize(session, context, studies.lock(session, study_id))
     return edited(session, study_id, returned)
 

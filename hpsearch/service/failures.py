@@ -101,9 +101,7 @@ def _lose(
 
 def _is_trial_over(session: Session, job: QueuedJob) -> bool:
     """Whether a job is leased for the sake of what its worker has yet to send alone."""
-    if job.trial_id is None:
-        return False
-    return study_progress.statuses(session, [job.trial_id])[job.trial_id].is_over
+    return job.trial_id is not None and study_progress.status(session, job.trial_id).is_over
 
 
 def _requeue(session: Session, job: QueuedJob, *, lost: bool) -> None:

@@ -108,11 +108,10 @@ def _decisions(
     session: Session, leased: Mapping[int, QueuedJob], verdicts: Mapping[int, Verdict]
 ) -> list[JobDecision]:
     """Whether each trial continues, by job id; one that is over by now does not."""
-    trial_ids = [job.required_trial_id for job in leased.values()]
-    statuses = study_progress.statuses(session, trial_ids)
     decisions = []
     for job_id, job in sorted(leased.items()):
-        trial, verdict = statuses[job.required_trial_id], verdicts.get(job_id, GO_ON)
+        trial = study_progress.status(session, job.required_trial_id)
+        verdict = verdicts.get(job_id, GO_ON)
         if trial.is_over:
             ended = TrialEnding(state=trial.state, reason=trial.reason, epochs=trial.epochs_done)
             why = trial.message or f"the trial is {trial.state}"

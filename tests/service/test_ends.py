@@ -303,3 +303,13 @@ def test_a_loop_hears_of_a_limit_and_may_complete_its_trial(rig: Rig) -> None:
     assert (trial.state, trial.reason, trial.epochs_done) == ("complete", "limit", 3)
     with pytest.raises(Conflict):
         rig.do(lambda session: rig.tuner.complete_trial(session, study, 0, end))
+
+
+def test_name_notes_and_tags_change_when_a_study_is_over_and_nothing_else(rig: Rig) -> None:
+    study = rig.submit()
+    stop(rig, study)
+    labels = {"name": "late", "notes": "seen", "tags": ["kept"]}
+    edited = rig.do(lambda session: rig.tuner.edit(session, study, labels))
+    assert (edited.state, edited.name, edited.spec["notes"]) == ("stopped", "late", "seen")
+    with pytest.raises(Conflict, match="must be open to have more than name, notes, tags edited"):
+        rig.do(lambda session: rig.tuner.edit(session, study, {"priority": 3}))

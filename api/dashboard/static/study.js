@@ -176,6 +176,18 @@ document.getElementById("actions").addEventListener("click", (event) => {
   if (verb) performAction(verb);
 });
 
+const extension = document.getElementById("extend");
+extension.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const more = { [extension.what.value]: Number(extension.count.value) };
+  try {
+    await post(`${api}:extend`, JSON.stringify(more));
+    location.reload();
+  } catch (error) {
+    showToast(error.message);
+  }
+});
+
 // What the server sends as it happens
 
 const liveElement = (name) => document.querySelector(`[data-live="${name}"]`);
@@ -220,6 +232,10 @@ function showStudy(study) {
     updateStages();
     updateLog();
   }
+  const cut = study.end && study.end.reason !== "finished";
+  liveElement("end").hidden = !cut;
+  setText("end", cut ? `Ended by ${study.end.reason}: ${study.end.message}` : "");
+  extension.hidden = !["complete", "stopped"].includes(study.state);
   document.querySelector('[data-act="pause"]').hidden = !["queued", "running"].includes(study.state);
   document.querySelector('[data-act="resume"]').hidden = study.state !== "paused";
   document.querySelector('[data-act="stop"]').hidden = !isOpen(study.state);
