@@ -110,6 +110,23 @@ def test_a_study_is_paused_resumed_stopped_and_deleted(tmp_path: Path) -> None:
     assert "none has id" in str(refused.exception)
 
 
+def test_a_limit_is_named_where_a_study_ended_by_it_and_an_extension_goes_past_it(
+    tmp_path: Path,
+) -> None:
+    bounded = tmp_path / "bounded.yaml"
+    bounded.write_text(SPEC + "limits: {trials: 2}\n")
+    number = str(as_json("submit", str(bounded), "--watch")["id"])
+    shown = run("show", number).stdout
+    assert "it ended by limit: 2 trials ended, the limit of 2 is reached" in shown
+    refused = run("extend", number, "--trials=1", "--epochs=1")
+    assert "exactly one of trials, epochs, budget, stages" in str(refused.exception)
+    said = run("extend", number, "--trials=1").stdout
+    assert f"study {number} is running again, by version 2 of its spec" in said
+    assert "limits.trials: 2 → 3" in said
+    again = as_json("show", number, "--watch")
+    assert (again["state"], again["counts"]["complete"]) == ("complete", 3)
+
+
 def test_the_address_to_open_lets_a_browser_in(deployment: LocalDeployment) -> None:
     assert run("open", "--no-browser").stdout.strip() == (
         f"{deployment.url}/studies?token={deployment.token}"
