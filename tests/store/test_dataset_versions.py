@@ -12,6 +12,7 @@ from rig import Rig
 from stored_datasets import add, an_artifact
 
 from hpsearch.errors import Conflict, InvalidInput, NotFound
+from hpsearch.spec.wire.extension import ExtendRequest
 from hpsearch.spec.wire.jobs import Job
 from hpsearch.store import datasets
 
@@ -116,6 +117,30 @@ def test_one_version_is_removed_unless_an_open_study_trains_on_it(rig: Rig) -> N
         rig.do(lambda session: datasets.remove(session, "mine", 2))
     rig.do(lambda session: rig.tuner.stop(session, study))
     rig.do(lambda session: datasets.remove(session, "mine"))
+
+
+def test_a_study_is_extended_on_its_own_version_and_not_without_it(rig: Rig) -> None:
+    add(rig)
+    study = submit(rig)
+    (job,) = rig.lease(rig.join())
+    assert isinstance(job, Job)
+    rig.train(job)
+    replace(rig, SECOND)
+    more = ExtendRequest(trials=1)
+    rig.do(lambda session: rig.tuner.extend(session, study, more))
+    assert rig.spec(study).dataset_version == 1
+    (job,) = rig.lease(rig.join())
+    assert isinstance(job, Job)
+    assert job.dataset is not None
+    assert job.dataset.sha256 == FIRST
+    with pytest.raises(Conflict, match=rf"study {study} trains on version 1 of mine"):
+        rig.do(lambda session: datasets.remove(session, "mine", 1))
+    rig.train(job)
+    rig.do(lambda session: datasets.remove(session, "mine", 1))
+    before = rig.snapshot()
+    with pytest.raises(InvalidInput, match=r"must be a version of mine .*, got 1; there are 2"):
+        rig.do(lambda session: rig.tuner.extend(session, study, more))
+    assert rig.snapshot() == before
 
 
 def test_all_versions_go_with_their_name_and_each_file_once(rig: Rig) -> None:
