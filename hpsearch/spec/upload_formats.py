@@ -32,8 +32,8 @@ UPLOAD_FORMATS: Mapping[str, UploadFormat] = {
     row.name: row
     for row in (
         UploadFormat("csv", "CSV",
-                     "UTF-8 text with a header; fields separated by commas, semicolons or tabs. "
-                     "`target` names the column to learn.",
+                     "UTF-8 text with a header (UTF-16 with its mark); fields separated by commas, "
+                     "semicolons, tabs or |. `target` names the column to learn.",
                      f"{_READERS}.csv_text:CSV"),
         UploadFormat("parquet", "Parquet",
                      "A table whose columns know their types. `target` names the column to learn.",

@@ -11,6 +11,7 @@ from hpsearch.spec.upload_formats import UPLOAD_FORMATS, upload_format_labels
 from hpsearch.spec.wire.datasets import DatasetInfo
 from hpsearch.training.uploads.archive import Archive, is_packed, open_archive
 from hpsearch.training.uploads.describe import describe
+from hpsearch.training.uploads.memory import memory_released
 from hpsearch.training.uploads.read_options import ReadOptions, invalid_upload
 from hpsearch.training.uploads.table import Table
 from hpsearch.training.uploads.upload_format import FileStart, Format
@@ -45,9 +46,10 @@ def describe_file(path: Path, options: ReadOptions, name: str) -> DatasetInfo:
         InvalidInput: saying what is wrong, and in which columns and row or which file.
     """
     form = _format(options.format)
-    if form.describe is None:
-        return describe(name, form.read(path, options))
-    return form.describe(path, options, name)
+    with memory_released():
+        if form.describe is None:
+            return describe(name, form.read(path, options))
+        return form.describe(path, options, name)
 
 
 def format_of(path: Path, name: str, requested: str | None) -> str:

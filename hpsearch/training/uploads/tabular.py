@@ -125,6 +125,12 @@ def _name_errors(names: Sequence[str]) -> Iterator[FieldError]:
             f"column names must differ, and {_listed(map(format_value, repeated))} "
             f"{'is' if len(repeated) == 1 else 'are'} there twice; rename one{numbers}",
         )
+    if "" in names:
+        yield FieldError(
+            "file",
+            f"every column must have a name, and column {names.index('') + 1} has none; name it "
+            "or take it out",
+        )
     for name in names:
         if len(name) > MAX_NAME_CHARACTERS:
             yield FieldError(
