@@ -73,7 +73,8 @@ def plain_cells(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
         cells = cells.combine_chunks()
     types, kind = pa.types, cells.type
     if types.is_dictionary(kind):
-        return plain_cells(cells.dictionary_decode())
+        # The categories first: Arrow cannot write out those of polars, which are text views.
+        return plain_cells(cells.dictionary).take(cells.indices)
     if types.is_string(kind) or types.is_null(kind) or types.is_boolean(kind):
         return cells
     if types.is_integer(kind) or types.is_decimal(kind):

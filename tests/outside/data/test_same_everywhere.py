@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -239,7 +240,9 @@ def forms(table: Mapping[str, Drawn], files: Mapping[str, Path], names: Any) -> 
         "pandas, floats for whole numbers": frame.astype(dict.fromkeys(floats, "float64")),
         "pandas, Arrow's types": frame.convert_dtypes(dtype_backend="pyarrow"),
         "pandas, all text": pd.DataFrame(texts),
-        "polars": Polars(arrow, pa.string_view()),
+        "polars": pl.from_arrow(arrow),
+        "polars, categories": pl.from_arrow(arrow).cast({pl.String: pl.Categorical}),
+        "polars, texts as views": Polars(arrow, pa.string_view()),
         "polars of old": Polars(arrow, pa.large_string()),
         "Arrow": arrow,
         "a batch of Arrow": arrow.combine_chunks().to_batches()[0],
