@@ -34,6 +34,9 @@ Result = TypeVar("Result")
 
 API = "/api/v1"
 
+QUESTIONS = (":preview", ":inspect", ":predict")
+"""How paths end whose POST changes nothing that people keep."""
+
 BLOCK_BYTES = 1 << 20
 
 UPLOAD_SECONDS = 600.0
@@ -205,7 +208,8 @@ class Transport:
         with self._naming_unreachable():
             response = self._http.request(method, API + path, **options)
         if response.is_success:
-            if method != "GET" and self.on_write is not None:
+            is_question = method == "GET" or path.endswith(QUESTIONS)
+            if self.on_write is not None and not is_question:
                 on_write, self.on_write = self.on_write, None
                 on_write()
             return response

@@ -115,10 +115,10 @@ def _unit_warnings(survey: ColumnSurvey) -> tuple[str, ...]:
 
 
 def is_name_of_id(name: str) -> bool:
-    """Whether a column's name says that it identifies rows: `id`, `UserId`, `order_key`."""
+    """Whether a column's name says that it identifies rows: `id`, `UserId`, `order no`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     lower = re.split(r"[^a-z0-9]+", words.lower())
-    return bool(ID_WORDS.intersection(lower)) or ID_ENDING.search(name.lower()) is not None
+    return bool(ID_WORDS.intersection(lower)) or ID_ENDING.search("".join(lower)) is not None
 
 
 def are_like_dates(examples: Sequence[str]) -> bool:

@@ -153,8 +153,9 @@ def test_whole_numbers_that_only_resemble_identifiers_are_features():
 
 @pytest.mark.parametrize(
     ("name", "is_id"),
-    [("id", True), ("ID", True), ("UserId", True), ("order_id", True), ("customerid", True),
-     ("Unnamed: 0", True), ("index", True), ("orderKEY", True), ("Kunden-Nr", True),
+    [("id", True), ("ID", True), ("UserId", True), ("order_id", True), ("Loan Number", True),
+     ("customerid", True), ("Unnamed: 0", True), ("index", True), ("orderKEY", True),
+     ("Kunden-Nr", True),
      ("paid", False), ("humidity", False), ("grid", False), ("width", False),
      ("number", False), ("idea", False)],
 )  # fmt: skip
