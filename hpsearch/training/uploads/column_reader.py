@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from hpsearch.errors import FieldError
 from hpsearch.spec.language.messages import format_value
 from hpsearch.spec.wire.upload import ColumnInfo, ColumnReading
 from hpsearch.training.uploads.cells import cell_texts
+from hpsearch.training.uploads.distinct import text_hashes
 from hpsearch.training.uploads.read_options import column_remedy
 from hpsearch.training.uploads.readings import read_keys, read_numbers
 from hpsearch.training.uploads.table import Column, ColumnKind
@@ -20,12 +20,15 @@ from hpsearch.training.uploads.table import Column, ColumnKind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_HASH_SHIFT = 12
+"""What is left of a hash of 64 bits is a whole number that float64 holds."""
+
 
 class ColumnReader:
     """Reads one column.
 
-    Categories get codes in the order in which they come; at the end `ranks` says what code each
-    has in the order of names.
+    Categories get codes in the order in which they come; at the end `rank` gives them the codes
+    that they have in the order of names. Texts that are no feature are known by their hashes alone.
 
     Args:
         info: what the column is, with its reading.
@@ -60,17 +63,18 @@ class ColumnReader:
         return values
 
     def _next_codes(self, cells: pa.Array) -> NDArray[np.float64]:
-        encoded = read_keys(self._reading, cells).dictionary_encode()
-        names = encoded.dictionary.to_pylist()
-        if self._is_hashed:
-            names = [hashlib.blake2b(name.encode(), digest_size=12).hexdigest() for name in names]
-        codes = np.array(
-            [self._codes.setdefault(name, len(self._codes)) for name in names] or [0], np.float64
-        )
-        indices = encoded.indices
-        present = indices.is_valid().to_numpy(zero_copy_only=False)
+        keys = read_keys(self._reading, cells)
+        present = keys.is_valid().to_numpy(zero_copy_only=False)
         values = np.full(len(cells), np.nan)
-        values[present] = codes[indices.drop_null().to_numpy(zero_copy_only=False)]
+        if self._is_hashed:
+            values[present] = text_hashes(keys.drop_null()) >> np.uint64(_HASH_SHIFT)
+            return values
+        encoded = keys.drop_null().dictionary_encode()
+        codes = [
+            self._codes.setdefault(name, len(self._codes))
+            for name in encoded.dictionary.to_pylist()
+        ]
+        values[present] = np.array(codes, np.float64)[encoded.indices.to_numpy()]
         return values
 
     def _fault(self, cells: pa.Array, index: int) -> FieldError:
@@ -89,13 +93,15 @@ class ColumnReader:
         names = () if self._is_hashed else tuple(self._names())
         return Column(self.info.name, "category", names, self.info.reading)
 
-    def ranks(self) -> NDArray[np.int64]:
-        """The final code of each code that `values` gave."""
+    def rank(self, values: NDArray[np.float64]) -> None:
+        """Changes what `values` gave for all cells, [N], in place: codes go by names' order."""
+        if not self.is_category or self._is_hashed:
+            return
         ranks = np.arange(len(self._codes))
-        if not self._is_hashed:
-            for rank, name in enumerate(self._names()):
-                ranks[self._codes[name]] = rank
-        return ranks
+        for rank, name in enumerate(self._names()):
+            ranks[self._codes[name]] = rank
+        present = ~np.isnan(values)
+        values[present] = ranks[values[present].astype(np.int64)]
 
     def _names(self) -> list[str]:
         """Its categories: numbers in ascending, texts in alphabetic order."""

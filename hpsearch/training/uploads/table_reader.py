@@ -47,7 +47,7 @@ def read_table(source: TableSource, columns: Sequence[ColumnInfo], class_type: C
     check_cells(readers)
     x = buffer.rows()
     for index, reader in enumerate(features):
-        rank_codes(reader, x[:, index])
+        reader.rank(x[:, index])
     sides, target = [], None
     for reader in others:
         column = column_values(reader, values.pop(reader.info.name))
@@ -105,15 +105,8 @@ def target_values(
 def column_values(reader: ColumnReader, values: Sequence[NDArray[np.float64]]) -> ColumnValues:
     """A column of which all cells have been read, from what came of its batches."""
     joined = np.concatenate([np.empty(0), *values])
-    rank_codes(reader, joined)
+    reader.rank(joined)
     return ColumnValues(reader.column(), joined)
-
-
-def rank_codes(reader: ColumnReader, values: NDArray[np.float64]) -> None:
-    """Changes a column's values [N] in place: its codes go by the order of its categories."""
-    if reader.is_category:
-        present = ~np.isnan(values)
-        values[present] = reader.ranks()[values[present].astype(np.int64)]
 
 
 def check_cells(readers: Iterable[ColumnReader]) -> None:
