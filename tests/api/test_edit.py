@@ -21,7 +21,8 @@ def test_a_merge_patch_edits_a_study_and_its_versions_are_listed(
     edited = api.patch(study, json=patch)
     assert edited.status_code == 200
     assert (edited.json()["version"], edited.json()["trials_planned"]) == (2, 9)
-    assert api.get(study).json() == edited.json()
+    counts = {"returned_trials": 0, "trials_on_old_version": 0}
+    assert {**api.get(study).json(), **counts} == edited.json()
     first, second = api.get(f"{study}/versions").json()["versions"]
     assert (first["version"], first["changes"], first["first_trial"]) == (1, [], 0)
     assert second["changes"] == [

@@ -264,7 +264,7 @@ class TallyFigure(Figure[TallyQuery]):
     Addition(
         "events", "tea_made",
         "hpsearch/spec/language/states.py",
-        '    LIMIT_REACHED = "limit_reached", "A study reached one of its `limits`."\n',
+        '    WORKER_JOINED = "worker_joined", "A worker joined; the event belongs to no study."\n',
         '    TEA_MADE = "tea_made", "Somebody made tea.", {"cups": "how many"}\n',
     ),
 )  # fmt: skip
