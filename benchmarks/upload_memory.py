@@ -127,7 +127,7 @@ def write_articles(path: Path, size_bytes: int) -> None:
 
 def write_parquet(path: Path, size_bytes: int) -> None:
     """One row group, as pandas writes a million rows."""
-    table = mixed(int(size_bytes / (8 * NUMBERS + 50)))
+    table = mixed(int(size_bytes / (8 * NUMBERS + 17)))
     pyarrow.parquet.write_table(table, path, row_group_size=len(table))
 
 
