@@ -72,7 +72,7 @@ def _clusters() -> Table:
 
 
 def _chances() -> Table:
-    """4,000 rows, about 1 in 40: a curved boundary that only makes the class likely."""
+    """4,000 rows, 1 in 45: a curved boundary that only makes the class likely."""
     rng = np.random.default_rng(9)
     x = rng.normal(size=(4000, 8))
     logit = np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2] + 0.5 * x[:, 3] - 3.2
@@ -173,8 +173,7 @@ def main() -> int:
     requests = list(REQUESTS) if options.compare else list(REQUESTS)[:1]
     worse = []
     print(
-        "| data | objective | chosen | best single trial | ensemble | gain | w/t/l |\n|"
-        + "---|" * 7
+        "| data | objective | how | best single trial | ensemble | gain | w/t/l |\n|" + "---|" * 7
     )
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
         for objective in options.objectives:

@@ -45,7 +45,7 @@ def main() -> int:
     quick = []
     for metric, most in MOST_SECONDS.items():
         for bags in (0, BAGS):
-            seconds, _ = _timed(partial(select, candidates, targets, MEMBERS, metric, bags))
+            seconds, _ = _timed(partial(select, candidates, targets, MEMBERS, metric, bags=bags))
             _show(f"{metric}, {bags} bags" if bags else metric, seconds, reading)
             quick.append(bool(bags) or seconds < most)
     gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
