@@ -19,9 +19,10 @@ from sqlalchemy.orm import Session
 
 from hpsearch.search.pruners import CurveTable, Pruner, Verdict, judge_together, pruner_for
 from hpsearch.search.pruners.curve_table import TrialCurve
-from hpsearch.spec.language.states import TrialReason, TrialState, is_final
-from hpsearch.spec.space.stages import stated_epochs
-from hpsearch.store import pruning_state
+from hpsearch.spec.language.states import EventKind, TrialReason, TrialState, is_final
+from hpsearch.spec.space.stages import stages_of, stated_epochs
+from hpsearch.spec.study import StudySpec
+from hpsearch.store import events, pruning_state
 from hpsearch.store.database import on_commit
 from hpsearch.store.lru import LruCache
 from hpsearch.store.pruning_state import PrunableStudy, PrunableTrial, PrunerState
@@ -153,6 +154,20 @@ def _state(curve: TrialCurve) -> PrunerState:
         stopped_at=curve.stopped_at,
         stopped_epoch=curve.stopped_epoch,
     )
+
+
+def log_idle(session: Session, study_id: int, spec: StudySpec) -> None:
+    """Logs of each stage in which the study's pruner can stop no trial why that is so."""
+    pruner = pruner_for(spec.pruner, spec.seed)
+    if pruner is None:
+        return
+    plans, lengths = stages_of(spec), stated_epochs(spec)
+    for stage, epochs in lengths.items():
+        why = pruner.why_idle(epochs, plans[stage].trials)
+        if why is not None:
+            where = f" in stage {stage}" if len(plans) > 1 else ""
+            message = f"the {spec.pruner.kind} pruner can stop no trial{where}: {why}"
+            events.add(session, study_id, EventKind.PRUNER_IDLE, message, stage=stage)
 
 
 def _new(study: PrunableStudy) -> _StudyCurves:

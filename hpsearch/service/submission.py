@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from hpsearch.errors import InvalidInput
 from hpsearch.search.ranking import rank_trials
-from hpsearch.service import suggestion
+from hpsearch.service import pruning, suggestion
 from hpsearch.spec.checks.complete import complete
 from hpsearch.spec.checks.ensemble import ensemble_errors, with_checkpoints
 from hpsearch.spec.checks.external import complete_external
@@ -24,7 +24,7 @@ from hpsearch.spec.metrics import OF_POSITIVE
 from hpsearch.spec.plugin import PluginTask
 from hpsearch.spec.searches.base import LearningSearch
 from hpsearch.spec.space.space import search_space
-from hpsearch.spec.space.stages import stages_of, typical_epochs
+from hpsearch.spec.space.stages import configurations, stages_asked_for, stages_of, typical_epochs
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.task import SupervisedTask
 from hpsearch.spec.wire.datasets import BUILT_IN, DatasetInfo
@@ -116,13 +116,28 @@ def submit(session: Session, spec: StudySpec) -> Study:
         f"{pluralize(sum(s.trials for s in stages_of(spec)), 'trial')} by {spec.search.kind} "
         "search "
         f"over {pluralize(len(search_space(spec).parameters), 'parameter')}"
+        + _exhausted(spec)
         + (f", on version {spec.dataset_version} of {spec.dataset}" if spec.dataset_version else "")
         + (f", knowing {pluralize(len(known), 'trial')} of an earlier study" if known else ""),
     )
     for warning in warnings_of(session, written):
         events.add(session, study_id, EventKind.STUDY_WARNING, warning)
     suggestion.start(session, study_id, spec, known)
+    pruning.log_idle(session, study_id, spec)
     return study_records.get(session, study_id)
+
+
+def _exhausted(spec: StudySpec) -> str:
+    """Says where a space has fewer configurations than the search has trials."""
+    asked = sum(stage.trials for stage in stages_asked_for(spec))
+    planned = sum(stage.trials for stage in stages_of(spec))
+    if planned == asked:
+        return ""
+    return (
+        f", {planned} of the {asked} asked for: the space has no more than "
+        f"{pluralize(configurations(spec) or 0, 'configuration')}, and none is tried twice in a "
+        "stage; use training.repeats to train each several times"
+    )
 
 
 def preview(session: Session, spec: StudySpec) -> StudyPreview:

@@ -3,7 +3,8 @@
     choice, uniform with a step     the index among the values, so that nothing is rounded
     uniform, log_uniform            a float on its own axis
     int_uniform, int_log_uniform    an integer; Optuna has no steps on a logarithmic axis, so
-                                    there what it draws is rounded to the nearest value
+                                    there what it draws is rounded to the nearest value, as of a
+                                    log_uniform with a step
 
 Where a sampler lists all values of a stepped range, one of too many is a float to it, and what it
 draws is rounded to the nearest value.
@@ -70,7 +71,7 @@ def axis(distribution: Distribution, max_steps: int | None = None) -> Axis:
     if distribution.integer:
         return _integers(distribution)
     if distribution.spacing is not None:
-        return _steps(distribution)
+        return _nearly_continuous(distribution) if distribution.log else _steps(distribution)
     low, high = float(distribution.low), float(distribution.high)
     return Axis(
         FloatDistribution(low, high, log=distribution.log),

@@ -27,6 +27,8 @@ from hpsearch.spec.pruners.halving import AshaPruner, HalvingPruner
 
 H = TypeVar("H", bound=HalvingPruner)
 
+ALONE = "there is one trial, and nothing to compare it with; add trials"
+
 
 @dataclass(frozen=True)
 class Rungs:
@@ -51,6 +53,20 @@ class Halving(Pruner[H]):
     @abstractmethod
     def rungs_of(self, table: CurveTable, number: int) -> Rungs | None:
         """Where a trial is compared; none while it is not known how long trials are."""
+
+    @abstractmethod
+    def first_epoch(self, epochs: int) -> int:
+        """Where the lowest rung is when trials have so many epochs."""
+
+    def why_idle(self, epochs: int, trials: int) -> str | None:
+        """Where no rung lies before the last epoch, or nobody is there to compare with."""
+        first = self.first_epoch(epochs)
+        if first + 1 >= epochs:
+            return (
+                f"its first rung is after epoch {first} (counted from 0) and trials train "
+                f"{pluralize(epochs, 'epoch')}; lower pruner.min_epochs or train longer"
+            )
+        return None if trials > 1 else ALONE
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
         """Stops a trial that is not among the best at a rung that it has just reached."""
@@ -167,16 +183,20 @@ class Asha(Halving[AshaPruner]):
         """Without `min_epochs`: the first rung is then at a share of the longest trial."""
         return self.settings.min_epochs is None
 
+    def first_epoch(self, epochs: int) -> int:
+        """The given one, or a third of the way, raised by the early-stopping rate."""
+        settings = self.settings
+        least = settings.min_epochs or settings.default_min_epochs(epochs)
+        first: int = least * settings.reduction_factor**settings.min_early_stopping_rate
+        return first
+
     def rungs_of(self, table: CurveTable, number: int) -> Rungs | None:
         """The same for all trials of a stage."""
-        settings, least = self.settings, self.settings.min_epochs
-        if least is None:
-            stage = table.curves[number].stage
-            most = table.max_epochs_of(stage)
-            if most is None:
-                return None
-            if stage in table.planned_epochs:
-                least = settings.default_min_epochs(most)
-            else:
-                least = max((most - 1) // 100, 1)
+        settings, stage = self.settings, table.curves[number].stage
+        most = table.max_epochs_of(stage)
+        if settings.min_epochs is not None or (most is not None and stage in table.planned_epochs):
+            return Rungs(self.first_epoch(most or 1))
+        if most is None:
+            return None
+        least = max((most - 1) // 100, 1)
         return Rungs(least * settings.reduction_factor**settings.min_early_stopping_rate)

@@ -40,6 +40,15 @@ class Pruner(ABC, Generic[S]):
         """Whether it waits for a trial to be complete to see how long trials are."""
         return False
 
+    def why_idle(self, epochs: int, trials: int) -> str | None:  # noqa: ARG002
+        """Why it can stop no trial, and what would help; none where it may stop one.
+
+        Args:
+            epochs: how long trials are.
+            trials: how many are compared: those of a stage.
+        """
+        return None
+
     @abstractmethod
     def decide(self, table: CurveTable, number: int) -> Verdict:
         """Whether a trial stops at the epoch that it reported last.

@@ -25,6 +25,10 @@ class Hyperband(Halving[HyperbandPruner]):
         """Without `max_epochs`: the longest trial then says how many brackets there are."""
         return self.settings.max_epochs is None
 
+    def first_epoch(self, epochs: int) -> int:
+        """That of the first bracket."""
+        return self.settings.min_epochs or self.settings.default_min_epochs(max(1, epochs - 1))
+
     def rungs_of(self, table: CurveTable, number: int) -> Rungs | None:
         """Those of the trial's bracket."""
         settings, stage = self.settings, table.curves[number].stage

@@ -15,6 +15,17 @@ from hpsearch.spec.pruners.own_curve import PatiencePruner
 class Patience(Pruner[PatiencePruner]):
     """Compares a trial with itself alone."""
 
+    def why_idle(self, epochs: int, trials: int) -> str | None:  # noqa: ARG002
+        """Where trials are over before it may lose its patience."""
+        needed = self.settings.patience + 2
+        if needed < epochs:
+            return None
+        return (
+            f"its patience of {pluralize(self.settings.patience, 'epoch')} takes {needed} to run "
+            f"out and trials train {pluralize(epochs, 'epoch')}; lower pruner.patience or train "
+            "longer"
+        )
+
     def decide(self, table: CurveTable, number: int) -> Verdict:
         """Stops a trial whose best value of late is worse than its best before, by `min_delta`."""
         curve, last = table.curves[number], self.settings.patience + 1

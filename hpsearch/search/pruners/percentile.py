@@ -57,6 +57,26 @@ class Ranked(Pruner[R]):
     def line_name(self, table: CurveTable) -> str:
         """What the value is called that a trial must reach."""
 
+    def why_idle(self, epochs: int, trials: int) -> str | None:
+        """Where trials are over before its warm-up, or too few to be compared."""
+        settings = self.settings
+        warmup = settings.warmup_epochs
+        if warmup is None:
+            warmup = settings.default_warmup_epochs(epochs)
+        if warmup + 1 >= epochs:
+            return (
+                f"it looks from epoch {warmup} (counted from 0) on and trials train "
+                f"{pluralize(epochs, 'epoch')}; lower pruner.warmup_epochs or train longer"
+            )
+        for name in ("startup_trials", "min_trials"):
+            needed = max(1, getattr(settings, name))
+            if needed > trials - 1:
+                return (
+                    f"pruner.{name} {needed} asks for so many others and a trial has "
+                    f"{trials - 1}; lower it or add trials"
+                )
+        return None
+
     def decide(self, table: CurveTable, number: int) -> Verdict:
         """Stops a trial that is worse than those that make up the best `share`."""
         return self.decide_together(table, [number])[0]

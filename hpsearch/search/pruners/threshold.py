@@ -8,11 +8,21 @@ from hpsearch.search.pruners.base import Pruner
 from hpsearch.search.pruners.curve_table import CurveTable
 from hpsearch.search.pruners.interval import is_due
 from hpsearch.search.pruners.verdict import GO_ON, Verdict
+from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.pruners.own_curve import ThresholdPruner
 
 
 class Threshold(Pruner[ThresholdPruner]):
     """Looks at the latest value alone."""
+
+    def why_idle(self, epochs: int, trials: int) -> str | None:  # noqa: ARG002
+        """Where trials are over before its warm-up."""
+        if self.settings.warmup_epochs + 1 < epochs:
+            return None
+        return (
+            f"it looks from epoch {self.settings.warmup_epochs} (counted from 0) on and trials "
+            f"train {pluralize(epochs, 'epoch')}; lower pruner.warmup_epochs or train longer"
+        )
 
     def decide(self, table: CurveTable, number: int) -> Verdict:
         """Stops a trial whose last value is below `lower`, above `upper`, or NaN."""

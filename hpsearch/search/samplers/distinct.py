@@ -22,7 +22,11 @@ REDRAWS = 16
 
 def unused_index(grid: Grid, used: Collection[int], rng: np.random.Generator) -> int:
     """The index of a configuration that is not used, near a random one; there must be one."""
-    index = min(int(rng.random() * grid.size), grid.size - 1)
+    return next_unused(grid, used, min(int(rng.random() * grid.size), grid.size - 1))
+
+
+def next_unused(grid: Grid, used: Collection[int], index: int) -> int:
+    """The first index from one on that is not used, from the start again after the last."""
     while index in used:
         index = (index + 1) % grid.size
     return index
@@ -67,3 +71,35 @@ class DistinctDraws:
             if index not in self._used:
                 return index
         return unused_index(self._grid, self._used, rng)
+
+
+class DistinctPoints:
+    """A fixed sequence of configurations without repeats, remembered as far as it was asked for.
+
+    Args:
+        grid: all configurations.
+        point: the n-th configuration of the sequence.
+        used: configurations that were there before the first.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        point: Callable[[int], Mapping[str, Value]],
+        used: Iterable[Mapping[str, Value]] = (),
+    ) -> None:
+        self._grid = grid
+        self._point = point
+        self._used = {grid.index_of(params) for params in used}
+        self._indices: list[int] = []
+        """The grid's index of each configuration."""
+
+    def __getitem__(self, n: int) -> dict[str, Value]:
+        while len(self._indices) <= n:
+            if len(self._used) >= self._grid.size:
+                self._used.clear()
+            index = self._grid.index_of(self._point(len(self._indices)))
+            index = next_unused(self._grid, self._used, index)
+            self._used.add(index)
+            self._indices.append(index)
+        return self._grid.at(self._indices[n])

@@ -11,11 +11,11 @@ from importlib.util import find_spec
 from hpsearch.errors import FieldError, InvalidInput
 from hpsearch.spec.checks.hard_bounds import hard_bound_errors
 from hpsearch.spec.language.distributions import Choice, Interval
-from hpsearch.spec.language.messages import format_value
+from hpsearch.spec.language.messages import format_value, pluralize
 from hpsearch.spec.search import SEARCHES
 from hpsearch.spec.searches.base import SearchBase
 from hpsearch.spec.space.space import Parameter, SearchSpace, search_space
-from hpsearch.spec.space.stages import stages_of
+from hpsearch.spec.space.stages import stages_asked_for
 from hpsearch.spec.study import StudySpec
 
 
@@ -23,6 +23,7 @@ def search_errors(spec: StudySpec) -> Iterator[FieldError]:
     """What of a search does not go with the study."""
     search, space = spec.search, search_space(spec)
     yield from _enqueued(search, space)
+    yield from _repeated_options(space)
     yield from _objectives(spec)
     yield from _parameters(search, space)
     yield from _stages(spec, space)
@@ -49,6 +50,19 @@ def _enqueued(search: SearchBase, space: SearchSpace) -> Iterator[FieldError]:
         except InvalidInput as error:
             for problem in error.errors:
                 yield FieldError(f"search.enqueue.{index}.{problem.path}", problem.message)
+
+
+def _repeated_options(space: SearchSpace) -> Iterator[FieldError]:
+    for parameter in space.parameters:
+        choice = parameter.distribution
+        if not isinstance(choice, Choice):
+            continue
+        for index, option in enumerate(choice.choice):
+            if choice.index(option) != index:
+                yield FieldError(
+                    f"{parameter.name}.choice.{index}",
+                    f"must not be there twice, got {format_value(option)} again; leave one out",
+                )
 
 
 def _objectives(spec: StudySpec) -> Iterator[FieldError]:
@@ -108,11 +122,21 @@ def _unsupported(search: SearchBase, parameter: Parameter) -> str | None:
 
 
 def _stages(spec: StudySpec, space: SearchSpace) -> Iterator[FieldError]:
-    """Stages that cannot be counted, or whose length is searched as well."""
+    """Stages that cannot be counted, hold too little, or whose length is searched as well."""
     try:
-        stages_of(spec)
+        first = stages_asked_for(spec)[0].trials
     except InvalidInput as error:
         yield from error.errors
+    else:
+        enqueued = len(spec.search.enqueue)
+        if enqueued > first:
+            yield FieldError(
+                "search.enqueue",
+                f"must hold at most as many configurations as there are trials, got {enqueued} for "
+                f"{pluralize(first, 'trial')}"
+                f"{' of the first stage' if spec.search.is_staged else ''}; "
+                "allow more trials, or leave some out",
+            )
     if not spec.search.is_staged:
         return
     for parameter in space.parameters:

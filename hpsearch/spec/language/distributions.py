@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import (
@@ -132,8 +133,26 @@ class Interval(Distribution):
         """Highest value that the step reaches."""
         if self.spacing is None:
             return self.high
-        cells = math.floor((self.high - self.low) / self.spacing + 1e-9)
-        return min(self.low + self.spacing * cells, self.high)
+        return min(self.step_value(self.cells), self.high)
+
+    @property
+    def cells(self) -> int:
+        """How many steps lie between the ends."""
+        step = self.spacing or 1
+        if self.integer:
+            return int((self.high - self.low) // step)
+        low, high, exact = (Decimal(repr(float(v))) for v in (self.low, self.high, step))
+        # Ends that were computed may miss a step by a little.
+        return max(
+            math.floor((high - low) / exact), math.floor((self.high - self.low) / step + 1e-9)
+        )
+
+    def step_value(self, cell: int) -> float:
+        """The decimal that is meant by low + cell·step: 0.3 for 0.1 + 2·0.1."""
+        if self.integer:
+            return self.low + (self.spacing or 1) * cell
+        low, step = Decimal(repr(float(self.low))), Decimal(repr(float(self.spacing or 0)))
+        return float(low + step * cell)
 
     def from_unit(self, unit: float) -> Value:
         """The value at `unit` in [0, 1)."""
@@ -170,7 +189,7 @@ class Interval(Distribution):
             first, last = math.ceil(cells[0] - 1e-9), math.floor(cells[1] + 1e-9)
             if first > last:  # no value in between: the nearest one
                 first = last = round(sum(cells) / 2)
-            ends = [self.low + self.spacing * cell for cell in (first, last)]
+            ends = [self.step_value(cell) for cell in (first, last)]
         floor, ceiling = ends
         if low is not None:
             floor = max(floor, min(low, self.low))
@@ -191,19 +210,23 @@ class Interval(Distribution):
         if count == 1:
             return [self.from_unit(0.5)]
         start, end = float(self.low), float(self._top())
-        if self.log:
-            start, end = math.log(start), math.log(end)
         values = []
         for i in range(count):
-            point = start + (end - start) * i / (count - 1)
-            values.append(self._nearest(math.exp(point) if self.log else point))
+            if self.log:
+                share = i / (count - 1)
+                point = math.log(start) + (math.log(end) - math.log(start)) * share
+                values.append(self._nearest(_short(math.exp(point))))
+            else:
+                low, high = Decimal(repr(start)), Decimal(repr(end))
+                values.append(self._nearest(float(low + (high - low) * i / (count - 1))))
         # Exactly the ends, which exp(log(end)) may miss by a little.
         return sorted({self.low, *values[1:-1], self._nearest(self._top())})
 
     def _nearest(self, value: float) -> Value:
         """The value of the range that is nearest to a number."""
         if self.spacing is not None:
-            value = self.low + self.spacing * round((value - self.low) / self.spacing)
+            cell = round((value - self.low) / self.spacing)
+            value = self.step_value(min(max(cell, 0), self.cells))
         value = min(max(value, self.low), self._top())
         return round(value) if self.integer else value
 
@@ -216,7 +239,9 @@ class Interval(Distribution):
         if self.spacing is None:
             return True
         cells = (value - self.low) / self.spacing
-        return math.isclose(cells, round(cells), abs_tol=1e-9)
+        return value == self.step_value(round(cells)) or math.isclose(
+            cells, round(cells), abs_tol=1e-9
+        )
 
 
 class Uniform(Interval):
@@ -233,6 +258,7 @@ class LogUniform(Interval):
     key = "log_uniform"
     log = True
     log_uniform: tuple[FiniteReal, FiniteReal]
+    step: Annotated[FiniteReal, Field(gt=0)] | None = None
 
 
 class IntUniform(Interval):
@@ -282,6 +308,12 @@ class Choice(Distribution, Generic[T]):
         except ValueError:
             return False
         return True
+
+
+def _short(value: float) -> float:
+    """The decimal of ten digits that a number misses by rounding alone, where there is one."""
+    decimal = float(f"{value:.10g}")
+    return decimal if math.isclose(value, decimal, rel_tol=1e-13) else value
 
 
 def options_of(value: Any) -> tuple[Any, ...]:

@@ -213,6 +213,11 @@ class EventKind(StrEnum):
             "proposed": "a wider range",
         },
     )
+    PRUNER_IDLE = (
+        "pruner_idle",
+        "A study's pruner cannot stop any trial of a stage, and why.",
+        {"stage": "its number, from 0"},
+    )
     TRIAL_FAILED = (
         "trial_failed",
         "A trial failed for good.",

@@ -12,7 +12,6 @@ whole_grid    every configuration of a space that has finitely many
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import floor
 from typing import overload
 
 from hpsearch.errors import FieldError, InvalidInput
@@ -45,9 +44,8 @@ class Steps(Sequence[Value]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(index)
-        low, high = self.interval.ends
         # As the distribution computes it, so that a grid's points are values it can draw.
-        return min(low + (self.interval.spacing or 0) * (index % len(self)), high)
+        return min(self.interval.step_value(index % len(self)), self.interval.high)
 
 
 class Grid:
@@ -181,10 +179,7 @@ def whole_grid(space: SearchSpace) -> Grid | None:
 
 def steps(interval: Interval) -> int:
     """How many values a stepped range has."""
-    spacing = interval.spacing or 1
-    if interval.integer:
-        return int((interval.high - interval.low) // spacing) + 1
-    return floor((interval.high - interval.low) / spacing + 1e-9) + 1
+    return interval.cells + 1
 
 
 def _points(distribution: Distribution, count: int | None) -> Sequence[Value] | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.distributions import values_of
 from hpsearch.spec.searches.base import PlannedStage
-from hpsearch.spec.space.grid import grid_size
+from hpsearch.spec.searches.independent import GridSearch
+from hpsearch.spec.space.grid import grid_size, whole_grid
 from hpsearch.spec.space.space import search_space
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.training import Training
@@ -14,10 +17,40 @@ from hpsearch.spec.training import Training
 def stages_of(spec: StudySpec) -> tuple[PlannedStage, ...]:
     """The stages that a study plans; trials that people add on the way are not among them.
 
+    In a space of finitely many configurations no stage has more trials than there are: each is
+    tried once. A study without parameters trains its one configuration as often as it says.
+
+    Raises:
+        InvalidInput: where a grid cannot be counted, as `grid_size` says.
+    """
+    plans = stages_asked_for(spec)
+    size = configurations(spec)
+    if size is None:
+        return plans
+    return tuple(replace(plan, trials=min(plan.trials, size)) for plan in plans)
+
+
+def stages_asked_for(spec: StudySpec) -> tuple[PlannedStage, ...]:
+    """The stages as the search has them, whether or not there are so many configurations.
+
     Raises:
         InvalidInput: where a grid cannot be counted, as `grid_size` says.
     """
     return spec.search.plan_stages(lambda points: grid_size(search_space(spec), points))
+
+
+def configurations(spec: StudySpec) -> int | None:
+    """How many trials there can be before one repeats another; none where no number bounds them.
+
+    What people enqueued more than once counts as often; a grid has its own count.
+    """
+    space = search_space(spec)
+    grid = whole_grid(space) if space.parameters else None
+    if grid is None or isinstance(spec.search, GridSearch):
+        return None
+    enqueued = [params for params in spec.search.enqueue if space.fits(params)]
+    repeats = len(enqueued) - len({grid.index_of(params) for params in enqueued})
+    return grid.size + repeats
 
 
 def typical_epochs(spec: StudySpec, stage: int = 0) -> int:
