@@ -206,6 +206,22 @@ def test_pause_resume_and_stop(page: Page, dashboard: Dashboard) -> None:
     expect(page.locator("#log")).to_contain_text("stopped on request")
 
 
+def test_a_stopped_study_says_why_it_ended_and_is_extended_on_its_page(
+    page: Page, dashboard: Dashboard
+) -> None:
+    study = dashboard.client.submit(ASKED)
+    visit(page, dashboard, f"/studies/{study.id}")
+    expect(page.get_by_role("button", name="Extend")).to_be_hidden()
+    study.stop()
+    expect(page.get_by_text("Ended by stop: stopped on request")).to_be_visible()
+    page.get_by_role("spinbutton", name="How many more").fill("3")
+    page.get_by_role("button", name="Extend").click()
+    expect(page.locator("h1 .badge")).to_have_text("running")
+    assert study.refresh().record.trials_planned == 3
+    expect(page.get_by_text("Ended by stop: stopped on request")).to_be_hidden()
+    expect(page.locator("#log")).to_contain_text("3 trials more")
+
+
 def test_an_action_that_comes_too_late_says_why(page: Page, dashboard: Dashboard) -> None:
     study = dashboard.client.submit(ASKED)
     study.pause()

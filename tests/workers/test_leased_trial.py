@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from hpsearch.spec.language.states import Decision, FailureReason
 from hpsearch.spec.wire.jobs import Decisions, Failure, Job, JobCompletion, JobDecision, Report
 from hpsearch.training.group.group import Group
-from hpsearch.training.tasks.plan import run_ids
+from hpsearch.training.tasks.plan import EpochReport, run_ids
 from workers.context import WorkerContext
 from workers.leased_trial import LeasedTrial
 from workers.runner import Runner
@@ -114,3 +114,29 @@ def test_a_repeat_that_does_not_fit_alone_ends_its_trial(monkeypatch: pytest.Mon
     server = trained(LeasedTrial.of(job(repeats=3)))
     assert [failure.reason for failure in server.failed] == [FailureReason.OUT_OF_MEMORY]
     assert not server.ended
+
+
+@pytest.mark.parametrize(
+    ("values", "confirmed", "epochs", "best"),
+    [
+        ([0.1, 0.3, 0.2, 0.5], 2, 3, 1),  # the best of those that count was confirmed
+        ([0.1, 0.3, 0.4, 0.5], 1, 3, 2),  # or came after what was confirmed
+        ([0.1, 0.3, 0.4, 0.5], 1, 4, 3),  # or is the last
+        ([0.6, 0.3, 0.4, 0.5], 4, 2, 0),
+        ([0.1, 0.2, 0.3, 0.4], 0, 1, 0),
+    ],
+)
+def test_a_trial_that_ended_earlier_goes_back_to_the_best_state_that_counts(
+    values: list[float], confirmed: int, epochs: int, best: int
+) -> None:
+    trial = LeasedTrial.of(job())
+    epoch = -1
+    group: Any = SimpleNamespace(checkpoint=lambda number: f"state {epoch}".encode())
+    for epoch, value in enumerate(values):
+        metrics = {trial.objective.metric: 1 - value}  # a loss
+        trial.collect(EpochReport(trial.number, epoch, metrics, False, False), group)
+        if epoch + 1 == confirmed:
+            trial.confirm()
+    trial.cut(epochs)
+    assert (trial.best_epoch, trial.best) == (best, f"state {best}".encode())
+    assert not trial.best_is_stored
