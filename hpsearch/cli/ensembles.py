@@ -186,9 +186,16 @@ def delete(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = Fal
     emit({"deleted": ensemble_id}, f"ensemble {ensemble_id} is deleted", as_json=as_json)
 
 
+def _state_text(ensemble: Ensemble) -> str:
+    """Its state, and whether its study was extended since."""
+    return f"{ensemble.state} (stale)" if ensemble.record.stale else str(ensemble.state)
+
+
 def summary(ensemble: Ensemble) -> str:
     """An ensemble in a line: its state, and how it compares with the best single trial."""
     text = f"ensemble {ensemble.id} ({ensemble.kind}): {ensemble.state}"
+    if ensemble.record.stale:
+        text += " before the study was extended"
     if ensemble.message:
         return f"{text}: {ensemble.message}"
     compared = compare(ensemble.record)
@@ -237,7 +244,7 @@ def _print_table(listed: Sequence[Ensemble]) -> None:
         )
         name, compared = ensemble.headline, compare(ensemble.record)
         cells = (
-            str(ensemble.id), kind, str(ensemble.state), str(len(ensemble.members) or ""),
+            str(ensemble.id), kind, _state_text(ensemble), str(len(ensemble.members) or ""),
             ensemble.chosen_by or ensemble.metric or "", name or "",
             _score(ensemble.validation, name), _score(ensemble.test, name),
             "" if compared is None else cell_text(compared.single),
