@@ -22,6 +22,7 @@ from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.ensembles import Ensemble, EnsembleResult, Member, PredictRequest, Single
 from hpsearch.spec.wire.jobs import (
     AnyJob,
+    BeginRequest,
     Completion,
     EnsembleJob,
     EnsembleUpload,
@@ -29,6 +30,7 @@ from hpsearch.spec.wire.jobs import (
     Job,
     JobStatus,
     LeaseRequest,
+    LeaseToken,
     Report,
     ReportBatch,
 )
@@ -80,6 +82,12 @@ class Rig:
     def lease(self, worker: int, capacity: int = 1) -> list[AnyJob]:
         request = LeaseRequest(worker=worker, capacity=capacity)
         return self.do(lambda session: self.tuner.lease(session, request)).jobs
+
+    def begin(self, *held: AnyJob) -> list[int]:
+        """Ids of those of a worker's jobs that it may train from now on."""
+        tokens = [LeaseToken(job=job.id, attempt=job.attempt) for job in held]
+        request = BeginRequest(worker=1, jobs=tokens)
+        return self.do(lambda session: self.tuner.begin(session, request)).jobs
 
     def report(self, job: Job, *epochs: int, **metrics: float) -> None:
         self.report_all(*(a_report(job, epoch, **metrics) for epoch in epochs))

@@ -19,10 +19,8 @@ from hpsearch.spec.language.states import (
 )
 from hpsearch.spec.wire.jobs import (
     AskRequest,
-    BeginRequest,
     Job,
     JobDecision,
-    LeaseToken,
     ReportBatch,
     TrialCompletion,
     TrialReport,
@@ -35,13 +33,6 @@ def answers(rig: Rig, job: Job, *epochs: int, **metrics: float) -> JobDecision:
     batch = ReportBatch(worker=1, reports=[a_report(job, epoch, **metrics) for epoch in epochs])
     (decision,) = rig.do(lambda session: rig.tuner.report(session, batch)).decisions
     return decision
-
-
-def begin(rig: Rig, *held: Job) -> list[int]:
-    """Ids of those of a worker's jobs that it may train."""
-    tokens = [LeaseToken(job=job.id, attempt=job.attempt) for job in held]
-    request = BeginRequest(worker=1, jobs=tokens)
-    return rig.do(lambda session: rig.tuner.begin(session, request)).jobs
 
 
 def job_state(rig: Rig, job: Job) -> JobState:
@@ -228,10 +219,10 @@ def test_what_was_taken_back_before_it_began_is_not_begun(rig: Rig) -> None:
     study = rig.submit(search={"trials": 4})
     worker = rig.join()
     held = rig.lease(worker, 4)
-    assert begin(rig, *held[:2]) == [held[0].id, held[1].id]
+    assert rig.begin(*held[:2]) == [held[0].id, held[1].id]
     paused = rig.do(lambda session: rig.tuner.pause(session, study))
     assert (paused.returned_trials, paused.trials_on_old_version) == (2, 0)
-    assert begin(rig, *held) == [held[0].id, held[1].id]
+    assert rig.begin(*held) == [held[0].id, held[1].id]
     with pytest.raises(StaleLease):
         rig.report(held[2], 0)
     rig.do(lambda session: rig.tuner.resume(session, study))
@@ -246,7 +237,7 @@ def test_an_edit_makes_anew_what_has_not_begun_and_counts_what_stays(rig: Rig) -
     rig.do(lambda session: rig.tuner.add_trials(session, study, [{"optimizer.lr": 0.5}]))
     worker = rig.join()
     given, one, two, three = rig.lease(worker, 4)
-    begin(rig, one)
+    rig.begin(one)
     patch = {"optimizer": {"lr": {"log_uniform": [1e-3, 1e-2]}}}
     edited = rig.do(lambda session: rig.tuner.edit(session, study, patch))
     # Of what a person asked for, outside of the new range, the configuration stays.

@@ -146,6 +146,7 @@ def test_a_pause_holds_trials_back_and_not_ensembles(rig: Rig) -> None:
     rig.do(lambda session: rig.tuner.resume(session, study))
     extra = rig.lease(worker, 9)
     assert [job.trial for job in extra] == [2, 3]
+    rig.begin(*extra)
     rig.train(extra[0])
     rig.do(lambda session: rig.tuner.pause(session, study))
     rig.train(extra[1])
@@ -206,6 +207,7 @@ def test_an_ensemble_may_be_asked_for_in_any_state(rig: Rig, verb: str) -> None:
     worker = rig.join()
     study = rig.submit(search={"trials": 2}, training={"epochs": 2})
     one, other = rig.lease(worker, 2)
+    rig.begin(one, other)
     rig.train(one)
     if verb:
         rig.do(lambda session: getattr(rig.tuner, verb)(session, study))

@@ -46,7 +46,10 @@ LOST: dict[str, Write] = {
     "completed": lambda rig, job: rig.complete(job),
     "failed for good": lambda rig, job: rig.fail(job, FailureReason.INVALID),
     "given back": lambda rig, job: rig.fail(job, FailureReason.RELEASED),
-    "study stopped": lambda rig, job: rig.do(lambda s: rig.tuner.stop(s, job.study_id)),
+    "study stopped": lambda rig, job: (
+        rig.do(lambda s: rig.tuner.stop(s, job.study_id)),
+        rig.complete(job),  # of what had been reported
+    ),
 }
 
 

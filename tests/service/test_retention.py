@@ -109,6 +109,7 @@ def test_trials_that_a_limit_ends_keep_what_the_policy_says(
             rig.complete(job)
     else:
         rig.fail(jobs[0], FailureReason.INVALID)
+        rig.complete(jobs[1])
     assert rig.study(study).state in (StudyState.COMPLETE, StudyState.FAILED)
     assert [one for one in retained(rig, study) if one[0] == 1] == [(1, 0)]
 

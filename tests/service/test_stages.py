@@ -225,6 +225,7 @@ def test_an_edit_makes_a_version_that_new_trials_run_with(rig: Rig) -> None:
     study = rig.submit(search={"trials": 3})
     worker = rig.join()
     (before,) = rig.lease(worker)
+    rig.begin(before)
     record = edit(
         rig, study, optimizer={"lr": {"uniform": [0.1, 0.2]}}, search={"trials": 5}, priority=3
     )
@@ -233,7 +234,7 @@ def test_an_edit_makes_a_version_that_new_trials_run_with(rig: Rig) -> None:
     after = run(rig, study)
     assert [rig.trial(study, n).version for n in range(5)] == [1, 2, 2, 2, 2]
     assert all(0.1 <= job.params["optimizer.lr"] <= 0.2 for job in after)
-    assert before.spec["optimizer"]["lr"] == {"log_uniform": [1e-5, 1.0]}
+    assert before.spec["optimizer"]["lr"]["log_uniform"] == [1e-5, 1.0]
     assert after[0].spec["optimizer"]["lr"] == {"uniform": [0.1, 0.2], "step": None}
     (event,) = [e for e in log(rig, study) if e.kind is EventKind.STUDY_EDITED]
     assert "search.trials: 3 → 5" in event.message

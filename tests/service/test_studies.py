@@ -182,6 +182,7 @@ def test_what_runs_goes_on_under_a_pause(rig: Rig) -> None:
     study = rig.submit(search={"trials": 2})
     worker = rig.join()
     first, second = rig.lease(worker, 2)
+    rig.begin(first, second)
     _verbs(rig, study)["pause"]()
     rig.report(first, 0)
     rig.complete(first)
