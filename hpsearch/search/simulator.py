@@ -34,6 +34,7 @@ from hpsearch.search.stopping import limit_reached
 from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.states import TrialState
 from hpsearch.spec.searches.base import SearchBase
+from hpsearch.spec.space.space import chosen_value
 from hpsearch.spec.space.stages import longest_epochs, stages_of
 from hpsearch.spec.study import Objective, StudySpec
 from hpsearch.spec.wire.progress import StudyProgress
@@ -228,7 +229,7 @@ class _Study:
     def _start(self, proposal: Proposal) -> int:
         """Adds a trial; returns its number."""
         stage, number = self.stages[-1], len(self.trials)
-        searched = proposal.params.get("training.epochs", self.spec.training.epochs)
+        searched = chosen_value(proposal.params, "training.epochs", self.spec.training.epochs)
         trial = SimulatedTrial(
             number, proposal.params, stage.index, stage.plan.epochs or int(searched), number
         )

@@ -25,7 +25,7 @@ from hpsearch.spec.language.distributions import Value, values_of
 from hpsearch.spec.language.messages import format_spec, pluralize
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.searches.base import PlannedStage, SearchBase
-from hpsearch.spec.space.space import SearchSpace, search_space
+from hpsearch.spec.space.space import SearchSpace, chosen_value, search_space
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.space import space_from_wire, space_to_wire
@@ -243,7 +243,7 @@ def longest_epochs(study: LockedStudy) -> int:
 
 def epochs_of(spec: StudySpec, params: Mapping[str, Value]) -> int:
     """A trial's length; whether its params go together is found out where it trains."""
-    return int(params.get("training.epochs", spec.training.epochs))
+    return int(chosen_value(params, "training.epochs", spec.training.epochs))
 
 
 def _log_start(session: Session, study_id: int, stage: OpenStage) -> None:

@@ -120,7 +120,7 @@ WRONG = [
     ({"a": {"int_uniform": [0.5, 2]}}, "task.params.a.int_uniform.0: must be a whole number"),
     ({"a": {"uniform": [0, 1], "b": 2}}, "task.params.a.b: no such field; known here: uniform"),
     ({"a": {"choice": []}}, "task.params.a.choice: must have at least 1 entry"),
-    ({"a": {"choice": [{"uniform": [0, 1]}]}}, "task.params.a.choice.0: uniform cannot stand here"),
+    ({"a": {"choice": [{"choice": [1, 2]}]}}, "task.params.a.choice.0: choice cannot stand here"),
     ({"a": {"choice": [[{"uniform": [0, 1]}]]}}, "task.params.a.choice.0.0: uniform cannot stand"),
     ({"choice": [{"a": 1}]}, "task.params: choice cannot stand here; give each field a"),
     ([1], "task.params: must be an object with fields, got [1]"),

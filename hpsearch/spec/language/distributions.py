@@ -322,8 +322,17 @@ def options_of(value: Any) -> tuple[Any, ...]:
 
 
 def values_of(value: Any) -> tuple[Any, ...]:
-    """The options of a choice, the two ends of a range, or a plain value alone."""
-    return value.ends if isinstance(value, Interval) else options_of(value)
+    """The options of a choice, the two ends of a range, or a plain value alone.
+
+    Of a choice that has ranges among its options, their ends.
+    """
+    if isinstance(value, Interval):
+        return value.ends
+    return tuple(
+        one
+        for option in options_of(value)
+        for one in (option.ends if isinstance(option, Interval) else (option,))
+    )
 
 
 CONTINUOUS: tuple[type[Interval], ...] = (Uniform, LogUniform, IntUniform, IntLogUniform)

@@ -2,8 +2,8 @@
 
 FreeObject   values by name
 FreeValue    number, text, true, false, null, list, object, or a distribution of such
-Option       what may be chosen: as above, but a distribution only inside an object, whose fields
-             then exist only when it is chosen
+Option       what may be chosen: as above, but of distributions only ranges, and a choice only
+             inside an object; either exists only when it is chosen
 
 An object that holds a distribution's name (`uniform`, `choice`, ...) is that distribution.
 """
@@ -80,6 +80,13 @@ if TYPE_CHECKING:
 else:
     _Scalar = Annotated[bool | int | float | str | None, BeforeValidator(_plain), Tag(_VALUE)]
 
+    _Range = (
+        Annotated[Uniform, Tag(tag(Uniform.key))]
+        | Annotated[LogUniform, Tag(tag(LogUniform.key))]
+        | Annotated[IntUniform, Tag(tag(IntUniform.key))]
+        | Annotated[IntLogUniform, Tag(tag(IntLogUniform.key))]
+    )
+
     PlainValue = TypeAliasType(
         "PlainValue",
         Annotated[
@@ -101,7 +108,8 @@ else:
         Annotated[
             _Scalar
             | Annotated[tuple[PlainValue, ...], Tag(_LIST)]
-            | Annotated[FreeObject, Tag(_OBJECT)],
+            | Annotated[FreeObject, Tag(_OBJECT)]
+            | _Range,
             Discriminator(_tag_of),
         ],
     )
@@ -118,10 +126,7 @@ else:
             | Annotated[tuple["FreeValue", ...], Tag(_LIST)]
             | Annotated[FreeObject, Tag(_OBJECT)]
             | Annotated[FreeChoice, Tag(tag(Choice.key))]
-            | Annotated[Uniform, Tag(tag(Uniform.key))]
-            | Annotated[LogUniform, Tag(tag(LogUniform.key))]
-            | Annotated[IntUniform, Tag(tag(IntUniform.key))]
-            | Annotated[IntLogUniform, Tag(tag(IntLogUniform.key))],
+            | _Range,
             Discriminator(_tag_of),
         ],
     )

@@ -74,11 +74,13 @@ def _ends_within(value_type: Any) -> AfterValidator:
 
 
 def _value_or_distribution(value_type: Any, intervals: tuple[type[Interval], ...]) -> Any:
-    members = [
-        Annotated[value_type, Tag(_VALUE)],
-        Annotated[Choice[value_type], Tag(tag(Choice.key))],
-        *(Annotated[kind, _ends_within(value_type), Tag(tag(kind.key))] for kind in intervals),
-    ]
+    value = Annotated[value_type, Tag(_VALUE)]
+    ranges = [Annotated[kind, _ends_within(value_type), Tag(tag(kind.key))] for kind in intervals]
+    option = value_type
+    if ranges:  # 0 or a range, say
+        option = Annotated[reduce(or_, [value, *ranges]), Discriminator(_tag_of)]
+    choice = Choice.__class_getitem__(option)
+    members = [value, Annotated[choice, Tag(tag(Choice.key))], *ranges]
     return Annotated[reduce(or_, members), Discriminator(_tag_of)]
 
 

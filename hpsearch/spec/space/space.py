@@ -3,13 +3,15 @@
 A parameter is named by its dotted path (`optimizer.lr`). A choice among objects is a parameter
 whose values are labels, the option's `kind` where that tells them apart, else its position; what
 lies inside a chosen object carries the label in brackets (`optimizer[adam].lr`) and exists only
-when that branch was chosen.
+when that branch was chosen. A choice between numbers and ranges is one too: of
+`{choice: [0, {log_uniform: [1e-6, 1e-2]}]}` the values are 0 and "log_uniform", and the number is
+`optimizer.weight_decay[log_uniform]`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, get_args
@@ -106,6 +108,18 @@ def search_space(spec: StudySpec) -> SearchSpace:
     return SearchSpace(tuple(_parameters(spec, "", None)))
 
 
+def chosen_value(params: Mapping[str, Value], name: str, default: Value) -> Value:
+    """A number's value in a configuration: its own, or that of the range that was chosen for it.
+
+    Args:
+        params: the configuration.
+        name: the parameter's.
+        default: what it is where nothing is searched.
+    """
+    value = params.get(name, default)
+    return params.get(f"{name}[{value}]", value)
+
+
 def resolve(spec: StudySpec, params: Mapping[str, Value]) -> StudySpec:
     """The spec of one trial: each distribution replaced by the trial's value."""
     return parse_study(_resolved(spec, "", params))
@@ -113,12 +127,23 @@ def resolve(spec: StudySpec, params: Mapping[str, Value]) -> StudySpec:
 
 def labels(choice: Choice[Any]) -> tuple[Value, ...]:
     """What stands for each option: itself, or its label where options are objects."""
+    if any(isinstance(option, Interval) for option in choice.choice):
+        return _labels_of_ranges(choice.choice)
     if not any(_is_object(option) for option in choice.choice):
         return tuple(_plain(option) for option in choice.choice)
     kinds = [_kind(option) for option in choice.choice]
     times = Counter(kinds)
     return tuple(
         kind if kind and times[kind] == 1 else str(position) for position, kind in enumerate(kinds)
+    )
+
+
+def _labels_of_ranges(options: Sequence[Any]) -> tuple[Value, ...]:
+    """Plain options as they are; ranges by their kind, with the position where one has several."""
+    kinds = [option.key if isinstance(option, Interval) else None for option in options]
+    return tuple(
+        option if kind is None else kind if kinds.count(kind) == 1 else f"{kind} {position}"
+        for position, (option, kind) in enumerate(zip(options, kinds, strict=True))
     )
 
 
@@ -182,7 +207,10 @@ def _parameters(
         names = labels(value)
         yield Parameter(path, Choice(choice=names), branch)
         for label, option in zip(names, value.choice, strict=True):
-            if _is_object(option):
+            if isinstance(option, Interval):
+                inside = f"{path}[{label}]"
+                yield Parameter(inside, option, (path, str(label)), _bounds(rule, option))
+            elif _is_object(option):
                 for child_path, child, inner in _children(option, f"{path}[{label}]", rule):
                     yield from _parameters(child, child_path, (path, label), inner)
     elif isinstance(value, Distribution):
