@@ -162,6 +162,12 @@ def log_idle(session: Session, study_id: int, spec: StudySpec) -> None:
     if pruner is None:
         return
     plans, lengths = stages_of(spec), stated_epochs(spec)
+    if not lengths and (pruner.reads_curves or pruner.reads_max_epochs):
+        message = (
+            f"the {spec.pruner.kind} pruner can stop no trial before others are complete: the spec "
+            "does not say how long the loop trains; say it by training.epochs"
+        )
+        events.add(session, study_id, EventKind.PRUNER_IDLE, message, stage=0)
     for stage, epochs in lengths.items():
         why = pruner.why_idle(epochs, plans[stage].trials)
         if why is not None:

@@ -57,3 +57,11 @@ def test_bare_pruners_of_a_dozen_trials_have_one(rig: Rig, pruner: str, epochs: 
 def test_the_stage_is_named_in_which_it_can_do_nothing(rig: Rig) -> None:
     (message,) = idle(rig, "asha", 12, search={"kind": "coarse_to_fine", "stages": STAGES})
     assert message.startswith("the asha pruner can stop no trial in stage 0: ")
+
+
+@pytest.mark.parametrize(("epochs", "messages"), [(10, 1), (40, 0)])
+def test_a_loop_that_states_no_length_is_asked_for_it(rig: Rig, epochs: int, messages: int) -> None:
+    task = {"kind": "external", "params": {"x": {"uniform": [0, 1]}}}
+    found = idle(rig, "asha", epochs, task=task)
+    assert len(found) == messages
+    assert all("say it by training.epochs" in message for message in found)

@@ -215,7 +215,7 @@ class EventKind(StrEnum):
     )
     PRUNER_IDLE = (
         "pruner_idle",
-        "A study's pruner cannot stop any trial of a stage, and why.",
+        "A study's pruner can stop no trial of a stage, or none for now, and why.",
         {"stage": "its number, from 0"},
     )
     TRIAL_FAILED = (
