@@ -27,7 +27,7 @@ from hpsearch.service.context import ServiceContext
 from hpsearch.service.submission import check
 from hpsearch.spec.language.messages import pluralize
 from hpsearch.spec.language.states import EXTENDABLE, EventKind, StudyState
-from hpsearch.spec.space.stages import stages_of
+from hpsearch.spec.space.stages import configurations, stages_of
 from hpsearch.spec.study import StudySpec, parse_study
 from hpsearch.spec.wire.extension import ExtendRequest
 from hpsearch.spec.wire.records import Study
@@ -69,6 +69,7 @@ def extend(
             + ("clone it" if study.state is StudyState.FAILED else "edit it, or wait for its end")
         )
     change = _CHANGES[request.what]
+    request = _within_space(session, study, request)
     changes: list[str] = []
     document = study.spec.model_dump(mode="json")
     document = {**document, **change(session, study, request, document, changes)}
@@ -88,6 +89,26 @@ def extend(
     _plan(session, study, spec, request, version)
     completion.finalize(session, context, studies.lock(session, study.id))
     return study_records.get(session, study.id)
+
+
+def _within_space(session: Session, study: LockedStudy, request: ExtendRequest) -> ExtendRequest:
+    """The request with no more trials than the space has configurations that were not tried.
+
+    Raises:
+        InvalidInput: when all were.
+    """
+    size = configurations(study.spec)
+    if request.trials is None or size is None:
+        return request
+    stage = stages.get(session, study.id, study.stage)
+    left = size - (study.trials_created - stage.first)
+    if left <= 0:
+        raise InvalidInput.at(
+            "trials",
+            f"needs configurations that were not tried, and the space has no more than {size}; "
+            "clone the study with wider ranges, or with training.repeats to train each more often",
+        )
+    return request.model_copy(update={"trials": min(request.trials, left)})
 
 
 def _more_trials(
@@ -112,7 +133,8 @@ def _more_trials(
             f"cannot be given to a {study.spec.search.kind} search, which has tried all its "
             "combinations; clone the study with another search, or edit its ranges",
         )
-    return {"search": {**search, "trials": max(1, search["trials"] + more - missing)}}
+    planned = max(1, min(search["trials"], stage.trials) + more - missing)
+    return {"search": {**search, "trials": planned}}
 
 
 def _more_epochs(

@@ -21,11 +21,12 @@ from hpsearch.search.samplers import sampler_for
 from hpsearch.search.samplers.base import History, Observation, Proposal, Sampler
 from hpsearch.search.samplers.staged import RangeChange
 from hpsearch.search.staging import OpenStage, first_stage, next_stage
-from hpsearch.spec.language.distributions import Value, values_of
+from hpsearch.spec.language.distributions import Value
 from hpsearch.spec.language.messages import format_spec, pluralize
 from hpsearch.spec.language.states import EventKind
 from hpsearch.spec.searches.base import PlannedStage, SearchBase
 from hpsearch.spec.space.space import SearchSpace, chosen_value, search_space
+from hpsearch.spec.space.stages import longest_epochs as longest_stage_epochs
 from hpsearch.spec.space.stages import stages_of
 from hpsearch.spec.study import StudySpec
 from hpsearch.spec.wire.space import space_from_wire, space_to_wire
@@ -235,10 +236,7 @@ def _stored(stage: OpenStage) -> StoredStage:
 
 def longest_epochs(study: LockedStudy) -> int:
     """The most epochs that a trial of the present stage may be given."""
-    of_stage = stages_of(study.spec)[study.stage].epochs
-    if of_stage is not None:
-        return of_stage
-    return int(max(values_of(study.spec.training.epochs)))
+    return longest_stage_epochs(study.spec, stages_of(study.spec)[study.stage])
 
 
 def epochs_of(spec: StudySpec, params: Mapping[str, Value]) -> int:

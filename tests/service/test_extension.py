@@ -171,3 +171,15 @@ def test_ensembles_are_kept_as_stale_and_those_of_the_spec_are_built_again(rig: 
     finish(rig, worker)
     assert [one.stale for one in rig.ensembles(study)] == [True, False]
     assert rig.study(study).state == "complete"
+
+
+def test_a_small_space_gives_no_trial_twice_and_says_when_all_were_tried(rig: Rig) -> None:
+    worker = rig.join()
+    ranges = {"kind": "sgd", "lr": {"choice": [0.1, 0.2, 0.3, 0.4]}}
+    study = finished(rig, worker, optimizer=ranges)
+    assert extend(rig, study, trials=9).trials_planned == 4
+    assert finish(rig, worker) == [2, 3]
+    tried = {rig.trial(study, n).params["optimizer.lr"] for n in range(4)}
+    assert tried == {0.1, 0.2, 0.3, 0.4}
+    with pytest.raises(InvalidInput, match="the space has no more than 4"):
+        extend(rig, study, trials=1)
