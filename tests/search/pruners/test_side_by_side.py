@@ -71,7 +71,8 @@ def random_curves(seed: int) -> list[list[float | None]]:
     trials = int(rng.integers(2, 14))
     t = np.arange(EPOCHS)
     values = rng.uniform(0, 1, (trials, 1)) + np.exp(-rng.uniform(0.1, 1, (trials, 1)) * t)
-    values = (values + rng.normal(0, 0.1, values.shape)).round(1)
+    # In sixteenths, of which a quarter of the way between two is exact from either end.
+    values = ((values + rng.normal(0, 0.1, values.shape)) * 16).round() / 16
     curves: list[list[float | None]] = values.tolist()
     for curve in curves:
         if rng.random() < 0.2:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    matthews_corrcoef,
+    recall_score,
+    roc_auc_score,
+)
 from studies import study, trained
 from torch import nn
 
@@ -84,9 +93,18 @@ def test_a_trial_is_what_a_hand_written_loop_gives(batch_size):
         found = {name: value for name, value in report.metrics.items() if name in expected}
         assert found == pytest.approx(expected, rel=1e-9)
         truth, scores = data.validation.y.numpy(), held.softmax(1).numpy()
+        chosen = scores.argmax(1)
+        indicators = np.eye(scores.shape[1])[truth]
+        recalls = recall_score(truth, chosen, average=None)
         expected = {
-            "val_f1": f1_score(truth, scores.argmax(1), average="macro"),
+            "val_f1": f1_score(truth, chosen, average="macro"),
+            "val_f1_macro": f1_score(truth, chosen, average="macro"),
+            "val_balanced_accuracy": balanced_accuracy_score(truth, chosen),
             "val_auc": roc_auc_score(truth, scores, multi_class="ovr"),
+            "val_average_precision": average_precision_score(indicators, scores),
+            "val_mcc": matthews_corrcoef(truth, chosen),
+            "val_log_loss": log_loss(truth, scores),
+            **{f"val_recall[{c}]": r for c, r in zip(data.classes, recalls, strict=True)},
         }
         assert {name: report.metrics[name] for name in expected} == pytest.approx(expected)
         assert {*report.metrics} == {*found, *expected, "seconds", "samples_per_second"}

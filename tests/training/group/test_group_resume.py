@@ -74,7 +74,8 @@ def test_stored_weights_measure_as_they_did_in_training(name):
     blob = group.checkpoint(plan.number)
     found = evaluate(plan, blob, "validation")
     assert found == {key: v for key, v in report.metrics.items() if key.startswith("val_")}
-    names = {"test_loss", "test_accuracy", "test_f1", "test_auc"}
+    names = {name.replace("val_", "test_", 1) for name in found}
+    assert names >= {"test_loss", "test_accuracy", "test_f1", "test_auc"}
     assert set(evaluate(plan, blob, "test")) == names
     logits, y = outputs(plan, blob, "validation")
     assert float((logits.argmax(-1) == y).float().mean()) == pytest.approx(found["val_accuracy"])
