@@ -1,7 +1,8 @@
 # make demo          set up, run server, worker and an example study, serve on until Ctrl-C
 # make demo EXIT=1   the same, and end when the study is over
 # make test          set up, then every check there is
-# make test-slow     set up, then what is long by nature: real installs, many kills on both databases
+# make test-slow     set up, then what is long by nature: real installs, many kills on both databases,
+#                    limits and edits with every number of workers and way to train
 #
 # PYTHON=python3.12        another Python (3.11 or newer)
 # TORCH_INDEX=<address>    an index of CPU-only torch builds, where the usual one brings CUDA
@@ -22,6 +23,8 @@ test: check browser
 
 test-slow: $(VENV)/ready
 	$(BIN)/pytest -o 'python_files=slow_*.py' tests
+	HPSEARCH_TEST_GRID=whole $(BIN)/pytest tests/outside/requests/test_limits.py \
+	    tests/outside/requests/test_edits.py
 
 browser:  # the dashboard's tests drive it
 	command -v chromium > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; }

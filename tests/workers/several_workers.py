@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,8 +18,10 @@ from workers.runner import Runner
 PATIENCE_SECONDS = 60
 TRIALS_AT_ONCE = 4
 
-GRID = [(workers, way) for workers in (1, 3) for way in ("fused", "alone")]
-"""Numbers of workers, and how they train."""
+WHOLE_GRID = [(workers, way) for workers in (1, 3) for way in ("fused", "alone")]
+GRID = WHOLE_GRID if os.environ.get("HPSEARCH_TEST_GRID") == "whole" else WHOLE_GRID[1:3]
+"""Numbers of workers, and how they train: all four pairs in `make test-slow`; two in `make test`,
+where each number and each way stands once."""
 
 
 def several(inside: Inside, workers: int, way: str) -> list[Runner]:
