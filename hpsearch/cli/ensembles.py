@@ -117,9 +117,9 @@ def show(ensemble_id: EnsembleId, server: Server = None, as_json: AsJson = False
         _print_table([ensemble])
         if ensemble.best_single is not None and ensemble.mean_member is not None:
             _print_scores(ensemble, ensemble.best_single, ensemble.mean_member)
-        table = Table("trial", "epoch", "weight", box=None)
+        table = Table("trial", "after epoch", "weight", box=None)
         for member in ensemble.members:
-            table.add_row(str(member.trial), str(member.epoch), f"{member.weight:.3f}")
+            table.add_row(str(member.trial), str(member.epoch + 1), f"{member.weight:.3f}")
         out.print(table)
         for sentence in ensemble.warnings:
             say(sentence)

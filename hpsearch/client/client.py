@@ -219,7 +219,9 @@ class Client:
         >>> client.collect_garbage().size_bytes
         0
         """
-        terms = GarbageCollectionRequest(dry_run=dry_run, older_than_seconds=older_than_seconds)
+        terms = GarbageCollectionRequest.checked(
+            dry_run=dry_run, older_than_seconds=older_than_seconds
+        )
         return self._transport.post("/artifacts:collect", GarbageCollection, terms)
 
     def add_dataset(

@@ -66,12 +66,12 @@ def progress_screen(study: Study, trials: Sequence[Trial]) -> Group:
 
 
 def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
-    """A row per trial: state, value, best epoch (0-based), epochs trained, parameters."""
+    """A row per trial: state, value, best epoch (counted from 1), epochs trained, parameters."""
     names = sorted({name for trial in trials for name in trial.params})
     table = Table(box=None, padding=(0, 2, 0, 0))
     reported = next((trial.metrics for trial in trials if trial.metrics), {})
     metric = study.curve_label(study.objectives[0].metric, reported)
-    heads = ("trial", "state", metric, "epoch", "epochs", *short_names(names))
+    heads = ("trial", "state", metric, "at epoch", "epochs", *short_names(names))
     for head in heads:
         numeric = head not in ("state",)
         justify: Any = "right" if numeric else "left"
@@ -82,7 +82,7 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
             str(trial.number),
             state,
             cell_text(trial.value),
-            "" if trial.best_epoch is None else str(trial.best_epoch),
+            "" if trial.best_epoch is None else str(trial.best_epoch + 1),
             f"{trial.epochs_done}/{trial.epochs}",
             *(cell_text(trial.params.get(name, "")) for name in names),
         )
@@ -91,9 +91,24 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """The last part of each dotted name, where no other ends in the same."""
-    ends = [name.rpartition(".")[2] for name in names]
-    return [end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)]
+    """The last parts of each dotted name: as few as begin with a word and no other name ends in.
+
+    >>> short_names(["task.model.hidden.0", "optimizer.lr", "schedule.lr", "training.batch_size"])
+    ['hidden.0', 'optimizer.lr', 'schedule.lr', 'batch_size']
+    """
+    return [next(_endings_alone(name, names), name) for name in names]
+
+
+def _endings_alone(name: str, names: Sequence[str]) -> Iterator[str]:
+    """The endings of a dotted name, the shortest first, that say which name is meant."""
+    parts = name.split(".")
+    for count in range(1, len(parts)):
+        ending = ".".join(parts[-count:])
+        others = (other for other in names if other != name)
+        if not ending[0].isdecimal() and not any(
+            other == ending or other.endswith(f".{ending}") for other in others
+        ):
+            yield ending
 
 
 def cell_text(value: Any) -> str:

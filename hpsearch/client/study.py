@@ -211,7 +211,7 @@ class Study(StudyResults):
         >>> for trial in client.submit(own_loop).ask(4):
         ...     trial = trial.complete(1 / (1 + trial.params["task.params.alpha"]))
         """
-        request = jobs.AskRequest(count=count)
+        request = jobs.AskRequest.checked(count=count)
         answer = self._transport.post(f"{self._path}:ask", jobs.TrialList, request)
         return self._trials(answer.trials)
 

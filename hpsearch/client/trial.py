@@ -181,7 +181,7 @@ class Trial(Handle[records.Trial]):
         >>> trial.report(0, val_accuracy=0.7)
         True
         """
-        report = jobs.TrialReport(attempt=self.attempt, epoch=epoch, metrics=metrics)
+        report = jobs.TrialReport.checked(attempt=self.attempt, epoch=epoch, metrics=metrics)
         answer = self._transport.post(
             f"{self._path}:report", jobs.TrialDecision, report, repeatable=True
         )
@@ -208,8 +208,8 @@ class Trial(Handle[records.Trial]):
         >>> trial.complete(0.7).state.value
         'complete'
         """
-        end = jobs.TrialCompletion(
-            attempt=self.attempt, value=value, state=TrialState(state), message=message
+        end = jobs.TrialCompletion.checked(
+            attempt=self.attempt, value=value, state=state, message=message
         )
         self.record = self._transport.post(f"{self._path}:complete", records.Trial, end)
         return self

@@ -267,12 +267,13 @@ class TrainedEnsemble:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{member.trial}</td><td>{member.epoch}</td><td>{member.weight:.3f}</td></tr>"
+            f"<tr><td>{member.trial}</td><td>{member.epoch + 1}</td>"
+            f"<td>{member.weight:.3f}</td></tr>"
             for member in self.members
         )
         return (
-            f"<p>{html.escape(self._summary())}</p><table><thead><tr><th>trial</th><th>epoch</th>"
-            f"<th>weight</th></tr></thead><tbody>{rows}</tbody></table>"
+            f"<p>{html.escape(self._summary())}</p><table><thead><tr><th>trial</th>"
+            f"<th>after epoch</th><th>weight</th></tr></thead><tbody>{rows}</tbody></table>"
         )
 
     def _summary(self) -> str:

@@ -356,3 +356,5 @@ def test_columns_are_named_by_the_last_part_of_a_parameter_unless_two_share_it()
         "optimizer[sgd].lr",
         "seed",
     ]
+    names = ["task.model.hidden.0", "task.model.hidden.1", "a.b.c", "b.c", "c"]
+    assert short_names(names) == ["hidden.0", "hidden.1", "a.b.c", "b.c", "c"]

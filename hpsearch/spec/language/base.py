@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from hpsearch.spec.language.messages import format_spec, format_value, printable
+from hpsearch.spec.language.messages import explain, format_spec, format_value, printable
 
 
 def tag(name: str) -> str:
@@ -34,6 +34,18 @@ class SpecModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, ser_json_inf_nan="strings", use_attribute_docstrings=True
     )
+
+    @classmethod
+    def checked(cls, **fields: Any) -> Self:
+        """An object of fields that a person gave as arguments.
+
+        Raises:
+            InvalidInput: naming every field that breaks a rule.
+        """
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise explain(error) from None
 
     example: ClassVar[Mapping[str, Any]] = {}
     """Fields that make a valid object, beside those with a default and `kind`; generated pages and

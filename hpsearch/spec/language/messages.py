@@ -34,6 +34,7 @@ _SENTENCES: Mapping[str, str] = {
     "less_than": "must be < {lt}, got {input}",
     "less_than_equal": "must be <= {le}, got {input}",
     "float_type": "must be a number, got {input}",
+    "float_parsing": "must be a number, got {input}",
     "finite_number": "must be a finite number, got {input}",
     "int_type": "must be a whole number, got {input}",
     "int_from_float": "must be a whole number, got {input}",
