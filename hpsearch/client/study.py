@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from hpsearch.client import notebook_html
+from hpsearch.client import notebook_html, open_trials
 from hpsearch.client.ensemble import Ensemble
 from hpsearch.client.progress_display import progress_display
 from hpsearch.client.study_results import StudyResults
@@ -213,7 +213,10 @@ class Study(StudyResults):
         """
         request = jobs.AskRequest.checked(count=count)
         answer = self._transport.post(f"{self._path}:ask", jobs.TrialList, request)
-        return self._trials(answer.trials)
+        asked = self._trials(answer.trials)
+        for trial in asked:
+            open_trials.remember(trial)
+        return asked
 
     def build_ensemble(
         self,

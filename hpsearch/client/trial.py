@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hpsearch.client import notebook_html
 from hpsearch.client.dataframes import curves_frame, trials_frame
 from hpsearch.client.handle import Handle
-from hpsearch.errors import CorruptArtifact, NotFound
+from hpsearch.errors import CorruptArtifact, HpsearchError, NotFound
 from hpsearch.optional import importing_extra
 from hpsearch.spec.language.distributions import Value
+from hpsearch.spec.language.fields import MESSAGE_LENGTH
 from hpsearch.spec.language.states import Decision, TrialReason, TrialState
 from hpsearch.spec.wire import jobs, records
 from hpsearch.spec.wire.datasets import BUILT_IN, DatasetInfo
 from hpsearch.spec.wire.records import CheckpointList
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import pandas as pd
 
     from hpsearch.inference.model import TrainedPredictor
@@ -213,6 +217,52 @@ class Trial(Handle[records.Trial]):
         )
         self.record = self._transport.post(f"{self._path}:complete", records.Trial, end)
         return self
+
+    def give_back(self) -> Self:
+        """Gives a trial that `study.ask` gave to the next who asks, and returns it as it now is.
+
+        A program that dies of an error does so with the trials that it has open.
+
+        Raises:
+            Conflict: when the trial is over, or was given to another.
+
+        >>> trial = client.submit(own_loop).ask()[0]
+        >>> trial.give_back().state.value
+        'queued'
+        """
+        return self.complete(state=TrialState.QUEUED)
+
+    def __enter__(self) -> Self:
+        """Ends the trial at the end of a `with` block, unless that has done so.
+
+        The best value that was reported counts; an exception fails the trial with its message, and
+        Ctrl-C gives it back.
+
+        >>> with client.submit(own_loop).ask()[0] as trial:
+        ...     trial.report(0, val_accuracy=0.7)
+        True
+        >>> trial.value
+        0.7
+        """
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.state is not TrialState.RUNNING:
+            return
+        if error is None:
+            self.complete()
+            return
+        with suppress(HpsearchError):  # the error of the loop is the one to be seen
+            if isinstance(error, Exception):
+                what = f"{type(error).__name__}: {error}".rstrip(": ")
+                self.complete(state=TrialState.FAILED, message=what[:MESSAGE_LENGTH])
+            else:
+                self.give_back()
 
     @property
     def _path(self) -> str:

@@ -13,7 +13,7 @@ import math
 from sqlalchemy.orm import Session
 
 from hpsearch.errors import Conflict, InvalidInput
-from hpsearch.service import completion, leasing, trial_jobs
+from hpsearch.service import completion, failures, leasing, trial_jobs
 from hpsearch.service.context import ServiceContext
 from hpsearch.spec.external import ExternalTask
 from hpsearch.spec.language.states import (
@@ -61,7 +61,9 @@ def complete(
     number: int,
     end: TrialCompletion,
 ) -> Trial:
-    """Ends a trial, with its value unless its epochs have reported one.
+    """Ends a trial, with its value unless its epochs have reported one; `queued` gives it back.
+
+    A trial that is given back goes to the next who asks, as its next attempt.
 
     Raises:
         Conflict: when the study is not external, or the trial does not run.
@@ -71,8 +73,10 @@ def complete(
     study = studies.lock(session, study_id)
     task = external_task(study.spec, study_id)
     state, value = end.state, end.value
-    if state not in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED):
-        raise InvalidInput.at("state", f"must be complete, pruned or failed, got {state}")
+    if state is TrialState.RUNNING:
+        raise InvalidInput.at(
+            "state", f"must be complete, pruned, failed, or queued to give it back, got {state}"
+        )
     if value is not None and not math.isfinite(value):
         raise InvalidInput.at(
             "value", f"must be finite, got {value}; tell state failed or pruned instead"
@@ -81,6 +85,10 @@ def complete(
     trial_id = job.required_trial_id
     if is_final(trials.get(session, study_id, number).state):
         jobs.finish(session, job.id, JobState.DONE)
+        return trials.get(session, study_id, number)
+    if state is TrialState.QUEUED:
+        failures.requeue(session, job, lost=False)
+        completion.finalize(session, context, study, [job])
         return trials.get(session, study_id, number)
     if value is not None:
         trials.set_value(session, trial_id, value)

@@ -43,11 +43,11 @@ def fail(session: Session, context: ServiceContext, job_id: int, failure: Failur
         return jobs.status(session, job_id)
     held_by_pause = job.kind in job_kinds.STUDY_RULES and job.kind not in job_kinds.PAUSED_KINDS
     if failure.reason is FailureReason.RELEASED:
-        _requeue(session, job, lost=False)
+        requeue(session, job, lost=False)
     elif (
         failure.reason is FailureReason.STORAGE_FULL and held_by_pause and not is_final(study.state)
     ):
-        _requeue(session, job, lost=False)
+        requeue(session, job, lost=False)
         if study.state in studies.OPEN:
             studies.change_state(session, study.id, StudyState.PAUSED, failure.message)
     elif failure.reason in (FailureReason.ERROR, FailureReason.STORAGE_FULL):
@@ -94,7 +94,7 @@ def _lose(
 ) -> None:
     """Counts a lost attempt: the job is queued again, or fails when it was the last one."""
     if job.losses + 1 < context.max_attempts:
-        _requeue(session, job, lost=True)
+        requeue(session, job, lost=True)
     else:
         _fail(session, job, reason, f"attempt {job.attempt}: {message}")
 
@@ -104,7 +104,7 @@ def _is_trial_over(session: Session, job: QueuedJob) -> bool:
     return job.trial_id is not None and study_progress.status(session, job.trial_id).is_over
 
 
-def _requeue(session: Session, job: QueuedJob, *, lost: bool) -> None:
+def requeue(session: Session, job: QueuedJob, *, lost: bool) -> None:
     """Queues a job again; a trial that its study's pruner has stopped ends instead."""
     if job.trial_id is not None:
         verdict = pruning_state.stop_reason(session, job.trial_id)

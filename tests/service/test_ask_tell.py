@@ -78,7 +78,10 @@ def test_only_external_open_studies_are_asked(rig: Rig) -> None:
     [
         ({}, "value: is required"),
         ({"value": float("nan")}, "value: must be finite"),
-        ({"state": "running", "value": 1.0}, "must be complete, pruned or failed"),
+        (
+            {"state": "running", "value": 1.0},
+            "must be complete, pruned, failed, or queued to give it back",
+        ),
     ],
 )
 def test_bad_ends_are_refused_and_change_nothing(

@@ -360,7 +360,10 @@ class TrialDecision(Record):
 
 
 class TrialCompletion(SpecModel):
-    """An external trial has finished; without a value its best reported one counts."""
+    """An external trial has finished; without a value its best reported one counts.
+
+    With the state `queued` it is given back: the next who asks gets it.
+    """
 
     attempt: Key
     value: float | None = None
