@@ -93,8 +93,7 @@ def trials_table(study: Study, trials: Sequence[Trial]) -> Table:
 def short_names(names: Sequence[str]) -> list[str]:
     """The last parts of each dotted name: as few as begin with a word and no other name ends in.
 
-    >>> short_names(["task.model.hidden.0", "optimizer.lr", "schedule.lr", "training.batch_size"])
-    ['hidden.0', 'optimizer.lr', 'schedule.lr', 'batch_size']
+    So `task.model.hidden.0` is `hidden.0`, and `optimizer.lr` is `lr` where no other is one.
     """
     return [next(_endings_alone(name, names), name) for name in names]
 
