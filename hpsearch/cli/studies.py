@@ -176,7 +176,12 @@ def print_study(study: Study, top: int) -> None:
 
 
 def _test_scores(metrics: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith("test_")}
+    """By name, but for those of single classes, which `--json` has."""
+    return {
+        name: value
+        for name, value in metrics.items()
+        if name.startswith("test_") and not name.endswith("]")
+    }
 
 
 def _print_studies(listed: list[records.Study]) -> None:

@@ -68,7 +68,10 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     near = near or [
         option
         for option in by_lower
-        if min(len(text), len(option)) > 2 and (option.startswith(text) or text.startswith(option))
+        if option.endswith(f"_{text}")
+        or (
+            min(len(text), len(option)) > 2 and (option.startswith(text) or text.startswith(option))
+        )
     ]
     return f"; did you mean {by_lower[near[0]]}?" if near else ""
 
@@ -142,7 +145,7 @@ def _number_meant(value: Any, may_be_searched: bool) -> str:
             meant = float(value)
         except ValueError:
             return ""
-        return f"; write {meant:g} without quotes (1e-3 is text in YAML, 1.0e-3 a number)"
+        return f"; write {meant:g} without quotes"
     if not may_be_searched:
         return ""
     if isinstance(value, Mapping) and len(value) == 1:
