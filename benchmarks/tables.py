@@ -112,6 +112,8 @@ def main() -> int:
             LocalDeployment("127.0.0.1", 0, 1, Path(home) / "data") as deployment,
             Client(deployment.url, deployment.token) as client,
         ):
+            # Named, as the folder here may have a server of its own.
+            os.environ.update(HPSEARCH_SERVER=deployment.url, HPSEARCH_TOKEN=deployment.token)
             for name in options.tables or MAKERS:
                 outcomes[name] = outcome = _run(name, options.seed, Path(home), client)
                 print(_row(name, outcome), flush=True)

@@ -125,8 +125,9 @@ def test_a_wrong_token_is_refused(url: str, token: str | None) -> None:
 
 
 def test_a_server_of_this_machine_and_its_token_are_found(
-    app: FastAPI, url: str, tmp_path: Path
+    app: FastAPI, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where these tests run may be a folder with a server of its own
     instance = app.state.services.instance
     announce(RunningServer(url, str(tmp_path / "data"), os.getpid(), instance))
     for client in (Client(), Client(url), Client(url + "/")):
